@@ -1,0 +1,36 @@
+"""Vision backbones as YAML: costs in milliseconds, errors with a place, Keras 3 models.
+
+Importing archdsl imports neither Keras nor TensorFlow; building a model does.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from archdsl.api import analyze, build_from_config, compile_config, from_preset
+from archdsl.errors import ArchError, Problem
+from archdsl.presets import PresetInfo, list_presets
+from archdsl.registry import block
+
+if TYPE_CHECKING:
+    from archdsl.emit import Backbone as Backbone
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ArchError",
+    "PresetInfo",
+    "Problem",
+    "analyze",
+    "block",
+    "build_from_config",
+    "compile_config",
+    "from_preset",
+    "list_presets",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Backbone":  # a Keras class, so that importing it imports Keras
+        from archdsl.emit import Backbone
+
+        return Backbone
+    raise AttributeError(f"module 'archdsl' has no attribute '{name}'")

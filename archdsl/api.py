@@ -1,0 +1,98 @@
+"""The functions of `import archdsl`. None imports Keras before it has a graph to build."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from archdsl.compiler import compile_spec
+from archdsl.errors import fail
+from archdsl.ir import Graph
+from archdsl.loader import Config, ConfigLike, load
+from archdsl.presets import preset_info
+from archdsl.report import Report, report
+from archdsl.resolver import resolve
+from archdsl.scale import scale_spec
+
+if TYPE_CHECKING:
+    from archdsl.emit import Backbone
+
+ImageShape = Sequence[int | None]
+
+
+def compile_config(config: ConfigLike, overrides: Sequence[str] = (), input_shape: ImageShape | None = None) -> Graph:
+    """The graph of a config: every operation with its shape, weights and cost. Does not import Keras.
+
+    `config` is a preset name, a path, a dict or a DictConfig; `overrides` follow Hydra's grammar;
+    `input_shape` (H, W, C) replaces the config's, None for a side that is not known.
+
+    Raises ArchError with the place of everything that is wrong.
+    """
+    return compile_loaded(load(config, overrides).with_input(shape=input_shape))
+
+
+def analyze(
+    config: ConfigLike, overrides: Sequence[str] = (), input_shape: ImageShape | None = (640, 640, 3)
+) -> Report:
+    """Parameters, MACs and output maps of a config for one image, in milliseconds. Does not import Keras.
+
+    Arguments and errors as for compile_config.
+    """
+    return report(compile_config(config, overrides, input_shape))
+
+
+def build_from_config(
+    config: ConfigLike,
+    overrides: Sequence[str] = (),
+    *,
+    input_shape: ImageShape | None = None,
+    input_tensor: Any = None,
+    include_rescaling: bool | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    name: str | None = None,
+) -> Backbone:
+    """A functional Keras model of a config: (batch, H, W, C) -> the last feature map.
+
+    `input_tensor`, a Keras tensor, takes the place of a new input. `include_rescaling` replaces the config's
+    `input.rescale` (divide by 255). `weights` is a file to load. Other arguments and errors as for
+    compile_config.
+    """
+    if input_tensor is not None:
+        input_shape = tuple(input_tensor.shape)[1:]
+    loaded = load(config, overrides).with_input(shape=input_shape, rescale=include_rescaling)
+    graph = compile_loaded(loaded)  # before Keras is imported: a mistake is reported at once
+
+    from archdsl.emit import Backbone
+
+    model = Backbone(graph, loaded.resolved, input_tensor, name=name or graph.name)
+    if weights is not None:
+        from archdsl.weights import load as load_weights
+
+        load_weights(model, weights)
+    return model
+
+
+def from_preset(name: str, load_weights: bool | None = None, **kwargs: Any) -> Backbone:
+    """The model of a shipped preset; `kwargs` as for build_from_config.
+
+    `load_weights` True asks for its trained weights, False for fresh ones, None for trained ones where they
+    exist. Trained weights are read from a file given as `weights=`; nothing is downloaded.
+
+    Raises ArchError for a name that is no preset, and for weights that cannot be had.
+    """
+    info = preset_info(name)
+    if "weights" not in kwargs and load_weights is not False and info.has_weights:
+        message = f"the trained weights of '{name}' are not on this machine; they are published at {info.weights_url}"
+        if load_weights:
+            raise fail("no-weights", message, hint="download the file and give it as weights='FILE'")
+        warnings.warn(f"{message}. The model starts from fresh weights.", stacklevel=2)
+    elif load_weights and not info.has_weights:
+        raise fail("no-weights", f"preset '{name}' has no trained weights", hint="`archdsl list` says which have")
+    return build_from_config(name, **kwargs)
+
+
+def compile_loaded(config: Config) -> Graph:
+    """The graph of a config that has been read."""
+    return compile_spec(scale_spec(resolve(config)))

@@ -1,0 +1,135 @@
+"""Graph → keras.Model. Importing this module imports Keras, so nothing does that before a model is asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+
+from archdsl.errors import did_you_mean, fail, one_of
+from archdsl.ir import Graph
+
+
+@keras.saving.register_keras_serializable("archdsl")
+class Backbone(keras.Model):  # type: ignore[misc]
+    """A backbone as a functional Keras model that remembers its config.
+
+    (batch, H, W, C) -> the last feature map. All feature maps are in `pyramid_outputs`; `features()` gives a
+    model that returns several of them. A saved file holds the config and the weights, and needs archdsl to be
+    loaded; `to_keras()` gives a model that does not.
+    """
+
+    def __init__(self, graph: Graph, config: Mapping[str, Any], input_tensor: Any = None, **kwargs: Any):
+        tensors = emit(graph, input_tensor)
+        super().__init__(
+            inputs=tensors[graph.input.name], outputs=tensors[graph.output.name], **{"name": graph.name, **kwargs}
+        )
+        self._graph = graph
+        self._config_json = json.dumps(config)  # as text: Keras would wrap a mapping and hide that it is plain
+        self._levels = _Untracked({level: tensors[node.name] for level, node in graph.levels.items()})
+
+    @property
+    def graph(self) -> Graph:
+        """The graph it was emitted from."""
+        return self._graph
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved config as plain data; built again, or from its YAML, it gives the same model."""
+        return dict(json.loads(self._config_json))
+
+    @property
+    def pyramid_level_inputs(self) -> dict[str, str]:
+        """Name of the layer that ends each level: {"P3": "p3_body_fuse_act", …}. Level PN has stride 2^N."""
+        return {level: self._graph.levels[level].name for level in self._numbered_levels()}
+
+    @property
+    def pyramid_outputs(self) -> dict[str, Any]:
+        """Symbolic feature map of each level: {"P3": KerasTensor of shape (batch, H/8, W/8, C), …}."""
+        return {level: self._levels.value[level] for level in self._numbered_levels()}
+
+    def features(self, levels: Iterable[str] | None = None) -> keras.Model:
+        """A model from the image to a dict of feature maps, sharing this model's layers.
+
+        `levels` are names such as "P3", or of stages; by default the config's `outputs`.
+        Raises ArchError for a level that the backbone does not have.
+        """
+        maps = self._levels.value
+        wanted = [self._level(name) for name in levels] if levels is not None else list(self._graph.outputs)
+        return keras.Model(self.inputs[0], {level: maps[level] for level in wanted}, name=f"{self.name}_features")
+
+    def to_keras(self) -> keras.Model:
+        """The same layers as a plain keras.Model, whose file loads where archdsl is not installed."""
+        return keras.Model(self.inputs[0], self.outputs[0], name=self.name)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": self.dtype_policy.name,
+            "input_shape": list(self._graph.input.type.shape),
+            "config": self.config,
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Backbone:
+        from archdsl.api import build_from_config
+
+        with _dtype_policy(config["dtype"]):
+            model = build_from_config(config["config"], input_shape=config["input_shape"], name=config["name"])
+        model.trainable = config["trainable"]
+        return model
+
+    def _numbered_levels(self) -> list[str]:
+        return [level for level in self._graph.levels if level[0] == "P"]
+
+    def _level(self, name: str) -> str:
+        levels = self._graph.levels
+        for level in levels:
+            if level.lower() == str(name).lower():
+                return level
+        raise fail("unknown-output", f"no level '{name}'; {one_of(levels)}", hint=did_you_mean(str(name), levels))
+
+
+class _Untracked:
+    """Holds a value out of reach of Keras, which searches the attributes of a model for layers."""
+
+    def __init__(self, value: dict[str, Any]):
+        self.value = value
+
+
+def emit(graph: Graph, input_tensor: Any = None) -> dict[str, Any]:
+    """Keras tensors of every node by name. `input_tensor` takes the place of a new keras.Input."""
+    begin = graph.input
+    tensors = {begin.name: begin.op.emit(keras, begin.name) if input_tensor is None else as_symbolic(input_tensor)}
+    for node in graph.nodes[1:]:
+        result = node.op.emit(keras, node.name, *[tensors[source.name] for source in node.inputs])
+        tensors[node.name] = _named(result, node.name)
+    return tensors
+
+
+def as_symbolic(tensor: Any) -> Any:
+    """A Keras tensor as it is; anything else becomes a new input of its shape."""
+    return tensor if keras.backend.is_keras_tensor(tensor) else keras.Input(tensor=tensor)
+
+
+def _named(tensor: Any, name: str) -> Any:
+    """Slices are operations, not layers, and only layers take a name when they are made."""
+    operation = tensor._keras_history.operation
+    if not isinstance(operation, keras.Layer):
+        operation.name = name
+    return tensor
+
+
+@contextmanager
+def _dtype_policy(name: str) -> Iterator[None]:
+    """Layers made inside compute as they did in the saved model, whatever the policy of this process is."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

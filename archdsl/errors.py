@@ -1,0 +1,104 @@
+"""What went wrong, where, and what to do about it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+
+class Mark(NamedTuple):
+    """A place in a text. Lines and columns start at 1; 0 means unknown (a value that came from Python)."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+class Problem(NamedTuple):
+    """One thing that the user has to change.
+
+    `path` is the key path in the config (``stages.p3.body.block``), `code` a stable name of the kind of
+    problem, `message` the fact with the received value and what was expected, `hint` the fix when one is known.
+    """
+
+    file: str
+    line: int
+    column: int
+    path: str
+    code: str
+    message: str
+    hint: str = ""
+
+    @property
+    def mark(self) -> Mark:
+        return Mark(self.file, self.line, self.column)
+
+    def __str__(self) -> str:
+        place = f"{self.mark}: " if self.file else ""
+        path = f"{self.path}: " if self.path else ""
+        hint = f"\n  hint: {self.hint}" if self.hint else ""
+        return f"{place}error[{self.code}]: {path}{self.message}{hint}"
+
+
+class ArchError(ValueError):
+    """The user's input cannot be used. `problems` lists every independent reason."""
+
+    SHOWN = 20
+
+    def __init__(self, problems: Iterable[Problem]):
+        self.problems = list(problems)
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        lines = [str(problem) for problem in self.problems[: self.SHOWN]]
+        if len(self.problems) > self.SHOWN:
+            lines.append(f"… and {len(self.problems) - self.SHOWN} more problems")
+        return "\n".join(lines)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.problems,)
+
+
+def problem(code: str, message: str, *, mark: Mark | None = None, path: str = "", hint: str = "") -> Problem:
+    """A Problem at `mark`, or at no place in particular."""
+    return Problem(*(mark or Mark("")), path=path, code=code, message=message, hint=hint)
+
+
+def fail(code: str, message: str, *, mark: Mark | None = None, path: str = "", hint: str = "") -> ArchError:
+    """The error for a single problem, to be raised by the caller."""
+    return ArchError([problem(code, message, mark=mark, path=path, hint=hint)])
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint with the nearest known word, or nothing."""
+    by_folded = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
+    return f"did you mean '{by_folded[near[0]]}'?" if near else ""
+
+
+def one_of(known: Iterable[str], limit: int = 40) -> str:
+    """`expected one of: a, b, c`; a long list is cut, with its count."""
+    names = list(known)
+    more = f", … ({len(names)} in all)" if len(names) > limit else ""
+    return f"expected one of: {', '.join(names[:limit])}{more}"
+
+
+def describe(value: Any) -> str:
+    """A received value in words, short enough for a message."""
+    if value is None:
+        return "nothing (null)"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return f"the number {value}" if len(repr(value)) <= 40 else f"a number of {len(repr(value))} digits"
+    if isinstance(value, str):
+        return f"text '{value}'" if len(value) <= 60 else f"text '{value[:57]}…'"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, (list, tuple)):
+        return f"a list of {len(value)}"
+    return f"a Python {type(value).__name__}"

@@ -1,0 +1,75 @@
+"""Where configs are: the shipped folder and the user's own. Finds files, reads only what a config may be."""
+
+from __future__ import annotations
+
+import os
+import stat
+from functools import lru_cache
+from pathlib import Path
+
+from archdsl.errors import Mark, did_you_mean, fail
+from archdsl.source import Source, read_text
+
+MAX_BYTES = 1 << 20
+
+
+@lru_cache(maxsize=1)
+def config_root() -> Path:
+    """The folder of the shipped configs: inside an installed package, else beside it in the checkout."""
+    package = Path(__file__).resolve().parent
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parent / "configs"
+
+
+def preset_names() -> list[str]:
+    """Names of the shipped presets: files of the shipped folder itself; those in its sub-folders are families."""
+    return sorted(path.stem for path in config_root().glob("*.yaml"))
+
+
+def find_config(reference: str | os.PathLike[str]) -> Path:
+    """The file that a user means by `reference`: a preset name, or a path.
+
+    Raises ArchError with the nearest preset or file when there is none.
+    """
+    text = os.fspath(reference)
+    looks_like_path = text.endswith((".yaml", ".yml")) or os.sep in text or text.startswith(".")
+    shipped = config_root() / f"{text}.yaml"
+    if not looks_like_path and text in preset_names():
+        return shipped
+    path = Path(text)
+    if path.exists():
+        return path
+    if not path.is_absolute() and ".." not in path.parts and shipped.is_file():  # a family, `family/yolo_v8`
+        return shipped
+    if looks_like_path:
+        nearby = [name.name for name in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+        hint = did_you_mean(path.name, nearby) or did_you_mean(path.stem, preset_names())
+        raise fail("missing-file", "there is no such file", mark=Mark(text), hint=hint)
+    hint = did_you_mean(text, preset_names()) or "`archdsl list` prints the presets; a file ends in .yaml"
+    raise fail("unknown-preset", f"no preset or file '{text}'", hint=hint)
+
+
+def read_file(path: Path) -> Source:
+    """The config in the file at `path`. Raises ArchError when it is not a small text file, or not a config."""
+    name = os.fspath(path)
+    try:
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
+            raise fail("not-a-file", "not a regular file; expected a YAML file", mark=Mark(name))
+        if state.st_size > MAX_BYTES:
+            raise fail("limit", f"{state.st_size} bytes; a config has at most {MAX_BYTES}", mark=Mark(name))
+        return _read_file(path, name, state.st_mtime_ns, state.st_size)
+    except OSError as error:
+        raise fail("unreadable", f"cannot be read: {error.strerror}", mark=Mark(name)) from None
+
+
+@lru_cache(maxsize=256)
+def _read_file(path: Path, name: str, changed_ns: int, size: int) -> Source:
+    """Parsed once for each state of the file; parents are shared by many presets."""
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        message = f"not UTF-8 text (byte {error.start} is 0x{data[error.start]:02x}); expected a YAML file"
+        raise fail("encoding", message, mark=Mark(name)) from None
+    return read_text(text, name)

@@ -1,0 +1,135 @@
+"""`defaults: [parent, _self_]`: which files a config is made of, and how they merge. Equal to Hydra's Defaults List."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from archdsl.errors import ArchError, Mark, did_you_mean, fail
+from archdsl.folders import config_root, read_file
+from archdsl.source import KeyPath, Place, Source
+
+SELF = "_self_"
+MAX_PARENTS = 32
+_REFERENCE = re.compile(r"/?[A-Za-z0-9_\-]+(?:/[A-Za-z0-9_\-]+)*")
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file that a config is made of. Names in it are looked up in `root`, relative to its sub-folder `group`."""
+
+    source: Source
+    root: Path | None
+    group: str = ""
+    chain: tuple[str, ...] = ()
+
+    def fail(self, code: str, message: str, index: int | None = None, hint: str = "") -> ArchError:
+        path: KeyPath = ("defaults",) if index is None else ("defaults", index)
+        trail = f" ({' <- '.join(self.chain)})" if len(self.chain) > 1 else ""
+        mark = self.source.place(path).value
+        return fail(code, message + trail, mark=mark, path=".".join(map(str, path)), hint=hint)
+
+
+def lineage(source: Source, root: Path | None) -> list[Source]:
+    """The files that make up `source`, parents before children as the Defaults Lists order them.
+
+    `root` is the config's own folder, None for a config that has none (a dict). Parents are looked for there,
+    then among the shipped configs, and nowhere else.
+    """
+    members: list[Source] = []
+    for member in _walk(Member(source, root, chain=(source.file,))):
+        if any(member.source.file == other.file for other in members):
+            raise member.fail("duplicate-parent", f"{member.source.file} is inherited twice")
+        members.append(member.source)
+    return members
+
+
+def merge(sources: Sequence[Source]) -> tuple[dict[str, Any], dict[KeyPath, Place]]:
+    """One mapping out of several: mappings merge key by key, anything else of a later file replaces the earlier."""
+    values: dict[str, Any] = {}
+    places: dict[KeyPath, Place] = {}
+    for source in sources:
+        merge_into(values, source.values)
+        places.update(source.places)
+    values.pop("defaults", None)
+    return values, places
+
+
+def merge_into(target: dict[str, Any], addition: dict[str, Any]) -> None:
+    for key, value in addition.items():
+        present = target.get(key)
+        if isinstance(present, dict) and isinstance(value, dict):
+            merge_into(present, value)
+        else:
+            target[key] = copied(value)
+
+
+def copied(value: Any) -> Any:
+    """A deep copy of plain data; several times faster than copy.deepcopy."""
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    return [copied(item) for item in value] if isinstance(value, list) else value
+
+
+def _walk(member: Member) -> Iterator[Member]:
+    for index, entry in enumerate(_entries(member)):
+        if entry == SELF:
+            yield member
+        else:
+            yield from _walk(_parent(member, index, entry))
+
+
+def _entries(member: Member) -> list[str]:
+    """The Defaults List of a file; one that inherits nothing is just itself."""
+    if "defaults" not in member.source.values:
+        return [SELF]
+    entries = member.source.values["defaults"]
+    if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
+        raise member.fail("type", "expected a list of config names, such as [family/yolo_v8, _self_]")
+    if entries.count(SELF) != 1:
+        # Without it Hydra puts the file before its parents, so that they would undo what it says.
+        hint = f"write defaults: [{', '.join([e for e in entries if e != SELF] + [SELF])}]"
+        raise member.fail("defaults", "the list must hold _self_ once, to say where this file itself comes", hint=hint)
+    return entries
+
+
+def _parent(member: Member, index: int, entry: str) -> Member:
+    if not _REFERENCE.fullmatch(entry):
+        message = f"'{entry}' is not a config name; expected one such as family/yolo_v8, without suffix"
+        raise member.fail("parent", message, index, "parents are looked for beside the config and among the presets")
+    name = entry.lstrip("/") if entry.startswith("/") or not member.group else f"{member.group}/{entry}"
+    path = _find(member, index, name)
+    if any(path.resolve() == Path(file).resolve() for file in member.chain):
+        raise member.fail("cycle", f"{name} inherits from itself", index)
+    if len(member.chain) >= MAX_PARENTS:
+        raise member.fail("limit", f"inherits through more than {MAX_PARENTS} files", index)
+    source = read_file(path)
+    group = name.rpartition("/")[0]
+    if group and source.package != "_global_":  # else Hydra would put its values under the folder's name
+        hint = "make the first line `# @package _global_`"
+        mark = Mark(source.file, 1, 1)
+        raise fail("package", "a parent in a sub-folder must say that it is global", mark=mark, hint=hint)
+    return Member(source, member.root, group, (*member.chain, source.file))
+
+
+def _find(member: Member, index: int, name: str) -> Path:
+    roots = [root for root in (member.root, config_root()) if root is not None]
+    for root in roots:
+        path = root / f"{name}.yaml"
+        if not path.is_file():
+            continue
+        if not path.resolve().is_relative_to(root.resolve()):
+            raise member.fail("parent", f"{path} leads out of {root}", index)
+        return path
+    patterns = ("*.yaml", "*/*.yaml")
+    known = [
+        str(path.relative_to(root).with_suffix(""))
+        for root in roots
+        for pattern in patterns
+        for path in root.glob(pattern)
+    ]
+    places = " or ".join(str(root) for root in roots)
+    raise member.fail("unknown-parent", f"no config '{name}' in {places}", index, did_you_mean(name, known))

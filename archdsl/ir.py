@@ -1,0 +1,232 @@
+"""The graph: typed nodes, each an operation applied to other nodes. Knows no operation and no framework.
+
+Applying an operation is pure: ``Conv2D(64, 3)(x, name="pre")`` returns a new node and changes nothing. A block
+applied to nodes is a node too (a `Call`); laying out a graph replaces each call by its body and gives every
+node its full name.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, NamedTuple
+
+
+class TensorType(NamedTuple):
+    """The shape of one image or feature map, without the batch: (height, width, channels). None is unknown.
+
+    `stride` is how many pixels of the image lie between two of the map, along one side. It is known even where
+    the sides are not, so that maps which cannot fit are told apart at any image size.
+    """
+
+    height: int | None
+    image_width: int | None
+    channels: int
+    stride: float = 1
+
+    @property
+    def shape(self) -> tuple[int | None, int | None, int]:
+        return self[:3]
+
+    def __str__(self) -> str:
+        return "x".join("?" if side is None else str(side) for side in self.shape)
+
+
+class Weight(NamedTuple):
+    """One array that a node owns; its size is the product of `shape`."""
+
+    name: str
+    shape: tuple[int, ...]
+    trainable: bool = True
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+
+class ShapeError(ValueError):
+    """Nodes that do not fit an operation: the fact, and the names of the scopes it happened in."""
+
+    def __init__(self, fact: str, hint: str = ""):
+        super().__init__(fact)
+        self.fact, self.hint = fact, hint
+        self.scopes: list[str] = []
+
+
+@dataclass(frozen=True)
+class Op:
+    """A primitive operation. Everything true of it stands in its class: shapes, weights, cost, Keras layer."""
+
+    kind: ClassVar[str] = "op"
+
+    def __init_subclass__(cls) -> None:
+        cls.kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """The type of the result. Raises ShapeError when the inputs do not fit."""
+        raise NotImplementedError
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        """The arrays this operation owns when applied to `inputs`."""
+        return ()
+
+    def macs(self, *inputs: TensorType) -> int | None:
+        """Multiply-accumulates for one image; None while height or width is unknown."""
+        return 0
+
+    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
+        """The same operation on Keras tensors; `keras` is the imported module."""
+        raise NotImplementedError
+
+    def __call__(self, *inputs: Node, name: str = "") -> Node:
+        try:
+            result = self.infer(*[node.type for node in inputs])
+        except ShapeError as error:
+            if not error.scopes:  # the innermost place knows the nodes; blocks around it add their names
+                received = " and ".join(f"{node.name} ({node.type})" for node in inputs)
+                error.fact = f"{name or self.kind} of {received}: {error.fact}"
+            raise
+        return Node(self, inputs, result, name or self.kind)
+
+    def __str__(self) -> str:
+        """The operation as it would be written, defaults left out."""
+        arguments = [
+            f"{item.name}={value!r}" for item in fields(self) if (value := getattr(self, item.name)) != item.default
+        ]
+        return f"{type(self).__name__}({', '.join(arguments)})"
+
+
+class Origin(NamedTuple):
+    """The config entry that a node was made from: its key path, and its block with how often it repeats."""
+
+    path: str = ""
+    block: str = ""
+
+
+NOWHERE = Origin()
+
+
+@dataclass(slots=True, eq=False)  # never written to; `frozen` would make every node four times slower to create
+class Node:
+    """An operation applied to nodes."""
+
+    op: Op
+    inputs: tuple[Node, ...]
+    type: TensorType
+    name: str
+    origin: Origin = NOWHERE
+
+    @property
+    def channels(self) -> int:
+        return self.type.channels
+
+    @property
+    def weights(self) -> tuple[Weight, ...]:
+        return self.op.weights(*[node.type for node in self.inputs])
+
+    @property
+    def macs(self) -> int | None:
+        return self.op.macs(*[node.type for node in self.inputs])
+
+    def __str__(self) -> str:
+        return f"{self.name} = {self.op}({', '.join(node.name for node in self.inputs)})  {self.type}"
+
+
+@dataclass(frozen=True)
+class Call(Op):
+    """A block applied to its inputs. Stands for `body` until the graph is laid out."""
+
+    body: Node
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        return self.body.type
+
+
+@dataclass
+class Layout:
+    """Nodes in the order they run, each with its full and only name, calls replaced by their bodies."""
+
+    nodes: list[Node] = field(default_factory=list)
+    _placed: dict[Node, Node] = field(default_factory=dict)
+    _names: set[str] = field(default_factory=set)
+
+    def place(self, node: Node, scope: str = "", origin: Origin = NOWHERE) -> Node:
+        """Append what `node` needs and is not there yet; returns the node as it stands in the graph.
+
+        A loop along chains, which can be thousands long; recursion only into calls, which nest a few deep.
+        """
+        placed = self._placed
+        pending = [node]
+        while pending:
+            current = pending[-1]
+            sources = [placed.get(source) for source in current.inputs]
+            if None in sources:
+                pending += [source for source in reversed(current.inputs) if source not in placed]
+                continue
+            pending.pop()
+            if current in placed:
+                continue
+            name = f"{scope}_{current.name}" if scope else current.name
+            if isinstance(current.op, Call):
+                placed[current] = self.place(current.op.body, name, origin)
+            else:
+                settled = Node(current.op, tuple(sources), current.type, self._unique(name), origin)  # type: ignore[arg-type]
+                placed[current] = placed[settled] = settled
+                self.nodes.append(settled)
+        return placed[node]
+
+    def _unique(self, name: str) -> str:
+        candidate, count = name, 1
+        while candidate in self._names:
+            count += 1
+            candidate = f"{name}_{count}"
+        self._names.add(candidate)
+        return candidate
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A backbone as operations, in the order they run.
+
+    `levels` holds the last node of every stage under its public name ("P3" for stage p3); `outputs` names the
+    levels a detector takes; `output` is the last feature map, after the tail.
+    """
+
+    name: str
+    nodes: tuple[Node, ...]
+    output: Node
+    levels: Mapping[str, Node]
+    outputs: tuple[str, ...]
+
+    @property
+    def input(self) -> Node:
+        return self.nodes[0]
+
+    def __str__(self) -> str:
+        lines = [f"graph {self.name}", *(f"  {node}" for node in self.nodes)]
+        levels = ", ".join(f"{level}={node.name}" for level, node in self.levels.items())
+        return "\n".join([*lines, f"  levels: {levels}", f"  output: {self.output.name}"])
+
+
+def verify(graph: Graph) -> None:
+    """Check that names are unique, sources come first, types follow from the operations, ends are inside.
+
+    Raises ValueError: a graph that fails was built or rewritten wrongly, which is a bug, not a user's mistake.
+    """
+    seen: dict[str, Node] = {}
+    for node in graph.nodes:
+        _require(node.name not in seen, f"two nodes are named {node.name}")
+        for source in node.inputs:
+            _require(seen.get(source.name) is source, f"{node.name} reads {source.name}, which has not run yet")
+        inferred = node.op.infer(*[source.type for source in node.inputs])
+        _require(inferred == node.type, f"{node.name} has type {node.type}, its operation gives {inferred}")
+        seen[node.name] = node
+    for end in [graph.output, *graph.levels.values()]:
+        _require(seen.get(end.name) is end, f"{end.name} is an output, but not in the graph")
+
+
+def _require(condition: bool, fact: str) -> None:
+    if not condition:
+        raise ValueError(fact)

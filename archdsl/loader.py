@@ -1,0 +1,119 @@
+"""Whatever a user calls a config → one composed mapping of plain values, with the place of each."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from archdsl.errors import ArchError, fail, problem
+from archdsl.folders import find_config, read_file
+from archdsl.inheritance import copied, lineage, merge
+from archdsl.order import with_explicit_order
+from archdsl.overrides import apply_overrides
+from archdsl.source import KeyPath, Place, Places, Source, dotted, nearest_place, read_mapping
+
+ConfigLike = str | os.PathLike[str] | Mapping[str, Any]
+"""What a config may be given as: a preset name, a path, a dict or an OmegaConf DictConfig."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """A composed config: parents merged in, overrides applied, `defaults` gone. `values` is plain data.
+
+    `removed` names the stages that overrides deleted.
+    """
+
+    name: str
+    file: str
+    values: dict[str, Any]
+    places: Places
+    removed: tuple[str, ...] = ()
+
+    def place(self, path: KeyPath) -> Place:
+        """Where `path` stands; what a stage takes from stage_defaults stands there."""
+        if path not in self.places and path[:1] == ("stages",):
+            default = ("stage_defaults", *path[2:])
+            if len(path) > 2 and default in self.places:
+                return self.places[default]
+        return nearest_place(self.places, path, self.file)
+
+    @property
+    def resolved(self) -> dict[str, Any]:
+        """The config as one file with no parents: plain data that gives the same graph.
+
+        Without `expect`, which holds only for the file that states it, and for no variant of it.
+        """
+        kept = {key: value for key, value in self.values.items() if key != "expect"}
+        return with_explicit_order({"archdsl": 1, "name": self.name, **copied(kept)})
+
+    def with_input(self, *, shape: Sequence[int | None] | None = None, rescale: bool | None = None) -> Config:
+        """The same config for another image shape (H, W, C), with or without the rescaling."""
+        changes: dict[str, Any] = {} if shape is None else {"shape": list(shape)}
+        changes |= {} if rescale is None else {"rescale": rescale}
+        before = self.values.get("input")
+        return replace(self, values={**self.values, "input": {**(before or {}), **changes}}) if changes else self
+
+
+def load(config: ConfigLike, overrides: Sequence[str] = ()) -> Config:
+    """Read, inherit, override. Raises ArchError with the place of everything that is wrong."""
+    source, root, name = _read(config)
+    values, places = merge(lineage(source, root))
+    stages_before = _stage_names(values)
+    apply_overrides(values, places, _as_list(overrides))
+    removed = tuple(stages_before - _stage_names(values))
+    _refuse_interpolations(values, places, source.file)
+    stated = values.get("name")
+    return Config(stated if isinstance(stated, str) else name, source.file, values, places, removed)
+
+
+def _stage_names(values: Mapping[str, Any]) -> set[str]:
+    stages = values.get("stages")
+    return set(stages) if isinstance(stages, dict) else set()
+
+
+def _read(config: ConfigLike) -> tuple[Source, Path | None, str]:
+    if isinstance(config, Mapping):
+        return read_mapping(config), None, "backbone"
+    if isinstance(config, (str, os.PathLike)):
+        path = find_config(config)
+        return read_file(path), path.parent if path.parent.name != "family" else path.parent.parent, path.stem
+    omegaconf = sys.modules.get("omegaconf")  # who holds a DictConfig has imported it
+    if omegaconf is not None and isinstance(config, omegaconf.DictConfig):
+        return read_mapping(omegaconf.OmegaConf.to_container(config, resolve=False)), None, "backbone"
+    raise fail("type", f"expected a preset name, a path or a mapping, got a {type(config).__name__}")
+
+
+def _as_list(overrides: Sequence[str]) -> list[str]:
+    if isinstance(overrides, str):
+        raise fail("type", "expected a list of overrides, got one text", hint=f"write overrides=['{overrides}']")
+    return list(overrides)
+
+
+def _refuse_interpolations(values: Any, places: Places, file: str) -> None:
+    problems = [
+        problem(
+            "interpolation",
+            f"'{text}' is not allowed; a config holds values only",
+            mark=nearest_place(places, path, file).value,
+            path=dotted(path),
+        )
+        for path, text in _texts(values, ())
+        if "${" in text
+    ]
+    if problems:
+        raise ArchError(problems)
+
+
+def _texts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _texts(item, (*path, index))

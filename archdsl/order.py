@@ -1,0 +1,40 @@
+"""The order of named entries (stages, layers): as written, except where an entry says `after: another`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+
+def in_order(after: Mapping[str, str | None]) -> tuple[list[str], list[str]]:
+    """Names in the order they run, and those whose `after` names nothing that is there (or themselves, in a ring)."""
+    order = [name for name, before in after.items() if before is None]
+    waiting = {name: before for name, before in after.items() if before is not None}
+    while ready := [name for name, before in waiting.items() if before in order]:
+        for name in ready:
+            order.insert(order.index(waiting.pop(name)) + 1, name)
+    return order, list(waiting)
+
+
+def with_explicit_order(config: dict[str, Any]) -> dict[str, Any]:
+    """The config with `after:` wherever sorting its keys would change what it means (yaml.dump sorts them)."""
+    for entries in _ordered_mappings(config):
+        order, _ = in_order({name: entry.get("after") for name, entry in entries.items()})
+        if order != sorted(order):
+            for before, name in pairwise(order):
+                entries[name]["after"] = before
+            entries[order[0]].pop("after", None)
+    return config
+
+
+def _ordered_mappings(config: dict[str, Any]) -> list[dict[str, dict[str, Any]]]:
+    stages = _entries(config.get("stages"))
+    holders = [config.get("stage_defaults"), *stages.values()]
+    slots = [holder.get(slot) for holder in holders if isinstance(holder, dict) for slot in ("pre", "post")]
+    return [stages, *[_entries(layers) for layers in (config.get("stem"), config.get("tail"), *slots)]]
+
+
+def _entries(mapping: Any) -> dict[str, dict[str, Any]]:
+    """What is there: entries set to null were taken out."""
+    return {name: entry for name, entry in (mapping or {}).items() if isinstance(entry, dict)}

@@ -1,0 +1,45 @@
+"""The shipped configs: what there is, and what each says of itself."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from archdsl.errors import did_you_mean, fail, one_of
+from archdsl.folders import preset_names
+from archdsl.loader import load
+from archdsl.schema import ConfigSchema
+
+
+class PresetInfo(NamedTuple):
+    """A shipped preset. `params` counts every array of the model; weights are trained ones, published at an address."""
+
+    name: str
+    description: str
+    params: int | None
+    has_weights: bool
+    weights_url: str | None
+    source: str
+
+
+def list_presets() -> list[PresetInfo]:
+    """Every shipped preset, by name."""
+    return [preset_info(name) for name in preset_names()]
+
+
+@lru_cache(maxsize=256)
+def preset_info(name: str) -> PresetInfo:
+    """What the preset says of itself. Raises ArchError with the nearest name when there is no such preset."""
+    if name not in preset_names():
+        hint = did_you_mean(name, preset_names())
+        raise fail("unknown-preset", f"no preset '{name}'; {one_of(preset_names())}", hint=hint)
+    config = ConfigSchema.model_validate(load(name).values)
+    weights = config.weights
+    return PresetInfo(
+        name=name,
+        description=config.description,
+        params=config.expect.params,
+        has_weights=weights is not None,
+        weights_url=weights.url if weights else None,
+        source=config.source,
+    )

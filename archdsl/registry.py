@@ -1,0 +1,134 @@
+"""The blocks there are. A block is a function from nodes to a node; its signature is its schema."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import cached_property, update_wrapper
+from typing import Annotated, Any, get_type_hints, overload
+
+from annotated_types import Interval
+from pydantic import BaseModel, ConfigDict, create_model
+
+from archdsl.errors import did_you_mean, fail, one_of
+from archdsl.ir import Call, Node, ShapeError
+
+Width = Annotated[int, Interval(ge=1, le=65_536)]
+Depth = Annotated[int, Interval(ge=1, le=1_000)]
+Kernel = Annotated[int, Interval(ge=1, le=255)]
+Stride = Annotated[int, Interval(ge=1, le=8)]
+Dilation = Annotated[int, Interval(ge=1, le=64)]
+Groups = Annotated[int, Interval(ge=1, le=65_536)]
+Ratio = Annotated[float, Interval(gt=0, le=16)]
+
+STYLE = "style"  # filled in by the compiler from the config's conventions
+
+
+class Block:
+    """A registered block. Called inside another block it is one more node there: ``c2f(x, width=64, style=style)``."""
+
+    def __init__(self, name: str, function: Callable[..., Node]):
+        self.name = name
+        self.function = function
+        update_wrapper(self, function)
+
+    def __call__(self, *inputs: Node, name: str = "", **arguments: Any) -> Node:
+        name = name or self.name
+        try:
+            body = self.function(*inputs, **arguments)
+        except ShapeError as error:
+            error.scopes.insert(0, name)
+            raise
+        return Node(Call(body), inputs, body.type, name)
+
+    @cached_property
+    def parameters(self) -> Mapping[str, inspect.Parameter]:
+        """What a config may say to this block, with resolved annotations, in the order of the signature."""
+        hints = get_type_hints(self.function, include_extras=True)
+        return {
+            parameter.name: parameter.replace(annotation=hints.get(parameter.name, Any))
+            for parameter in inspect.signature(self.function).parameters.values()
+            if parameter.kind is parameter.KEYWORD_ONLY and parameter.name != STYLE
+        }
+
+    @cached_property
+    def takes_style(self) -> bool:
+        return STYLE in inspect.signature(self.function).parameters
+
+    @cached_property
+    def takes_many(self) -> bool:
+        """Whether it merges any number of inputs (`from: [a, b]`)."""
+        kinds = [parameter.kind for parameter in inspect.signature(self.function).parameters.values()]
+        return inspect.Parameter.VAR_POSITIONAL in kinds
+
+    @cached_property
+    def schema(self) -> type[BaseModel]:
+        """The arguments as a pydantic model: types, ranges, defaults; strict, nothing unknown."""
+        fields: dict[str, Any] = {
+            name: (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)
+            for name, parameter in self.parameters.items()
+        }
+        return create_model(self.name, __config__=ConfigDict(strict=True, extra="forbid"), **fields)
+
+    @property
+    def source(self) -> str:
+        """Where it is defined, as file:line."""
+        code = self.function.__code__
+        return f"{code.co_filename}:{code.co_firstlineno}"
+
+    @property
+    def summary(self) -> str:
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+
+_blocks: dict[str, Block] = {}
+
+
+@overload
+def block(function: Callable[..., Node], *, name: str = "") -> Block: ...
+@overload
+def block(function: None = None, *, name: str = "") -> Callable[[Callable[..., Node]], Block]: ...
+def block(
+    function: Callable[..., Node] | None = None, *, name: str = ""
+) -> Block | Callable[[Callable[..., Node]], Block]:
+    """Register a function as a block, under its own name or `name`, for use in every config.
+
+    The function takes one node (or ``*inputs``) and keyword arguments and returns a node. An argument named
+    `width` is the number of output channels; a block with `depth` repeats inside itself; `stride` and
+    `dilation` come from the stage; `style` receives the config's conventions.
+
+    Raises ArchError when the name is taken by another function, naming both places.
+    """
+    if function is None:
+        return lambda wrapped: block(wrapped, name=name)
+    made = Block(name or function.__name__, function)
+    before = _blocks.get(made.name)
+    if before is not None and before.source != made.source:  # the same source again is a reload
+        raise fail("duplicate-block", f"block '{made.name}' is defined twice, in {before.source} and in {made.source}")
+    _blocks[made.name] = made
+    return made
+
+
+def all_blocks() -> Mapping[str, Block]:
+    """Every block by name, the shipped ones and those of installed plugins."""
+    _load_shipped()
+    return _blocks
+
+
+def find_block(name: str) -> Block | None:
+    if name not in _blocks:
+        _load_shipped()
+    return _blocks.get(name)
+
+
+def get_block(name: str) -> Block:
+    """The block called `name`. Raises ArchError that lists what there is."""
+    found = find_block(name)
+    if found is None:
+        message = f"no block '{name}'; {one_of(sorted(_blocks))}"
+        raise fail("unknown-block", message, hint=did_you_mean(name, _blocks))
+    return found
+
+
+def _load_shipped() -> None:
+    import archdsl.blocks  # noqa: F401  (importing it registers them; it imports this module)

@@ -1,0 +1,197 @@
+"""What a graph costs: parameters, multiply-accumulates, output maps; as data and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from archdsl.ir import Graph, Node
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+Shape = tuple[int | None, int | None, int]
+
+
+class OutputInfo(NamedTuple):
+    """One output map: (height, width, channels), and how many pixels of the image lie between two of it."""
+
+    shape: Shape
+    stride: int
+    channels: int
+
+
+class NodeInfo(NamedTuple):
+    """One operation. `macs` is None while height or width is unknown; `layer` is its place in the config."""
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    shape: Shape
+    params: int
+    trainable_params: int
+    macs: int | None
+    layer: str
+    block: str
+    stride: float
+
+
+class LayerInfo(NamedTuple):
+    """One entry of the config: all operations of its block together."""
+
+    path: str
+    block: str
+    shape: Shape
+    stride: float
+    params: int
+    macs: int | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """Costs of a backbone for one image of `input_shape`, in the order its operations run.
+
+    `params` counts every array, `trainable_params` those that training changes (not the statistics of batch
+    norms). `macs` are the multiply-accumulates of the convolutions and `flops` twice that; None for an unknown
+    image size.
+    """
+
+    name: str
+    input_shape: Shape
+    outputs: Mapping[str, OutputInfo]
+    nodes: tuple[NodeInfo, ...]
+
+    @property
+    def params(self) -> int:
+        return sum([node.params for node in self.nodes])
+
+    @property
+    def trainable_params(self) -> int:
+        return sum([node.trainable_params for node in self.nodes])
+
+    @property
+    def macs(self) -> int | None:
+        return total_macs([node.macs for node in self.nodes])
+
+    @property
+    def flops(self) -> int | None:
+        return None if self.macs is None else 2 * self.macs
+
+    @property
+    def layers(self) -> list[LayerInfo]:
+        """Costs by entry of the config."""
+        return [_layer(list(nodes)) for _, nodes in groupby(self.nodes, key=lambda node: node.layer)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON."""
+        return {
+            "name": self.name,
+            "params": self.params,
+            "trainable_params": self.trainable_params,
+            "macs": self.macs,
+            "flops": self.flops,
+            "input_shape": list(self.input_shape),
+            "outputs": {level: {**info._asdict(), "shape": list(info.shape)} for level, info in self.outputs.items()},
+            "nodes": [
+                {
+                    "name": node.name,
+                    "op": node.op,
+                    "inputs": list(node.inputs),
+                    "shape": list(node.shape),
+                    "params": node.params,
+                    "macs": node.macs,
+                }
+                for node in self.nodes
+            ],
+        }
+
+    def to_table(self) -> str:
+        """The table that `archdsl show` prints, as text."""
+        from rich.console import Console
+
+        console = Console(width=100, no_color=True, record=True, file=None)
+        with console.capture() as capture:
+            console.print(self.table())
+        return capture.get()
+
+    def table(self) -> Table:
+        """Layers with their output, parameters and MACs, as a rich table; the outputs and totals below."""
+        from rich.table import Table
+
+        table = Table(title=f"{self.name}  {shape_text(self.input_shape)}", title_justify="left", box=None)
+        for header in ("layer", "block"):
+            table.add_column(header)
+        for header in ("output", "stride", "params", "MACs"):
+            table.add_column(header, justify="right")
+        for layer in self.layers:
+            table.add_row(
+                layer.path.removeprefix("stages."),
+                layer.block,
+                shape_text(layer.shape),
+                f"{layer.stride:g}",
+                f"{layer.params:,}" if layer.params else "",
+                count_text(layer.macs) if layer.macs != 0 else "",
+            )
+        return table
+
+
+def report(graph: Graph) -> Report:
+    """Costs of every node of `graph`."""
+    outputs = {level: _output(graph.levels[level]) for level in graph.outputs}
+    nodes = tuple([_node(node) for node in graph.nodes])
+    return Report(graph.name, graph.input.type.shape, outputs, nodes)
+
+
+def total_macs(counts: list[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
+
+
+def shape_text(shape: Shape) -> str:
+    """`80 × 80 × 128`; an unknown side is a question mark."""
+    return " × ".join("?" if side is None else str(side) for side in shape)
+
+
+def count_text(count: int | None) -> str:
+    """A count with three figures: 5.09 M, 6.22 G."""
+    if count is None:
+        return "?"
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return str(count)
+
+
+def _output(node: Node) -> OutputInfo:
+    stride = node.type.stride
+    return OutputInfo(node.type.shape, int(stride) if stride == int(stride) else stride, node.channels)  # type: ignore[arg-type]
+
+
+def _node(node: Node) -> NodeInfo:
+    weights = [(weight.size, weight.trainable) for weight in node.weights]
+    return NodeInfo(
+        name=node.name,
+        op=node.op.kind,
+        inputs=tuple([source.name for source in node.inputs]),
+        shape=node.type.shape,
+        params=sum([size for size, _ in weights]),
+        trainable_params=sum([size for size, trainable in weights if trainable]),
+        macs=node.macs,
+        layer=node.origin.path,
+        block=node.origin.block,
+        stride=node.type.stride,
+    )
+
+
+def _layer(nodes: list[NodeInfo]) -> LayerInfo:
+    last = nodes[-1]
+    return LayerInfo(
+        path=last.layer,
+        block=last.block or last.op,
+        shape=last.shape,
+        stride=last.stride,
+        params=sum(node.params for node in nodes),
+        macs=total_macs([node.macs for node in nodes]),
+    )

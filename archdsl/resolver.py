@@ -1,0 +1,206 @@
+"""A composed config → BackboneSpec: stages filled from stage_defaults, blocks found, their arguments checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from archdsl.conventions import Conventions
+from archdsl.errors import ArchError, Problem, did_you_mean, one_of, problem
+from archdsl.ir import TensorType
+from archdsl.loader import Config
+from archdsl.ops import Activation, BatchNorm
+from archdsl.order import in_order
+from archdsl.registry import Block, all_blocks, find_block
+from archdsl.schema import ConfigSchema, ConventionsSchema, Layers, LayerSchema, ScaleSchema, StageSchema, filled
+from archdsl.source import KeyPath, dotted
+from archdsl.spec import BackboneSpec, LayerSpec, Scale, StageSpec
+from archdsl.validation import problems_of
+
+Entry = TypeVar("Entry", StageSchema, LayerSchema)
+
+
+def resolve(config: Config) -> BackboneSpec:
+    """The typed form of a composed config. Raises ArchError with all independent problems at once."""
+    try:
+        checked = ConfigSchema.model_validate(config.values)
+    except ValidationError as error:
+        raise ArchError(problems_of(error, config, ConfigSchema)) from None
+    return _Resolver(config, checked).backbone()
+
+
+def conventions(checked: ConventionsSchema) -> Conventions:
+    """The conventions as operations."""
+    norm = checked.norm
+    return Conventions(
+        activation=Activation(checked.activation),
+        norm=BatchNorm(norm.momentum, norm.epsilon) if norm.kind == "batch" else None,
+        padding=checked.padding,
+    )
+
+
+def scale(checked: ScaleSchema) -> Scale:
+    return Scale(checked.width, checked.depth, checked.max_width, checked.divisor)
+
+
+class _Resolver:
+    """Gathers what is wrong on the way, so that one run reports all of it."""
+
+    def __init__(self, config: Config, checked: ConfigSchema):
+        self.config = config
+        self.checked = checked
+        self.problems: list[Problem] = []
+
+    def backbone(self) -> BackboneSpec:
+        checked = self.checked
+        stages = tuple([self._stage(name, stage) for name, stage in self._in_order(checked.stages, ("stages",))])
+        if not stages and not self.problems:
+            self._report("empty", "there is no stage; expected at least one", ("stages",))
+        spec = BackboneSpec(
+            config=self.config,
+            input=TensorType(*checked.input.shape),
+            rescale=checked.input.rescale,
+            style=conventions(checked.conventions),
+            scale=scale(checked.scale),
+            stem=self._end("stem", checked.stem),
+            stages=stages,
+            tail=self._end("tail", checked.tail),
+            outputs=self._outputs(stages),
+        )
+        if self.problems:
+            raise ArchError(dict.fromkeys(self.problems))  # a mistake in stage_defaults is found once for each stage
+        return spec
+
+    def _report(self, code: str, message: str, path: KeyPath, hint: str = "") -> None:
+        mark = self.config.place(path).value
+        self.problems.append(problem(code, message, mark=mark, path=dotted(path), hint=hint))
+
+    def _in_order(self, entries: Mapping[str, Entry | None], path: KeyPath) -> list[tuple[str, Entry]]:
+        """Entries in the order they run; those set to null were taken out."""
+        present = {name: entry for name, entry in entries.items() if entry is not None}
+        order, misplaced = in_order({name: entry.after for name, entry in present.items()})
+        for name in misplaced:
+            message = f"there is no '{present[name].after}' to come after; {one_of(order)}"
+            hint = did_you_mean(str(present[name].after), order)
+            self._report("unknown-entry", message, (*path, name, "after"), hint)
+        return [(name, present[name]) for name in order]
+
+    def _end(self, name: str, layers: Layers) -> StageSpec:
+        """The stem or the tail: named layers that belong to no level."""
+        return StageSpec(name, (name,), tuple(self._named_layers(layers, (name,), name, {})))
+
+    def _stage(self, name: str, stage: StageSchema) -> StageSpec:
+        path: KeyPath = ("stages", name)
+        full = filled(stage, self.checked.stage_defaults)
+        width = {} if full.width is None else {"width": full.width}
+        size = width if full.depth is None else {**width, "depth": full.depth}
+        down = [self._layer(full.down, (*path, "down"), f"{name}_down", width)] if full.down else []
+        body = [self._layer(full.body, (*path, "body"), f"{name}_body", size)] if full.body else []
+        parts = [
+            *[self._with_stage_stride(layer, full) for layer in down if layer],
+            *self._named_layers(full.pre or {}, (*path, "pre"), name, width),
+            *[self._as_body(layer, full, has_down=bool(down)) for layer in body if layer],
+            *self._named_layers(full.post or {}, (*path, "post"), name, width),
+        ]
+        if not parts and not self.problems:
+            self._report("empty", "the stage has no layer; expected a `body` or a `down`", path)
+        if not body:
+            self._refuse_unused(full, path, has_down=bool(down))
+        return StageSpec(name, path, tuple(parts))
+
+    def _with_stage_stride(self, down: LayerSpec, stage: StageSchema) -> LayerSpec:
+        if stage.stride is None or not self._takes(down, "stride", stage.stride):
+            return down
+        return replace(down, arguments={**down.arguments, "stride": stage.stride})
+
+    def _as_body(self, body: LayerSpec, stage: StageSchema, has_down: bool) -> LayerSpec:
+        """The body with what its stage says: dilation for each repeat, stride for one of them, `first` for the first."""
+        if stage.dilation is not None and self._takes(body, "dilation", stage.dilation):
+            body = replace(body, arguments={**body.arguments, "dilation": stage.dilation})
+        first = dict(stage.first or {})
+        last: dict[str, Any] = {}
+        if stage.stride is not None and not has_down and self._takes(body, "stride", stage.stride):
+            (last if stage.stride_at == "last" else first)["stride"] = stage.stride
+        if stage.first is not None:
+            self._check_arguments(body.block, {**body.arguments, **first}, (*body.path[:-1], "first"))
+        if body.repeats is None:  # it runs once, as the first and the last
+            return replace(body, arguments={**body.arguments, **first, **last})
+        return replace(body, first=first, last=last)
+
+    def _takes(self, layer: LayerSpec, key: str, value: int) -> bool:
+        takes = key in layer.block.parameters
+        if not takes and value != 1:
+            message = f"block '{layer.block.name}' does not take the stage's {key} of {value}"
+            self._report("unused", message, (*layer.path[:-1], key))
+        return takes
+
+    def _refuse_unused(self, stage: StageSchema, path: KeyPath, has_down: bool) -> None:
+        for key in ("depth", "dilation", "first", *(() if has_down else ("stride",))):
+            if getattr(stage, key) not in (None, 1):
+                self._report("unused", f"the stage has no body to take its {key}", (*path, key))
+
+    def _named_layers(self, layers: Layers, path: KeyPath, scope: str, given: Mapping[str, int]) -> list[LayerSpec]:
+        made = [
+            self._layer(layer, (*path, name), f"{scope}_{name}", given) for name, layer in self._in_order(layers, path)
+        ]
+        return [layer for layer in made if layer]
+
+    def _layer(self, layer: LayerSchema, path: KeyPath, name: str, given: Mapping[str, int]) -> LayerSpec | None:
+        """The layer, with what the stage gives (width, depth) where its block takes it and it says nothing itself."""
+        block = self._block(layer.block, path)
+        if block is None:
+            return None
+        stated = {**given, **(layer.model_extra or {})}
+        repeats = None
+        if "depth" not in block.parameters:
+            repeats = self._repeats(stated.pop("depth", None), path)
+        if "width" not in block.parameters and "width" not in (layer.model_extra or {}):
+            stated.pop("width", None)
+        self._check_arguments(block, stated, path)
+        self._check_sources(block, layer, path)
+        return LayerSpec(name, path, block, stated, tuple(layer.sources or ()), repeats)
+
+    def _repeats(self, depth: Any, path: KeyPath) -> int | None:
+        if depth is None or (type(depth) is int and 1 <= depth <= 1000):
+            return depth
+        self._report("range", f"got {depth!r}; expected a whole number from 1 to 1000", (*path, "depth"))
+        return None
+
+    def _block(self, name: str | None, path: KeyPath) -> Block | None:
+        if name is None:
+            self._report("missing-key", "a layer needs `block:`", path)
+            return None
+        block = find_block(name)
+        if block is None:
+            known = sorted(all_blocks())
+            message = f"no block '{name}'; {one_of(known)}"
+            self._report("unknown-block", message, (*path, "block"), did_you_mean(name, known))
+        return block
+
+    def _check_arguments(self, block: Block, stated: Mapping[str, Any], path: KeyPath) -> None:
+        try:
+            block.schema.model_validate(stated)
+        except ValidationError as error:
+            self.problems += problems_of(error, self.config, block.schema, path, f"block '{block.name}'")
+
+    def _check_sources(self, block: Block, layer: LayerSchema, path: KeyPath) -> None:
+        count = len(layer.sources or ())
+        if block.takes_many and count < 2:
+            self._report("from", f"block '{block.name}' merges layers; expected `from: [one, another]`", path)
+        elif not block.takes_many and count > 1:
+            self._report("from", f"block '{block.name}' has one input, got {count}", (*path, "from"))
+
+    def _outputs(self, stages: tuple[StageSpec, ...]) -> tuple[str, ...]:
+        """Public names of the levels in `outputs:`, without stages that were taken out of the config."""
+        levels = {stage.name: stage.level for stage in stages}
+        if self.checked.outputs is None:
+            return tuple(stage.level for stage in stages if stage.number is not None)
+        removed = {name for name, stage in self.checked.stages.items() if stage is None} | set(self.config.removed)
+        for index, name in enumerate(self.checked.outputs):
+            if name not in levels and name not in removed:
+                message = f"there is no stage '{name}'; {one_of(levels)}"
+                self._report("unknown-output", message, ("outputs", index), did_you_mean(name, levels))
+        return tuple(levels[name] for name in self.checked.outputs if name in levels)

@@ -1,0 +1,56 @@
+"""Width and depth multipliers, applied once, to every `width` and `depth` of a config and to nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from archdsl.spec import BackboneSpec, LayerSpec, Scale, StageSpec
+
+
+def scale_spec(spec: BackboneSpec) -> BackboneSpec:
+    """The same backbone in the size that its `scale` asks for; the result has nothing left to scale."""
+    factors = spec.scale
+    if factors == Scale():
+        return spec
+    return replace(
+        spec,
+        scale=Scale(),
+        stem=_stage(spec.stem, factors),
+        stages=tuple([_stage(stage, factors) for stage in spec.stages]),
+        tail=_stage(spec.tail, factors),
+    )
+
+
+def scaled_width(width: int, factors: Scale) -> int:
+    """min(width, max_width) × factor, to the nearest multiple of the divisor, at least one divisor."""
+    capped = width if factors.max_width is None else min(width, factors.max_width)
+    return max(1, round(capped * factors.width / factors.divisor)) * factors.divisor
+
+
+def scaled_depth(depth: int, factors: Scale) -> int:
+    """depth × factor, rounded to the nearest whole number (a half to the even one), at least 1."""
+    return max(1, round(depth * factors.depth))
+
+
+def _stage(stage: StageSpec, factors: Scale) -> StageSpec:
+    return replace(stage, layers=tuple([_layer(layer, factors) for layer in stage.layers]))
+
+
+def _layer(layer: LayerSpec, factors: Scale) -> LayerSpec:
+    return replace(
+        layer,
+        arguments=_arguments(layer.arguments, factors),
+        first=_arguments(layer.first, factors),
+        repeats=None if layer.repeats is None else scaled_depth(layer.repeats, factors),
+    )
+
+
+def _arguments(arguments: Mapping[str, Any], factors: Scale) -> dict[str, Any]:
+    scaled = dict(arguments)
+    if "width" in scaled:
+        scaled["width"] = scaled_width(scaled["width"], factors)
+    if "depth" in scaled:
+        scaled["depth"] = scaled_depth(scaled["depth"], factors)
+    return scaled

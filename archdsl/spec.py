@@ -1,0 +1,75 @@
+"""The typed config: a backbone as stages of layers, each a block with its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from archdsl.conventions import Conventions
+from archdsl.ir import TensorType
+from archdsl.loader import Config
+from archdsl.registry import Block
+from archdsl.source import KeyPath
+
+
+@dataclass(frozen=True)
+class LayerSpec:
+    """One block with its arguments. `name` is its full name, `path` its place in the config.
+
+    `repeats` is how often it runs, None for a layer that does not say; `first` and `last` are what the first
+    and the last repeat say differently. `sources` are the names in `from:`, empty for the layer before.
+    """
+
+    name: str
+    path: KeyPath
+    block: Block
+    arguments: Mapping[str, Any]
+    sources: tuple[str, ...] = ()
+    repeats: int | None = None
+    first: Mapping[str, Any] = field(default_factory=dict)
+    last: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """Layers that run one after the other; the result of the last is the stage's."""
+
+    name: str
+    path: KeyPath
+    layers: tuple[LayerSpec, ...]
+
+    @property
+    def number(self) -> int | None:
+        """N of a stage called pN, whose map is 2^N times smaller than the image."""
+        return int(self.name[1:]) if self.name[0] == "p" and self.name[1:].isdecimal() else None
+
+    @property
+    def level(self) -> str:
+        """Its public name: "P3" for stage p3, else its own."""
+        return self.name if self.number is None else self.name.upper()
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What a size variant does to a family: widths × `width` under a cap of `max_width`, depths × `depth`."""
+
+    width: float = 1.0
+    depth: float = 1.0
+    max_width: int | None = None
+    divisor: int = 1
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """A whole backbone, every stage complete. `scale` is what is still to be done to its widths and depths."""
+
+    config: Config
+    input: TensorType
+    rescale: bool
+    style: Conventions
+    scale: Scale
+    stem: StageSpec
+    stages: tuple[StageSpec, ...]
+    tail: StageSpec
+    outputs: tuple[str, ...]
