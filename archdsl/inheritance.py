@@ -40,7 +40,7 @@ def lineage(source: Source, root: Path | None) -> list[Source]:
     then among the shipped configs, and nowhere else.
     """
     members: list[Source] = []
-    for member in _walk(Member(source, root, chain=(source.file,))):
+    for member in _walk(Member(source, root, _group(source, root), (source.file,))):
         if any(member.source.file == other.file for other in members):
             raise member.fail("duplicate-parent", f"{member.source.file} is inherited twice")
         members.append(member.source)
@@ -72,6 +72,14 @@ def copied(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: copied(item) for key, item in value.items()}
     return [copied(item) for item in value] if isinstance(value, list) else value
+
+
+def _group(source: Source, root: Path | None) -> str:
+    """The sub-folder of `root` that the file is in: what the names of its parents are relative to."""
+    if root is None or not Path(source.file).resolve().is_relative_to(root.resolve()):
+        return ""
+    group = Path(source.file).resolve().relative_to(root.resolve()).parent.as_posix()
+    return "" if group == "." else group
 
 
 def _walk(member: Member) -> Iterator[Member]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from archdsl.errors import ArchError, fail, problem
-from archdsl.folders import find_config, read_file
+from archdsl.folders import config_root, find_config, read_file
 from archdsl.inheritance import copied, lineage, merge
 from archdsl.order import with_explicit_order
 from archdsl.overrides import apply_overrides
@@ -50,6 +50,12 @@ class Config:
         kept = {key: value for key, value in self.values.items() if key != "expect"}
         return with_explicit_order({"archdsl": 1, "name": self.name, **copied(kept)})
 
+    def with_size(self, height: int | None, image_width: int | None) -> Config:
+        """The same config for images of another size, with as many channels as it says."""
+        shape = (self.values.get("input") or {}).get("shape")
+        channels = shape[2] if isinstance(shape, list) and len(shape) == 3 else 3
+        return self.with_input(shape=(height, image_width, channels))
+
     def with_input(self, *, shape: Sequence[int | None] | None = None, rescale: bool | None = None) -> Config:
         """The same config for another image shape (H, W, C), with or without the rescaling."""
         changes: dict[str, Any] = {} if shape is None else {"shape": list(shape)}
@@ -80,11 +86,17 @@ def _read(config: ConfigLike) -> tuple[Source, Path | None, str]:
         return read_mapping(config), None, "backbone"
     if isinstance(config, (str, os.PathLike)):
         path = find_config(config)
-        return read_file(path), path.parent if path.parent.name != "family" else path.parent.parent, path.stem
+        return read_file(path), _root(path), path.stem
     omegaconf = sys.modules.get("omegaconf")  # who holds a DictConfig has imported it
     if omegaconf is not None and isinstance(config, omegaconf.DictConfig):
         return read_mapping(omegaconf.OmegaConf.to_container(config, resolve=False)), None, "backbone"
     raise fail("type", f"expected a preset name, a path or a mapping, got a {type(config).__name__}")
+
+
+def _root(path: Path) -> Path:
+    """The folder that the config's parents are named in: its own, or that of all shipped configs."""
+    shipped = config_root()
+    return shipped if path.resolve().is_relative_to(shipped) else path.parent
 
 
 def _as_list(overrides: Sequence[str]) -> list[str]:

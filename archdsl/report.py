@@ -36,10 +36,11 @@ class NodeInfo(NamedTuple):
     layer: str
     block: str
     stride: float
+    levels: tuple[str, ...]
 
 
 class LayerInfo(NamedTuple):
-    """One entry of the config: all operations of its block together."""
+    """One entry of the config: all operations of its block together. `levels` are the outputs that it gives."""
 
     path: str
     block: str
@@ -47,6 +48,7 @@ class LayerInfo(NamedTuple):
     stride: float
     params: int
     macs: int | None
+    levels: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -111,20 +113,21 @@ class Report:
         """The table that `archdsl show` prints, as text."""
         from rich.console import Console
 
-        console = Console(width=100, no_color=True, record=True, file=None)
+        console = Console(width=120, no_color=True)
         with console.capture() as capture:
-            console.print(self.table())
+            console.print(self.table(), self.totals())
         return capture.get()
 
     def table(self) -> Table:
-        """Layers with their output, parameters and MACs, as a rich table; the outputs and totals below."""
+        """Layers with their output, parameters and MACs, as a rich table."""
         from rich.table import Table
 
-        table = Table(title=f"{self.name}  {shape_text(self.input_shape)}", title_justify="left", box=None)
+        table = Table(box=None, pad_edge=False, title=f"[bold]{self.name}[/bold]", title_justify="left")
         for header in ("layer", "block"):
             table.add_column(header)
         for header in ("output", "stride", "params", "MACs"):
             table.add_column(header, justify="right")
+        table.add_column("level")
         for layer in self.layers:
             table.add_row(
                 layer.path.removeprefix("stages."),
@@ -133,14 +136,27 @@ class Report:
                 f"{layer.stride:g}",
                 f"{layer.params:,}" if layer.params else "",
                 count_text(layer.macs) if layer.macs != 0 else "",
+                ", ".join(layer.levels),
             )
         return table
+
+    def totals(self) -> str:
+        """One line: parameters, and multiply-accumulates at the image size."""
+        cost = f"{count_text(self.macs)} MACs, {count_text(self.flops)} FLOPs" if self.macs is not None else "any size"
+        return (
+            f"\n{self.params:,} parameters, {self.trainable_params:,} of them trainable; "
+            f"{cost} for an image of {shape_text(self.input_shape)}"
+        )
 
 
 def report(graph: Graph) -> Report:
     """Costs of every node of `graph`."""
     outputs = {level: _output(graph.levels[level]) for level in graph.outputs}
-    nodes = tuple([_node(node) for node in graph.nodes])
+    ends: dict[str, tuple[str, ...]] = {}
+    for level in graph.outputs:
+        name = graph.levels[level].name
+        ends[name] = (*ends.get(name, ()), level)
+    nodes = tuple([_node(node, ends.get(node.name, ())) for node in graph.nodes])
     return Report(graph.name, graph.input.type.shape, outputs, nodes)
 
 
@@ -169,7 +185,7 @@ def _output(node: Node) -> OutputInfo:
     return OutputInfo(node.type.shape, int(stride) if stride == int(stride) else stride, node.channels)  # type: ignore[arg-type]
 
 
-def _node(node: Node) -> NodeInfo:
+def _node(node: Node, levels: tuple[str, ...]) -> NodeInfo:
     weights = [(weight.size, weight.trainable) for weight in node.weights]
     return NodeInfo(
         name=node.name,
@@ -182,6 +198,7 @@ def _node(node: Node) -> NodeInfo:
         layer=node.origin.path,
         block=node.origin.block,
         stride=node.type.stride,
+        levels=levels,
     )
 
 
@@ -194,4 +211,5 @@ def _layer(nodes: list[NodeInfo]) -> LayerInfo:
         stride=last.stride,
         params=sum(node.params for node in nodes),
         macs=total_macs([node.macs for node in nodes]),
+        levels=tuple(level for node in nodes for level in node.levels),
     )

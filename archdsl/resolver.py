@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from archdsl.conventions import Conventions
 from archdsl.errors import ArchError, Problem, did_you_mean, one_of, problem
+from archdsl.inheritance import copied
 from archdsl.ir import TensorType
 from archdsl.loader import Config
 from archdsl.ops import Activation, BatchNorm
@@ -23,13 +24,50 @@ from archdsl.validation import problems_of
 Entry = TypeVar("Entry", StageSchema, LayerSchema)
 
 
+# What can still be told of a config whose broken entries were left out; other problems may follow from the gaps.
+_INDEPENDENT = {"unknown-block", "unknown-key", "unknown-value", "unknown-output", "type", "range"}
+
+
 def resolve(config: Config) -> BackboneSpec:
     """The typed form of a composed config. Raises ArchError with all independent problems at once."""
-    try:
-        checked = ConfigSchema.model_validate(config.values)
-    except ValidationError as error:
-        raise ArchError(problems_of(error, config, ConfigSchema)) from None
-    return _Resolver(config, checked).backbone()
+    checked, problems = check(config)
+    resolver = _Resolver(config, checked)
+    spec = resolver.backbone()
+    problems += [found for found in resolver.problems if not problems or found.code in _INDEPENDENT]
+    if problems:
+        raise ArchError(sorted(set(problems), key=lambda found: found.mark))  # one in stage_defaults is found often
+    return spec
+
+
+def check(config: Config) -> tuple[ConfigSchema, list[Problem]]:
+    """The config against the schema: what is wrong, and what is right with the wrong entries left out."""
+    values = config.values
+    problems: list[Problem] = []
+    while True:
+        try:
+            return ConfigSchema.model_validate(values), problems
+        except ValidationError as error:
+            problems += problems_of(error, config, ConfigSchema)
+            remaining = without(values, [details["loc"] for details in error.errors()])
+            if remaining == values:
+                raise ArchError(problems) from None
+            values = remaining
+
+
+def without(values: dict[str, Any], locations: Sequence[KeyPath]) -> dict[str, Any]:
+    """A copy of `values` without the entries at `locations`; for an item of a list, without the list."""
+    kept: dict[str, Any] = copied(values)
+    for location in locations:
+        holder: Any = kept
+        holders = []
+        for step in location:
+            if not isinstance(holder, dict) or step not in holder:
+                break
+            holders.append((holder, step))
+            holder = holder[step]
+        if holders:
+            del holders[-1][0][holders[-1][1]]
+    return kept
 
 
 def conventions(checked: ConventionsSchema) -> Conventions:
@@ -59,7 +97,7 @@ class _Resolver:
         stages = tuple([self._stage(name, stage) for name, stage in self._in_order(checked.stages, ("stages",))])
         if not stages and not self.problems:
             self._report("empty", "there is no stage; expected at least one", ("stages",))
-        spec = BackboneSpec(
+        return BackboneSpec(
             config=self.config,
             input=TensorType(*checked.input.shape),
             rescale=checked.input.rescale,
@@ -70,9 +108,6 @@ class _Resolver:
             tail=self._end("tail", checked.tail),
             outputs=self._outputs(stages),
         )
-        if self.problems:
-            raise ArchError(dict.fromkeys(self.problems))  # a mistake in stage_defaults is found once for each stage
-        return spec
 
     def _report(self, code: str, message: str, path: KeyPath, hint: str = "") -> None:
         mark = self.config.place(path).value
@@ -117,7 +152,7 @@ class _Resolver:
         return replace(down, arguments={**down.arguments, "stride": stage.stride})
 
     def _as_body(self, body: LayerSpec, stage: StageSchema, has_down: bool) -> LayerSpec:
-        """The body with what its stage says: dilation for each repeat, stride for one of them, `first` for the first."""
+        """The body with what its stage says: dilation for every repeat, stride for one, `first` for the first."""
         if stage.dilation is not None and self._takes(body, "dilation", stage.dilation):
             body = replace(body, arguments={**body.arguments, "dilation": stage.dilation})
         first = dict(stage.first or {})
@@ -198,7 +233,7 @@ class _Resolver:
         levels = {stage.name: stage.level for stage in stages}
         if self.checked.outputs is None:
             return tuple(stage.level for stage in stages if stage.number is not None)
-        removed = {name for name, stage in self.checked.stages.items() if stage is None} | set(self.config.removed)
+        removed = {*self.config.values["stages"], *self.config.removed}  # null, deleted, or reported as broken
         for index, name in enumerate(self.checked.outputs):
             if name not in levels and name not in removed:
                 message = f"there is no stage '{name}'; {one_of(levels)}"

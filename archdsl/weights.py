@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archdsl.errors import Mark, fail
+from archdsl.files import written_whole
 
 if TYPE_CHECKING:
     from archdsl.emit import Backbone
@@ -41,9 +42,5 @@ def save(model: Backbone, file: str | os.PathLike[str]) -> None:
     path = Path(file)
     if not path.name.endswith(".weights.h5"):
         raise fail("weights", "a weights file is named *.weights.h5", mark=Mark(str(path)))
-    partial = path.with_name(f".{path.name.removesuffix('.weights.h5')}.partial.weights.h5")
-    try:
+    with written_whole(path) as partial:
         model.save_weights(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -1,0 +1,81 @@
+"""The command line, one file a command. A command's file is imported when it is called, so that each starts fast.
+
+Exit code 0: done. 2: the input cannot be used; one report on standard error. 1: a bug.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from archdsl.errors import ArchError
+
+COMMANDS = {
+    "list": "The shipped presets, with parameters and trained weights.",
+    "show": "Layers, outputs, parameters and MACs of a config.",
+    "blocks": "The blocks there are, or one block and its arguments.",
+    "resolve": "The whole config as one YAML file, parents and overrides merged in.",
+    "validate": "Check config files; nothing is built.",
+    "diff": "What differs between two configs, in values, layers and costs.",
+    "build": "Write a Keras model file.",
+    "features": "Run a photo through a model and draw its feature maps.",
+}
+
+
+class LazyGroup(click.Group):
+    """Finds `archdsl NAME` in the module archdsl.cli.NAME_command, and help texts in COMMANDS."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"archdsl.cli.{cmd_name}_command").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        from archdsl.errors import did_you_mean
+
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            hint = did_you_mean(args[0], COMMANDS)
+            ctx.fail(f"no command '{args[0]}'{f'; {hint}' if hint else ''}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="archdsl", message="archdsl %(version)s")
+def cli() -> None:
+    """Vision backbones as YAML.
+
+    CONFIG is the name of a preset or the path of a YAML file. OVERRIDE changes values of it in Hydra's
+    grammar: scale.width=0.375, +stages.p6={width: 512}, ~stages.p5.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow logs to standard error when it is imported
+    try:
+        cli.main(arguments, prog_name="archdsl", standalone_mode=False)
+    except ArchError as error:
+        click.echo(error, err=True)
+        sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:  # `archdsl show … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,33 @@
+"""archdsl build CONFIG [OVERRIDE…] -o model.keras"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from archdsl.api import build_from_config, compile_config
+from archdsl.cli.common import config_argument, import_keras, overrides_argument, progress
+from archdsl.errors import Mark, fail
+from archdsl.files import written_whole
+
+
+@click.command("build")
+@config_argument
+@overrides_argument
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The .keras file to write.")
+@click.option("--weights", type=click.Path(), help="Weights to load, a *.weights.h5 file of this architecture.")
+@click.option("--plain", is_flag=True, help="Write a plain Keras model, which loads where archdsl is not installed.")
+def command(config: str, overrides: tuple[str, ...], output: Path, weights: str | None, plain: bool) -> None:
+    """Build CONFIG and write it as a Keras model file."""
+    if output.suffix != ".keras":
+        raise fail("output", "a model file is named *.keras", mark=Mark(str(output)))
+    compile_config(config, overrides)  # mistakes come before the seconds that Keras takes to be imported
+    import_keras()
+    with written_whole(output) as partial:
+        with progress(f"building {config}"):
+            model = build_from_config(config, overrides, weights=weights)
+        with progress(f"writing {output}"):
+            (model.to_keras() if plain else model).save(partial)
+    size = output.stat().st_size / 2**20
+    click.echo(f"{output}: {model.name}, {model.count_params():,} parameters, {size:.1f} MiB")

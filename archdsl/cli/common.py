@@ -1,0 +1,115 @@
+"""What several commands share: the CONFIG and OVERRIDE arguments, image sizes, printing, progress."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from archdsl.errors import ArchError, fail
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+def config_argument(function: Decorated) -> Decorated:
+    """CONFIG, completed with preset names and files."""
+    return click.argument("config", shell_complete=complete_config)(function)
+
+
+def overrides_argument(function: Decorated) -> Decorated:
+    """Any number of OVERRIDEs, completed with the keys of the config."""
+    return click.argument("overrides", nargs=-1, metavar="[OVERRIDE]...", shell_complete=complete_override)(function)
+
+
+def size_option(function: Decorated) -> Decorated:
+    """--size 640, --size 480x640, --size any."""
+    help_text = "Image size: a side, HEIGHTxWIDTH, or 'any'."
+    return click.option("--size", default="640", show_default=True, callback=_size, help=help_text)(function)
+
+
+def _size(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int | None, int | None]:
+    if value == "any":
+        return None, None
+    sides = value.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() and 0 < int(side) <= 65_536 for side in sides):
+        raise click.BadParameter(f"'{value}' is no image size; expected such as 640, 480x640 or any")
+    return int(sides[0]), int(sides[-1])
+
+
+def complete_config(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from archdsl.folders import preset_names
+
+    names = [CompletionItem(name) for name in preset_names() if name.startswith(incomplete)]
+    return names or [CompletionItem(incomplete, type="file")]
+
+
+def complete_override(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """`scale.wi` → `scale.width=`, from the keys that the config has."""
+    from archdsl.loader import load
+    from archdsl.source import dotted
+
+    try:
+        config = load(context.params["config"])
+    except (ArchError, KeyError):
+        return []
+    sign = incomplete[:1] if incomplete[:1] in ("~", "+") else ""
+    end = "" if sign == "~" else "="
+    keys = sorted({dotted(path) for path in config.places if path and path[0] != "defaults"})
+    return [CompletionItem(f"{sign}{key}{end}") for key in keys if key.startswith(incomplete[len(sign) :])]
+
+
+@lru_cache(maxsize=1)
+def console() -> Console:
+    """Standard output. A pipe gets the width that every table fits into."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+
+
+def print_json(value: Any) -> None:
+    import json
+
+    click.echo(json.dumps(value, indent=2))
+
+
+def import_keras() -> None:
+    """Import Keras and its backend without the log lines that TensorFlow writes past Python's standard error.
+
+    Raises ArchError when no backend is installed.
+    """
+    with progress("importing Keras"), tempfile.TemporaryFile() as log:
+        standard_error = os.dup(2)
+        os.dup2(log.fileno(), 2)
+        try:
+            importlib.import_module("keras").ops.zeros(1)  # TensorFlow writes more with the first array
+        except ImportError as error:
+            hint = "pip install 'archdsl[tensorflow]'"
+            raise fail("no-backend", f"Keras cannot be used: {error}", hint=hint) from None
+        finally:
+            os.dup2(standard_error, 2)
+            os.close(standard_error)
+
+
+@contextmanager
+def progress(message: str) -> Iterator[None]:
+    """A line on standard error while something takes over a second; it goes away on a terminal."""
+    from rich.console import Console
+
+    errors = Console(stderr=True)
+    if errors.is_terminal:
+        with errors.status(message):
+            yield
+    else:
+        errors.print(message, highlight=False)
+        yield

@@ -1,0 +1,20 @@
+"""archdsl resolve CONFIG [OVERRIDE…]"""
+
+from __future__ import annotations
+
+import click
+import yaml
+
+from archdsl.api import compile_loaded
+from archdsl.cli.common import config_argument, overrides_argument
+from archdsl.loader import load
+
+
+@click.command("resolve")
+@config_argument
+@overrides_argument
+def command(config: str, overrides: tuple[str, ...]) -> None:
+    """The whole of CONFIG as one YAML file, parents and overrides merged in."""
+    loaded = load(config, overrides)
+    compile_loaded(loaded)  # what is printed can be built
+    click.echo(yaml.safe_dump(loaded.resolved, sort_keys=False, default_flow_style=None, width=120), nl=False)

@@ -1,0 +1,31 @@
+"""archdsl show CONFIG [OVERRIDE…]"""
+
+from __future__ import annotations
+
+import click
+
+from archdsl.api import compile_loaded
+from archdsl.cli.common import config_argument, console, overrides_argument, print_json, size_option
+from archdsl.loader import load
+from archdsl.report import report
+
+
+@click.command("show")
+@config_argument
+@overrides_argument
+@size_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with every operation.")
+@click.option("--graph", "as_graph", is_flag=True, help="Print every operation as text.")
+def command(
+    config: str, overrides: tuple[str, ...], size: tuple[int | None, int | None], as_json: bool, as_graph: bool
+) -> None:
+    """Layers, outputs, parameters and MACs of CONFIG. Nothing is built."""
+    loaded = load(config, overrides)
+    graph = compile_loaded(loaded.with_size(*size))
+    if as_graph:
+        click.echo(graph)
+    elif as_json:
+        print_json(report(graph).to_dict())
+    else:
+        console().print(report(graph).table())
+        console().print(report(graph).totals())
