@@ -7,14 +7,12 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from archdsl.compiler import compile_spec
+from archdsl.compiler import compile_graph
 from archdsl.errors import fail
 from archdsl.ir import Graph
-from archdsl.loader import Config, ConfigLike, load
+from archdsl.loader import ConfigLike, load
 from archdsl.presets import preset_info
 from archdsl.report import Report, report
-from archdsl.resolver import resolve
-from archdsl.scale import scale_spec
 
 if TYPE_CHECKING:
     from archdsl.emit import Backbone
@@ -30,7 +28,7 @@ def compile_config(config: ConfigLike, overrides: Sequence[str] = (), input_shap
 
     Raises ArchError with the place of everything that is wrong.
     """
-    return compile_loaded(load(config, overrides).with_input(shape=input_shape))
+    return compile_graph(load(config, overrides).with_input(shape=input_shape))
 
 
 def analyze(
@@ -62,7 +60,7 @@ def build_from_config(
     if input_tensor is not None:
         input_shape = tuple(input_tensor.shape)[1:]
     loaded = load(config, overrides).with_input(shape=input_shape, rescale=include_rescaling)
-    graph = compile_loaded(loaded)  # before Keras is imported: a mistake is reported at once
+    graph = compile_graph(loaded)  # before Keras is imported: a mistake is reported at once
 
     from archdsl.emit import Backbone
 
@@ -91,8 +89,3 @@ def from_preset(name: str, load_weights: bool | None = None, **kwargs: Any) -> B
     elif load_weights and not info.has_weights:
         raise fail("no-weights", f"preset '{name}' has no trained weights", hint="`archdsl list` says which have")
     return build_from_config(name, **kwargs)
-
-
-def compile_loaded(config: Config) -> Graph:
-    """The graph of a config that has been read."""
-    return compile_spec(scale_spec(resolve(config)))

@@ -10,10 +10,17 @@ from archdsl.errors import ArchError, did_you_mean, one_of, problem
 from archdsl.ir import Graph, Layout, Node, Origin, ShapeError
 from archdsl.loader import Config
 from archdsl.ops import Input, Rescale
+from archdsl.resolver import resolve
+from archdsl.scale import scale_spec
 from archdsl.source import KeyPath, dotted
 from archdsl.spec import BackboneSpec, LayerSpec, StageSpec
 
 INPUT = "input"
+
+
+def compile_graph(config: Config) -> Graph:
+    """The graph of a composed config. Raises ArchError with the place of everything that is wrong."""
+    return compile_spec(scale_spec(resolve(config)))
 
 
 def compile_spec(spec: BackboneSpec) -> Graph:

@@ -9,8 +9,10 @@ from typing import Any
 
 import keras
 
+from archdsl.compiler import compile_graph
 from archdsl.errors import did_you_mean, fail, one_of
 from archdsl.ir import Graph
+from archdsl.loader import load
 
 
 @keras.saving.register_keras_serializable("archdsl")
@@ -76,10 +78,9 @@ class Backbone(keras.Model):  # type: ignore[misc]
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Backbone:
-        from archdsl.api import build_from_config
-
+        loaded = load(config["config"]).with_input(shape=config["input_shape"])
         with _dtype_policy(config["dtype"]):
-            model = build_from_config(config["config"], input_shape=config["input_shape"], name=config["name"])
+            model = cls(compile_graph(loaded), loaded.resolved, name=config["name"])
         model.trainable = config["trainable"]
         return model
 

@@ -110,25 +110,14 @@ def block(
 
 
 def all_blocks() -> Mapping[str, Block]:
-    """Every block by name, the shipped ones and those of installed plugins."""
-    _load_shipped()
+    """Every block by name."""
     return _blocks
-
-
-def find_block(name: str) -> Block | None:
-    if name not in _blocks:
-        _load_shipped()
-    return _blocks.get(name)
 
 
 def get_block(name: str) -> Block:
     """The block called `name`. Raises ArchError that lists what there is."""
-    found = find_block(name)
+    found = _blocks.get(name)
     if found is None:
         message = f"no block '{name}'; {one_of(sorted(_blocks))}"
         raise fail("unknown-block", message, hint=did_you_mean(name, _blocks))
     return found
-
-
-def _load_shipped() -> None:
-    import archdsl.blocks  # noqa: F401  (importing it registers them; it imports this module)

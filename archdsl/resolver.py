@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+import archdsl.blocks  # noqa: F401  (importing it registers the shipped blocks)
 from archdsl.conventions import Conventions
 from archdsl.errors import ArchError, Problem, did_you_mean, one_of, problem
 from archdsl.inheritance import copied
@@ -15,7 +16,7 @@ from archdsl.ir import TensorType
 from archdsl.loader import Config
 from archdsl.ops import Activation, BatchNorm
 from archdsl.order import in_order
-from archdsl.registry import Block, all_blocks, find_block
+from archdsl.registry import Block, get_block
 from archdsl.schema import ConfigSchema, ConventionsSchema, Layers, LayerSchema, ScaleSchema, StageSchema, filled
 from archdsl.source import KeyPath, dotted
 from archdsl.spec import BackboneSpec, LayerSpec, Scale, StageSpec
@@ -208,12 +209,12 @@ class _Resolver:
         if name is None:
             self._report("missing-key", "a layer needs `block:`", path)
             return None
-        block = find_block(name)
-        if block is None:
-            known = sorted(all_blocks())
-            message = f"no block '{name}'; {one_of(known)}"
-            self._report("unknown-block", message, (*path, "block"), did_you_mean(name, known))
-        return block
+        try:
+            return get_block(name)
+        except ArchError as error:
+            (found,) = error.problems
+            self._report(found.code, found.message, (*path, "block"), found.hint)
+            return None
 
     def _check_arguments(self, block: Block, stated: Mapping[str, Any], path: KeyPath) -> None:
         try:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import click
 
-from archdsl.errors import ArchError
+from archdsl.errors import ArchError, did_you_mean
 
 COMMANDS = {
     "list": "The shipped presets, with parameters and trained weights.",
@@ -34,23 +34,13 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            return None
+            ctx.fail("; ".join(filter(None, [f"no command '{cmd_name}'", did_you_mean(cmd_name, COMMANDS)])))
         command: click.Command = importlib.import_module(f"archdsl.cli.{cmd_name}_command").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        from archdsl.errors import did_you_mean
-
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            hint = did_you_mean(args[0], COMMANDS)
-            ctx.fail(f"no command '{args[0]}'{f'; {hint}' if hint else ''}")
-        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

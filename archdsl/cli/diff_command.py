@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from archdsl.api import compile_loaded
 from archdsl.cli.common import complete_config, console, size_option
+from archdsl.compiler import compile_graph
 from archdsl.loader import load
 from archdsl.report import Report, count_text, report, shape_text
 
@@ -22,7 +22,7 @@ ABSENT = "–"
 def command(first: str, second: str, size: tuple[int | None, int | None]) -> None:
     """What differs between the configs A and B, in values, layers and costs."""
     configs = [load(name) for name in (first, second)]
-    reports = [report(compile_loaded(config.with_size(*size))) for config in configs]
+    reports = [report(compile_graph(config.with_size(*size))) for config in configs]
     values = [dict(flat({**config.resolved, "name": None})) for config in configs]
     print_changes("value", first, second, changes(*values))
     print_changes("layer", first, second, changes(*[layer_texts(costs) for costs in reports]))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 import yaml
 
-from archdsl.api import compile_loaded
 from archdsl.cli.common import config_argument, overrides_argument
+from archdsl.compiler import compile_graph
 from archdsl.loader import load
 
 
@@ -16,5 +16,5 @@ from archdsl.loader import load
 def command(config: str, overrides: tuple[str, ...]) -> None:
     """The whole of CONFIG as one YAML file, parents and overrides merged in."""
     loaded = load(config, overrides)
-    compile_loaded(loaded)  # what is printed can be built
+    compile_graph(loaded)  # what is printed can be built
     click.echo(yaml.safe_dump(loaded.resolved, sort_keys=False, default_flow_style=None, width=120), nl=False)

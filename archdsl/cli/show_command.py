@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from archdsl.api import compile_loaded
 from archdsl.cli.common import config_argument, console, overrides_argument, print_json, size_option
+from archdsl.compiler import compile_graph
 from archdsl.loader import load
 from archdsl.report import report
 
@@ -21,7 +21,7 @@ def command(
 ) -> None:
     """Layers, outputs, parameters and MACs of CONFIG. Nothing is built."""
     loaded = load(config, overrides)
-    graph = compile_loaded(loaded.with_size(*size))
+    graph = compile_graph(loaded.with_size(*size))
     if as_graph:
         click.echo(graph)
     elif as_json:

@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from archdsl.api import compile_loaded
 from archdsl.cli.common import complete_config
+from archdsl.compiler import compile_graph
 from archdsl.errors import ArchError
 from archdsl.expect import check_expectations
 from archdsl.loader import load
@@ -27,7 +27,7 @@ def is_valid(file: str) -> bool:
     """Prints the verdict on one file."""
     try:
         config = load(file)
-        costs = report(compile_loaded(config))
+        costs = report(compile_graph(config))
         check_expectations(config, costs)
     except ArchError as error:
         click.echo(error, err=True)

@@ -1,0 +1,329 @@
+"""A photo through a model: the strongest channels of every pyramid level, as a picture."""
+
+from __future__ import annotations
+
+import math
+import os
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archdsl.errors import Mark, did_you_mean, fail, one_of
+from archdsl.files import written_whole
+from archdsl.loader import ConfigLike
+from archdsl.report import shape_text
+
+if TYPE_CHECKING:
+    import numpy
+    from PIL import Image
+
+    Array = numpy.ndarray[Any, Any]
+
+PathLike = str | os.PathLike[str]
+
+MAX_CHANNELS = 16
+MAX_IMAGE_SIZE = 4096
+UNVIEWABLE = {"pgf", "raw", "rgba"}  # matplotlib writes these too: LaTeX source, and bytes without a header
+
+
+@dataclass(frozen=True)
+class LevelMaps:
+    """The channels shown of one level: `maps` is (channels, H, W), `numbers` are their places in the level."""
+
+    name: str
+    shape: tuple[int, int, int]
+    stride: float
+    numbers: tuple[int, ...]
+    maps: Array
+
+    @property
+    def caption(self) -> str:
+        return f"{shape_text(self.shape)}    stride {self.stride:g}"
+
+
+def read_model(reference: ConfigLike, overrides: Sequence[str] = (), weights: PathLike | None = None) -> Any:
+    """The Keras model in a `.keras` file, or the one that a config describes, with weights from a file.
+
+    Raises ArchError when there is no such file or config, or it is not one; overrides and weights are for configs.
+    """
+    if not isinstance(reference, (str, os.PathLike)) or Path(reference).suffix != ".keras":
+        from archdsl.api import build_from_config
+
+        return build_from_config(reference, overrides, weights=weights)
+    mark = Mark(os.fspath(reference))
+    if overrides or weights is not None:
+        raise fail("model", "a saved model takes no overrides and no weights; expected a config", mark=mark)
+    if not Path(reference).is_file():
+        raise fail("missing-file", "there is no such model file", mark=mark)
+    return _load(Path(reference), mark)
+
+
+def _load(path: Path, mark: Mark) -> Any:
+    import keras
+
+    import archdsl.emit  # noqa: F401  (registers Backbone with Keras)
+
+    try:
+        return keras.models.load_model(path, compile=False)
+    except (ValueError, TypeError, OSError, KeyError) as error:
+        first = str(error).strip().partition("\n")[0]
+        raise fail("model", f"Keras cannot load it: {first}", mark=mark) from None
+
+
+def check_paths(image_path: PathLike, output_path: PathLike) -> None:
+    """Raise ArchError when the image cannot be read or the picture cannot be written. Does not import Keras."""
+    open_image(image_path)
+    _check_output(Path(output_path))
+
+
+def draw_features(
+    model: Any,
+    image_path: PathLike,
+    output_path: PathLike,
+    *,
+    levels: Sequence[str] | None = None,
+    channels: int = 6,
+    image_size: int = 640,
+) -> None:
+    """Run an image through a model and draw it beside the strongest channels of each level.
+
+    `model` has `pyramid_outputs`, as archdsl.Backbone has, or gives a dict of levels, as its `features()` does.
+    `levels` are names such as "P3", by default all there are. The strongest `channels` are those whose values
+    vary most over the image (standard deviation). The longest side of the image becomes `image_size` pixels;
+    both are cut to multiples of the largest stride. The suffix of `output_path` is the format: .png, .pdf, .svg …
+
+    Raises ArchError for an image or a path that cannot be used, and for a model without levels.
+    """
+    _check_range("channels", channels, MAX_CHANNELS)
+    _check_range("image_size", image_size, MAX_IMAGE_SIZE)
+    _check_output(Path(output_path))
+    opened = open_image(image_path)
+    tensors = pyramid(model)
+    image = fit_image(opened, _sides(model, tensors, opened, image_size))
+    shown = feature_maps(model, _chosen(tensors, levels), image)
+    figure = _draw(model.name, image, [_level(name, values, image, channels) for name, values in shown.items()])
+    with written_whole(Path(output_path)) as partial:
+        figure.savefig(partial, dpi=200)
+
+
+def pyramid(model: Any) -> dict[str, Any]:
+    """Symbolic feature maps by level: {"P3": KerasTensor, …}. Raises ArchError for a model that has none."""
+    found = getattr(model, "pyramid_outputs", None) or getattr(model, "output", None)
+    if isinstance(found, Mapping) and all(len(tensor.shape) == 4 for tensor in found.values()):
+        return dict(found)
+    hint = "a plain model, as to_keras() makes it, keeps only its last map; give the Backbone or its features()"
+    raise fail("no-levels", f"model '{getattr(model, 'name', model)}' has no pyramid levels", hint=hint)
+
+
+def feature_maps(model: Any, tensors: Mapping[str, Any], image: Array) -> dict[str, Array]:
+    """Values of `tensors` for one image of 0 … 255: (H, W, 3) -> {"P3": (H/8, W/8, C), …}.
+
+    A model that does not rescale its input itself is given 0 … 1.
+    """
+    import keras
+    import numpy
+
+    rescales = any(isinstance(layer, keras.layers.Rescaling) for layer in model.layers)
+    batch = image[None].astype("float32") / (1 if rescales else 255)
+    results = keras.Model(model.inputs[0], dict(tensors))(batch, training=False)
+    values = {name: keras.ops.convert_to_numpy(result)[0].astype("float32") for name, result in results.items()}
+    for name, value in values.items():
+        if not numpy.isfinite(value).all():
+            raise fail("not-finite", f"level {name} of '{model.name}' has values that are not finite numbers")
+    return values
+
+
+def strongest_channels(values: Array, count: int) -> tuple[int, ...]:
+    """Numbers of the `count` channels with the largest standard deviation, that first. (H, W, C) -> up to `count`."""
+    spread = values.astype("float64").std(axis=(0, 1))
+    return tuple((-spread).argsort(kind="stable")[:count].tolist())
+
+
+def open_image(path: PathLike) -> Image.Image:
+    """The image in a file, upright and in RGB. Raises ArchError when there is none."""
+    from PIL import Image, ImageOps
+
+    mark = Mark(os.fspath(path))
+    if not Path(path).exists():
+        raise fail("missing-file", "there is no such image", mark=mark)
+    try:
+        with Image.open(path) as image:
+            return _as_rgb(ImageOps.exif_transpose(image))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        reason = "not an image in a format that Pillow reads" if isinstance(error, Image.UnidentifiedImageError) else error
+        raise fail("image", f"cannot be read: {reason}", mark=mark) from None
+
+
+def fit_image(image: Image.Image, sides: tuple[int, int]) -> Array:
+    """Resize to (height, width) without distortion; what stands over is cut off evenly. -> (height, width, 3)."""
+    import numpy
+    from PIL import Image, ImageOps
+
+    height, image_width = sides
+    return numpy.asarray(ImageOps.fit(image, (image_width, height), Image.Resampling.LANCZOS))
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    """Any mode in 8-bit RGB: what is transparent on white, deep greys stretched from their darkest to their lightest."""
+    import numpy
+    from PIL import Image
+
+    if image.mode[0] in "IF":
+        values = numpy.asarray(image, dtype="float64")
+        lowest, highest = values.min(), values.max()
+        grey = (values - lowest) * (255 / max(highest - lowest, 1e-12))
+        return Image.fromarray(grey.round().astype("uint8")).convert("RGB")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    white = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+
+
+def _check_range(name: str, value: int, largest: int) -> None:
+    if not 1 <= value <= largest:
+        raise fail("range", f"{name} is {value}; expected 1 to {largest}")
+
+
+def _check_output(path: Path) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    mark = Mark(str(path))
+    formats = sorted(set(FigureCanvasAgg.get_supported_filetypes()) - UNVIEWABLE)
+    suffix = path.suffix.lower().removeprefix(".")
+    if suffix not in formats:
+        received = f"'.{suffix}' is no picture format" if suffix else "the name has no suffix"
+        raise fail("output", f"{received}; {one_of(formats)}", mark=mark, hint=did_you_mean(suffix, formats))
+    if not path.parent.is_dir():
+        raise fail("output", f"there is no folder '{path.parent}'", mark=mark, hint="make it first")
+    if path.is_dir():
+        raise fail("output", "is a folder; expected the name of a file", mark=mark)
+
+
+def _chosen(tensors: Mapping[str, Any], levels: Sequence[str] | None) -> dict[str, Any]:
+    """The wanted levels, whatever the case of their names; all of them by default."""
+    by_folded = {name.casefold(): name for name in tensors}
+    wanted = list(tensors) if levels is None else levels
+    for name in wanted:
+        if name.casefold() not in by_folded:
+            raise fail("unknown-output", f"no level '{name}'; {one_of(tensors)}", hint=did_you_mean(name, tensors))
+    return {by_folded[name.casefold()]: tensors[by_folded[name.casefold()]] for name in wanted}
+
+
+def _sides(model: Any, tensors: Mapping[str, Any], image: Image.Image, longest: int) -> tuple[int, int]:
+    """(height, width) that the image is brought to: those of the model, else multiples of its largest stride."""
+    _, height, image_width, channels = model.inputs[0].shape
+    if channels != 3:
+        raise fail("input", f"model '{model.name}' takes {channels} channels; a photo has 3")
+    multiple = _largest_stride(model, tensors)
+    factor = longest / max(image.size)
+    free = [max(1, round(side * factor / multiple)) * multiple for side in (image.height, image.width)]
+    return height or free[0], image_width or free[1]
+
+
+def _largest_stride(model: Any, tensors: Mapping[str, Any]) -> int:
+    """How often the smallest level halves the image, from the shapes that it has for a large one."""
+    import keras
+
+    probe = 2 ** math.ceil(math.log2(MAX_IMAGE_SIZE))
+    shapes = keras.Model(model.inputs[0], dict(tensors)).compute_output_shape((1, probe, probe, 3))
+    return max(round(probe / shape[1]) for shape in shapes.values())
+
+
+def _level(name: str, values: Array, image: Array, channels: int) -> LevelMaps:
+    numbers = strongest_channels(values, channels)
+    height, image_width, depth = values.shape
+    stride = image.shape[0] / height
+    return LevelMaps(name, (height, image_width, depth), stride, numbers, values[..., list(numbers)].transpose(2, 0, 1))
+
+
+# The picture. All lengths are inches from the top left corner, so that nothing can come to lie on anything else.
+
+INK, FAINT = "#1c2126", "#6a737d"
+COLOURS = "viridis"  # of even steps in lightness, and readable for the colour-blind
+MARGIN, GUTTER, GAP = 0.4, 0.5, 0.09
+PHOTO_SIDE, MAP_SIDE, MIN_COLUMN = 4.4, 1.5, 3.4
+TITLE, ROW_TITLE, MAP_TITLE, ROW_GAP = 0.72, 0.34, 0.2, 0.16
+LEGEND_GAP, LEGEND_BAR, LEGEND_TEXT = 0.3, 0.14, 0.62
+
+
+class Sheet:
+    """A page of fixed size on which axes and texts are placed by inches."""
+
+    def __init__(self, sheet_width: float, height: float):
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        self.size = sheet_width, height
+        self.figure = Figure(figsize=self.size, facecolor="white")
+        FigureCanvasAgg(self.figure)
+
+    def picture(self, values: Array, left: float, top: float, picture_width: float, height: float) -> None:
+        """An image, or a map in colours from its smallest to its largest value, in hard pixels."""
+        sheet_width, sheet_height = self.size
+        box = left / sheet_width, 1 - (top + height) / sheet_height, picture_width / sheet_width, height / sheet_height
+        axes = self.figure.add_axes(box)
+        axes.imshow(values, cmap=COLOURS, aspect="auto", interpolation="nearest")
+        axes.set_axis_off()
+
+    def text(self, text: str, left: float, top: float, size: float, **style: Any) -> Any:
+        """A text whose first line begins `top` inches down."""
+        sheet_width, sheet_height = self.size
+        placed = {"color": INK, "verticalalignment": "top", **style}
+        return self.figure.text(left / sheet_width, 1 - top / sheet_height, text, fontsize=size, **placed)
+
+
+def _draw(title: str, image: Array, levels: Sequence[LevelMaps]) -> Any:
+    """The photo with its title and legend on the left, a row of maps for each level on the right."""
+    photo_width, photo_height = _within(PHOTO_SIDE, image)
+    map_width, map_height = _within(MAP_SIDE, image)
+    column = max(photo_width, MIN_COLUMN)
+    count = max(len(level.numbers) for level in levels)
+    row = ROW_TITLE + map_height + MAP_TITLE
+    rows_height = len(levels) * (row + ROW_GAP) - ROW_GAP
+    column_height = TITLE + photo_height + LEGEND_GAP + LEGEND_BAR + LEGEND_TEXT
+    left = MARGIN + column + GUTTER
+    sheet = Sheet(left + count * (map_width + GAP) - GAP + MARGIN, max(rows_height, column_height) + 2 * MARGIN)
+    _draw_column(sheet, title, image, MARGIN, column, (photo_width, photo_height))
+    for number, level in enumerate(levels):
+        _draw_row(sheet, level, left, MARGIN + number * (row + ROW_GAP), (map_width, map_height))
+    return sheet.figure
+
+
+def _within(longest: float, image: Array) -> tuple[float, float]:
+    """Width and height, in inches, of the image with its longest side as given."""
+    height, image_width = image.shape[:2]
+    scale = longest / max(height, image_width)
+    return image_width * scale, height * scale
+
+
+def _draw_column(
+    sheet: Sheet, title: str, image: Array, top: float, column: float, photo: tuple[float, float]
+) -> None:
+    import numpy
+
+    size = min(19, column * 72 / (0.66 * len(title)))  # a bold letter is about 0.66 times as wide as high
+    sheet.text(title, MARGIN, top - 0.04, size, weight="bold")
+    sheet.text(shape_text(image.shape), MARGIN, top + 0.36, 13, color=FAINT)  # type: ignore[arg-type]
+    sheet.picture(image, MARGIN, top + TITLE, *photo)
+    top += TITLE + photo[1] + LEGEND_GAP
+    low = sheet.text("low", MARGIN, top - 0.03, 11, color=FAINT)
+    sheet.picture(numpy.linspace(0, 1, 256)[None], MARGIN + 0.42, top, 1.4, LEGEND_BAR)
+    sheet.text("high", MARGIN + 1.92, top - 0.03, 11, color=FAINT)
+    del low
+    note = "The channels of each level that vary most over the image, each on its own scale."
+    sheet.text(textwrap.fill(note, int(column * 11)), MARGIN, top + 0.3, 11, color=FAINT, linespacing=1.35)
+
+
+def _draw_row(sheet: Sheet, level: LevelMaps, left: float, top: float, size: tuple[float, float]) -> None:
+    map_width, map_height = size
+    name = sheet.text(level.name, left, top - 0.03, 15, weight="bold")
+    sheet.figure.axes[0].annotate(
+        level.caption, (1, 0), (14, 0), xycoords=name, textcoords="offset points", fontsize=13, color=FAINT,
+        annotation_clip=False,
+    )
+    for place, (number, values) in enumerate(zip(level.numbers, level.maps, strict=True)):
+        begin = left + place * (map_width + GAP)
+        sheet.picture(values, begin, top + ROW_TITLE, map_width, map_height)
+        sheet.text(f"channel {number}", begin, top + ROW_TITLE + map_height + 0.05, 8.5, color=FAINT)
