@@ -72,13 +72,12 @@ class Backbone(keras.Model):  # type: ignore[misc]
             "name": self.name,
             "trainable": self.trainable,
             "dtype": self.dtype_policy.name,
-            "input_shape": list(self._graph.input.type.shape),
             "config": self.config,
         }
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Backbone:
-        loaded = load(config["config"]).with_input(shape=config["input_shape"])
+        loaded = load(config["config"])
         with _dtype_policy(config["dtype"]):
             model = cls(compile_graph(loaded), loaded.resolved, name=config["name"])
         model.trainable = config["trainable"]
@@ -105,21 +104,33 @@ class _Untracked:
 def emit(graph: Graph, input_tensor: Any = None) -> dict[str, Any]:
     """Keras tensors of every node by name. `input_tensor` takes the place of a new keras.Input."""
     begin = graph.input
-    tensors = {begin.name: begin.op.emit(keras, begin.name) if input_tensor is None else as_symbolic(input_tensor)}
+    tensors = {begin.name: begin.op.emit(keras, begin.name) if input_tensor is None else as_input(input_tensor)}
     for node in graph.nodes[1:]:
         result = node.op.emit(keras, node.name, *[tensors[source.name] for source in node.inputs])
         tensors[node.name] = _named(result, node.name)
     return tensors
 
 
-def as_symbolic(tensor: Any) -> Any:
-    """A Keras tensor as it is; anything else becomes a new input of its shape."""
-    return tensor if keras.backend.is_keras_tensor(tensor) else keras.Input(tensor=tensor)
+def as_input(tensor: Any) -> Any:
+    """A model input as it is; the result of other layers, or an array, as a new input of the same shape and type.
+
+    Keras does the same inside a model that begins in the middle of a graph, but loses sight of the feature maps.
+    """
+    if isinstance(_operation(tensor), keras.layers.InputLayer):
+        return tensor
+    shape, dtype = tuple(tensor.shape), keras.backend.standardize_dtype(tensor.dtype)
+    return keras.Input(shape[1:], batch_size=shape[0], dtype=dtype)
+
+
+def _operation(tensor: Any) -> Any:
+    """What a Keras tensor is the result of, None for an array."""
+    history = getattr(tensor, "_keras_history", None)
+    return history.operation if history else None
 
 
 def _named(tensor: Any, name: str) -> Any:
     """Slices are operations, not layers, and only layers take a name when they are made."""
-    operation = tensor._keras_history.operation
+    operation = _operation(tensor)
     if not isinstance(operation, keras.Layer):
         operation.name = name
     return tensor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,9 @@ def load(model: Backbone, file: str | os.PathLike[str]) -> None:
         raise fail("weights", "not a Keras weights file; expected HDF5 named *.weights.h5", mark=mark)
     before = model.get_weights()
     try:
-        model.load_weights(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras warns of every layer before it raises
+            model.load_weights(path)
     except (ValueError, OSError, KeyError) as error:
         model.set_weights(before)
         first = str(error).strip().partition("\n")[0]

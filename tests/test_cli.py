@@ -1,0 +1,166 @@
+"""The command line: what each command prints, writes and returns."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+import yaml
+from click.shell_completion import ShellComplete
+
+import archdsl
+from archdsl.cli import cli
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Write = Callable[[str, str], Path]
+
+
+def printed(run: Run, *arguments: str) -> str:
+    result = run(*arguments)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_list_prints_every_preset(run: Run) -> None:
+    table = printed(run, "list")
+    presets = json.loads(printed(run, "list", "--json"))
+    assert len(presets) == len(archdsl.list_presets())
+    for preset in presets:
+        assert preset["name"] in table
+        assert f"{preset['params']:,}" in table
+
+
+def test_show_prints_layers_totals_and_levels(run: Run) -> None:
+    table = printed(run, "show", "yolo_v8_s_backbone", "scale.width=0.375", "--size", "320")
+    costs = archdsl.analyze("yolo_v8_s_backbone", ["scale.width=0.375"], (320, 320, 3))
+    assert f"{costs.params:,} parameters" in table
+    assert any("p3.body" in line and "40 × 40 × 96" in line and "P3" in line for line in table.splitlines())
+
+
+def test_show_json_holds_what_is_promised(run: Run) -> None:
+    data = json.loads(printed(run, "show", "yolo_v8_s_backbone", "--json"))
+    costs = archdsl.analyze("yolo_v8_s_backbone")
+    assert data == costs.to_dict()
+    assert list(data) == ["name", "params", "trainable_params", "macs", "flops", "input_shape", "outputs", "nodes"]
+    assert data["outputs"]["P3"] == {"shape": [80, 80, 128], "stride": 8, "channels": 128}
+    assert set(data["nodes"][0]) == {"name", "op", "inputs", "shape", "params", "macs"}
+    assert sum(node["params"] for node in data["nodes"]) == data["params"] == 5_089_760
+    assert data["flops"] == 2 * data["macs"]
+
+
+def test_show_takes_any_size(run: Run) -> None:
+    assert json.loads(printed(run, "show", "resnet18_v2", "--json", "--size", "any"))["macs"] is None
+    assert json.loads(printed(run, "show", "resnet18_v2", "--json", "--size", "64x96"))["input_shape"] == [64, 96, 3]
+    assert run("show", "resnet18_v2", "--size", "huge").returncode == 2
+
+
+def test_blocks_prints_arguments_and_defaults(run: Run) -> None:
+    assert "c2f" in printed(run, "blocks")
+    text = printed(run, "blocks", "c2f")
+    assert "(H, W, C) -> (H, W, width)" in text
+    assert any(line.split()[:2] == ["expansion", "0.5"] for line in text.splitlines())
+    assert "did you mean 'c2f'" in run("blocks", "c3f").stderr
+
+
+@pytest.mark.parametrize("config", ["csp_darknet_tiny", "yolo_v8_m_backbone"])
+def test_resolve_prints_one_file_that_shows_the_same(run: Run, write: Write, config: str) -> None:
+    write("flat.yaml", printed(run, "resolve", config, "scale.depth=0.5"))
+    flat = json.loads(printed(run, "show", "flat.yaml", "--json"))
+    assert flat == json.loads(printed(run, "show", config, "scale.depth=0.5", "--json"))
+
+
+def test_validate_reports_every_file_and_every_promise(run: Run, write: Write) -> None:
+    write("good.yaml", "defaults: [yolo_v8_s_backbone, _self_]\nscale: {width: 0.25}\n")
+    write("bad.yaml", "defaults: [yolo_v8_s_backbone, _self_]\nexpect: {params: 5}\n")
+    assert "good.yaml: valid, 1,277,680 parameters" in printed(run, "validate", "good.yaml")
+    result = run("validate", "good.yaml", "bad.yaml", "none.yaml")
+    assert result.returncode == 2
+    assert "bad.yaml:2:18: error[expect]: expect.params: the file promises 5" in result.stderr
+    assert "none.yaml: error[missing-file]" in result.stderr
+    assert "good.yaml: valid" in result.stdout
+
+
+def test_diff_names_what_differs_and_nothing_else(run: Run, write: Write) -> None:
+    write("mine.yaml", "defaults: [yolo_v8_s_backbone, _self_]\nstages: {p4: {depth: 9}}\n")
+    text = printed(run, "diff", "yolo_v8_s_backbone", "mine.yaml")
+    rows = {line.split()[0] for line in text.splitlines() if line.strip()}
+    assert rows == {"value", "stages.p4.depth", "layer", "stages.p4.body", "cost", "params", "MACs"}
+    assert printed(run, "diff", "resnet18_v2", "resnet18_v2").count("no ") == 3
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_build_writes_a_model_that_keras_loads(run: Run, tmp_path: Path, plain: bool) -> None:
+    flags = ["--plain"] if plain else []
+    result = run("build", "yolo_v8_xs_backbone", "conventions.activation=relu", "-o", "model.keras", *flags)
+    assert result.returncode == 0, result.stderr
+    assert "Warning" not in result.stderr
+    assert "oneDNN" not in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
+    model = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    assert model.count_params() == 1_277_680
+    assert isinstance(model, archdsl.Backbone) is not plain
+
+
+def test_a_failed_build_leaves_nothing(run: Run, tmp_path: Path) -> None:
+    for arguments in (["-o", "model.h5"], ["-o", "none/model.keras"], ["stages.p9=1", "-o", "model.keras"]):
+        result = run("build", "yolo_v8_xs_backbone", *arguments)
+        assert result.returncode == 2
+        assert "Traceback" not in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+BAD_CALLS: dict[str, tuple[list[str], list[str]]] = {
+    "missing file": (["show", "none.yaml"], ["none.yaml: error[missing-file]"]),
+    "unknown preset": (["show", "yolo_v8_s_backbon"], ["did you mean 'yolo_v8_s_backbone'?"]),
+    "unknown command": (["shwo"], ["did you mean 'show'?"]),
+    "broken YAML": (["show", "broken.yaml"], ["broken.yaml:1:10: error[syntax]", "close this bracket"]),
+    "unknown key": (["show", "resnet18_v2", "+stages.p3.widht=3"], ["<override 1>", "did you mean 'width'?"]),
+    "unknown override": (["show", "resnet18_v2", "stages.p3.widht=3"], ["<override 1>", "did you mean 'width'?"]),
+    "unknown block": (["show", "resnet18_v2", "stage_defaults.body.block=c2ff"], ["no block 'c2ff'", "mean 'c2f'?"]),
+    "unknown activation": (["show", "resnet18_v2", "conventions.activation=swish"], ["did you mean 'silu'?"]),
+    "wrong type": (["show", "resnet18_v2", "stages.p3.depth=two"], ["expected a whole number, got text 'two'"]),
+    "out of range": (["show", "resnet18_v2", "stages.p3.depth=0"], ["got the number 0; expected a value ≥ 1"]),
+    "odd focus": (["show", "csp_darknet_s", "--size", "33"], ["stem_focus", "a side of 33 is odd"]),
+    "levels": (["show", "resnet18_v2", "outputs=[p3,p7]"], ["no stage 'p7'; expected one of: p2, p3, p4, p5"]),
+}
+
+
+@pytest.mark.parametrize("name", BAD_CALLS)
+def test_bad_input_gives_one_clear_error_and_exit_2(run: Run, write: Write, name: str) -> None:
+    write("broken.yaml", "stages: [{a: 1\n")
+    arguments, expected = BAD_CALLS[name]
+    result = run(*arguments)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    assert not result.stdout
+    for text in expected:
+        assert text in result.stderr
+
+
+def completions(arguments: list[str], incomplete: str) -> list[str]:
+    complete = ShellComplete(cli, {}, "archdsl", "_ARCHDSL_COMPLETE")
+    return [item.value for item in complete.get_completions(arguments, incomplete)]
+
+
+def test_the_shell_completes_commands_presets_keys_and_blocks() -> None:
+    assert completions([], "sh") == ["show"]
+    assert completions(["show"], "yolo_v8_xs") == ["yolo_v8_xs_backbone", "yolo_v8_xs_backbone_coco"]
+    assert completions(["show", "yolo_v8_s_backbone"], "scale.") == ["scale.depth=", "scale.max_width=", "scale.width="]
+    assert completions(["show", "yolo_v8_s_backbone"], "~stages.p5.p") == [
+        "~stages.p5.post",
+        "~stages.p5.post.sppf",
+        "~stages.p5.post.sppf.block",
+        "~stages.p5.post.sppf.kernel",
+    ]
+    assert completions(["blocks"], "sppf") == ["sppf"]
+
+
+def test_a_config_that_is_printed_is_yaml_of_plain_data(run: Run) -> None:
+    values: dict[str, Any] = yaml.safe_load(printed(run, "resolve", "resnet50_v2"))
+    assert values["archdsl"] == 1
+    assert values["stages"]["p3"] == {"width": 512, "depth": 4}

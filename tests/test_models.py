@@ -1,0 +1,212 @@
+"""The Keras model of a config: what it gives, how it is named, that it survives being saved."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import yaml
+
+import archdsl
+from archdsl import weights
+from archdsl.ir import Graph
+
+TINY = {
+    "stem": {"conv": {"block": "conv_bn_act", "width": 8, "kernel": 3, "stride": 2}},
+    "stage_defaults": {"down": {"block": "conv_bn_act", "kernel": 3, "stride": 2}, "body": {"block": "c2f"}},
+    "stages": {"p2": {"width": 8}, "p3": {"width": 16}, "p4": {"width": 24, "post": {"spp": {"block": "sppf"}}}},
+    "outputs": ["p3", "p4"],
+}
+
+
+def image(height: int = 64, image_width: int = 96, batch: int = 2) -> np.ndarray:
+    return np.random.default_rng(0).uniform(0, 255, (batch, height, image_width, 3)).astype("float32")
+
+
+def build(**arguments: object) -> archdsl.Backbone:
+    keras.utils.set_random_seed(0)
+    return archdsl.build_from_config(TINY, **arguments)
+
+
+def largest_difference(first: object, second: object) -> float:
+    return float(np.abs(np.asarray(first) - np.asarray(second)).max())
+
+
+def test_it_is_a_functional_model_of_plain_keras_layers() -> None:
+    model = build()
+    assert isinstance(model, archdsl.Backbone)
+    assert isinstance(model, keras.src.models.Functional)
+    for layer in model.layers:
+        assert type(layer).__module__.startswith("keras.")
+        assert not isinstance(layer, keras.layers.Lambda)
+
+
+def test_every_layer_is_named_after_its_place_in_the_config() -> None:
+    model = build()
+    origins = {node.name: node.origin.path for node in model.graph.nodes}
+    for operation in model.operations:
+        stage = origins[operation.name].split(".")[-1 if origins[operation.name].startswith(("input", "stem")) else 1]
+        assert stage.removeprefix("rescale") in operation.name or operation.name == "input"
+    assert model.get_layer("p3_body_1_conv2_conv").filters == 8
+
+
+def test_it_gives_the_last_feature_map_and_its_levels() -> None:
+    model = build()
+    assert model(image()).shape == (2, 4, 6, 24)
+    assert model.pyramid_level_inputs == {"P2": "p2_body_fuse_act", "P3": "p3_body_fuse_act", "P4": "p4_spp_fuse_act"}
+    assert {level: tensor.shape for level, tensor in model.pyramid_outputs.items()} == {
+        "P2": (None, None, None, 8),
+        "P3": (None, None, None, 16),
+        "P4": (None, None, None, 24),
+    }
+    for level, name in model.pyramid_level_inputs.items():
+        assert model.get_layer(name).output is model.pyramid_outputs[level]
+
+
+def test_features_are_the_configs_outputs_or_those_asked_for() -> None:
+    model = build()
+    maps = model.features()(image())
+    assert {level: tuple(value.shape) for level, value in maps.items()} == {"P3": (2, 8, 12, 16), "P4": (2, 4, 6, 24)}
+    assert list(model.features(["p4", "P2"])(image())) == ["P4", "P2"]
+    with pytest.raises(archdsl.ArchError, match="no level 'P9'"):
+        model.features(["P9"])
+
+
+@pytest.mark.parametrize("shape", [(None, None, 3), (64, 96, 3), (None, 96, 3)])
+def test_sizes_may_be_fixed_or_not(shape: tuple[int | None, ...]) -> None:
+    model = build(input_shape=shape)
+    assert model.input_shape == (None, *shape)
+    assert largest_difference(model(image()), build()(image())) == 0
+
+
+def test_rescaling_can_be_put_in_or_left_out() -> None:
+    with_rescaling, without = build(include_rescaling=True), build(include_rescaling=False)
+    assert largest_difference(with_rescaling(image()), without(image() / 255)) < 1e-5
+    assert archdsl.build_from_config("yolo_v8_xs_backbone", include_rescaling=False).config["input"]["rescale"] is False
+
+
+def test_an_input_tensor_takes_the_place_of_the_input() -> None:
+    begin = keras.Input((64, 96, 3))
+    model = build(input_tensor=begin)
+    assert model.inputs[0] is begin
+    assert largest_difference(model(image()), build()(image())) == 0
+    assert model.features()(image())["P3"].shape == (2, 8, 12, 16)
+
+
+def test_a_tensor_from_other_layers_gives_the_shape_of_the_input() -> None:
+    begin = keras.Input((64, 96, 3))
+    doubled = keras.layers.Rescaling(2.0)(begin)
+    model = build(input_tensor=doubled)
+    assert model.features()(image())["P3"].shape == (2, 8, 12, 16)
+    assert largest_difference(keras.Model(begin, model(doubled))(image()), build()(2 * image())) < 1e-4
+
+
+def test_saved_in_safe_mode_it_gives_the_same(tmp_path: Path) -> None:
+    model = build()
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    assert isinstance(loaded, archdsl.Backbone)
+    assert loaded.config == model.config
+    assert largest_difference(loaded(image()), model(image())) == 0
+    assert largest_difference(loaded.features()(image())["P3"], model.features()(image())["P3"]) == 0
+
+
+def test_a_saved_model_keeps_its_precision_and_what_is_frozen(tmp_path: Path) -> None:
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = build()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    model.trainable = False
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded(image()).dtype == "float16"
+    assert not loaded.trainable_variables
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_a_plain_copy_loads_where_archdsl_is_not(tmp_path: Path) -> None:
+    model = build()
+    model.to_keras().save(tmp_path / "plain.keras")
+    np.save(tmp_path / "expected.npy", np.asarray(model(image())))
+    program = f"""
+import sys
+sys.modules["archdsl"] = None  # importing it fails
+import keras, numpy as np
+model = keras.saving.load_model(r"{tmp_path / "plain.keras"}", safe_mode=True)
+image = np.random.default_rng(0).uniform(0, 255, (2, 64, 96, 3)).astype("float32")
+assert np.abs(np.asarray(model(image)) - np.load(r"{tmp_path / "expected.npy"}")).max() == 0
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("sort_keys", [True, False])
+@pytest.mark.parametrize("name", ["yolo_v8_xs_backbone", "csp_darknet_tiny", "resnet18_v2"])
+def test_its_config_builds_it_again(name: str, sort_keys: bool) -> None:
+    model = archdsl.build_from_config(name, ["conventions.activation=relu"], input_shape=(64, 64, 3))
+    again = archdsl.build_from_config(yaml.safe_load(yaml.dump(model.config, sort_keys=sort_keys)))
+    again.set_weights(model.get_weights())
+    assert str(again.graph) == str(model.graph)
+    assert again.name == model.name
+    assert largest_difference(again(image(64, 64)), model(image(64, 64))) == 0
+
+
+def test_changing_the_returned_config_changes_nothing() -> None:
+    model = build()
+    model.config["stages"].clear()
+    assert model.config["stages"]
+
+
+def test_it_trains() -> None:
+    model = build()
+    before = [np.array(weight) for weight in model.get_weights()]
+    head = keras.Sequential([model, keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(1)])
+    head.compile("sgd", "mse")
+    head.fit(image(), np.ones((2, 1)), verbose=0)
+    changed = [not np.array_equal(old, new) for old, new in zip(before, model.get_weights(), strict=True)]
+    assert all(changed)
+
+
+def test_two_models_can_live_in_one() -> None:
+    begin = keras.Input((64, 96, 3))
+    both = keras.layers.Add()([build(name="left")(begin), build(name="right")(begin)])
+    assert keras.Model(begin, both)(image()).shape == (2, 4, 6, 24)
+
+
+def test_from_preset_builds_offline() -> None:
+    assert archdsl.from_preset("yolo_v8_xs_backbone").count_params() == 1_277_680
+    assert archdsl.from_preset("resnet18_v2", input_shape=(64, 64, 3)).output_shape == (None, 2, 2, 512)
+    assert archdsl.from_preset("yolo_v8_xs_backbone_coco", load_weights=False).name == "yolo_v8_xs_backbone_coco"
+    with pytest.raises(archdsl.ArchError, match="has no trained weights"):
+        archdsl.from_preset("yolo_v8_xs_backbone", load_weights=True)
+    with pytest.raises(archdsl.ArchError, match="are not on this machine"):
+        archdsl.from_preset("yolo_v8_xs_backbone_coco", load_weights=True)
+    with pytest.raises(archdsl.ArchError, match="did you mean 'resnet18_v2'"):
+        archdsl.from_preset("resnet18")
+
+
+def test_weights_are_loaded_or_the_model_is_left_alone(tmp_path: Path) -> None:
+    model = build()
+    weights.save(model, tmp_path / "a.weights.h5")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.weights.h5"]
+    keras.utils.set_random_seed(1)
+    other = archdsl.build_from_config(TINY, weights=tmp_path / "a.weights.h5")
+    assert largest_difference(other(image()), model(image())) == 0
+    wider = archdsl.build_from_config(TINY, ["stages.p3.width=20"])
+    before = wider.get_weights()
+    with pytest.raises(archdsl.ArchError, match="does not fit"):
+        weights.load(wider, tmp_path / "a.weights.h5")
+    assert all(np.array_equal(old, new) for old, new in zip(before, wider.get_weights(), strict=True))
+    (tmp_path / "b.weights.h5").write_text("<html>")
+    for name in ("b.weights.h5", "none.weights.h5"):
+        with pytest.raises(archdsl.ArchError):
+            weights.load(model, tmp_path / name)
+
+
+def test_the_graph_of_a_model_is_that_of_its_config() -> None:
+    assert isinstance(build().graph, Graph)
+    assert str(build(input_shape=(64, 64, 3)).graph) == str(archdsl.compile_config(TINY, input_shape=(64, 64, 3)))
