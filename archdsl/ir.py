@@ -93,7 +93,7 @@ class Op:
     def __str__(self) -> str:
         """The operation as it would be written, defaults left out."""
         arguments = [
-            f"{item.name}={value!r}" for item in fields(self) if (value := getattr(self, item.name)) != item.default
+            f"{item.name}={value}" for item in fields(self) if (value := getattr(self, item.name)) != item.default
         ]
         return f"{type(self).__name__}({', '.join(arguments)})"
 
