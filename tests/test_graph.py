@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 import archdsl
+from archdsl import registry
 from archdsl.conventions import Conventions
 from archdsl.ir import Graph, Layout, Node, ShapeError, TensorType, Weight, verify
 from archdsl.ops import (
@@ -113,10 +114,10 @@ def test_applying_is_pure_and_layout_gives_names() -> None:
     layout.place(both, "p3")
     assert [node.name for node in layout.nodes] == [
         "p3_input",
-        "p3_left_conv2_d",
-        "p3_left_conv2_d_2",
-        "p3_right_conv2_d",
-        "p3_right_conv2_d_2",
+        "p3_left_conv2d",
+        "p3_left_conv2d_2",
+        "p3_right_conv2d",
+        "p3_right_conv2d_2",
         "p3_sum",
     ]
     assert once.name == "left"
@@ -161,27 +162,24 @@ def test_verify_finds_what_a_wrong_pass_leaves_behind() -> None:
         broken(nodes=(*graph.nodes[:3], narrower, *graph.nodes[4:])),
         broken(output=image()),
     ):
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError, match=r"two nodes|has not run yet|its operation gives|not in the graph"):
             verify(wrong)
 
 
-def test_a_block_of_ones_own_is_used_and_its_arguments_are_checked() -> None:
-    @archdsl.block(name="squeeze_test")
-    def squeeze(x: Node, *, ratio: float = 0.5, activation: str = "relu") -> Node:
-        """Half as many channels."""
-        return Conv2D(int(x.channels * ratio), name="conv")(x) if False else Conv2D(int(x.channels * ratio))(x)
+def test_a_block_of_ones_own_is_used_and_its_arguments_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_blocks", dict(all_blocks()))
 
-    try:
-        config = {"stages": {"a": {"body": {"block": "squeeze_test"}}}, "input": {"shape": [8, 8, 4]}}
-        assert archdsl.compile_config(config).output.channels == 2
-        with pytest.raises(
-            archdsl.ArchError, match=r"stages\.a\.body\.ratoi: unknown key 'ratoi' of block 'squeeze_test'"
-        ):
-            archdsl.compile_config(config, ["+stages.a.body.ratoi=1.0"])
-        with pytest.raises(archdsl.ArchError, match="expected a number, got text 'half'"):
-            archdsl.compile_config(config, ["+stages.a.body.ratio=half"])
-    finally:
-        del all_blocks()["squeeze_test"]  # type: ignore[attr-defined]
+    @archdsl.block(name="squeeze")
+    def squeeze(x: Node, *, ratio: float = 0.5) -> Node:
+        """Fewer channels. (H, W, C) -> (H, W, ratio C)."""
+        return Conv2D(int(x.channels * ratio))(x)
+
+    config = {"stages": {"a": {"body": {"block": "squeeze"}}}, "input": {"shape": [8, 8, 4]}}
+    assert archdsl.compile_config(config).output.channels == 2
+    with pytest.raises(archdsl.ArchError, match=r"stages\.a\.body\.ratoi: unknown key 'ratoi' of block 'squeeze'"):
+        archdsl.compile_config(config, ["+stages.a.body.ratoi=1.0"])
+    with pytest.raises(archdsl.ArchError, match="expected a number, got text 'half'"):
+        archdsl.compile_config(config, ["+stages.a.body.ratio=half"])
 
 
 def test_one_name_for_two_blocks_is_refused_with_both_places() -> None:
@@ -189,10 +187,10 @@ def test_one_name_for_two_blocks_is_refused_with_both_places() -> None:
         return x
 
     with pytest.raises(
-        archdsl.ArchError, match=r"block 'c2f' is defined twice, in .*csp\.py:\d+ and in .*test_graph\.py:\d+"
+        archdsl.ArchError, match=r"'c2f' is defined twice, in .*csp\.py:\d+ and in .*test_graph\.py:\d+"
     ):
         block(c2f)
-    assert get_block("c2f").source.endswith(".py:" + get_block("c2f").source.rpartition(":")[2])
+    assert "csp.py" in get_block("c2f").source
 
 
 def test_every_block_says_what_it_is_and_what_it_gives() -> None:
