@@ -176,7 +176,7 @@ def count_text(count: int | None) -> str:
         return "?"
     for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
         if count >= size:
-            return f"{count / size:.3g} {unit}"
+            return f"{count / size:#.3g}".rstrip(".") + f" {unit}"
     return str(count)
 
 

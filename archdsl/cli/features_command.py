@@ -1,0 +1,45 @@
+"""archdsl features CONFIG_OR_MODEL IMAGE -o features.png"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from archdsl.cli.common import complete_config, complete_override, import_keras, progress
+from archdsl.compiler import compile_graph
+from archdsl.features import check_paths, draw_features, read_model
+from archdsl.loader import load
+
+
+@click.command("features")
+@click.argument("config", metavar="CONFIG_OR_MODEL", shell_complete=complete_config)
+@click.argument("image", type=click.Path(path_type=Path))
+@click.argument("overrides", nargs=-1, metavar="[OVERRIDE]...", shell_complete=complete_override)
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The picture to write: .png, .pdf …")
+@click.option("--weights", type=click.Path(), help="Weights to load, a *.weights.h5 file of this architecture.")
+@click.option("--channels", default=6, show_default=True, help="Channels drawn of each level.")
+@click.option("--size", default=640, show_default=True, help="Longest side of the image in pixels.")
+def command(
+    config: str,
+    image: Path,
+    overrides: tuple[str, ...],
+    output: Path,
+    weights: str | None,
+    channels: int,
+    size: int,
+) -> None:
+    """Run a photo through a model and draw its strongest channels.
+
+    CONFIG_OR_MODEL is a config, whose model starts from random weights unless --weights gives others, or a
+    .keras file. Levels are drawn with their shapes and strides.
+    """
+    check_paths(image, output)
+    if not config.endswith(".keras"):
+        compile_graph(load(config, overrides))  # mistakes come before the seconds that Keras takes to be imported
+    import_keras()
+    with progress(f"reading {config}"):
+        model = read_model(config, overrides, weights)
+    with progress(f"drawing {output}"):
+        draw_features(model, image, output, channels=channels, image_size=size)
+    click.echo(f"{output}: levels {', '.join(model.pyramid_outputs)} of {model.name}")
