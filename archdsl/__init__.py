@@ -5,6 +5,7 @@ Importing archdsl imports neither Keras nor TensorFlow; building a model does.
 
 from typing import TYPE_CHECKING, Any
 
+from archdsl import weights
 from archdsl.api import analyze, build_from_config, compile_config, from_preset
 from archdsl.errors import ArchError, Problem
 from archdsl.presets import PresetInfo, list_presets
@@ -25,6 +26,7 @@ __all__ = [
     "compile_config",
     "from_preset",
     "list_presets",
+    "weights",
 ]
 
 

@@ -17,16 +17,18 @@ class Conventions:
 
     `padding` is "same" (TensorFlow's: the odd pixel of a strided window goes to the bottom and right) or
     "symmetric" (PyTorch's: the same number of zeros on all four sides). They give the same shapes for even
-    inputs and different numbers. No `norm` means none anywhere, and convolutions with a bias instead.
+    inputs and different numbers. No `norm` means none anywhere, and convolutions with a bias instead. `slope` is
+    that of leaky_relu wherever it is used.
     """
 
     activation: Op
     norm: Op | None
     padding: PaddingStyle
+    slope: float = 0.1
 
     def with_activation(self, function: ActivationName | None) -> Conventions:
         """The same conventions with another activation; None changes nothing."""
-        return self if function is None else replace(self, activation=Activation(function))
+        return self if function is None else replace(self, activation=Activation(function, self.slope))
 
     def normalize(self, x: Node, name: str = "bn") -> Node:
         """(H, W, C) -> (H, W, C)."""

@@ -37,16 +37,33 @@ def find_config(reference: str | os.PathLike[str]) -> Path:
     if not looks_like_path and text in preset_names():
         return shipped
     path = Path(text)
-    if path.exists():
+    if leads_somewhere(path):
         return path
-    if not path.is_absolute() and ".." not in path.parts and shipped.is_file():  # a family, `family/yolo_v8`
+    if not path.is_absolute() and ".." not in path.parts and leads_somewhere(shipped):  # a family, `family/yolo_v8`
         return shipped
     if looks_like_path:
-        nearby = [name.name for name in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-        hint = did_you_mean(path.name, nearby) or did_you_mean(path.stem, preset_names())
+        hint = did_you_mean(path.name, _neighbours(path)) or did_you_mean(path.stem, preset_names())
         raise fail("missing-file", "there is no such file", mark=Mark(text), hint=hint)
     hint = did_you_mean(text, preset_names()) or "`archdsl list` prints the presets; a file ends in .yaml"
     raise fail("unknown-preset", f"no preset or file '{text}'", hint=hint)
+
+
+def leads_somewhere(path: Path) -> bool:
+    """Whether there is anything at `path`, perhaps something that cannot be read."""
+    try:
+        path.stat()
+    except PermissionError:
+        return True
+    except (OSError, ValueError):  # not there, or no name that a file can have
+        return False
+    return True
+
+
+def _neighbours(path: Path) -> list[str]:
+    try:
+        return [other.name for other in path.parent.glob("*.y*ml")]
+    except (OSError, ValueError):
+        return []
 
 
 def read_file(path: Path) -> Source:

@@ -154,10 +154,14 @@ class DepthwiseConv2D(Op):
 
 @dataclass(frozen=True)
 class BatchNorm(Op):
-    """Batch normalisation (Ioffe and Szegedy 2015). (H, W, C) -> (H, W, C)."""
+    """Batch normalisation (Ioffe and Szegedy 2015). (H, W, C) -> (H, W, C).
+
+    `synchronized` takes the statistics over all replicas of a distributed training step.
+    """
 
     momentum: float = 0.99
     epsilon: float = 1e-3
+    synchronized: bool = False
 
     def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
         return x
@@ -172,8 +176,9 @@ class BatchNorm(Op):
         )
 
     def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
-        layer = keras.layers.BatchNormalization(momentum=self.momentum, epsilon=self.epsilon, name=name)
-        return layer(*inputs)
+        return keras.layers.BatchNormalization(
+            momentum=self.momentum, epsilon=self.epsilon, synchronized=self.synchronized, name=name
+        )(*inputs)
 
 
 @dataclass(frozen=True)
@@ -188,15 +193,38 @@ class Identity(Op):
 
 
 @dataclass(frozen=True)
+class GroupNorm(Op):
+    """Normalisation over groups of channels (Wu and He 2018). (H, W, C) -> (H, W, C)."""
+
+    groups: int = 32
+    epsilon: float = 1e-3
+
+    def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
+        if x.channels % self.groups:
+            raise ShapeError(f"{x.channels} channels do not divide into {self.groups} groups")
+        return x
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        shape = (inputs[0].channels,)
+        return Weight("gamma", shape), Weight("beta", shape)
+
+    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
+        return keras.layers.GroupNormalization(self.groups, epsilon=self.epsilon, name=name)(*inputs)
+
+
+@dataclass(frozen=True)
 class Activation(Op):
-    """A pointwise non-linearity by its Keras name. (H, W, C) -> (H, W, C)."""
+    """A pointwise non-linearity by its Keras name; `slope` is that of leaky_relu. (H, W, C) -> (H, W, C)."""
 
     function: ActivationName = "linear"
+    slope: float = 0.1
 
     def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
         return x
 
     def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
+        if self.function == "leaky_relu":
+            return keras.layers.LeakyReLU(self.slope, name=name)(*inputs)
         return keras.layers.Activation(self.function, name=name)(*inputs)
 
 

@@ -12,12 +12,21 @@ import archdsl.blocks  # noqa: F401  (importing it registers the shipped blocks)
 from archdsl.conventions import Conventions
 from archdsl.errors import ArchError, Problem, did_you_mean, one_of, problem
 from archdsl.inheritance import copied
-from archdsl.ir import TensorType
+from archdsl.ir import Op, TensorType
 from archdsl.loader import Config
-from archdsl.ops import Activation, BatchNorm
+from archdsl.ops import Activation, BatchNorm, GroupNorm
 from archdsl.order import in_order
 from archdsl.registry import Block, get_block
-from archdsl.schema import ConfigSchema, ConventionsSchema, Layers, LayerSchema, ScaleSchema, StageSchema, filled
+from archdsl.schema import (
+    ConfigSchema,
+    ConventionsSchema,
+    Layers,
+    LayerSchema,
+    NormSchema,
+    ScaleSchema,
+    StageSchema,
+    filled,
+)
 from archdsl.source import KeyPath, dotted
 from archdsl.spec import BackboneSpec, LayerSpec, Scale, StageSpec
 from archdsl.validation import problems_of
@@ -73,12 +82,22 @@ def without(values: dict[str, Any], locations: Sequence[KeyPath]) -> dict[str, A
 
 def conventions(checked: ConventionsSchema) -> Conventions:
     """The conventions as operations."""
-    norm = checked.norm
     return Conventions(
-        activation=Activation(checked.activation),
-        norm=BatchNorm(norm.momentum, norm.epsilon) if norm.kind == "batch" else None,
+        activation=Activation(checked.activation, checked.slope),
+        norm=normalization(checked.norm),
         padding=checked.padding,
+        slope=checked.slope,
     )
+
+
+def normalization(checked: NormSchema) -> Op | None:
+    """The operation that normalises, None for none."""
+    match checked.kind:
+        case "batch" | "sync_batch":
+            return BatchNorm(checked.momentum, checked.epsilon, checked.kind == "sync_batch")
+        case "group":
+            return GroupNorm(checked.groups, checked.epsilon)
+    return None
 
 
 def scale(checked: ScaleSchema) -> Scale:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from archdsl.conventions import PaddingStyle
 from archdsl.ops import ActivationName
-from archdsl.registry import Depth, Dilation, Stride, Width
+from archdsl.registry import Depth, Dilation, Groups, Stride, Width
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 Text = Annotated[str, StringConstraints(max_length=2_000)]
@@ -35,15 +35,17 @@ class InputSchema(Schema):
 class NormSchema(Schema):
     """Normalisation after convolutions. `momentum` is the weight of the old statistics, as in Keras."""
 
-    kind: Literal["batch", "none"] = "batch"
+    kind: Literal["batch", "sync_batch", "group", "none"] = "batch"
     momentum: Annotated[float, Interval(ge=0, lt=1)] = 0.99
     epsilon: Annotated[float, Interval(gt=0, le=1)] = 1e-3
+    groups: Groups = 32
 
 
 class ConventionsSchema(Schema):
     """What the architecture does the same way everywhere."""
 
     activation: ActivationName = "silu"
+    slope: Annotated[float, Interval(ge=0, lt=1)] = 0.1
     padding: PaddingStyle = "same"
     norm: NormSchema = NormSchema()
 

@@ -11,7 +11,7 @@ import yaml
 import archdsl
 from archdsl.ir import Graph, Node
 from archdsl.loader import load
-from archdsl.ops import Activation, BatchNorm, Conv2D, MaxPool, Pad, Rescale
+from archdsl.ops import Activation, BatchNorm, Conv2D, GroupNorm, MaxPool, Pad, Rescale
 
 Problems = Callable[..., list[archdsl.Problem]]
 
@@ -230,3 +230,27 @@ def test_stages_named_p_n_have_stride_2_to_the_n(problems_of: Problems) -> None:
 def test_max_pool_of_one_pixel_is_the_shortcut_of_a_strided_block() -> None:
     pools = ops_of(archdsl.compile_config("resnet50_v2"), MaxPool)
     assert pools == [MaxPool(3, 2), *[MaxPool(1, 2, "valid")] * 3]
+
+
+def test_leaky_relu_has_the_slope_of_the_conventions() -> None:
+    graph = compiled(f"conventions: {{activation: leaky_relu, slope: 0.2}}\n{SMALL}")
+    assert set(ops_of(graph, Activation)) == {Activation("leaky_relu", 0.2)}
+    graph = compiled(f"conventions: {{slope: 0.3}}\n{SMALL}", "+stem.conv.activation=leaky_relu")
+    assert named(graph, "stem_conv_act").op == Activation("leaky_relu", 0.3)
+
+
+@pytest.mark.parametrize(
+    ("norm", "op"),
+    [
+        ("{kind: sync_batch}", BatchNorm(synchronized=True)),
+        ("{kind: group, groups: 4, epsilon: 1.0e-5}", GroupNorm(4, 1e-5)),
+    ],
+)
+def test_other_norms_take_the_place_of_batch_norm(norm: str, op: BatchNorm | GroupNorm) -> None:
+    graph = compiled(f"conventions: {{norm: {norm}}}\n{SMALL}")
+    assert set(ops_of(graph, type(op))) == {op}
+
+
+def test_groups_must_divide_the_channels(problems_of: Problems) -> None:
+    (problem,) = problems_of(yaml.safe_load(SMALL), "+conventions={norm: {kind: group, groups: 3}}")
+    assert "8 channels do not divide into 3 groups" in problem.message

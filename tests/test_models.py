@@ -210,3 +210,12 @@ def test_weights_are_loaded_or_the_model_is_left_alone(tmp_path: Path) -> None:
 def test_the_graph_of_a_model_is_that_of_its_config() -> None:
     assert isinstance(build().graph, Graph)
     assert str(build(input_shape=(64, 64, 3)).graph) == str(archdsl.compile_config(TINY, input_shape=(64, 64, 3)))
+
+
+def test_leaky_relu_and_group_norm_are_keras_own() -> None:
+    model = archdsl.build_from_config(
+        TINY, ["+conventions={activation: leaky_relu, slope: 0.25, norm: {kind: group, groups: 4}}"]
+    )
+    assert model.get_layer("stem_conv_act").negative_slope == 0.25
+    assert model.get_layer("p2_down_bn").groups == 4
+    assert model(image()).shape == (2, 4, 6, 24)

@@ -7,7 +7,6 @@ from typing import Literal
 from archdsl.conventions import Conventions
 from archdsl.ir import Node
 from archdsl.ops import (
-    Activation,
     ActivationName,
     Add,
     AvgPool,
@@ -35,7 +34,7 @@ def norm(x: Node, *, style: Conventions) -> Node:
 @block
 def activation(x: Node, *, function: ActivationName | None = None, style: Conventions) -> Node:
     """An activation, by default that of the conventions. (H, W, C) -> (H, W, C)."""
-    return Activation(function)(x, name="act") if function else style.activate(x)
+    return style.with_activation(function).activate(x)
 
 
 @block

@@ -16,7 +16,9 @@ from archdsl.loader import load
 @click.argument("config", metavar="CONFIG_OR_MODEL", shell_complete=complete_config)
 @click.argument("image", type=click.Path(path_type=Path))
 @click.argument("overrides", nargs=-1, metavar="[OVERRIDE]...", shell_complete=complete_override)
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The picture to write: .png, .pdf …")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="The picture to write: .png, .pdf …"
+)
 @click.option("--weights", type=click.Path(), help="Weights to load, a *.weights.h5 file of this architecture.")
 @click.option("--channels", default=6, show_default=True, help="Channels drawn of each level.")
 @click.option("--size", default=640, show_default=True, help="Longest side of the image in pixels.")
