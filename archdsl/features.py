@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import os
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archdsl.api import build_from_config
 from archdsl.errors import Mark, did_you_mean, fail, one_of
 from archdsl.files import written_whole
 from archdsl.loader import ConfigLike
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 PathLike = str | os.PathLike[str]
 
 MAX_CHANNELS = 16
-MAX_IMAGE_SIZE = 4096
+MAX_IMAGE_SIZE = 4096  # a power of two, which every stride divides
 UNVIEWABLE = {"pgf", "raw", "rgba"}  # matplotlib writes these too: LaTeX source, and bytes without a header
 
 
@@ -34,13 +33,13 @@ class LevelMaps:
 
     name: str
     shape: tuple[int, int, int]
-    stride: float
+    stride: int
     numbers: tuple[int, ...]
     maps: Array
 
     @property
     def caption(self) -> str:
-        return f"{shape_text(self.shape)}    stride {self.stride:g}"
+        return f"{shape_text(self.shape)}    stride {self.stride}"
 
 
 def read_model(reference: ConfigLike, overrides: Sequence[str] = (), weights: PathLike | None = None) -> Any:
@@ -49,8 +48,6 @@ def read_model(reference: ConfigLike, overrides: Sequence[str] = (), weights: Pa
     Raises ArchError when there is no such file or config, or it is not one; overrides and weights are for configs.
     """
     if not isinstance(reference, (str, os.PathLike)) or Path(reference).suffix != ".keras":
-        from archdsl.api import build_from_config
-
         return build_from_config(reference, overrides, weights=weights)
     mark = Mark(os.fspath(reference))
     if overrides or weights is not None:
@@ -143,7 +140,7 @@ def strongest_channels(values: Array, count: int) -> tuple[int, ...]:
 
 def open_image(path: PathLike) -> Image.Image:
     """The image in a file, upright and in RGB. Raises ArchError when there is none."""
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     mark = Mark(os.fspath(path))
     if not Path(path).exists():
@@ -152,8 +149,9 @@ def open_image(path: PathLike) -> Image.Image:
         with Image.open(path) as image:
             return _as_rgb(ImageOps.exif_transpose(image))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = "not an image in a format that Pillow reads" if isinstance(error, Image.UnidentifiedImageError) else error
-        raise fail("image", f"cannot be read: {reason}", mark=mark) from None
+        if isinstance(error, UnidentifiedImageError):
+            raise fail("image", "not an image; expected a photo such as .jpg or .png", mark=mark) from None
+        raise fail("image", f"cannot be read: {getattr(error, 'strerror', None) or error}", mark=mark) from None
 
 
 def fit_image(image: Image.Image, sides: tuple[int, int]) -> Array:
@@ -166,7 +164,7 @@ def fit_image(image: Image.Image, sides: tuple[int, int]) -> Array:
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
-    """Any mode in 8-bit RGB: what is transparent on white, deep greys stretched from their darkest to their lightest."""
+    """Any mode in 8-bit RGB: what is transparent on white, deep greys from their darkest to their lightest."""
     import numpy
     from PIL import Image
 
@@ -175,7 +173,7 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         lowest, highest = values.min(), values.max()
         grey = (values - lowest) * (255 / max(highest - lowest, 1e-12))
         return Image.fromarray(grey.round().astype("uint8")).convert("RGB")
-    if not image.has_transparency_data:
+    if "A" not in image.getbands() and "transparency" not in image.info:
         return image.convert("RGB")
     white = Image.new("RGBA", image.size, "white")
     return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
@@ -213,28 +211,30 @@ def _chosen(tensors: Mapping[str, Any], levels: Sequence[str] | None) -> dict[st
 
 def _sides(model: Any, tensors: Mapping[str, Any], image: Image.Image, longest: int) -> tuple[int, int]:
     """(height, width) that the image is brought to: those of the model, else multiples of its largest stride."""
-    _, height, image_width, channels = model.inputs[0].shape
-    if channels != 3:
-        raise fail("input", f"model '{model.name}' takes {channels} channels; a photo has 3")
+    shape = model.inputs[0].shape
+    if len(model.inputs) != 1 or len(shape) != 4 or shape[-1] != 3:
+        raise fail("input", f"model '{model.name}' takes an input of shape {shape}; expected one photo, (?, ?, ?, 3)")
+    if None not in shape[1:]:
+        return int(shape[1]), int(shape[2])
     multiple = _largest_stride(model, tensors)
     factor = longest / max(image.size)
     free = [max(1, round(side * factor / multiple)) * multiple for side in (image.height, image.width)]
-    return height or free[0], image_width or free[1]
+    return shape[1] or free[0], shape[2] or free[1]
 
 
 def _largest_stride(model: Any, tensors: Mapping[str, Any]) -> int:
-    """How often the smallest level halves the image, from the shapes that it has for a large one."""
+    """How many pixels of the image lie between two of the smallest map, from the shapes for a large image."""
     import keras
 
-    probe = 2 ** math.ceil(math.log2(MAX_IMAGE_SIZE))
-    shapes = keras.Model(model.inputs[0], dict(tensors)).compute_output_shape((1, probe, probe, 3))
-    return max(round(probe / shape[1]) for shape in shapes.values())
+    side = MAX_IMAGE_SIZE
+    shapes = keras.Model(model.inputs[0], dict(tensors)).compute_output_shape((1, side, side, 3))
+    return max([round(side / int(shape[1])) for shape in shapes.values()])
 
 
 def _level(name: str, values: Array, image: Array, channels: int) -> LevelMaps:
     numbers = strongest_channels(values, channels)
     height, image_width, depth = values.shape
-    stride = image.shape[0] / height
+    stride = round(image.shape[0] / height)
     return LevelMaps(name, (height, image_width, depth), stride, numbers, values[..., list(numbers)].transpose(2, 0, 1))
 
 
@@ -243,9 +243,10 @@ def _level(name: str, values: Array, image: Array, channels: int) -> LevelMaps:
 INK, FAINT = "#1c2126", "#6a737d"
 COLOURS = "viridis"  # of even steps in lightness, and readable for the colour-blind
 MARGIN, GUTTER, GAP = 0.4, 0.5, 0.09
-PHOTO_SIDE, MAP_SIDE, MIN_COLUMN = 4.4, 1.5, 3.4
-TITLE, ROW_TITLE, MAP_TITLE, ROW_GAP = 0.72, 0.34, 0.2, 0.16
-LEGEND_GAP, LEGEND_BAR, LEGEND_TEXT = 0.3, 0.14, 0.62
+PHOTO_SIDE, MAP_SIDE = 5.6, 1.6
+MIN_COLUMN, MIN_CELL, MIN_GRID = 3.9, 0.9, 4.2  # what the texts need when the image is narrow
+TITLE, ROW_TITLE, MAP_TITLE, ROW_GAP = 0.74, 0.35, 0.2, 0.18
+LEGEND, LEGEND_GAP = 0.76, 0.3
 
 
 class Sheet:
@@ -267,27 +268,32 @@ class Sheet:
         axes.imshow(values, cmap=COLOURS, aspect="auto", interpolation="nearest")
         axes.set_axis_off()
 
-    def text(self, text: str, left: float, top: float, size: float, **style: Any) -> Any:
-        """A text whose first line begins `top` inches down."""
-        sheet_width, sheet_height = self.size
-        placed = {"color": INK, "verticalalignment": "top", **style}
-        return self.figure.text(left / sheet_width, 1 - top / sheet_height, text, fontsize=size, **placed)
+    def text(self, text: str, left: float, baseline: float, size: float, **style: Any) -> Any:
+        """One line of text; `size` is in points."""
+        x, y = left / self.size[0], 1 - baseline / self.size[1]
+        return self.figure.text(x, y, text, fontsize=size, parse_math=False, **{"color": INK, **style})
+
+    def text_after(self, before: Any, text: str, baseline: float, size: float, **style: Any) -> None:
+        """One line of text that begins where the text `before` ends, with a space between."""
+        from matplotlib.text import Annotation
+
+        end = 1, 1 - baseline / self.size[1]
+        along = before, "figure fraction"
+        self.figure.add_artist(Annotation(text, end, (14, 0), along, "offset points", fontsize=size, **style))
 
 
 def _draw(title: str, image: Array, levels: Sequence[LevelMaps]) -> Any:
     """The photo with its title and legend on the left, a row of maps for each level on the right."""
-    photo_width, photo_height = _within(PHOTO_SIDE, image)
-    map_width, map_height = _within(MAP_SIDE, image)
-    column = max(photo_width, MIN_COLUMN)
-    count = max(len(level.numbers) for level in levels)
-    row = ROW_TITLE + map_height + MAP_TITLE
-    rows_height = len(levels) * (row + ROW_GAP) - ROW_GAP
-    column_height = TITLE + photo_height + LEGEND_GAP + LEGEND_BAR + LEGEND_TEXT
+    photo, size = _within(PHOTO_SIDE, image), _within(MAP_SIDE, image)
+    column = max(photo[0], MIN_COLUMN)
     left = MARGIN + column + GUTTER
-    sheet = Sheet(left + count * (map_width + GAP) - GAP + MARGIN, max(rows_height, column_height) + 2 * MARGIN)
-    _draw_column(sheet, title, image, MARGIN, column, (photo_width, photo_height))
+    cells = max(len(level.numbers) for level in levels) * (max(size[0], MIN_CELL) + GAP) - GAP
+    row = ROW_TITLE + size[1] + MAP_TITLE + ROW_GAP
+    height = max(len(levels) * row - ROW_GAP, TITLE + photo[1] + LEGEND_GAP + LEGEND)
+    sheet = Sheet(left + max(cells, MIN_GRID) + MARGIN, height + 2 * MARGIN)
+    _draw_column(sheet, title, image, column, photo)
     for number, level in enumerate(levels):
-        _draw_row(sheet, level, left, MARGIN + number * (row + ROW_GAP), (map_width, map_height))
+        _draw_row(sheet, level, left, MARGIN + number * row, size)
     return sheet.figure
 
 
@@ -298,32 +304,29 @@ def _within(longest: float, image: Array) -> tuple[float, float]:
     return image_width * scale, height * scale
 
 
-def _draw_column(
-    sheet: Sheet, title: str, image: Array, top: float, column: float, photo: tuple[float, float]
-) -> None:
+def _draw_column(sheet: Sheet, title: str, image: Array, column: float, photo: tuple[float, float]) -> None:
+    """Title and size, the photo under them; the legend at the foot of the page."""
     import numpy
 
-    size = min(19, column * 72 / (0.66 * len(title)))  # a bold letter is about 0.66 times as wide as high
-    sheet.text(title, MARGIN, top - 0.04, size, weight="bold")
-    sheet.text(shape_text(image.shape), MARGIN, top + 0.36, 13, color=FAINT)  # type: ignore[arg-type]
-    sheet.picture(image, MARGIN, top + TITLE, *photo)
-    top += TITLE + photo[1] + LEGEND_GAP
-    low = sheet.text("low", MARGIN, top - 0.03, 11, color=FAINT)
-    sheet.picture(numpy.linspace(0, 1, 256)[None], MARGIN + 0.42, top, 1.4, LEGEND_BAR)
-    sheet.text("high", MARGIN + 1.92, top - 0.03, 11, color=FAINT)
-    del low
-    note = "The channels of each level that vary most over the image, each on its own scale."
-    sheet.text(textwrap.fill(note, int(column * 11)), MARGIN, top + 0.3, 11, color=FAINT, linespacing=1.35)
+    letter = 0.66 / 72  # inches by which a bold letter of one point is wide, at most on average
+    sheet.text(title, MARGIN, MARGIN + 0.2, min(21, column / (letter * len(title))), weight="bold")
+    sheet.text(shape_text(image.shape), MARGIN, MARGIN + 0.54, 14, color=FAINT)
+    sheet.picture(image, MARGIN, MARGIN + TITLE, *photo)
+    top = sheet.size[1] - MARGIN - LEGEND
+    bar = 1.5
+    sheet.text("low", MARGIN, top + 0.12, 11, color=FAINT)
+    sheet.picture(numpy.linspace(0, 1, 256)[None], MARGIN + 0.4, top, bar, 0.14)
+    sheet.text("high", MARGIN + 0.4 + bar + 0.1, top + 0.12, 11, color=FAINT)
+    sheet.text("The channels that vary most over the image,", MARGIN, top + 0.47, 11, color=FAINT)
+    sheet.text("each on a scale of its own.", MARGIN, top + 0.7, 11, color=FAINT)
 
 
 def _draw_row(sheet: Sheet, level: LevelMaps, left: float, top: float, size: tuple[float, float]) -> None:
+    """The level's name, shape and stride over its maps."""
     map_width, map_height = size
-    name = sheet.text(level.name, left, top - 0.03, 15, weight="bold")
-    sheet.figure.axes[0].annotate(
-        level.caption, (1, 0), (14, 0), xycoords=name, textcoords="offset points", fontsize=13, color=FAINT,
-        annotation_clip=False,
-    )
+    name = sheet.text(level.name, left, top + 0.2, 16, weight="bold")
+    sheet.text_after(name, level.caption, top + 0.2, 14, color=FAINT)
     for place, (number, values) in enumerate(zip(level.numbers, level.maps, strict=True)):
-        begin = left + place * (map_width + GAP)
+        begin = left + place * (max(map_width, MIN_CELL) + GAP)
         sheet.picture(values, begin, top + ROW_TITLE, map_width, map_height)
-        sheet.text(f"channel {number}", begin, top + ROW_TITLE + map_height + 0.05, 8.5, color=FAINT)
+        sheet.text(f"channel {number}", begin, top + ROW_TITLE + map_height + 0.17, 9.5, color=FAINT)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,8 @@ from archdsl.source import KeyPath, Place, Places, Source, dotted, nearest_place
 
 ConfigLike = str | os.PathLike[str] | Mapping[str, Any]
 """What a config may be given as: a preset name, a path, a dict or an OmegaConf DictConfig."""
+
+_TO_BE_FILLED = "???"  # Hydra's mark for a value that a child must give
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,6 @@ def _read(config: ConfigLike) -> tuple[Source, Path | None, str]:
     if isinstance(config, (str, os.PathLike)):
         path = find_config(config)
         return read_file(path), _root(path), path.stem
-    omegaconf = sys.modules.get("omegaconf")  # who holds a DictConfig has imported it
-    if omegaconf is not None and isinstance(config, omegaconf.DictConfig):
-        return read_mapping(omegaconf.OmegaConf.to_container(config, resolve=False)), None, "backbone"
     raise fail("type", f"expected a preset name, a path or a mapping, got a {type(config).__name__}")
 
 
@@ -112,9 +110,10 @@ def _refuse_interpolations(values: Any, places: Places, file: str) -> None:
             f"'{text}' is not allowed; a config holds values only",
             mark=nearest_place(places, path, file).value,
             path=dotted(path),
+            hint="write the value itself",
         )
         for path, text in _texts(values, ())
-        if "${" in text
+        if "${" in text or text == _TO_BE_FILLED
     ]
     if problems:
         raise ArchError(problems)

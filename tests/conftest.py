@@ -12,7 +12,7 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import archdsl  # noqa: E402
+import archdsl
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -11,10 +11,12 @@ import archdsl
 
 PACKAGE = Path(archdsl.__file__).parent
 
-ORDER = """
-    errors ir ops conventions registry blocks files order source folders inheritance overrides loader schema
-    validation spec resolver scale compiler report expect presets emit weights api features __init__ cli __main__
-""".split()
+ORDER = [
+    *["errors", "ir", "ops", "conventions", "registry", "blocks", "files", "order", "source", "folders"],
+    *["inheritance", "overrides", "loader", "schema", "validation", "spec", "resolver", "scale", "compiler"],
+    *["report", "expect", "presets", "keras_cv", "emit", "weights", "api", "models", "features"],
+    *["__init__", "cli", "__main__"],
+]
 
 
 def module_of(path: Path) -> str:
@@ -28,7 +30,7 @@ def imported_modules(path: Path) -> set[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module]
+            names = [f"archdsl.{alias.name}" for alias in node.names] if node.module == "archdsl" else [node.module]
         parts = [name.split(".") for name in names if name.split(".")[0] == "archdsl"]
         found |= {part[1] if len(part) > 1 else "__init__" for part in parts}
     return found

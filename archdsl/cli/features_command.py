@@ -8,7 +8,7 @@ import click
 
 from archdsl.cli.common import complete_config, complete_override, import_keras, progress
 from archdsl.compiler import compile_graph
-from archdsl.features import check_paths, draw_features, read_model
+from archdsl.features import check_paths, draw_features, pyramid, read_model
 from archdsl.loader import load
 
 
@@ -44,4 +44,4 @@ def command(
         model = read_model(config, overrides, weights)
     with progress(f"drawing {output}"):
         draw_features(model, image, output, channels=channels, image_size=size)
-    click.echo(f"{output}: levels {', '.join(model.pyramid_outputs)} of {model.name}")
+    click.echo(f"{output}: levels {', '.join(pyramid(model))} of {model.name}")
