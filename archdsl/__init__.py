@@ -3,6 +3,7 @@
 Importing archdsl imports neither Keras nor TensorFlow; building a model does.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from archdsl import weights
@@ -12,6 +13,7 @@ from archdsl.presets import PresetInfo, list_presets
 from archdsl.registry import block
 
 if TYPE_CHECKING:
+    from archdsl import models as models
     from archdsl.emit import Backbone as Backbone
 
 __version__ = "0.1.0"
@@ -31,8 +33,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Backbone":  # a Keras class, so that importing it imports Keras
-        from archdsl.emit import Backbone
-
-        return Backbone
+    """`Backbone` and `models` hold Keras classes, so that Keras is imported when they are asked for."""
+    if name == "Backbone":
+        return importlib.import_module("archdsl.emit").Backbone
+    if name == "models":
+        return importlib.import_module("archdsl.models")
     raise AttributeError(f"module 'archdsl' has no attribute '{name}'")

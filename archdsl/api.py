@@ -11,7 +11,7 @@ from archdsl.compiler import compile_graph
 from archdsl.errors import fail
 from archdsl.ir import Graph
 from archdsl.loader import ConfigLike, load
-from archdsl.presets import preset_info
+from archdsl.presets import PresetInfo, preset_info
 from archdsl.report import Report, report
 
 if TYPE_CHECKING:
@@ -82,11 +82,20 @@ def from_preset(name: str, load_weights: bool | None = None, **kwargs: Any) -> B
     Raises ArchError for a name that is no preset, and for weights that cannot be had.
     """
     info = preset_info(name)
-    if "weights" not in kwargs and load_weights is not False and info.has_weights:
-        message = f"the trained weights of '{name}' are not on this machine; they are published at {info.weights_url}"
-        if load_weights:
-            raise fail("no-weights", message, hint="download the file and give it as weights='FILE'")
-        warnings.warn(f"{message}. The model starts from fresh weights.", stacklevel=2)
-    elif load_weights and not info.has_weights:
-        raise fail("no-weights", f"preset '{name}' has no trained weights", hint="`archdsl list` says which have")
-    return build_from_config(name, **kwargs)
+    model = build_from_config(name, **kwargs)
+    if "weights" not in kwargs:
+        load_preset_weights(model, info, load_weights)
+    return model
+
+
+def load_preset_weights(model: Backbone, info: PresetInfo, load_weights: bool | None) -> None:
+    """Give `model` the trained weights of a preset, as far as `load_weights` asks for them (see from_preset)."""
+    if load_weights is False or (load_weights is None and not info.has_weights):
+        return
+    if not info.has_weights:
+        hint = "`archdsl list` says which have"
+        raise fail("no-weights", f"preset '{info.name}' has no trained weights", hint=hint)
+    message = f"the trained weights of '{info.name}' are not on this machine; they are published at {info.weights_url}"
+    if load_weights:
+        raise fail("no-weights", message, hint="download the file and give it as weights='FILE'")
+    warnings.warn(f"{message}. The model starts from fresh weights.", stacklevel=3)

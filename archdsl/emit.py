@@ -46,12 +46,12 @@ class Backbone(keras.Model):  # type: ignore[misc]
     @property
     def pyramid_level_inputs(self) -> dict[str, str]:
         """Name of the layer that ends each level: {"P3": "p3_body_fuse_act", …}. Level PN has stride 2^N."""
-        return {level: self._graph.levels[level].name for level in self._numbered_levels()}
+        return {key: self._graph.levels[level].name for key, level in self._numbered_levels().items()}
 
     @property
     def pyramid_outputs(self) -> dict[str, Any]:
         """Symbolic feature map of each level: {"P3": KerasTensor of shape (batch, H/8, W/8, C), …}."""
-        return {level: self._levels.value[level] for level in self._numbered_levels()}
+        return {key: self._levels.value[level] for key, level in self._numbered_levels().items()}
 
     def features(self, levels: Iterable[str] | None = None) -> keras.Model:
         """A model from the image to a dict of feature maps, sharing this model's layers.
@@ -83,8 +83,9 @@ class Backbone(keras.Model):  # type: ignore[misc]
         model.trainable = config["trainable"]
         return model
 
-    def _numbered_levels(self) -> list[str]:
-        return [level for level in self._graph.levels if level[0] == "P"]
+    def _numbered_levels(self) -> dict[str, str]:
+        """Public key of each level that has a number, and its name in the graph."""
+        return {level: level for level in self._graph.levels if level[0] == "P"}
 
     def _level(self, name: str) -> str:
         levels = self._graph.levels

@@ -12,13 +12,18 @@ from archdsl.schema import ConfigSchema
 
 
 class PresetInfo(NamedTuple):
-    """A shipped preset. `params` counts every array of the model; weights are trained ones, published at an address."""
+    """A shipped preset. `params` counts every array of the model.
+
+    `weights_url` is where its trained weights are published, `kaggle_handle` keras_cv's name for it; None for none.
+    """
 
     name: str
     description: str
     params: int | None
     has_weights: bool
     weights_url: str | None
+    weights_sha256: str | None
+    kaggle_handle: str | None
     source: str
 
 
@@ -34,12 +39,14 @@ def preset_info(name: str) -> PresetInfo:
         hint = did_you_mean(name, preset_names())
         raise fail("unknown-preset", f"no preset '{name}'; {one_of(preset_names())}", hint=hint)
     config = ConfigSchema.model_validate(load(name).values)
-    weights = config.weights
+    published = config.published
     return PresetInfo(
         name=name,
         description=config.description,
         params=config.expect.params,
-        has_weights=weights is not None,
-        weights_url=weights.url if weights else None,
+        has_weights=published.url is not None,
+        weights_url=published.url,
+        weights_sha256=published.sha256,
+        kaggle_handle=published.kaggle,
         source=config.source,
     )

@@ -96,12 +96,12 @@ class ExpectSchema(Schema):
     macs: Count | None = None
 
 
-class WeightsSchema(Schema):
-    """Where trained weights of exactly this architecture are kept."""
+class PublishedSchema(Schema):
+    """Where keras_cv keeps this preset: its Kaggle handle, and the file with its trained weights if there is one."""
 
+    kaggle: Text | None = None
     url: Text | None = None
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
-    kaggle: Text | None = None
 
 
 class ConfigSchema(Schema):
@@ -120,7 +120,7 @@ class ConfigSchema(Schema):
     tail: Layers = {}
     outputs: list[Name] | None = None
     expect: ExpectSchema = ExpectSchema()
-    weights: WeightsSchema | None = None
+    published: PublishedSchema = PublishedSchema()
 
 
 def filled(stage: StageSchema, defaults: StageSchema) -> StageSchema:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import click
@@ -40,6 +41,7 @@ def command(
     if not config.endswith(".keras"):
         compile_graph(load(config, overrides))  # mistakes come before the seconds that Keras takes to be imported
     import_keras()
+    importlib.import_module("keras").utils.set_random_seed(0)  # random weights draw the same picture every time
     with progress(f"reading {config}"):
         model = read_model(config, overrides, weights)
     with progress(f"drawing {output}"):

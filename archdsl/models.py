@@ -1,0 +1,282 @@
+"""keras_cv's backbone classes: the same names, arguments and presets. Each only writes a config and builds it.
+
+A model's `config`, as YAML, is what any of these calls means in the language.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import keras
+
+from archdsl import keras_cv
+from archdsl.api import load_preset_weights
+from archdsl.compiler import compile_graph
+from archdsl.emit import Backbone
+from archdsl.errors import did_you_mean, fail, one_of
+from archdsl.loader import load
+from archdsl.presets import PresetInfo, list_presets, preset_info
+from archdsl.resolver import resolve
+from archdsl.scale import scale_spec
+from archdsl.spec import LayerSpec
+
+ImageShape = Sequence[int | None]
+ANY_SIZE = (None, None, 3)
+
+
+class _ClassProperty:
+    """A property of the class itself, as keras_cv's `presets` is: no instance is needed to ask for it."""
+
+    def __init__(self, function: Any):
+        self.function = function
+        self.__doc__ = function.__doc__
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        return self.function(owner)
+
+
+class KerasCVBackbone(Backbone):
+    """What the three families share: keras_cv's constructor arguments are its config, its levels are P2, P3, …"""
+
+    kaggle_model: ClassVar[str]
+
+    def __init__(
+        self,
+        arguments: dict[str, Any],
+        config: Mapping[str, Any],
+        include_rescaling: bool,
+        input_shape: ImageShape,
+        input_tensor: Any,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        shape = tuple(input_shape) if input_tensor is None else tuple(input_tensor.shape)[1:]
+        loaded = load(config).with_input(shape=shape, rescale=bool(include_rescaling))
+        super().__init__(compile_graph(loaded), loaded.resolved, input_tensor, name=name, **kwargs)
+        arguments = {**arguments, "include_rescaling": bool(include_rescaling)}
+        for key, value in arguments.items():
+            setattr(self, key, value)
+        self._arguments_json = json.dumps({**arguments, "input_shape": shape})  # as text, see Backbone
+
+    def _numbered_levels(self) -> dict[str, str]:
+        """Stages counted from P2 on, whatever their strides."""
+        return {f"P{number}": level for number, level in enumerate(self.graph.levels, 2)}
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, "trainable": self.trainable, **json.loads(self._arguments_json)}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Any:
+        return cls(**config)
+
+    @_ClassProperty
+    def presets(cls) -> dict[str, Any]:
+        """{name: description, parameters and Kaggle handle} of every preset of this class."""
+        return {info.name: _preset_entry(info) for info in list_presets() if cls._owns(info)}
+
+    @_ClassProperty
+    def presets_with_weights(cls) -> dict[str, Any]:
+        """The presets that were trained."""
+        return {info.name: _preset_entry(info) for info in list_presets() if cls._owns(info) and info.has_weights}
+
+    @classmethod
+    def _family(cls) -> type[KerasCVBackbone]:
+        """The class that models are of; for a size's class, that of all sizes."""
+        return cls
+
+    @classmethod
+    def _owns(cls, info: PresetInfo) -> bool:
+        return (info.kaggle_handle or "").startswith(f"kaggle://keras/{cls.kaggle_model}/")
+
+    @classmethod
+    def from_preset(cls, preset: str, load_weights: bool | None = None, **kwargs: Any) -> Any:
+        """The model of a preset of this family, by name; `kwargs` replace constructor arguments.
+
+        `load_weights` True asks for trained weights, False for fresh ones, None for trained ones where they exist.
+        Raises ArchError for a name that the family does not have, and for weights that cannot be had.
+        """
+        family = cls._family()
+        known = [info.name for info in list_presets() if family._owns(info)]
+        if preset not in known:
+            message = f"{cls.__name__} has no preset '{preset}'; {one_of(known)}"
+            raise fail("unknown-preset", message, hint=did_you_mean(str(preset), known))
+        model = family(**{"include_rescaling": True, **family.arguments_of(preset), **kwargs})
+        load_preset_weights(model, preset_info(preset), load_weights)
+        return model
+
+    @classmethod
+    def arguments_of(cls, preset: str) -> dict[str, Any]:
+        """The constructor arguments that a preset stands for."""
+        raise NotImplementedError
+
+
+@keras.saving.register_keras_serializable("archdsl")
+class YOLOV8Backbone(KerasCVBackbone):
+    """YOLOv8's backbone with keras_cv's arguments.
+
+    (batch, H, W, 3) -> (batch, H/32, W/32, stackwise_channels[-1]) for four stages. `pyramid_level_inputs` has a
+    P1 too, as in keras_cv: there it names the end of the stem, although that map already has stride 4, like P2.
+    """
+
+    kaggle_model = "yolov8"
+
+    def __init__(
+        self,
+        stackwise_channels: Sequence[int],
+        stackwise_depth: Sequence[int],
+        include_rescaling: bool,
+        activation: str = "swish",
+        input_shape: ImageShape = ANY_SIZE,
+        input_tensor: Any = None,
+        **kwargs: Any,
+    ):
+        channels, depth = list(stackwise_channels), list(stackwise_depth)
+        super().__init__(
+            {"stackwise_channels": channels, "stackwise_depth": depth, "activation": activation},
+            keras_cv.yolo_v8(channels, depth, activation),
+            include_rescaling,
+            input_shape,
+            input_tensor,
+            **kwargs,
+        )
+
+    @property
+    def pyramid_level_inputs(self) -> dict[str, str]:
+        first = next(iter(self.graph.levels))
+        return {"P1": f"{first.lower()}_down_act", **super().pyramid_level_inputs}
+
+    @classmethod
+    def arguments_of(cls, preset: str) -> dict[str, Any]:
+        bodies = _bodies(preset)
+        return {
+            "stackwise_channels": [body.arguments["width"] for body in bodies],
+            "stackwise_depth": [body.arguments["depth"] for body in bodies],
+        }
+
+
+@keras.saving.register_keras_serializable("archdsl")
+class CSPDarkNetBackbone(KerasCVBackbone):
+    """CSPDarknet of YOLOX with keras_cv's arguments.
+
+    (batch, H, W, 3) -> (batch, H/32, W/32, stackwise_channels[-1]) for four stages.
+    """
+
+    kaggle_model = "cspdarknet"
+
+    def __init__(
+        self,
+        *,
+        stackwise_channels: Sequence[int],
+        stackwise_depth: Sequence[int],
+        include_rescaling: bool,
+        use_depthwise: bool = False,
+        input_shape: ImageShape = ANY_SIZE,
+        input_tensor: Any = None,
+        **kwargs: Any,
+    ):
+        channels, depth = list(stackwise_channels), list(stackwise_depth)
+        super().__init__(
+            {"stackwise_channels": channels, "stackwise_depth": depth, "use_depthwise": use_depthwise},
+            keras_cv.csp_darknet(channels, depth, bool(use_depthwise)),
+            include_rescaling,
+            input_shape,
+            input_tensor,
+            **kwargs,
+        )
+
+    @classmethod
+    def arguments_of(cls, preset: str) -> dict[str, Any]:
+        return YOLOV8Backbone.arguments_of(preset)
+
+
+@keras.saving.register_keras_serializable("archdsl")
+class ResNetV2Backbone(KerasCVBackbone):
+    """ResNet with pre-activation with keras_cv's arguments.
+
+    (batch, H, W, 3) -> (batch, H/32, W/32, C) for the usual strides, where C is stackwise_filters[-1] for
+    block_type "basic_block" and four times that for "block". keras_cv's P2 is the first stack, whatever its stride.
+    """
+
+    kaggle_model = "resnetv2"
+
+    def __init__(
+        self,
+        *,
+        stackwise_filters: Sequence[int],
+        stackwise_blocks: Sequence[int],
+        stackwise_strides: Sequence[int],
+        include_rescaling: bool,
+        stackwise_dilations: Sequence[int] | None = None,
+        input_shape: ImageShape = ANY_SIZE,
+        input_tensor: Any = None,
+        block_type: str = "block",
+        **kwargs: Any,
+    ):
+        arguments = {
+            "stackwise_filters": list(stackwise_filters),
+            "stackwise_blocks": list(stackwise_blocks),
+            "stackwise_strides": list(stackwise_strides),
+            "stackwise_dilations": None if stackwise_dilations is None else list(stackwise_dilations),
+            "block_type": block_type,
+        }
+        config = keras_cv.resnet_v2(**arguments)  # type: ignore[arg-type]
+        super().__init__(arguments, config, include_rescaling, input_shape, input_tensor, **kwargs)
+
+    @classmethod
+    def arguments_of(cls, preset: str) -> dict[str, Any]:
+        bodies = _bodies(preset)
+        basic = bodies[0].block.name == "preact_basic"
+        return {
+            "stackwise_filters": [body.arguments["width"] // (1 if basic else 4) for body in bodies],
+            "stackwise_blocks": [body.repeats for body in bodies],
+            "stackwise_strides": [body.last["stride"] for body in bodies],
+            "block_type": "basic_block" if basic else "block",
+        }
+
+
+def _alias(name: str, base: type[KerasCVBackbone], preset: str) -> Any:
+    """keras_cv's class for one size. Calling it gives a model of the base class, which is what it is saved as."""
+
+    def new(
+        cls: type[KerasCVBackbone],
+        include_rescaling: bool = True,
+        input_shape: ImageShape = ANY_SIZE,
+        input_tensor: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        arguments = {"include_rescaling": include_rescaling, "input_shape": input_shape, "input_tensor": input_tensor}
+        return base(**{**base.arguments_of(preset), **arguments, **kwargs})
+
+    def owns(cls: type[KerasCVBackbone], info: PresetInfo) -> bool:
+        return info.name.startswith(f"{preset}_")
+
+    doc = f"{base.__name__} with the arguments of preset '{preset}', include_rescaling being True."
+    methods = {"__new__": new, "_owns": classmethod(owns), "_family": classmethod(lambda cls: base)}
+    return type(name, (base,), {**methods, "__doc__": doc, "__module__": __name__})
+
+
+CSPDarkNetTinyBackbone = _alias("CSPDarkNetTinyBackbone", CSPDarkNetBackbone, "csp_darknet_tiny")
+CSPDarkNetSBackbone = _alias("CSPDarkNetSBackbone", CSPDarkNetBackbone, "csp_darknet_s")
+CSPDarkNetMBackbone = _alias("CSPDarkNetMBackbone", CSPDarkNetBackbone, "csp_darknet_m")
+CSPDarkNetLBackbone = _alias("CSPDarkNetLBackbone", CSPDarkNetBackbone, "csp_darknet_l")
+CSPDarkNetXLBackbone = _alias("CSPDarkNetXLBackbone", CSPDarkNetBackbone, "csp_darknet_xl")
+ResNet18V2Backbone = _alias("ResNet18V2Backbone", ResNetV2Backbone, "resnet18_v2")
+ResNet34V2Backbone = _alias("ResNet34V2Backbone", ResNetV2Backbone, "resnet34_v2")
+ResNet50V2Backbone = _alias("ResNet50V2Backbone", ResNetV2Backbone, "resnet50_v2")
+ResNet101V2Backbone = _alias("ResNet101V2Backbone", ResNetV2Backbone, "resnet101_v2")
+ResNet152V2Backbone = _alias("ResNet152V2Backbone", ResNetV2Backbone, "resnet152_v2")
+
+
+def _bodies(preset: str) -> list[LayerSpec]:
+    """The scaled body of each stage of a preset."""
+    spec = scale_spec(resolve(load(preset)))
+    return [next(layer for layer in stage.layers if layer.path[-1] == "body") for stage in spec.stages]
+
+
+def _preset_entry(info: PresetInfo) -> dict[str, Any]:
+    return {
+        "metadata": {"description": info.description, "params": info.params},
+        "kaggle_handle": info.kaggle_handle,
+    }
