@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from archdsl.errors import ArchError, Mark, did_you_mean, fail
-from archdsl.folders import config_root, read_file
+from archdsl.folders import config_root, leads_somewhere, read_file
 from archdsl.source import KeyPath, Place, Source
 
 SELF = "_self_"
@@ -42,7 +42,8 @@ def lineage(source: Source, root: Path | None) -> list[Source]:
     members: list[Source] = []
     for member in _walk(Member(source, root, _group(source, root), (source.file,))):
         if any(member.source.file == other.file for other in members):
-            raise member.fail("duplicate-parent", f"{member.source.file} is inherited twice")
+            hint = "name it in one Defaults List only"
+            raise member.fail("duplicate-parent", f"{member.source.file} is inherited twice", hint=hint)
         members.append(member.source)
     return members
 
@@ -83,6 +84,7 @@ def _group(source: Source, root: Path | None) -> str:
 
 
 def _walk(member: Member) -> Iterator[Member]:
+    _check_package(member)
     for index, entry in enumerate(_entries(member)):
         if entry == SELF:
             yield member
@@ -96,7 +98,8 @@ def _entries(member: Member) -> list[str]:
         return [SELF]
     entries = member.source.values["defaults"]
     if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
-        raise member.fail("type", "expected a list of config names, such as [family/yolo_v8, _self_]")
+        message = "expected a list of config names, such as [family/yolo_v8, _self_]"
+        raise member.fail("type", message, hint="write family/yolo_v8 for {family: yolo_v8}")
     if entries.count(SELF) != 1:
         # Without it Hydra puts the file before its parents, so that they would undo what it says.
         hint = f"write defaults: [{', '.join([e for e in entries if e != SELF] + [SELF])}]"
@@ -115,19 +118,24 @@ def _parent(member: Member, index: int, entry: str) -> Member:
     if len(member.chain) >= MAX_PARENTS:
         raise member.fail("limit", f"inherits through more than {MAX_PARENTS} files", index)
     source = read_file(path)
-    group = name.rpartition("/")[0]
-    if group and source.package != "_global_":  # else Hydra would put its values under the folder's name
-        hint = "make the first line `# @package _global_`"
-        mark = Mark(source.file, 1, 1)
-        raise fail("package", "a parent in a sub-folder must say that it is global", mark=mark, hint=hint)
-    return Member(source, member.root, group, (*member.chain, source.file))
+    return Member(source, member.root, name.rpartition("/")[0], (*member.chain, source.file))
+
+
+def _check_package(member: Member) -> None:
+    """Hydra puts the values of any other file under the name of its package or folder."""
+    package = member.source.package
+    if package == "_global_" or not (package or member.group):
+        return
+    fact = f"the package {package} is not allowed" if package else "a parent in a sub-folder must say that it is global"
+    mark = Mark(member.source.file, 1, 1)
+    raise fail("package", fact, mark=mark, hint="make the first line `# @package _global_`")
 
 
 def _find(member: Member, index: int, name: str) -> Path:
     roots = [root for root in (member.root, config_root()) if root is not None]
     for root in roots:
         path = root / f"{name}.yaml"
-        if not path.is_file():
+        if not leads_somewhere(path):
             continue
         if not path.resolve().is_relative_to(root.resolve()):
             raise member.fail("parent", f"{path} leads out of {root}", index)

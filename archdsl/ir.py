@@ -7,6 +7,7 @@ node its full name.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Mapping
@@ -157,7 +158,7 @@ class Layout:
 
         A loop along chains, which can be thousands long; recursion only into calls, which nest a few deep.
         """
-        placed = self._placed
+        placed, names = self._placed, self._names
         pending = [node]
         while pending:
             current = pending[-1]
@@ -172,18 +173,18 @@ class Layout:
             if isinstance(current.op, Call):
                 placed[current] = self.place(current.op.body, name, origin)
             else:
-                settled = Node(current.op, tuple(sources), current.type, self._unique(name), origin)  # type: ignore[arg-type]
-                placed[current] = placed[settled] = settled
+                if name in names:
+                    name = self._unique(name)
+                names.add(name)
+                settled = placed[current] = Node(current.op, tuple(sources), current.type, name, origin)  # type: ignore[arg-type]
                 self.nodes.append(settled)
-        return placed[node]
+        result = placed[node]
+        placed[result] = result  # so that what follows can be applied to it
+        return result
 
     def _unique(self, name: str) -> str:
-        candidate, count = name, 1
-        while candidate in self._names:
-            count += 1
-            candidate = f"{name}_{count}"
-        self._names.add(candidate)
-        return candidate
+        """The name with the first number that makes it one of a kind."""
+        return next(candidate for count in itertools.count(2) if (candidate := f"{name}_{count}") not in self._names)
 
 
 @dataclass(frozen=True)

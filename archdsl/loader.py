@@ -46,9 +46,9 @@ class Config:
     def resolved(self) -> dict[str, Any]:
         """The config as one file with no parents: plain data that gives the same graph.
 
-        Without `expect`, which holds only for the file that states it, and for no variant of it.
+        Without what holds only for the file that states it, and for no variant of it.
         """
-        kept = {key: value for key, value in self.values.items() if key != "expect"}
+        kept = {key: value for key, value in self.values.items() if key not in ("expect", "published")}
         return with_explicit_order({"archdsl": 1, "name": self.name, **copied(kept)})
 
     def with_size(self, height: int | None, image_width: int | None) -> Config:

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from archdsl.errors import ArchError, Mark, Problem, did_you_mean, problem
-from archdsl.inheritance import copied, merge_into
-from archdsl.source import KeyPath, Place, dotted
+from archdsl.errors import ArchError, Mark, Problem, describe, did_you_mean, problem
+from archdsl.inheritance import merge_into
+from archdsl.source import MAX_DEPTH, MAX_SCALAR, UNPRINTABLE, KeyPath, Place, dotted, plain_copy
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
+
+_MAX_INDEX_DIGITS = 9
+_MAX_REASON = 120
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,17 @@ class Target:
         if isinstance(self.holder, list):
             return isinstance(self.key, int) and 0 <= self.key < len(self.holder)
         return self.key in self.holder
+
+    @property
+    def value(self) -> Any:
+        return self.holder[self.key] if self.exists else None
+
+    def set(self, value: Any) -> None:
+        """Mappings merge; anything else replaces what was there."""
+        if isinstance(self.value, dict) and isinstance(value, dict):
+            merge_into(self.value, value)
+        else:
+            self.holder[self.key] = value
 
 
 def apply_overrides(values: dict[str, Any], places: dict[KeyPath, Place], overrides: Sequence[str]) -> None:
@@ -49,19 +63,32 @@ def apply_overrides(values: dict[str, Any], places: dict[KeyPath, Place], overri
 
 def _parse(text: str, mark: Mark) -> Override:
     if not isinstance(text, str):
-        raise _error("override", f"expected text such as 'scale.width=0.5', got {text!r}", mark)
+        raise _error("override", f"expected text such as 'scale.width=0.5', got {describe(text)}", mark)
+    if len(text) > MAX_SCALAR:
+        hint = "write a file with `defaults:` and the changes"
+        raise _error("limit", f"an override of {len(text)} characters; the limit is {MAX_SCALAR}", mark, hint)
+    strange = UNPRINTABLE.search(text)
+    if strange:
+        raise _error("encoding", f"the character U+{ord(strange[0]):04X} is not allowed", mark, "write plain text")
     try:
         parsed = _hydra_parse(text)
     except Exception as error:  # Hydra raises several types, some of them private to its parser
-        first = str(error).strip().partition("\n")[0] or "it ends too early"
-        raise _error("override", f"'{text}' is not an override: {first}", mark, hint="write key=value") from None
+        reason = str(error).strip().partition("\n")[0].partition(" expecting ")[0] or "it ends too early"
+        hint = "write key=value, and quotes around a value that is more than a word: key='a: b'"
+        raise _error("override", f"{_quoted(text)} is not an override: {reason[:_MAX_REASON]}", mark, hint) from None
+    if not parsed.key_or_group and parsed.package is None:
+        raise _error("override", f"{_quoted(text)} names no key", mark, "write key=value")
     if parsed.is_sweep_override():
         hint = "quote a value that holds commas; lists are written [a,b]"
-        raise _error("sweep", f"'{text}' is a sweep over several values; expected one", mark, hint)
+        raise _error("sweep", f"{_quoted(text)} is a sweep over several values; expected one", mark, hint)
     if parsed.package is not None or "/" in parsed.key_or_group:
         hint = "to change parents, write a file with `defaults:`"
-        raise _error("override", f"'{text}' names a config group; overrides change values", mark, hint)
+        raise _error("override", f"{_quoted(text)} names a config group; overrides change values", mark, hint)
     return parsed
+
+
+def _quoted(text: str) -> str:
+    return describe(text).removeprefix("text ")
 
 
 @lru_cache(maxsize=1024)
@@ -73,89 +100,107 @@ def _hydra_parse(text: str) -> Override:
 
 
 def _apply(values: dict[str, Any], places: dict[KeyPath, Place], override: Override, mark: Mark) -> None:
-    target = _target(values, override, mark)
+    target = _target(values, places, override, mark)
     if override.is_delete():
         _delete(target, override, mark)
         return
-    value = copied(override.value())
+    value = plain_copy(override.value(), target.path, mark)
+    if not target.exists and (not _adds(override) or isinstance(target.holder, list)):
+        raise _unknown_key(target, mark)
     if override.is_add():
         _require_free(target, value, mark)
-    elif not override.is_force_add():
-        _require_present(target, value, mark)
+    _require_fitting(target, value, override, mark)
     _forget(places, target, value)
     _note(places, target.path, value, mark)
-    if isinstance(target.holder, list):
-        target.holder[int(target.key)] = value
-    else:
-        merge_into(target.holder, {str(target.key): value})
+    target.set(value)
+
+
+def _adds(override: Override) -> bool:
+    return bool(override.is_add() or override.is_force_add())
 
 
 def _require_free(target: Target, value: Any, mark: Mark) -> None:
     """`+key=` adds; like Hydra it also extends a mapping, replaces a list and fills a null."""
-    if target.exists and target.holder[target.key] is not None and not isinstance(value, (dict, list)):
+    if target.value is not None and not isinstance(value, (dict, list)):
         path = dotted(target.path)
         raise _error("override", f"'{path}' is there already", mark, f"change it with {path}=…", target.path)
 
 
-def _require_present(target: Target, value: Any, mark: Mark) -> None:
-    """`key=` changes what is there, down to the keys inside a mapping."""
-    if not target.exists:
-        raise _unknown_key(target, mark)
-    present = target.holder[target.key]
+def _require_fitting(target: Target, value: Any, override: Override, mark: Mark) -> None:
+    """A mapping changes a mapping and a list a list; without a plus, every key in it must be there."""
+    present = target.value
     if isinstance(present, dict) and isinstance(value, dict):
         for key, item in value.items():
-            _require_present(Target(present, key, (*target.path, key)), item, mark)
+            inner = Target(present, key, (*target.path, key))
+            if not inner.exists and not _adds(override):
+                raise _unknown_key(inner, mark)
+            _require_fitting(inner, item, override, mark)
+    elif isinstance(present, (dict, list)) and isinstance(value, (dict, list)) and type(present) is not type(value):
+        message = f"'{dotted(target.path)}' is {describe(present)}; {describe(value)} cannot change it"
+        raise _error("override", message, mark, "write a value of the same kind", target.path)
 
 
 def _forget(places: dict[KeyPath, Place], target: Target, value: Any) -> None:
     """What a replaced mapping or list held has no place any more."""
-    if target.exists and not isinstance(value, dict) and isinstance(target.holder[target.key], (dict, list)):
+    if isinstance(target.value, (dict, list)) and not isinstance(value, dict):
         length = len(target.path)
         for path in [path for path in places if path[:length] == target.path]:
             del places[path]
 
 
-def _target(values: dict[str, Any], override: Override, mark: Mark) -> Target:
-    """Walk to the holder of the key. A missing mapping on the way is made for `+` and `++`."""
+def _target(values: dict[str, Any], places: dict[KeyPath, Place], override: Override, mark: Mark) -> Target:
+    """Walk to the holder of the key. `+` and `++` put a mapping where there is none on the way."""
     keys = override.key_or_group.split(".")
-    holder: Any = values
-    path: KeyPath = ()
-    for key in keys[:-1]:
-        target = _child(holder, key, path, mark)
-        if not target.exists or target.holder[target.key] is None:
-            if not (override.is_add() or override.is_force_add()) or isinstance(holder, list):
-                raise _unknown_key(target, mark)
-            holder[key] = {}
-        holder, path = holder[target.key], target.path
-    return _child(holder, keys[-1], path, mark)
+    if len(keys) > MAX_DEPTH:
+        raise _error("depth", f"the key is nested deeper than {MAX_DEPTH}", mark, "write a shorter key")
+    target = _child(values, keys[0], (), mark)
+    for key in keys[1:]:
+        if not isinstance(target.value, (dict, list)):
+            if not _adds(override) or (isinstance(target.holder, list) and not target.exists):
+                raise _unknown_key(target, mark, key)
+            target.set({})
+            _note(places, target.path, {}, mark)
+        target = _child(target.value, key, target.path, mark)
+    return target
 
 
 def _child(holder: Any, key: str, path: KeyPath, mark: Mark) -> Target:
     if isinstance(holder, dict):
         return Target(holder, key, (*path, key))
-    if isinstance(holder, list) and key.isdecimal():
+    if key.isdecimal() and len(key) <= _MAX_INDEX_DIGITS:
         return Target(holder, int(key), (*path, int(key)))
-    kind = f"a list of {len(holder)}; take one of its items by number" if isinstance(holder, list) else "a single value"
-    raise _error("override", f"there is no '{key}' in '{dotted(path)}', which is {kind}", mark, path=(*path, key))
+    message = f"there is no '{key}' in '{dotted(path)}', which is {describe(holder)}"
+    raise _error("override", message, mark, "take an item by its number, counted from 0", (*path, key))
 
 
-def _unknown_key(target: Target, mark: Mark) -> ArchError:
+def _unknown_key(target: Target, mark: Mark, inner: str = "") -> ArchError:
+    """The key is not there; or holds a single value, and nothing called `inner`."""
     path = dotted(target.path)
-    near = did_you_mean(str(target.key), target.holder) if isinstance(target.holder, dict) else ""
-    hint = near or f"to add it, write +{path}=…"
-    return _error("override", f"there is no '{path}' to change in this config", mark, hint, path=target.path)
+    if target.exists:
+        message = f"there is no '{inner}' in '{path}', which is {describe(target.value)}"
+        hint = f"to add it, write +{path}.{inner}=…" if target.value is None else f"to change it, write {path}=…"
+        return _error("override", message, mark, hint, target.path)
+    if isinstance(target.holder, list):
+        holder = dotted(target.path[:-1])
+        message = f"there is no item {target.key} in '{holder}', which is {describe(target.holder)}"
+        return _error("override", message, mark, f"write the whole list: {holder}=[…]", target.path)
+    hint = did_you_mean(str(target.key), target.holder) or f"to add it, write +{path}=…"
+    return _error("override", f"there is no '{path}' in this config", mark, hint, target.path)
 
 
 def _delete(target: Target, override: Override, mark: Mark) -> None:
-    if not target.exists:
-        raise _unknown_key(target, mark)
-    present, expected = target.holder[target.key], override.value()
-    if expected is not None and expected != present:
-        message = f"'{dotted(target.path)}' is {present!r}, not {expected!r}, so it was not deleted"
-        raise _error("override", message, mark, path=target.path)
+    path = dotted(target.path)
+    if target.value is None:  # Hydra, too, takes a null for nothing
+        others = [] if target.exists or isinstance(target.holder, list) else target.holder
+        hint = did_you_mean(str(target.key), others) or "leave this override out"
+        raise _error("override", f"there is no '{path}' to delete", mark, hint, target.path)
+    expected = override.value()
+    if expected is not None and expected != target.value:
+        message = f"'{path}' is {describe(target.value)}, not {describe(expected)}, so it was not deleted"
+        raise _error("override", message, mark, f"to delete it whatever it is, write ~{path}", target.path)
     if isinstance(target.holder, list):
         hint = f"write the whole list: {dotted(target.path[:-1])}=[…]"
-        raise _error("override", "an item of a list cannot be deleted", mark, hint, path=target.path)
+        raise _error("override", "an item of a list cannot be deleted", mark, hint, target.path)
     del target.holder[target.key]
 
 

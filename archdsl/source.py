@@ -8,13 +8,16 @@ memory or the stack.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
+from types import NoneType
 from typing import Any, NamedTuple
 
 import yaml
 
-from archdsl.errors import ArchError, Mark, Problem, did_you_mean, fail, problem
+from archdsl.errors import ArchError, Mark, Problem, describe, did_you_mean, fail, problem
 
 MAX_DEPTH = 64
 MAX_NODES = 50_000
@@ -31,9 +34,10 @@ _LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
 _FLOAT = re.compile(
     r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
 )
-_UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_PACKAGE = re.compile(r"\s*#\s*@package\s+(\S+)")
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+_PACKAGE = re.compile(r"\s*#\s*@package +(\S+) *(?:[\r\n]|$)")
 _MAX_DIGITS = 40
+_PLAIN_TYPES = (str, int, float, bool, NoneType, dict, list, tuple)
 
 
 class Place(NamedTuple):
@@ -77,7 +81,7 @@ def read_text(text: str, file: str) -> Source:
 
     Raises ArchError: not YAML, not one mapping, a duplicate key, a tag, or beyond the limits.
     """
-    strange = _UNPRINTABLE.search(text)
+    strange = UNPRINTABLE.search(text)
     if strange:
         line = text.count("\n", 0, strange.start()) + 1
         column = strange.start() - text.rfind("\n", 0, strange.start())
@@ -94,29 +98,48 @@ def read_text(text: str, file: str) -> Source:
         raise fail("empty", "no settings found; expected at least `stages:` or `defaults:`", mark=Mark(file))
     if not isinstance(values, dict):
         hint = "put a space after the colon" if isinstance(values, str) and ":" in values else ""
-        raise fail("type", "the top level must be a mapping", mark=Mark(file, 1, 1), hint=hint)
+        message = f"the top level is {describe(values)}; expected a mapping"
+        raise fail("type", message, mark=reader.places[()].value, hint=hint)
     header = _PACKAGE.match(text)
     return Source(file, values, reader.places, header[1] if header else "")
 
 
 def read_mapping(values: Mapping[Any, Any], file: str = "<dict>") -> Source:
     """A config that came as Python values: copied, tuples made lists, keys checked."""
-    plain = _plain(values, (), file, MAX_DEPTH)
+    plain = plain_copy(values, (), Mark(file))
+    if not isinstance(plain, dict):  # a DictConfig may stand for nothing, or for an interpolation
+        raise fail("type", f"expected a mapping, got {describe(plain)}", mark=Mark(file))
     return Source(file, plain)
 
 
-def _plain(value: Any, path: KeyPath, file: str, depth: int) -> Any:
+def plain_copy(value: Any, path: KeyPath, mark: Mark) -> Any:
+    """Python values as a config holds them, under the limits that texts have; they stand under `path`."""
+    return _plain(value, path, mark, count(1))
+
+
+def _plain(value: Any, path: KeyPath, mark: Mark, nodes: Iterator[int]) -> Any:
+    if next(nodes) > MAX_NODES:  # a few lists that hold each other's items can stand for millions of values
+        raise fail("limit", f"more than {MAX_NODES} values", mark=mark, path=dotted(path))
+    if len(path) > MAX_DEPTH:
+        raise fail("depth", f"nested deeper than {MAX_DEPTH}", mark=mark, path=dotted(path[:8]))
+    if not isinstance(value, _PLAIN_TYPES):
+        value = _without_omegaconf(value)
     if isinstance(value, Mapping):
-        if depth == 0:
-            raise fail("depth", f"nested deeper than {MAX_DEPTH}", mark=Mark(file), path=dotted(path[:8]))
         for key in value:
             if not isinstance(key, str):
-                raise fail("key", f"the key {key!r} must be text", mark=Mark(file), path=dotted(path))
-        return {key: _plain(item, (*path, key), file, depth - 1) for key, item in value.items()}
+                message = f"a key must be text, got {describe(key)}"
+                raise fail("key", message, mark=mark, path=dotted(path), hint="names begin with a letter")
+        return {key: _plain(item, (*path, key), mark, nodes) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        if depth == 0:
-            raise fail("depth", f"nested deeper than {MAX_DEPTH}", mark=Mark(file), path=dotted(path[:8]))
-        return [_plain(item, (*path, index), file, depth - 1) for index, item in enumerate(value)]
+        return [_plain(item, (*path, index), mark, nodes) for index, item in enumerate(value)]
+    return value
+
+
+def _without_omegaconf(value: Any) -> Any:
+    """What a DictConfig or ListConfig holds, interpolations left as they are written."""
+    omegaconf = sys.modules.get("omegaconf")  # who holds one has imported it
+    if omegaconf is not None and omegaconf.OmegaConf.is_config(value):
+        return omegaconf.OmegaConf.to_container(value, resolve=False)
     return value
 
 
@@ -148,8 +171,7 @@ class _Reader:
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, path)
         assert isinstance(event, yaml.ScalarEvent | yaml.MappingStartEvent | yaml.SequenceStartEvent)
-        if event.tag is not None and event.tag != "!":
-            self._report("tag", f"the tag {event.tag} is not allowed; a config is plain data", event, path)
+        self._refuse_tag(event, path)
         if isinstance(event, yaml.MappingStartEvent):
             value: Any = self._mapping(events, path)
         elif isinstance(event, yaml.SequenceStartEvent):
@@ -159,6 +181,12 @@ class _Reader:
         if event.anchor is not None:
             self._anchors[event.anchor] = value
         return value
+
+    def _refuse_tag(
+        self, event: yaml.ScalarEvent | yaml.MappingStartEvent | yaml.SequenceStartEvent, path: KeyPath
+    ) -> None:
+        if event.tag is not None:
+            self._report("tag", f"the tag {event.tag} is not allowed; a config is plain data", event, path)
 
     def _mapping(self, events: Iterator[yaml.Event], path: KeyPath) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -175,6 +203,7 @@ class _Reader:
 
     def _key(self, event: yaml.Event, events: Iterator[yaml.Event], path: KeyPath) -> str:
         if isinstance(event, yaml.ScalarEvent):
+            self._refuse_tag(event, path)
             value = self._scalar(event, path) if event.value != "<<" else None
             if event.value == "<<":
                 hint = "inherit with `defaults:` instead"
@@ -215,16 +244,19 @@ class _Reader:
         if text in _WORDS:
             return _WORDS[text]
         if _LEADING_ZERO.fullmatch(text):
-            number = text.replace("_", "").lstrip("+-0") or "0"
-            self._report("leading-zero", f"'{text}' has a leading zero", event, path, f"write {number}, or quote it")
+            number = "-" * text.startswith("-") + (text.replace("_", "").lstrip("+-0") or "0")
+            hint = f"write {number}, or quote it" if len(text) <= _MAX_DIGITS else ""
+            self._report("leading-zero", f"{describe(text)} has a leading zero", event, path, hint)
             return 0
         if _INTEGER.fullmatch(text) or _OTHER_BASE.fullmatch(text):
             return self._integer(text, event, path)
-        return float(text.lstrip("+").replace(".inf", "inf").replace(".nan", "nan")) if _FLOAT.fullmatch(text) else text
+        if _FLOAT.fullmatch(text):
+            return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+        return text
 
     def _integer(self, text: str, event: yaml.ScalarEvent, path: KeyPath) -> int:
         if len(text) > _MAX_DIGITS:
-            self._report("range", f"a number of {len(text)} digits", event, path)
+            self._report("range", f"a number of {len(text)} digits; expected at most {_MAX_DIGITS}", event, path)
             return 0
         return int(text, 0)
 

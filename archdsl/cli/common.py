@@ -74,7 +74,7 @@ def console() -> Console:
     """Standard output. A pipe gets the width that every table fits into."""
     from rich.console import Console
 
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+    return Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 140)
 
 
 def print_json(value: Any) -> None:

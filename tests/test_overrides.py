@@ -1,0 +1,131 @@
+"""A bad override is an ArchError that names it and says what to do; the places of the config follow overrides."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import archdsl
+from archdsl.loader import load
+from archdsl.source import MAX_DEPTH, MAX_SCALAR
+
+PRESET = "yolo_v8_s_backbone"
+
+# override: the key path it is about, a part of the message, a part of the hint
+MESSAGES = {
+    "stages.p4.dept=9": ("stages.p4.dept", "there is no 'stages.p4.dept' in this config", "did you mean 'depth'?"),
+    "stages.p4.dilation=2": ("stages.p4.dilation", "there is no", "to add it, write +stages.p4.dilation=…"),
+    "stages.p4={dept:9}": ("stages.p4.dept", "there is no 'stages.p4.dept'", "did you mean 'depth'?"),
+    "stage.p4.depth=9": ("stage", "there is no 'stage'", "did you mean 'stages'?"),
+    "+stages.p4.depth=9": ("stages.p4.depth", "is there already", "change it with stages.p4.depth=…"),
+    "scale.width.x=1": ("scale.width", "no 'x' in 'scale.width', which is the number 0.5", "write scale.width=…"),
+    "outputs.7=p2": ("outputs.7", "no item 7 in 'outputs', which is a list of 3", "write the whole list: outputs=[…]"),
+    "+outputs.3=p2": ("outputs.3", "no item 3", "write the whole list: outputs=[…]"),
+    "outputs.last=p2": (
+        "outputs.last",
+        "no 'last' in 'outputs', which is a list of 3",
+        "by its number, counted",
+    ),
+    "stages.p4=[1]": ("stages.p4", "is a mapping; a list of 1 cannot change it", "a value of the same kind"),
+    "~stages.p5.dept": ("stages.p5.dept", "there is no 'stages.p5.dept' to delete", "did you mean 'depth'?"),
+    "~nothing": ("nothing", "there is no 'nothing' to delete", "leave this override out"),
+    "~outputs.0": ("outputs.0", "an item of a list cannot be deleted", "write the whole list: outputs=[…]"),
+    "~stages.p5.depth=4": ("stages.p5.depth", "is the number 3, not the number 4", "write ~stages.p5.depth"),
+    "stages.p4.depth": ("", "'stages.p4.depth' is not an override", "write key=value"),
+    "stages.p4.depth = 9": ("", "is not an override", "write key=value"),
+    "description=a=b": ("", "is not an override: mismatched input '='", "quotes around a value"),
+    "=3": ("", "'=3' names no key", "write key=value"),
+    "scale.width=0.5,1": ("", "is a sweep over several values", "lists are written [a,b]"),
+    "family/yolo_v8=x": ("", "names a config group", "write a file with `defaults:`"),
+    "+family@a=yolo_v8": ("", "names a config group", "write a file with `defaults:`"),
+    "description=${a}": ("description", "'${a}' is not allowed", "write the value itself"),
+    "+tail={1:2}": ("tail", "a key must be text, got the number 1", "begin with a letter"),
+    "description='\x1b[31m'": ("", "the character U+001B is not allowed", "write plain text"),
+    "description='\udc80'": ("", "the character U+DC80 is not allowed", "write plain text"),
+    f"description={'x' * MAX_SCALAR}": ("", "the limit is 10000", "write a file"),
+    f"+{'a.' * MAX_DEPTH}a=1": ("", "nested deeper than 64", "write a shorter key"),
+}
+# Read as they should be, and refused by what the key expects.
+REFUSED_BY_THE_SCHEMA = {
+    "stages.p4.depth=nine": "stages.p4.depth",
+    "stages.p4=5": "stages.p4",
+    "+scale.width.x=1": "scale.width",
+    "outputs=[p9]": "outputs.0",
+    f"+a={'{a:' * 50}1{'}' * 50}": "a",
+    f"scale.max_width={'9' * 4000}": "scale.max_width",
+    "+hydra.verbose=true": "hydra",
+}
+
+
+def problems(*overrides: Any) -> list[archdsl.Problem]:
+    with pytest.raises(archdsl.ArchError) as caught:
+        archdsl.compile_config(PRESET, overrides)
+    return caught.value.problems
+
+
+@pytest.mark.parametrize("override", MESSAGES, ids=lambda text: ascii(text)[:40])
+def test_a_bad_override_is_named_with_a_fix(override: str) -> None:
+    path, message, hint = MESSAGES[override]
+    (problem,) = problems("archdsl=1", override)
+    assert (problem.file, problem.path) == ("<override 2>", path)
+    assert message in problem.message
+    assert hint in problem.hint
+    assert len(problem.message) < 300
+
+
+@pytest.mark.parametrize(("override", "path"), REFUSED_BY_THE_SCHEMA.items(), ids=lambda text: text[:40])
+def test_a_value_that_does_not_fit_is_reported_at_its_override(override: str, path: str) -> None:
+    assert ("<override 1>", path) in [(problem.file, problem.path) for problem in problems(override)]
+
+
+def test_all_bad_overrides_are_reported_in_one_run() -> None:
+    found = problems("a=1", "scale.width=2", "~b", "c c")
+    assert [problem.file for problem in found] == ["<override 1>", "<override 3>", "<override 4>"]
+
+
+def test_a_text_in_place_of_a_list_is_reported() -> None:
+    with pytest.raises(archdsl.ArchError, match=r"write overrides=\['scale.width=1'\]"):
+        archdsl.compile_config(PRESET, "scale.width=1")
+
+
+@pytest.mark.parametrize("override", [None, 5, b"a=1", ["a=1"], {"a": 1}])
+def test_an_override_that_is_no_text_is_reported(override: Any) -> None:
+    assert "expected text such as" in problems(override)[0].message
+
+
+@pytest.mark.parametrize("text", ["[" * 9_000, "{a:" * 3_000, "[" * 4_000 + "]" * 4_000, "f(" * 4_000, "${" * 4_000])
+def test_nesting_does_not_end_the_process(text: str) -> None:
+    assert problems(f"+x={text}")[0].file == "<override 1>"
+
+
+def test_overrides_leave_shared_files_alone() -> None:
+    before = json.dumps(load(PRESET).values)
+    load(PRESET, ["stages.p4.depth=1", "outputs.0=p2", "~stages.p3", "+scale.width.x=1"])
+    assert json.dumps(load(PRESET).values) == before
+
+
+def test_the_same_override_twice_shares_nothing() -> None:
+    first = load(PRESET, ["+tail={a:{block:norm}}"]).values["tail"]
+    first["a"]["block"] = "changed"
+    assert load(PRESET, ["+tail={a:{block:norm}}"]).values["tail"] == {"a": {"block": "norm"}}
+
+
+PIECES = r"""
+    stages p4 depth outputs scale width input shape null true 1 0 -1 1e-3 'a' x été ${a} ??? choice( ) $ @ / \ # %
+    = = = . . + ++ ~ { } [ ] : , ' "
+"""
+pieces = st.sampled_from([*PIECES.split(), " ", "\n", "\0"])
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.one_of(st.text(max_size=40), st.lists(pieces, max_size=14).map("".join)))
+def test_any_text_is_an_override_or_an_arch_error(text: str) -> None:
+    try:
+        archdsl.compile_config(PRESET, [text])
+    except archdsl.ArchError as error:
+        assert error.problems
+        assert str(error)
