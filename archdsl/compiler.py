@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from archdsl.budget import check_layers, check_params
 from archdsl.conventions import Conventions
 from archdsl.errors import ArchError, did_you_mean, one_of, problem
 from archdsl.ir import Graph, Layout, Node, Origin, ShapeError
@@ -20,7 +21,9 @@ INPUT = "input"
 
 def compile_graph(config: Config) -> Graph:
     """The graph of a composed config. Raises ArchError with the place of everything that is wrong."""
-    return compile_spec(scale_spec(resolve(config)))
+    graph = compile_spec(scale_spec(resolve(config)))
+    check_params(graph)
+    return graph
 
 
 def compile_spec(spec: BackboneSpec) -> Graph:
@@ -93,7 +96,9 @@ class _Compiler:
             call = block(*sources, name=name, **arguments, **style)
         except ShapeError as error:
             raise self._error("shape", f"{'_'.join(error.scopes)}: {error.fact}", layer.path, error.hint) from None
-        return self.layout.place(call, origin=origin)
+        placed = self.layout.place(call, origin=origin)
+        check_layers(len(self.layout.nodes))
+        return placed
 
     def _error(self, code: str, message: str, path: KeyPath, hint: str = "") -> ArchError:
         return ArchError([problem(code, message, mark=self.config.place(path).value, path=dotted(path), hint=hint)])

@@ -103,12 +103,13 @@ class _Untracked:
 
 
 def emit(graph: Graph, input_tensor: Any = None) -> dict[str, Any]:
-    """Keras tensors of every node by name. `input_tensor` takes the place of a new keras.Input."""
+    """Keras tensors of every node by name, a list for a Split. `input_tensor` takes the place of a new keras.Input."""
     begin = graph.input
     tensors = {begin.name: begin.op.emit(keras, begin.name) if input_tensor is None else as_input(input_tensor)}
+    named: set[int] = set()
     for node in graph.nodes[1:]:
-        result = node.op.emit(keras, node.name, *[tensors[source.name] for source in node.inputs])
-        tensors[node.name] = _named(result, node.name)
+        tensors[node.name] = node.op.emit(keras, node.name, *[tensors[source.name] for source in node.inputs])
+        _name_operation(tensors[node.name], node.name, named)
     return tensors
 
 
@@ -129,12 +130,12 @@ def _operation(tensor: Any) -> Any:
     return history.operation if history else None
 
 
-def _named(tensor: Any, name: str) -> Any:
-    """Slices are operations, not layers, and only layers take a name when they are made."""
-    operation = _operation(tensor)
-    if not isinstance(operation, keras.Layer):
+def _name_operation(result: Any, name: str, named: set[int]) -> None:
+    """Splits and slices are operations, not layers, and only layers take a name when they are made."""
+    operation = _operation(result[0] if isinstance(result, list) else result)
+    if not isinstance(operation, keras.Layer) and id(operation) not in named:
         operation.name = name
-    return tensor
+        named.add(id(operation))
 
 
 @contextmanager

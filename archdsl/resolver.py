@@ -57,7 +57,8 @@ def check(config: Config) -> tuple[ConfigSchema, list[Problem]]:
         try:
             return ConfigSchema.model_validate(values), problems
         except ValidationError as error:
-            problems += problems_of(error, config, ConfigSchema)
+            found = problems_of(error, config, ConfigSchema)
+            problems += [each for each in found if not problems or each.code != "missing-key"]  # it was left out here
             remaining = without(values, [details["loc"] for details in error.errors()])
             if remaining == values:
                 raise ArchError(problems) from None

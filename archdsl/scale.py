@@ -6,14 +6,40 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from archdsl.errors import fail
+from archdsl.loader import Config
+from archdsl.source import dotted
 from archdsl.spec import BackboneSpec, LayerSpec, Scale, StageSpec
+
+MAX_WIDTH = 65_536
+MAX_DEPTH = 1_000
 
 
 def scale_spec(spec: BackboneSpec) -> BackboneSpec:
-    """The same backbone in the size that its `scale` asks for; the result has nothing left to scale."""
+    """The same backbone in the size that its `scale` asks for; the result has nothing left to scale.
+
+    Raises ArchError where that goes beyond the largest width or depth that a config may say itself.
+    """
     factors = spec.scale
     if factors == Scale():
         return spec
+    scaled = _scaled(spec, factors)
+    for stage in (scaled.stem, *scaled.stages, scaled.tail):
+        for layer in stage.layers:
+            _check_range(layer, spec.config)
+    return scaled
+
+
+def _check_range(layer: LayerSpec, config: Config) -> None:
+    limits = {"width": MAX_WIDTH, "depth": MAX_DEPTH}
+    for key, value in {"depth": layer.repeats or 1, **layer.arguments}.items():
+        if key in limits and value > limits[key]:
+            mark = config.place(("scale", key)).value
+            message = f"{dotted(layer.path)} gets {key} {value}; expected at most {limits[key]}"
+            raise fail("range", message, mark=mark, path=f"scale.{key}", hint=f"lower scale.{key}")
+
+
+def _scaled(spec: BackboneSpec, factors: Scale) -> BackboneSpec:
     return replace(
         spec,
         scale=Scale(),

@@ -64,7 +64,7 @@ class LayerSchema(Schema):
 
     model_config = ConfigDict(extra="allow")
 
-    block: Name | None = None
+    block: Text | None = None
     after: Name | None = None
     sources: Annotated[list[Name], BeforeValidator(_listed), Len(1, 64)] | None = Field(None, alias="from")
 

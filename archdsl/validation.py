@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from archdsl.errors import Problem, describe, did_you_mean, one_of, problem
 from archdsl.loader import Config
-from archdsl.source import KeyPath, dotted
+from archdsl.source import KeyPath, dotted, nearest_place
 
 SYNONYMS = {
     "swish": "silu",
@@ -54,7 +54,8 @@ def _problem(
         kind, location = "key", location[:-1]
     path = (*prefix, *location)
     at_key = kind in ("extra_forbidden", "key")
-    place = config.place(path[:-1] if kind == "missing" else path)
+    # What is missing is missing where the user wrote, not where stage_defaults stand.
+    place = nearest_place(config.places, path[:-1], config.file) if kind == "missing" else config.place(path)
     code, message, hint = _words(kind, details, str(location[-1]) if location else "", model, location, owner)
     return problem(code, message, mark=place.key if at_key else place.value, path=dotted(path), hint=hint)
 

@@ -254,3 +254,17 @@ def test_other_norms_take_the_place_of_batch_norm(norm: str, op: BatchNorm | Gro
 def test_groups_must_divide_the_channels(problems_of: Problems) -> None:
     (problem,) = problems_of(yaml.safe_load(SMALL), "+conventions={norm: {kind: group, groups: 3}}")
     assert "8 channels do not divide into 3 groups" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("overrides", "code"),
+    [
+        (["++scale.depth=64", "stages.p3.depth=1000"], "range"),
+        (["++scale.width=60", "stages.p3.width=60000"], "range"),
+        ([f"stages.p{level}.depth=1000" for level in (2, 3, 4, 5)], "budget"),
+        ([f"stages.p{level}.width=30000" for level in (2, 3, 4, 5)], "budget"),
+    ],
+)
+def test_a_network_that_could_not_be_built_is_refused(overrides: list[str], code: str, problems_of: Problems) -> None:
+    (problem,) = problems_of("resnet50_v2", *overrides)
+    assert problem.code == code
