@@ -13,7 +13,19 @@ PACKAGE = Path(archdsl.__file__).parent
 
 ORDER = [
     *["errors", "ir", "ops", "conventions", "registry", "blocks", "files", "order", "source", "folders"],
-    *["inheritance", "overrides", "loader", "schema", "validation", "spec", "resolver", "scale", "budget", "compiler"],
+    *[
+        "inheritance",
+        "overrides",
+        "loader",
+        "schema",
+        "json_schema",
+        "validation",
+        "spec",
+        "resolver",
+        "scale",
+        "budget",
+        "compiler",
+    ],
     *["report", "expect", "presets", "keras_cv", "emit", "weights", "api", "models", "features"],
     *["__init__", "cli", "__main__"],
 ]

@@ -22,6 +22,7 @@ COMMANDS = {
     "validate": "Check config files; nothing is built.",
     "diff": "What differs between two configs, in values, layers and costs.",
     "build": "Write a Keras model file.",
+    "schema": "JSON Schema of config files, for editors.",
     "features": "Run a photo through a model and draw its feature maps.",
 }
 
