@@ -37,6 +37,7 @@ def compile_spec(spec: BackboneSpec) -> Graph:
     x = compiler.stage(spec.tail, x)
     graph = Graph(spec.config.name, tuple(compiler.layout.nodes), x, ends, spec.outputs)
     _check_strides(graph, spec)
+    _check_use(graph, spec)
     return graph
 
 
@@ -114,5 +115,18 @@ def _check_strides(graph: Graph, spec: BackboneSpec) -> None:
             hint = "give it another stride, or a name that does not promise a level"
             mark = spec.config.place(stage.path).key
             problems.append(problem("stride", message, mark=mark, path=dotted(stage.path), hint=hint))
+    if problems:
+        raise ArchError(problems)
+
+
+def _check_use(graph: Graph, spec: BackboneSpec) -> None:
+    """Every layer leads to a level or to the output: what nothing reads would be counted, but never run."""
+    needed = graph.needed_by([graph.output, *graph.levels.values()])
+    unread = {node.origin.path for node in graph.nodes if node.name not in needed and node is not graph.input}
+    problems = []
+    for path in sorted(unread - {node.origin.path for node in graph.nodes if node.name in needed}):
+        mark = spec.config.place(tuple(path.split("."))).key
+        hint = "name it in a `from:`, or take it out"
+        problems.append(problem("unused", "nothing reads this layer", mark=mark, path=path, hint=hint))
     if problems:
         raise ArchError(problems)

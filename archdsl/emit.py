@@ -32,6 +32,7 @@ class Backbone(keras.Model):  # type: ignore[misc]
         self._graph = graph
         self._config_json = json.dumps(config)  # as text: Keras would wrap a mapping and hide that it is plain
         self._levels = _Untracked({level: tensors[node.name] for level, node in graph.levels.items()})
+        self._side_layers = _side_layers(graph, tensors)  # Keras finds them here, and saves and trains them too
 
     @property
     def graph(self) -> Graph:
@@ -93,6 +94,13 @@ class Backbone(keras.Model):  # type: ignore[misc]
             if level.lower() == str(name).lower():
                 return level
         raise fail("unknown-output", f"no level '{name}'; {one_of(levels)}", hint=did_you_mean(str(name), levels))
+
+
+def _side_layers(graph: Graph, tensors: Mapping[str, Any]) -> list[keras.Layer]:
+    """Layers of levels that the last feature map does not depend on."""
+    needed = graph.needed_by([graph.output])
+    operations = [_operation(tensors[node.name]) for node in graph.nodes if node.name not in needed and node.weights]
+    return [operation for operation in operations if isinstance(operation, keras.Layer)]
 
 
 class _Untracked:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, NamedTuple
 
@@ -204,6 +204,14 @@ class Graph:
     @property
     def input(self) -> Node:
         return self.nodes[0]
+
+    def needed_by(self, ends: Iterable[Node]) -> set[str]:
+        """Names of the nodes that `ends` are computed from, themselves included."""
+        needed = {end.name for end in ends}
+        for node in reversed(self.nodes):
+            if node.name in needed:
+                needed.update([source.name for source in node.inputs])
+        return needed
 
     def __str__(self) -> str:
         lines = [f"graph {self.name}", *(f"  {node}" for node in self.nodes)]

@@ -29,7 +29,7 @@ def yolo_v8(
     stages[names[-1]]["post"] = {"sppf": {"block": "sppf", "kernel": 5}}
     return {
         "defaults": ["family/yolo_v8", "_self_"],
-        "conventions": {"activation": activation_name(activation)},
+        "conventions": conventions(activation),
         "scale": {"max_width": None},
         "stem": {"conv": {"width": stackwise_channels[0] // 2}},
         **instead_of_family_stages(stages),
@@ -95,6 +95,12 @@ def resnet_v2(
     }
     family = "resnet_v2" if basic else "resnet_v2_bottleneck"
     return {"defaults": [f"family/{family}", "_self_"], **instead_of_family_stages(stages)}
+
+
+def conventions(activation: str) -> dict[str, Any]:
+    """Conventions with a Keras activation; Keras's leaky_relu has another slope than the YOLO papers'."""
+    name = activation_name(activation)
+    return {"activation": name, "slope": 0.2} if name == "leaky_relu" else {"activation": name}
 
 
 def activation_name(activation: str) -> str:

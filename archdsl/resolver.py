@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -31,6 +32,8 @@ from archdsl.source import KeyPath, dotted
 from archdsl.spec import BackboneSpec, LayerSpec, Scale, StageSpec
 from archdsl.validation import problems_of
 
+RESERVED = {"input", "stem", "tail"}  # `from:` means something else by them
+_LEADING_ZERO = re.compile(r"p0[0-9]+")
 Entry = TypeVar("Entry", StageSchema, LayerSchema)
 
 
@@ -150,6 +153,8 @@ class _Resolver:
 
     def _stage(self, name: str, stage: StageSchema) -> StageSpec:
         path: KeyPath = ("stages", name)
+        if name in RESERVED or _LEADING_ZERO.fullmatch(name):
+            self._report("key", f"a stage cannot be called '{name}'; expected a name of its own, such as p3", path)
         full = filled(stage, self.checked.stage_defaults)
         width = {} if full.width is None else {"width": full.width}
         size = width if full.depth is None else {**width, "depth": full.depth}
@@ -170,16 +175,19 @@ class _Resolver:
     def _with_stage_stride(self, down: LayerSpec, stage: StageSchema) -> LayerSpec:
         if stage.stride is None or not self._takes(down, "stride", stage.stride):
             return down
+        if down.repeats is not None:
+            return replace(down, first={**down.first, "stride": stage.stride})
         return replace(down, arguments={**down.arguments, "stride": stage.stride})
 
     def _as_body(self, body: LayerSpec, stage: StageSchema, has_down: bool) -> LayerSpec:
         """The body with what its stage says: dilation for every repeat, stride for one, `first` for the first."""
         if stage.dilation is not None and self._takes(body, "dilation", stage.dilation):
             body = replace(body, arguments={**body.arguments, "dilation": stage.dilation})
-        first = dict(stage.first or {})
-        last: dict[str, Any] = {}
+        stride = dict(body.first)
         if stage.stride is not None and not has_down and self._takes(body, "stride", stage.stride):
-            (last if stage.stride_at == "last" else first)["stride"] = stage.stride
+            stride = {"stride": stage.stride}
+        at_end = stage.stride_at == "last"
+        first, last = {**(stage.first or {}), **({} if at_end else stride)}, stride if at_end else {}
         if stage.first is not None:
             self._check_arguments(body.block, {**body.arguments, **first}, (*body.path[:-1], "first"))
         if body.repeats is None:  # it runs once, as the first and the last
@@ -217,7 +225,10 @@ class _Resolver:
             stated.pop("width", None)
         self._check_arguments(block, stated, path)
         self._check_sources(block, layer, path)
-        return LayerSpec(name, path, block, stated, tuple(layer.sources or ()), repeats)
+        first: dict[str, Any] = {}
+        if repeats is not None and "stride" in stated:  # a repeated layer strides once
+            first["stride"], stated["stride"] = stated["stride"], 1
+        return LayerSpec(name, path, block, stated, tuple(layer.sources or ()), repeats, first)
 
     def _repeats(self, depth: Any, path: KeyPath) -> int | None:
         if depth is None or (type(depth) is int and 1 <= depth <= 1000):
@@ -244,6 +255,8 @@ class _Resolver:
 
     def _check_sources(self, block: Block, layer: LayerSchema, path: KeyPath) -> None:
         count = len(layer.sources or ())
+        if block.takes_many and "depth" in (layer.model_extra or {}):
+            self._report("unused", f"block '{block.name}' merges layers once; it has no depth", (*path, "depth"))
         if block.takes_many and count < 2:
             self._report("from", f"block '{block.name}' merges layers; expected `from: [one, another]`", path)
         elif not block.takes_many and count > 1:

@@ -1,4 +1,4 @@
-"""keras_cv's backbones as an oracle: its constructor arguments as archdsl configs, its weights in our layers.
+"""keras_cv's backbones as an oracle: its weights in our layers.
 
 The two are built by different code from different descriptions, so a backbone that gives keras_cv's numbers
 with keras_cv's weights is the same backbone. Layers are paired by name, family by family.
@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import keras
@@ -18,106 +16,6 @@ import numpy as np
 
 Layers = dict[str, keras.Layer]
 """Layers of keras_cv that own weights, by the name of the node that must get them."""
-
-FAMILY_STAGES = ("p2", "p3", "p4", "p5")
-ACTIVATION_NAMES = {"swish": "silu"}
-KERAS_SLOPE = 0.2  # of the leaky_relu that Keras knows by its name
-
-
-# Constructor arguments → configs
-
-
-def yolo_v8(
-    stackwise_channels: Sequence[int], stackwise_depth: Sequence[int], activation: str = "swish"
-) -> dict[str, Any]:
-    """The config of keras_cv.models.YOLOV8Backbone with these arguments."""
-    names = level_names(len(stackwise_channels))
-    stages = {
-        name: {"width": width, "depth": depth, "post": None}
-        for name, width, depth in zip(names, stackwise_channels, stackwise_depth, strict=True)
-    }
-    stages[names[-1]]["post"] = {"sppf": {"block": "sppf", "kernel": 5}}
-    return {
-        "defaults": ["family/yolo_v8", "_self_"],
-        "conventions": {
-            "activation": ACTIVATION_NAMES.get(activation, activation),
-            **({"slope": KERAS_SLOPE} if activation == "leaky_relu" else {}),
-        },
-        "scale": {"max_width": None},
-        "stem": {"conv": {"width": stackwise_channels[0] // 2}},
-        **instead_of_family_stages(stages),
-    }
-
-
-def csp_darknet(
-    stackwise_channels: Sequence[int], stackwise_depth: Sequence[int], use_depthwise: bool = False
-) -> dict[str, Any]:
-    """The config of keras_cv.models.CSPDarkNetBackbone with these arguments."""
-    names = level_names(len(stackwise_channels))
-    stages = {
-        name: {"width": width, "depth": depth, "pre": None, "body": {"residual": True}}
-        for name, width, depth in zip(names, stackwise_channels, stackwise_depth, strict=True)
-    }
-    stages[names[-1]] |= {"pre": {"spp": {"block": "spp", "kernels": [5, 9, 13]}}, "body": {"residual": False}}
-    down = "depthwise_conv_bn_act" if use_depthwise else "conv_bn_act"
-    return {
-        "defaults": ["family/csp_darknet", "_self_"],
-        "stem": {"conv": {"width": stackwise_channels[0] // 2}},
-        "stage_defaults": {"down": {"block": down}, "body": {"depthwise": use_depthwise}},
-        **instead_of_family_stages(stages),
-    }
-
-
-def resnet_v2(
-    stackwise_filters: Sequence[int],
-    stackwise_blocks: Sequence[int],
-    stackwise_strides: Sequence[int],
-    stackwise_dilations: Sequence[int] | None = None,
-    block_type: str = "block",
-) -> dict[str, Any]:
-    """The config of keras_cv.models.ResNetV2Backbone with these arguments."""
-    dilations = stackwise_dilations or [1] * len(stackwise_filters)
-    strides = [1 if dilation > 1 else stride for stride, dilation in zip(stackwise_strides, dilations, strict=True)]
-    names = names_by_stride(strides)
-    stages = {
-        name: {
-            "width": filters if block_type == "basic_block" else 4 * filters,
-            "depth": depth,
-            "stride": stride,
-            "dilation": dilation,
-            "first": {"projection": True, "dilation": 1},
-        }
-        for name, filters, depth, stride, dilation in zip(
-            names, stackwise_filters, stackwise_blocks, strides, dilations, strict=True
-        )
-    }
-    if block_type == "basic_block":
-        stages[names[0]]["first"] = {"projection": False, "dilation": 1}
-    family = "resnet_v2" if block_type == "basic_block" else "resnet_v2_bottleneck"
-    return {"defaults": [f"family/{family}", "_self_"], **instead_of_family_stages(stages)}
-
-
-def level_names(count: int) -> list[str]:
-    """p2, p3, … for stages that each halve the map."""
-    return [f"p{number}" for number in range(2, 2 + count)]
-
-
-def names_by_stride(strides: Sequence[int]) -> list[str]:
-    """Names of ResNet stages: pN where it promises the truth and no other stage has the same stride."""
-    totals = [4 * math.prod(strides[: index + 1]) for index in range(len(strides))]
-    counts = Counter(totals)
-    return [
-        f"p{total.bit_length() - 1}" if counts[total] == 1 and total.bit_count() == 1 else f"stack{index}"
-        for index, total in enumerate(totals)
-    ]
-
-
-def instead_of_family_stages(stages: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """`stages` and `outputs` of a child whose stages are these, in this order, and none of its family's."""
-    names = list(stages)
-    removed = {name: None for name in FAMILY_STAGES if name not in stages}
-    placed = {name: {**stages[name], "after": before} for before, name in pairwise(names)}
-    return {"stages": {names[0]: stages[names[0]], **removed, **placed}, "outputs": names}
 
 
 # keras_cv's weights → our layers

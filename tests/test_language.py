@@ -268,3 +268,29 @@ def test_groups_must_divide_the_channels(problems_of: Problems) -> None:
 def test_a_network_that_could_not_be_built_is_refused(overrides: list[str], code: str, problems_of: Problems) -> None:
     (problem,) = problems_of("resnet50_v2", *overrides)
     assert problem.code == code
+
+
+def test_a_layer_that_nothing_reads_is_refused(problems_of: Problems) -> None:
+    config = yaml.safe_load(SMALL)
+    config["stages"]["p3"]["post"] = {"lost": {"block": "conv"}, "kept": {"block": "conv", "from": "p3_body"}}
+    (problem,) = problems_of(config)
+    assert (problem.code, problem.path) == ("unused", "stages.p3.post.lost")
+
+
+def test_a_repeated_layer_strides_once() -> None:
+    stem = "{conv: {block: conv_bn_act, width: 8, kernel: 3, stride: 2, depth: 3}}"
+    assert [op.stride for op in convolutions(compiled(SMALL, f"++stem={stem}"), "stem")] == [2, 1, 1]
+    graph = compiled(SMALL, "+stages.p4={width: 8, stride: 2, down: {depth: 2}}")
+    assert [op.stride for op in convolutions(graph, "p4_down")] == [2, 1]
+
+
+@pytest.mark.parametrize("name", ["input", "stem", "tail", "p00", "p03"])
+def test_some_names_are_not_for_stages(name: str, problems_of: Problems) -> None:
+    config = {"stages": {name: {"width": 8, "body": {"block": "conv"}}}}
+    assert problems_of(config)[0].code == "key"
+
+
+def test_merging_has_no_depth(problems_of: Problems) -> None:
+    config = yaml.safe_load(SMALL)
+    config["stages"]["p3"]["post"] = {"sum": {"block": "add", "from": ["p3_down", "p3_body"], "depth": 2}}
+    assert problems_of(config)[0].path == "stages.p3.post.sum.depth"

@@ -219,3 +219,21 @@ def test_leaky_relu_and_group_norm_are_keras_own() -> None:
     assert model.get_layer("stem_conv_act").negative_slope == 0.25
     assert model.get_layer("p2_down_bn").groups == 4
     assert model(image()).shape == (2, 4, 6, 24)
+
+
+def test_a_level_beside_the_path_to_the_output_is_part_of_the_model(tmp_path: Path) -> None:
+    config = {
+        "input": {"shape": [16, 16, 3]},
+        "stages": {
+            "a": {"width": 8, "body": {"block": "conv"}},
+            "b": {"width": 16, "body": {"block": "conv_bn_act"}},
+            "c": {"width": 4, "body": {"block": "conv", "from": "a"}},
+        },
+    }
+    model = archdsl.build_from_config(config)
+    assert model.count_params() == archdsl.analyze(config, input_shape=(16, 16, 3)).params
+    assert len(model.trainable_variables) == 7
+    pixels = image(16, 16)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    assert largest_difference(loaded.features(["b"])(pixels)["b"], model.features(["b"])(pixels)["b"]) == 0

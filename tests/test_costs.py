@@ -1,0 +1,113 @@
+"""The graph knows before Keras does: shapes, weights, parameters and multiply-accumulates of every layer."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import pytest
+from drawn_configs import drawn_configs
+from hypothesis import HealthCheck, given, settings
+
+import archdsl
+from archdsl.ir import Graph, verify
+from archdsl.report import report
+
+IMAGE = (96, 64, 3)
+PRESETS = [preset.name for preset in archdsl.list_presets()]
+SAMPLE = ["yolo_v8_xs_backbone", "csp_darknet_tiny", "resnet18_v2", "resnet50_v2"]
+ANY_SPEED = settings(deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@pytest.mark.parametrize(
+    "name", [*SAMPLE, *[pytest.param(name, marks=pytest.mark.full, id=f"full-{name}") for name in PRESETS]]
+)
+def test_presets_cost_what_keras_counts(name):
+    assert_keras_agrees(archdsl.build_from_config(name, input_shape=IMAGE))
+
+
+@settings(ANY_SPEED, max_examples=25, derandomize=True)
+@given(drawn_configs())
+def test_drawn_configs_cost_what_keras_counts(config):
+    assert_keras_agrees(archdsl.build_from_config(config))
+    assert_size_changes_no_params(config)
+
+
+@pytest.mark.full
+@settings(ANY_SPEED, max_examples=300)
+@given(drawn_configs())
+def test_many_drawn_configs_cost_what_keras_counts(config):
+    assert_keras_agrees(archdsl.build_from_config(config))
+    assert_size_changes_no_params(config)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_of_unknown_size_have_params_but_no_macs(name):
+    assert_size_changes_no_params(name)
+
+
+# What agreement means
+
+
+def assert_keras_agrees(model: archdsl.Backbone) -> None:
+    """Layer by layer and in all, the graph of `model` says what Keras made of it."""
+    graph = model.graph
+    verify(graph)
+    assert_same_shapes(graph, model)
+    assert_same_weights(graph, model)
+    costs = report(graph)
+    assert costs.params == model.count_params()
+    assert costs.trainable_params == sum(math.prod(weight.shape) for weight in model.trainable_weights)
+    assert costs.macs == keras_macs(model)
+    keras.utils.clear_session()  # else hundreds of models pile up
+
+
+def assert_same_shapes(graph: Graph, model: keras.Model) -> None:
+    """Every node is an operation of Keras, and every layer is a node.
+
+    Among the operations, not the layers: slices and splits are none. A Part is one of its Split's tensors, all alike.
+    """
+    shapes = {operation.name: shapes_of(operation.output) for operation in model.operations}
+    expected = {node.name: {node.type.shape} for node in graph.nodes if node.op.kind != "part"}
+    assert {name: shapes.get(name) for name in expected} == expected
+    assert {layer.name for layer in model.layers} <= set(expected)
+
+
+def shapes_of(output: Any) -> set[tuple[int | None, ...]]:
+    """Shapes of a tensor or a list of tensors, without the batch."""
+    return {tuple(tensor.shape)[1:] for tensor in keras.tree.flatten(output)}
+
+
+def assert_same_weights(graph: Graph, model: keras.Model) -> None:
+    of_keras = {
+        layer.name: [(weight.name, tuple(weight.shape), weight.trainable) for weight in layer.weights]
+        for layer in model.layers
+        if layer.weights
+    }
+    assert of_keras == {node.name: [tuple(weight) for weight in node.weights] for node in graph.nodes if node.weights}
+
+
+def keras_macs(model: keras.Model) -> int | None:
+    """Counted from the layers alone: every output pixel of a convolution costs its whole kernel once."""
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)):
+            _, height, image_width, _ = layer.output.shape
+            if height is None or image_width is None:
+                return None
+            total += height * image_width * math.prod(layer.kernel.shape)
+    return total
+
+
+def assert_size_changes_no_params(config: str | dict) -> None:
+    known, unknown = archdsl.compile_config(config), archdsl.compile_config(config, input_shape=unknown_size(config))
+    verify(unknown)
+    assert report(unknown).params == report(known).params
+    unsized = any("conv" in node.op.kind and node.type.height is None for node in unknown.nodes)
+    assert report(unknown).macs == (None if unsized else report(known).macs)  # a pooled 1 × 1 map has a size
+    assert list(unknown.levels) == list(known.levels)
+
+
+def unknown_size(config: str | dict) -> tuple[None, None, int]:
+    return (None, None, archdsl.compile_config(config).input.channels)
