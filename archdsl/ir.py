@@ -109,7 +109,7 @@ class Origin(NamedTuple):
 NOWHERE = Origin()
 
 
-@dataclass(slots=True, eq=False)  # never written to; `frozen` would make every node four times slower to create
+@dataclass(slots=True, eq=False, repr=False)  # never written to; `frozen` would make creating it four times slower
 class Node:
     """An operation applied to nodes."""
 
@@ -134,12 +134,18 @@ class Node:
     def __str__(self) -> str:
         return f"{self.name} = {self.op}({', '.join(node.name for node in self.inputs)})  {self.type}"
 
+    def __repr__(self) -> str:
+        return f"<Node {self}>"  # not what it was computed from, which would be printed again along every path
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Call(Op):
     """A block applied to its inputs. Stands for `body` until the graph is laid out."""
 
     body: Node
+
+    def __repr__(self) -> str:
+        return f"<Call of {self.body.name}>"
 
     def infer(self, *inputs: TensorType) -> TensorType:
         return self.body.type
@@ -187,7 +193,7 @@ class Layout:
         return next(candidate for count in itertools.count(2) if (candidate := f"{name}_{count}") not in self._names)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Graph:
     """A backbone as operations, in the order they run.
 
@@ -212,6 +218,9 @@ class Graph:
             if node.name in needed:
                 needed.update([source.name for source in node.inputs])
         return needed
+
+    def __repr__(self) -> str:
+        return f"<Graph {self.name}, {len(self.nodes)} nodes>"
 
     def __str__(self) -> str:
         lines = [f"graph {self.name}", *(f"  {node}" for node in self.nodes)]

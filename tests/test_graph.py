@@ -147,6 +147,13 @@ def test_a_graph_prints_as_text() -> None:
     )
 
 
+def test_a_graph_and_its_nodes_are_shown_in_one_line_each() -> None:
+    graph = archdsl.compile_config("resnet152_v2")
+    assert repr(graph) == f"<Graph resnet152_v2, {len(graph.nodes)} nodes>"
+    assert repr(graph.output) == f"<Node {graph.output}>"
+    assert "\n" not in repr(Block("twice", two_convolutions)(image(), width=4, style=STYLE))
+
+
 def test_verify_finds_what_a_wrong_pass_leaves_behind() -> None:
     graph = archdsl.compile_config("yolo_v8_xs_backbone", input_shape=(64, 64, 3))
     verify(graph)
