@@ -168,13 +168,14 @@ class Layout:
         pending = [node]
         while pending:
             current = pending[-1]
+            if current in placed:
+                pending.pop()
+                continue
             sources = [placed.get(source) for source in current.inputs]
             if None in sources:
                 pending += [source for source in reversed(current.inputs) if source not in placed]
                 continue
             pending.pop()
-            if current in placed:
-                continue
             name = f"{scope}_{current.name}" if scope else current.name
             if isinstance(current.op, Call):
                 placed[current] = self.place(current.op.body, name, origin)

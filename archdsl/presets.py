@@ -6,9 +6,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from archdsl.errors import did_you_mean, fail, one_of
-from archdsl.folders import preset_names
+from archdsl.folders import find_config, preset_names, read_file
 from archdsl.loader import load
-from archdsl.schema import ConfigSchema
+from archdsl.schema import ConfigSchema, PublishedSchema
 
 
 class PresetInfo(NamedTuple):
@@ -39,7 +39,7 @@ def preset_info(name: str) -> PresetInfo:
         hint = did_you_mean(name, preset_names())
         raise fail("unknown-preset", f"no preset '{name}'; {one_of(preset_names())}", hint=hint)
     config = ConfigSchema.model_validate(load(name).values)
-    published = config.published
+    published = _published_in(name)
     return PresetInfo(
         name=name,
         description=config.description,
@@ -50,3 +50,9 @@ def preset_info(name: str) -> PresetInfo:
         kaggle_handle=published.kaggle,
         source=config.source,
     )
+
+
+def _published_in(name: str) -> PublishedSchema:
+    """What the preset's own file says: what a parent's weights fit, they do not fit in a variant."""
+    stated = read_file(find_config(name)).values.get("published", {})
+    return PublishedSchema.model_validate(stated)

@@ -64,7 +64,7 @@ def test_blocks_prints_arguments_and_defaults(run: Run) -> None:
     text = printed(run, "blocks", "c2f")
     assert "(H, W, C) -> (H, W, width)" in text
     assert any(line.split()[:2] == ["expansion", "0.5"] for line in text.splitlines())
-    assert "did you mean 'c2f'" in run("blocks", "c3f").stderr
+    assert "did you mean 'c2f'" in run("blocks", "c2ff").stderr
 
 
 @pytest.mark.parametrize("config", ["csp_darknet_tiny", "yolo_v8_m_backbone"])
@@ -149,7 +149,7 @@ def completions(arguments: list[str], incomplete: str) -> list[str]:
 
 def test_the_shell_completes_commands_presets_keys_and_blocks() -> None:
     assert completions([], "sh") == ["show"]
-    assert completions(["show"], "yolo_v8_xs") == ["yolo_v8_xs_backbone", "yolo_v8_xs_backbone_coco"]
+    assert completions(["show"], "yolo_v8_xs_back") == ["yolo_v8_xs_backbone", "yolo_v8_xs_backbone_coco"]
     assert completions(["show", "yolo_v8_s_backbone"], "scale.") == ["scale.depth=", "scale.max_width=", "scale.width="]
     assert completions(["show", "yolo_v8_s_backbone"], "~stages.p5.p") == [
         "~stages.p5.post",

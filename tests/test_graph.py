@@ -123,6 +123,13 @@ def test_applying_is_pure_and_layout_gives_names() -> None:
     assert once.name == "left"
 
 
+def test_a_block_that_does_nothing_adds_nothing() -> None:
+    layout = Layout()
+    x = layout.place(Block("twice", two_convolutions)(image(), width=4, style=STYLE), "a")
+    assert layout.place(Block("nothing", lambda x: x)(x), "b") is x
+    assert len(layout.nodes) == 3
+
+
 def test_a_chain_of_ten_thousand_nodes_is_laid_out() -> None:
     x = image()
     for _ in range(10_000):

@@ -39,7 +39,7 @@ TRAINED = {name for name in KERAS_CV_PARAMS if name.endswith(("_coco", "_imagene
 
 
 def test_every_keras_cv_preset_is_shipped() -> None:
-    assert {preset.name for preset in archdsl.list_presets()} == set(KERAS_CV_PARAMS)
+    assert set(KERAS_CV_PARAMS) <= {preset.name for preset in archdsl.list_presets()}
 
 
 @pytest.mark.parametrize("name", KERAS_CV_PARAMS)

@@ -1,5 +1,5 @@
 """The shipped blocks, one family a file. Importing this package registers them all."""
 
-from archdsl.blocks import conv, csp, layers, pooling, resnet
+from archdsl.blocks import attention, conv, csp, darknet, down, elan, ghost, layers, pooling, rep, resnet
 
-__all__ = ["conv", "csp", "layers", "pooling", "resnet"]
+__all__ = ["attention", "conv", "csp", "darknet", "down", "elan", "ghost", "layers", "pooling", "rep", "resnet"]

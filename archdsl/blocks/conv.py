@@ -72,6 +72,26 @@ def depthwise_conv_bn_act(
     return conv_bn_act(x, width=width, style=style, name="pointwise")
 
 
+def conv_bn(
+    x: Node,
+    *,
+    width: int,
+    kernel: int = 1,
+    stride: int = 1,
+    dilation: int = 1,
+    groups: int = 1,
+    style: Conventions,
+    name: str,
+) -> Node:
+    """Convolution and batch norm without an activation, for a branch that is added to others.
+
+    (H, W, C) -> (H/stride, W/stride, width). Its nodes are `name`_conv and `name`_bn.
+    """
+    x, padding = pad(x, kernel, dilation, style)
+    x = Conv2D(width, kernel, stride, padding, dilation, groups, style.norm is None)(x, name=f"{name}_conv")
+    return style.normalize(x, name=f"{name}_bn")
+
+
 def pad(x: Node, kernel: int, dilation: int, style: Conventions) -> tuple[Node, Padding]:
     """Zeros around `x` where the conventions want them explicit, and the padding left to the convolution."""
     border = dilation * (kernel - 1) // 2

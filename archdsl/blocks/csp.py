@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from archdsl.blocks.conv import conv_bn_act, depthwise_conv_bn_act
 from archdsl.conventions import Conventions
 from archdsl.ir import Node
-from archdsl.ops import Add, Concat, Slice
+from archdsl.ops import Add, Concat, Part, Split
 from archdsl.registry import Depth, Ratio, Width, block
 
 
@@ -17,25 +19,49 @@ def csp(
     depth: Depth = 1,
     residual: bool = True,
     depthwise: bool = False,
+    transition: bool = False,
     expansion: Ratio = 0.5,
+    bottleneck_expansion: Ratio = 1.0,
     style: Conventions,
 ) -> Node:
     """Two 1 × 1 branches, one through `depth` bottlenecks, joined and fused (CSPDarknet of YOLOX, Ge et al. 2021).
 
-    (H, W, C) -> (H, W, width). `depthwise` makes the 3 × 3 convolutions depthwise separable.
+    (H, W, C) -> (H, W, width). `depthwise` makes the 3 × 3 convolutions depthwise separable. `transition` adds a
+    1 × 1 convolution after the bottlenecks, as in CSPDarknet53 (CSPNet, figure 3b; YOLOv4, Bochkovskiy et al. 2020).
+    Each branch has expansion × width channels, and a bottleneck reduces its own to `bottleneck_expansion` of them.
     """
     hidden = hidden_width(width, expansion)
+    reduced = hidden_width(hidden, bottleneck_expansion)
     spatial = depthwise_conv_bn_act if depthwise else conv_bn_act
-    deep = conv_bn_act(x, width=hidden, style=style, name="deep")
-    short = conv_bn_act(x, width=hidden, style=style, name="short")
-    for step in range(1, depth + 1):
-        before = deep
-        deep = conv_bn_act(deep, width=hidden, style=style, name=f"{step}_reduce")
-        deep = spatial(deep, width=hidden, kernel=3, style=style, name=f"{step}_conv")
-        if residual:
-            deep = Add()(before, deep, name=f"{step}_add")
-    joined = Concat()(deep, short, name="concat")
-    return conv_bn_act(joined, width=width, style=style, name="fuse")
+
+    def deep_path(deep: Node) -> Node:
+        for step in range(1, depth + 1):
+            before = deep
+            deep = conv_bn_act(deep, width=reduced, style=style, name=f"{step}_reduce")
+            deep = spatial(deep, width=hidden, kernel=3, style=style, name=f"{step}_conv")
+            if residual:
+                deep = Add()(before, deep, name=f"{step}_add")
+        return conv_bn_act(deep, width=hidden, style=style, name="transition") if transition else deep
+
+    return cross_stage(x, deep_path, width=width, hidden=hidden, style=style)
+
+
+@block
+def c3(
+    x: Node,
+    *,
+    width: Width,
+    depth: Depth = 1,
+    residual: bool = True,
+    expansion: Ratio = 0.5,
+    style: Conventions,
+) -> Node:
+    """CSP with three convolutions around its bottlenecks: `csp` under the name that YOLOv5 gave it.
+
+    (H, W, C) -> (H, W, width).
+    """
+    shape = {"width": width, "depth": depth, "residual": residual, "expansion": expansion}
+    return csp.function(x, **shape, style=style)
 
 
 @block
@@ -54,8 +80,8 @@ def c2f(
     """
     hidden = hidden_width(width, expansion)
     split = conv_bn_act(x, width=2 * hidden, style=style, name="split")
-    short = Slice(0, hidden)(split, name="short")
-    deep = Slice(hidden, 2 * hidden)(split, name="deep")
+    halves = Split(2)(split, name="halves")
+    short, deep = Part(0)(halves, name="short"), Part(1)(halves, name="deep")
     steps = [short, deep]
     for step in range(1, depth + 1):
         deep = conv_bn_act(deep, width=hidden, kernel=3, style=style, name=f"{step}_conv1")
@@ -64,6 +90,17 @@ def c2f(
             deep = Add()(steps[-1], deep, name=f"{step}_add")
         steps.append(deep)
     joined = Concat()(*steps, name="concat")
+    return conv_bn_act(joined, width=width, style=style, name="fuse")
+
+
+def cross_stage(x: Node, path: Callable[[Node], Node], *, width: int, hidden: int, style: Conventions) -> Node:
+    """Two 1 × 1 branches of `hidden` channels, one through `path`, joined and fused (CSPNet, figure 2b).
+
+    (H, W, C) -> (H, W, width).
+    """
+    deep = path(conv_bn_act(x, width=hidden, style=style, name="deep"))
+    short = conv_bn_act(x, width=hidden, style=style, name="short")
+    joined = Concat()(deep, short, name="concat")
     return conv_bn_act(joined, width=width, style=style, name="fuse")
 
 

@@ -62,6 +62,15 @@ def focus(x: Node) -> Node:
 
 
 @block
+def space_to_depth(x: Node) -> Node:
+    """`focus` under its general name, the inverse of the sub-pixel shuffle (Shi et al. 2016).
+
+    (H, W, C) -> (H/2, W/2, 4 C).
+    """
+    return SpaceToDepth()(x, name="space_to_depth")
+
+
+@block
 def add(*inputs: Node) -> Node:
     """Sum of the layers in `from`. n × (H, W, C) -> (H, W, C)."""
     return Add()(*inputs, name="add")

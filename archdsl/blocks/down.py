@@ -1,0 +1,51 @@
+"""Blocks between two stages: half the size, by more than a strided convolution. For the `down` slot of a stage."""
+
+from __future__ import annotations
+
+from archdsl.blocks.conv import conv_bn_act
+from archdsl.conventions import Conventions
+from archdsl.ir import Node
+from archdsl.ops import AvgPool, Concat, MaxPool, Slice
+from archdsl.registry import Stride, Width, block
+
+
+@block
+def mp_down(x: Node, *, width: Width, stride: Stride = 2, style: Conventions) -> Node:
+    """A strided 3 × 3 convolution beside a max pooling, each with a 1 × 1 (YOLOv7's transition).
+
+    (H, W, C) -> (H/stride, W/stride, width). Each branch gives half of the channels, the convolution the odd one.
+    """
+    half = width // 2
+    deep = conv_bn_act(x, width=width - half, style=style, name="reduce")
+    deep = conv_bn_act(deep, width=width - half, kernel=3, stride=stride, style=style, name="conv")
+    if half == 0:  # one channel is no two halves
+        return deep
+    pooled = conv_bn_act(MaxPool(stride, stride)(x, name="pool"), width=half, style=style, name="pooled")
+    return Concat()(deep, pooled, name="concat")
+
+
+@block
+def a_conv(x: Node, *, width: Width, style: Conventions) -> Node:
+    """Mean of every 2 × 2 pixels, then a 3 × 3 convolution of stride 2 (AConv of YOLOv9, Wang et al. 2024).
+
+    (H, W, C) -> (H/2, W/2, width), rounded down: the pooling, without padding, costs one row and one column.
+    """
+    x = AvgPool(2, 1, "valid")(x, name="pool")
+    return conv_bn_act(x, width=width, kernel=3, stride=2, style=style, name="conv")
+
+
+@block
+def a_down(x: Node, *, width: Width, style: Conventions) -> Node:
+    """As a_conv, but half of the channels take a max pooling and a 1 × 1 convolution (ADown of YOLOv9).
+
+    (H, W, C) -> (H/2, W/2, width), rounded down. C is at least 2; the convolution has the odd channels.
+    """
+    x = AvgPool(2, 1, "valid")(x, name="pool")
+    split, half = x.channels - x.channels // 2, width // 2
+    deep = Slice(0, split)(x, name="first")
+    deep = conv_bn_act(deep, width=width - half, kernel=3, stride=2, style=style, name="conv")
+    if half == 0:  # one channel is no two halves
+        return deep
+    # "same" pads both sides by one where a side of the image is even, as PyTorch does always
+    pooled = MaxPool(3, 2)(Slice(split, x.channels)(x, name="second"), name="second_pool")
+    return Concat()(deep, conv_bn_act(pooled, width=half, style=style, name="pooled"), name="concat")

@@ -1,0 +1,385 @@
+"""The shipped blocks, one by one: shape, parameters counted by hand, structure; and all of them in one Keras model."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import archdsl
+from archdsl.conventions import Conventions
+from archdsl.ir import Call, Layout, Node, ShapeError, TensorType
+from archdsl.ops import Activation, Add, BatchNorm, Conv2D, DepthwiseConv2D, Input, MaxPool, Slice
+from archdsl.registry import Block, all_blocks, get_block
+
+STYLE = Conventions(Activation("silu"), BatchNorm(), "symmetric")
+WITHOUT_NORM = Conventions(Activation("silu"), None, "symmetric")
+SINGLE = {name: found for name, found in all_blocks().items() if not found.takes_many}
+SHIPPED = {name: found for name, found in all_blocks().items() if "archdsl/blocks" in found.source}
+
+
+def image(height: int | None = 32, image_width: int | None = 48, channels: int = 24) -> Node:
+    return Input(TensorType(height, image_width, channels))(name="input")
+
+
+def applied(name: str, x: Node, style: Conventions = STYLE, **arguments: Any) -> Node:
+    """The block on `x`; a width of 16 where it needs one and nothing else is said."""
+    found = get_block(name)
+    given = {"width": 16, **arguments} if "width" in found.parameters else arguments
+    return found(x, **given, **({"style": style} if found.takes_style else {}))
+
+
+def nodes(result: Node) -> list[Node]:
+    """Everything inside a block, under its names there."""
+    assert isinstance(result.op, Call)
+    layout = Layout()
+    layout.place(result.op.body)
+    return layout.nodes
+
+
+def params(result: Node) -> int:
+    return sum(weight.size for node in nodes(result) for weight in node.weights)
+
+
+def ops_of(result: Node, kind: type[Any]) -> list[Any]:
+    return [node.op for node in nodes(result) if isinstance(node.op, kind)]
+
+
+def named(result: Node, name: str) -> Node:
+    return next(node for node in nodes(result) if node.name == name)
+
+
+def sources(result: Node, name: str) -> list[str]:
+    """What the node called `name` reads."""
+    return [source.name for source in named(result, name).inputs]
+
+
+# Shapes
+
+
+def promised(block: Block, height: int, image_width: int, channels: int, width: int) -> tuple[int, ...]:
+    """The shape that the arrow in the block's docstring gives, with its default arguments."""
+    arrow = re.search(r"\(H, W, C\) -> \(([^)]*)\)", block.function.__doc__ or "")
+    assert arrow, f"block {block.name} has no shape arrow"
+    values = {name: parameter.default for name, parameter in block.parameters.items()}
+    values |= {"H": height, "W": image_width, "C": channels, "width": width}
+    formulas = [re.sub(r"(\w+) ([HWC])", r"\1 * \2", formula) for formula in arrow[1].split(",")]
+    return tuple(int(eval(formula, {"__builtins__": {}}, values)) for formula in formulas)
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_a_block_gives_the_shape_of_its_arrow(name: str) -> None:
+    height, image_width, channels = promised(SINGLE[name], 32, 48, 24, width=16)
+    known = applied(name, image())
+    assert known.type.shape == (height, image_width, channels)
+    unknown = applied(name, image(None, None))
+    assert unknown.type.shape == (None, None, channels)
+    assert unknown.type.stride == known.type.stride == 32 / height
+    assert params(unknown) == params(known)
+
+
+@pytest.mark.parametrize("name", [name for name, found in SINGLE.items() if "stride" in found.parameters])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_a_block_with_stride_rounds_odd_sides_up(name: str, stride: int) -> None:
+    for style in (STYLE, Conventions(Activation("relu"), BatchNorm(), "same")):
+        arguments = {"stride": stride} if "pool" in name else {"stride": stride, "style": style}
+        shape = applied(name, image(33, 35), **arguments).type.shape
+        assert shape[:2] == (-(-33 // stride), -(-35 // stride))
+
+
+@pytest.mark.parametrize("name", ["a_conv", "a_down"])
+def test_a_conv_and_a_down_round_odd_sides_down(name: str) -> None:
+    assert applied(name, image(33, 35)).type.shape == (16, 17, 16)
+
+
+@pytest.mark.parametrize("name", [name for name, found in SINGLE.items() if "width" in found.parameters])
+@pytest.mark.parametrize("width", [1, 2, 15])
+def test_every_width_is_possible(name: str, width: int) -> None:
+    assert applied(name, image(), width=width).channels == width
+
+
+def test_one_channel_cannot_be_split_by_a_down() -> None:
+    with pytest.raises(ShapeError, match="there is no range 1:1 among 1 channels"):
+        applied("a_down", image(channels=1))
+
+
+# Parameters, counted by hand
+
+
+def cba(channels: int, width: int, kernel: int = 1, groups: int = 1) -> int:
+    """A convolution without bias, and the four arrays of its batch norm."""
+    return kernel**2 * channels // groups * width + 4 * width
+
+
+def depthwise(channels: int, kernel: int) -> int:
+    return kernel**2 * channels + 4 * channels
+
+
+def csp_by_hand(channels: int, width: int, inner: int) -> int:
+    """Two branches of half the width and the fusing convolution, around bottlenecks of `inner` parameters."""
+    half = width // 2
+    return 2 * cba(channels, half) + inner + cba(2 * half, width)
+
+
+def elan_by_hand(channels: int, width: int, hidden: int, convolutions: int, kept: int) -> int:
+    return 2 * cba(channels, hidden) + convolutions * cba(hidden, hidden, 3) + cba(kept * hidden, width)
+
+
+REP_NCSP = csp_by_hand(32, 32, 3 * (cba(16, 16, 3) + cba(16, 16) + cba(16, 16, 3)))  # 3 bottlenecks, 32 -> 32
+
+# Input of 32 channels; what the block is given; its parameters.
+BY_HAND: list[tuple[str, dict[str, Any], int]] = [
+    ("conv", {"width": 64, "kernel": 3}, 9 * 32 * 64 + 64),
+    ("conv_bn_act", {"width": 64, "kernel": 3, "groups": 4}, cba(32, 64, 3, 4)),
+    ("depthwise_conv_bn_act", {"width": 64}, depthwise(32, 3) + cba(32, 64)),
+    ("residual", {"width": 32}, cba(32, 16) + cba(16, 32, 3)),
+    ("residual", {"width": 64}, cba(32, 32) + cba(32, 64, 3) + cba(32, 64)),
+    ("bottleneck", {"width": 64, "expansion": 1.0}, cba(32, 64) + cba(64, 64, 3)),
+    ("csp", {"width": 64, "depth": 2}, csp_by_hand(32, 64, 2 * (cba(32, 32) + cba(32, 32, 3)))),
+    ("c3", {"width": 64, "depth": 2}, csp_by_hand(32, 64, 2 * (cba(32, 32) + cba(32, 32, 3)))),
+    (
+        "csp",
+        {"width": 64, "depth": 2, "transition": True},
+        csp_by_hand(32, 64, 2 * (cba(32, 32) + cba(32, 32, 3)) + cba(32, 32)),
+    ),
+    (
+        "csp",  # the first stage of CSPDarknet-53: both branches as wide as the stage
+        {"width": 64, "transition": True, "expansion": 1.0, "bottleneck_expansion": 0.5},
+        2 * cba(32, 64) + cba(64, 32) + cba(32, 64, 3) + cba(64, 64) + cba(128, 64),
+    ),
+    ("c2f", {"width": 64, "depth": 2}, cba(32, 64) + 4 * cba(32, 32, 3) + cba(4 * 32, 64)),
+    ("elan", {"width": 64}, elan_by_hand(32, 64, 16, convolutions=4, kept=4)),
+    ("elan", {"width": 64, "depth": 3}, elan_by_hand(32, 64, 16, convolutions=6, kept=5)),
+    ("elan", {"width": 64, "convolutions": 1, "expansion": 0.5}, elan_by_hand(32, 64, 32, convolutions=2, kept=4)),
+    ("e_elan", {"width": 64}, 2 * elan_by_hand(32, 64, 16, convolutions=4, kept=4)),
+    ("e_elan", {"width": 64, "cardinality": 3}, 3 * elan_by_hand(32, 64, 16, convolutions=4, kept=4)),
+    ("mp_down", {"width": 64}, cba(32, 32) + cba(32, 32, 3) + cba(32, 32)),
+    ("a_conv", {"width": 64}, cba(32, 64, 3)),
+    ("a_down", {"width": 64}, cba(16, 32, 3) + cba(16, 32)),
+    ("rep_conv", {"width": 32}, cba(32, 32, 3) + cba(32, 32) + 4 * 32),
+    ("rep_conv", {"width": 32, "identity": False}, cba(32, 32, 3) + cba(32, 32)),
+    ("rep_conv", {"width": 32, "stride": 2}, cba(32, 32, 3) + cba(32, 32)),
+    ("rep_conv", {"width": 64, "groups": 2}, cba(32, 64, 3, 2) + cba(32, 64, 1, 2)),
+    ("rep_ncsp", {"width": 32, "depth": 3}, REP_NCSP),
+    ("rep_ncsp_elan", {"width": 64, "depth": 3}, cba(32, 64) + 2 * (REP_NCSP + cba(32, 32, 3)) + cba(4 * 32, 64)),
+    ("spp", {"width": 64}, cba(32, 32) + cba(4 * 32, 64)),
+    ("sppf", {"width": 64}, cba(32, 16) + cba(4 * 16, 64)),
+    ("spp_elan", {"width": 64}, cba(32, 32) + cba(4 * 32, 64)),
+    (
+        "spp_csp",  # two branches, two convolutions before the pooling, two after it, and the fusing one
+        {"width": 64},
+        2 * cba(32, 64) + 2 * cba(64, 64, 3) + cba(64, 64) + cba(4 * 64, 64) + cba(2 * 64, 64),
+    ),
+    ("ghost_conv", {"width": 64, "kernel": 3}, cba(32, 32, 3) + depthwise(32, 3)),
+    ("ghost_conv", {"width": 63, "ghost_kernel": 5}, cba(32, 32) + depthwise(31, 5)),
+    ("squeeze_excite", {}, 2 * 32 * 2),
+    ("squeeze_excite", {"expansion": 0.25}, 2 * 32 * 8),
+    ("cbam", {}, 2 * 32 * 2 + 7 * 7 * 2),
+    ("focus", {}, 0),
+    ("space_to_depth", {}, 0),
+    ("identity", {}, 0),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "count"), BY_HAND)
+def test_a_block_has_the_parameters_counted_by_hand(name: str, arguments: dict[str, Any], count: int) -> None:
+    assert params(applied(name, image(channels=32), **arguments)) == count
+
+
+@pytest.mark.parametrize("name", [name for name, found in SINGLE.items() if found.takes_style])
+def test_without_norm_no_batch_norm_is_left(name: str) -> None:
+    assert not ops_of(applied(name, image(), WITHOUT_NORM), BatchNorm)
+
+
+@pytest.mark.parametrize("name", ["csp", "c2f", "c3", "elan", "e_elan", "rep_ncsp", "rep_ncsp_elan"])
+def test_what_repeats_inside_grows_evenly_with_depth(name: str) -> None:
+    sizes = [params(applied(name, image(), depth=depth)) for depth in (1, 2, 3)]
+    assert sizes[2] - sizes[1] == sizes[1] - sizes[0] > 0
+
+
+# Structure
+
+
+def test_residual_adds_its_input_or_a_projection_where_the_input_does_not_fit() -> None:
+    same = applied("residual", image(channels=16))
+    assert sources(same, "add") == ["input", "conv_act"]
+    wider = applied("residual", image(channels=8), stride=2)
+    assert sources(wider, "add") == ["project_bn", "conv_act"]
+    assert named(wider, "project_conv").op == Conv2D(16, 1, 2)
+
+
+def test_bottleneck_adds_its_input_only_where_it_fits_and_is_asked_for() -> None:
+    assert len(ops_of(applied("bottleneck", image(channels=16)), Add)) == 1
+    for channels, arguments in ((16, {"residual": False}), (24, {}), (16, {"stride": 2})):
+        assert not ops_of(applied("bottleneck", image(channels=channels), **arguments), Add)
+
+
+def test_c3_is_csp_under_another_name() -> None:
+    first, second = (nodes(applied(name, image(), depth=3, residual=False)) for name in ("c3", "csp"))
+    assert [str(node) for node in first] == [str(node) for node in second]
+
+
+def test_csp_has_its_transition_between_the_bottlenecks_and_the_other_branch() -> None:
+    assert sources(applied("csp", image(), depth=2, transition=True), "concat") == ["transition_act", "short_act"]
+    assert sources(applied("csp", image(), transition=True), "transition_conv") == ["1_add"]
+
+
+def test_elan_keeps_every_step_and_both_branches() -> None:
+    assert sources(applied("elan", image(), depth=3), "concat") == [
+        "conv6_act",
+        "conv4_act",
+        "conv2_act",
+        "deep_act",
+        "short_act",
+    ]
+
+
+def test_e_elan_is_the_sum_of_elans_side_by_side() -> None:
+    assert sources(applied("e_elan", image(), cardinality=3), "add") == [
+        "group1_fuse_act",
+        "group2_fuse_act",
+        "group3_fuse_act",
+    ]
+
+
+def test_rep_conv_has_an_identity_where_it_fits() -> None:
+    fits = applied("rep_conv", image(channels=16))
+    assert sources(fits, "add") == ["dense_bn", "pointwise_bn", "identity_bn"]
+    for channels, arguments in ((16, {"identity": False}), (24, {}), (16, {"stride": 2})):
+        assert sources(applied("rep_conv", image(channels=channels), **arguments), "add") == [
+            "dense_bn",
+            "pointwise_bn",
+        ]
+
+
+def test_rep_conv_activates_once_after_the_sum() -> None:
+    assert ops_of(applied("rep_conv", image(), activation="relu"), Activation) == [Activation("relu")]
+    assert nodes(applied("rep_conv", image()))[-1].inputs[0].op == Add()
+
+
+def test_rep_ncsp_elan_splits_one_convolution_and_keeps_every_step() -> None:
+    result = applied("rep_ncsp_elan", image())
+    assert sources(result, "halves") == ["split_act"]
+    assert sources(result, "concat") == ["short", "deep", "1_conv_act", "2_conv_act"]
+
+
+def test_mp_down_joins_a_convolution_and_a_pooling() -> None:
+    assert sources(applied("mp_down", image()), "concat") == ["conv_act", "pooled_act"]
+    assert ops_of(applied("mp_down", image()), MaxPool) == [MaxPool(2, 2)]
+
+
+def test_a_down_sends_each_half_of_the_channels_its_own_way() -> None:
+    result = applied("a_down", image(channels=25), width=15)
+    assert ops_of(result, Slice) == [Slice(0, 13), Slice(13, 25)]
+    assert [op.filters for op in ops_of(result, Conv2D)] == [8, 7]
+
+
+def test_spp_csp_pools_in_parallel_and_spp_elan_in_a_row() -> None:
+    parallel = [node for node in nodes(applied("spp_csp", image())) if isinstance(node.op, MaxPool)]
+    assert [(node.op, node.inputs[0].name) for node in parallel] == [
+        (MaxPool(size, 1), "before2_act") for size in (5, 9, 13)
+    ]
+    row = [node for node in nodes(applied("spp_elan", image())) if isinstance(node.op, MaxPool)]
+    assert [node.inputs[0].name for node in row] == ["reduce_act", "pool1", "pool2"]
+
+
+def test_ghost_conv_filters_its_own_result() -> None:
+    result = applied("ghost_conv", image(), ghost_kernel=5, width=16)
+    assert sources(result, "concat") == ["whole_act", "ghost_act"]
+    assert ops_of(result, DepthwiseConv2D) == [DepthwiseConv2D(5, padding="valid")]
+
+
+# In Keras
+
+
+def config_of_every_block() -> dict[str, Any]:
+    """Every shipped block once, in a row; those that merge take the layer before twice."""
+    layers: dict[str, Any] = {"begin": {"block": "conv", "width": 8}}
+    for name, found in SHIPPED.items():
+        if not found.takes_many:
+            layers[f"the_{name}"] = {"block": name, **({"width": 16} if "width" in found.parameters else {})}
+    for name in [name for name in SHIPPED if name not in SINGLE]:
+        last = list(layers)[-1]
+        layers[f"the_{name}"] = {"block": name, "from": [last, last]}
+    return {
+        "input": {"shape": [None, None, 3]},
+        "conventions": {"activation": "mish", "padding": "symmetric"},
+        "stages": {"all": {"post": layers}},
+    }
+
+
+@pytest.fixture(scope="module")
+def every_block() -> archdsl.Backbone:
+    keras.utils.set_random_seed(0)
+    return archdsl.build_from_config(config_of_every_block())
+
+
+def photo() -> np.ndarray:
+    return np.random.default_rng(0).uniform(0, 1, (2, 256, 128, 3)).astype("float32")
+
+
+def test_every_block_in_one_model_gives_finite_numbers(every_block: archdsl.Backbone) -> None:
+    used = {node.origin.path.rpartition("the_")[2] for node in every_block.graph.nodes if "the_" in node.origin.path}
+    assert used == set(SHIPPED)
+    result = np.asarray(every_block(photo()))
+    assert np.isfinite(result).all()
+    assert result.std() > 0
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_every_block_is_saved_and_loaded_in_safe_mode(
+    every_block: archdsl.Backbone, plain: bool, tmp_path: Path
+) -> None:
+    model = every_block.to_keras() if plain else every_block
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    assert np.array_equal(np.asarray(loaded(photo())), np.asarray(every_block(photo())))
+
+
+def test_every_block_passes_gradients_to_every_weight(every_block: archdsl.Backbone) -> None:
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.square(every_block(photo(), training=True)))
+    gradients = tape.gradient(loss, [weight.value for weight in every_block.trainable_weights])
+    assert all(gradient is not None and np.isfinite(gradient).all() for gradient in gradients)
+
+
+def model_of(block: str, **arguments: Any) -> keras.Model:
+    keras.utils.set_random_seed(1)
+    config = {"input": {"shape": [None, None, 8]}, "stages": {"only": {"body": {"block": block, **arguments}}}}
+    return archdsl.build_from_config(config)
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def features() -> np.ndarray:
+    return np.random.default_rng(2).normal(size=(2, 12, 9, 8)).astype("float32")
+
+
+def perceptron(model: keras.Model, x: np.ndarray) -> np.ndarray:
+    """relu(x W₀) W₁ with the weights of `model`."""
+    first, second = (np.asarray(model.get_layer(f"only_body_{name}").kernel)[0, 0] for name in ("reduce", "restore"))
+    return np.maximum(x @ first, 0) @ second
+
+
+def test_squeeze_excite_is_the_equations_of_its_paper() -> None:
+    model, x = model_of("squeeze_excite", expansion=0.5, activation="relu"), features()
+    expected = x * sigmoid(perceptron(model, x.mean((1, 2), keepdims=True)))
+    np.testing.assert_allclose(np.asarray(model(x)), expected, atol=1e-5)
+
+
+def test_cbam_is_the_equations_of_its_paper() -> None:
+    model, x = model_of("cbam", expansion=0.5, kernel=3, activation="relu"), features()
+    mean, most = x.mean((1, 2), keepdims=True), x.max((1, 2), keepdims=True)
+    x = x * sigmoid(perceptron(model, mean) + perceptron(model, most))  # equation 2
+    pixels = np.stack([x.mean(-1), x.max(-1)], axis=-1)
+    kernel = np.asarray(model.get_layer("only_body_pixel_conv").kernel)
+    gate = np.asarray(keras.ops.conv(pixels, kernel, padding="same"))  # equation 3
+    np.testing.assert_allclose(np.asarray(model(features())), x * sigmoid(gate), atol=1e-5)
