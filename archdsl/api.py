@@ -11,6 +11,7 @@ from archdsl.compiler import compile_graph
 from archdsl.errors import fail
 from archdsl.ir import Graph
 from archdsl.loader import ConfigLike, load
+from archdsl.plugins import Plugin, load_plugins
 from archdsl.presets import PresetInfo, preset_info
 from archdsl.report import Report, report
 
@@ -20,25 +21,37 @@ if TYPE_CHECKING:
 ImageShape = Sequence[int | None]
 
 
-def compile_config(config: ConfigLike, overrides: Sequence[str] = (), input_shape: ImageShape | None = None) -> Graph:
+def compile_config(
+    config: ConfigLike,
+    overrides: Sequence[str] = (),
+    input_shape: ImageShape | None = None,
+    *,
+    plugins: Sequence[Plugin] = (),
+) -> Graph:
     """The graph of a config: every operation with its shape, weights and cost. Does not import Keras.
 
     `config` is a preset name, a path, a dict or a DictConfig; `overrides` follow Hydra's grammar;
-    `input_shape` (H, W, C) replaces the config's, None for a side that is not known.
+    `input_shape` (H, W, C) replaces the config's, None for a side that is not known. `plugins` are Python files or
+    modules whose blocks the config may use.
 
     Raises ArchError with the place of everything that is wrong.
     """
+    load_plugins(plugins)
     return compile_graph(load(config, overrides).with_input(shape=input_shape))
 
 
 def analyze(
-    config: ConfigLike, overrides: Sequence[str] = (), input_shape: ImageShape | None = (640, 640, 3)
+    config: ConfigLike,
+    overrides: Sequence[str] = (),
+    input_shape: ImageShape | None = (640, 640, 3),
+    *,
+    plugins: Sequence[Plugin] = (),
 ) -> Report:
     """Parameters, MACs and output maps of a config for one image, in milliseconds. Does not import Keras.
 
     Arguments and errors as for compile_config.
     """
-    return report(compile_config(config, overrides, input_shape))
+    return report(compile_config(config, overrides, input_shape, plugins=plugins))
 
 
 def build_from_config(
@@ -50,6 +63,7 @@ def build_from_config(
     include_rescaling: bool | None = None,
     weights: str | os.PathLike[str] | None = None,
     name: str | None = None,
+    plugins: Sequence[Plugin] = (),
 ) -> Backbone:
     """A functional Keras model of a config: (batch, H, W, C) -> the last feature map.
 
@@ -58,6 +72,7 @@ def build_from_config(
     `input.rescale` (divide by 255). `weights` is a file to load. Other arguments and errors as for
     compile_config.
     """
+    load_plugins(plugins)
     if input_tensor is not None:
         input_shape = tuple(input_tensor.shape)[1:]
     loaded = load(config, overrides).with_input(shape=input_shape, rescale=include_rescaling)

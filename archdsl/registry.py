@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from functools import cached_property, update_wrapper
+from functools import cache, cached_property, update_wrapper
+from importlib.metadata import entry_points
 from typing import Annotated, Any, get_type_hints, overload
 
 from annotated_types import Interval
@@ -110,13 +111,27 @@ def block(
 
 
 def all_blocks() -> Mapping[str, Block]:
-    """Every block by name."""
+    """Every block by name, those of installed distributions included."""
+    _load_installed()
     return _blocks
+
+
+@cache
+def _load_installed() -> None:
+    """Import what installed distributions name in their entry points "archdsl.blocks": modules, or functions."""
+    for entry in entry_points(group="archdsl.blocks"):
+        try:
+            found = entry.load()
+        except Exception as error:
+            message = f"importing the installed plugin '{entry.name}' fails: {type(error).__name__}: {error}"
+            raise fail("plugin", message) from error
+        if inspect.isfunction(found):
+            block(found, name=entry.name)
 
 
 def get_block(name: str) -> Block:
     """The block called `name`. Raises ArchError that lists what there is."""
-    found = _blocks.get(name)
+    found = _blocks.get(name) or all_blocks().get(name)  # installed ones are looked for when one is asked for
     if found is None:
         message = f"no block '{name}'; {one_of(sorted(_blocks))}"
         raise fail("unknown-block", message, hint=did_you_mean(name, _blocks))

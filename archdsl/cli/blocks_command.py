@@ -7,7 +7,7 @@ import inspect
 import click
 from click.shell_completion import CompletionItem
 
-from archdsl.cli.common import console
+from archdsl.cli.common import console, plugin_option
 from archdsl.registry import Block, all_blocks, get_block
 
 
@@ -16,6 +16,7 @@ def complete_block(context: click.Context, parameter: click.Parameter, incomplet
 
 
 @click.command("blocks")
+@plugin_option
 @click.argument("name", required=False, shell_complete=complete_block)
 def command(name: str | None) -> None:
     """The blocks there are, or the block NAME with its arguments."""

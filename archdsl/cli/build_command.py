@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from archdsl.api import build_from_config, compile_config
-from archdsl.cli.common import config_argument, import_keras, overrides_argument, progress
+from archdsl.cli.common import config_argument, import_keras, overrides_argument, plugin_option, progress
 from archdsl.errors import Mark, fail
 from archdsl.files import written_whole
 
 
 @click.command("build")
+@plugin_option
 @config_argument
 @overrides_argument
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The .keras file to write.")

@@ -15,6 +15,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from archdsl.errors import ArchError, fail
+from archdsl.plugins import load_plugins
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,6 +37,18 @@ def size_option(function: Decorated) -> Decorated:
     """--size 640, --size 480x640, --size any."""
     help_text = "Image size: a side, HEIGHTxWIDTH, or 'any'."
     return click.option("--size", default="640", show_default=True, callback=_size, help=help_text)(function)
+
+
+def plugin_option(function: Decorated) -> Decorated:
+    """--plugin my_blocks.py, loaded before anything else of the command."""
+    help_text = "A Python file or module whose blocks may be used. Its code is run."
+    return click.option("--plugin", multiple=True, callback=_load, expose_value=False, is_eager=True, help=help_text)(
+        function
+    )
+
+
+def _load(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> None:
+    load_plugins(value)
 
 
 def _size(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int | None, int | None]:

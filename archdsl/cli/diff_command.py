@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from archdsl.cli.common import complete_config, console, size_option
+from archdsl.cli.common import complete_config, console, plugin_option, size_option
 from archdsl.compiler import compile_graph
 from archdsl.loader import load
 from archdsl.report import Report, count_text, report, shape_text
@@ -16,6 +16,7 @@ ABSENT = "–"
 
 
 @click.command("diff")
+@plugin_option
 @click.argument("first", metavar="A", shell_complete=complete_config)
 @click.argument("second", metavar="B", shell_complete=complete_config)
 @size_option

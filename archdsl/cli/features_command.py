@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
-from archdsl.cli.common import complete_config, complete_override, import_keras, progress
+from archdsl.cli.common import complete_config, complete_override, import_keras, plugin_option, progress
 from archdsl.compiler import compile_graph
 from archdsl.features import check_paths, draw_features, pyramid, read_model
 from archdsl.loader import load
 
 
 @click.command("features")
+@plugin_option
 @click.argument("config", metavar="CONFIG_OR_MODEL", shell_complete=complete_config)
 @click.argument("image", type=click.Path(path_type=Path))
 @click.argument("overrides", nargs=-1, metavar="[OVERRIDE]...", shell_complete=complete_override)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 import yaml
 
-from archdsl.cli.common import config_argument, overrides_argument
+from archdsl.cli.common import config_argument, overrides_argument, plugin_option
 from archdsl.compiler import compile_graph
 from archdsl.loader import load
 
 
 @click.command("resolve")
+@plugin_option
 @config_argument
 @overrides_argument
 def command(config: str, overrides: tuple[str, ...]) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
-from archdsl.cli.common import config_argument, console, overrides_argument, print_json, size_option
+from archdsl.cli.common import config_argument, console, overrides_argument, plugin_option, print_json, size_option
 from archdsl.compiler import compile_graph
 from archdsl.loader import load
 from archdsl.report import report
 
 
 @click.command("show")
+@plugin_option
 @config_argument
 @overrides_argument
 @size_option

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from archdsl.cli.common import complete_config
+from archdsl.cli.common import complete_config, plugin_option
 from archdsl.compiler import compile_graph
 from archdsl.errors import ArchError
 from archdsl.expect import check_expectations
@@ -15,6 +15,7 @@ from archdsl.report import report
 
 
 @click.command("validate")
+@plugin_option
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=complete_config)
 def command(files: tuple[str, ...]) -> None:
     """Check config FILEs, their costs against their `expect:` included. Nothing is built."""

@@ -1,0 +1,81 @@
+"""Blocks of a user's own: from a file, a module, an installed distribution."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+import archdsl
+from archdsl import registry
+
+Write = Callable[[str, str], Path]
+
+PLUGIN = '''
+from archdsl import block
+from archdsl.ops import Conv2D
+
+
+@block
+def narrow(x, *, ratio: float = 0.5):
+    """Fewer channels. (H, W, C) -> (H, W, ratio C)."""
+    return Conv2D(int(x.channels * ratio))(x)
+'''
+CONFIG = "input: {shape: [8, 8, 4]}\nstages: {a: {body: {block: narrow}}}\n"
+
+
+@pytest.fixture(autouse=True)
+def own_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Blocks that a test registers are gone after it."""
+    monkeypatch.setattr(registry, "_blocks", dict(registry.all_blocks()))
+    registry._load_installed.cache_clear()
+    yield
+    registry._load_installed.cache_clear()
+
+
+def test_a_file_brings_its_blocks(write: Write) -> None:
+    config, plugin = write("net.yaml", CONFIG), write("my_blocks.py", PLUGIN)
+    with pytest.raises(archdsl.ArchError, match="no block 'narrow'"):
+        archdsl.analyze(config)
+    assert archdsl.compile_config(config, plugins=[plugin]).output.channels == 2
+    again = archdsl.analyze(config, input_shape=(8, 8, 4), plugins=[str(plugin)])  # not defined twice
+    assert again.params == 8
+
+
+@pytest.mark.parametrize("command", [["show", "net.yaml"], ["resolve", "net.yaml"], ["validate", "net.yaml"]])
+def test_the_command_line_takes_plugins(
+    command: list[str], write: Write, run: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    write("net.yaml", CONFIG), write("my_blocks.py", PLUGIN)
+    assert run(*command, "--plugin", "my_blocks.py").returncode == 0
+    assert "no block 'narrow'" in run(*command).stderr
+
+
+def test_an_installed_distribution_brings_its_blocks(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(write("installed_blocks.py", PLUGIN).parent)
+    installed = [EntryPoint("mine", "installed_blocks", "archdsl.blocks")]
+    monkeypatch.setattr(registry, "entry_points", lambda group: installed if group == "archdsl.blocks" else [])
+    assert archdsl.compile_config(write("net.yaml", CONFIG)).output.channels == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "fact"),
+    [
+        ("import no_such_module\n", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("def broken(:\n", "SyntaxError"),
+        (PLUGIN.replace("narrow", "c2f"), "block 'c2f' is defined twice"),
+    ],
+)
+def test_a_plugin_that_fails_says_why(text: str, fact: str, write: Write) -> None:
+    with pytest.raises(archdsl.ArchError, match=fact):
+        archdsl.analyze("resnet18_v2", plugins=[write("bad.py", text)])
+
+
+def test_a_missing_plugin_is_named() -> None:
+    with pytest.raises(archdsl.ArchError, match=r"none\.py: error\[missing-file\]"):
+        archdsl.analyze("resnet18_v2", plugins=["none.py"])
+    with pytest.raises(archdsl.ArchError, match="no_such_module"):
+        archdsl.analyze("resnet18_v2", plugins=["no_such_module"])
