@@ -8,7 +8,7 @@ from typing import NamedTuple
 from archdsl.errors import did_you_mean, fail, one_of
 from archdsl.folders import find_config, preset_names, read_file
 from archdsl.loader import load
-from archdsl.schema import ConfigSchema, PublishedSchema
+from archdsl.schema import PublishedSchema
 
 
 class PresetInfo(NamedTuple):
@@ -38,17 +38,17 @@ def preset_info(name: str) -> PresetInfo:
     if name not in preset_names():
         hint = did_you_mean(name, preset_names())
         raise fail("unknown-preset", f"no preset '{name}'; {one_of(preset_names())}", hint=hint)
-    config = ConfigSchema.model_validate(load(name).values)
+    values = load(name).values
     published = _published_in(name)
     return PresetInfo(
         name=name,
-        description=config.description,
-        params=config.expect.params,
+        description=values.get("description", ""),
+        params=(values.get("expect") or {}).get("params"),
         has_weights=published.url is not None,
         weights_url=published.url,
         weights_sha256=published.sha256,
         kaggle_handle=published.kaggle,
-        source=config.source,
+        source=values.get("source", ""),
     )
 
 
