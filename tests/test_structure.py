@@ -12,7 +12,7 @@ import archdsl
 PACKAGE = Path(archdsl.__file__).parent
 
 ORDER = [
-    *["errors", "ir", "ops", "conventions", "registry", "blocks", "files", "order", "source", "folders"],
+    *["errors", "ir", "ops", "conventions", "registry", "plugins", "blocks", "files", "order", "source", "folders"],
     *[
         "inheritance",
         "overrides",
@@ -26,7 +26,7 @@ ORDER = [
         "budget",
         "compiler",
     ],
-    *["report", "expect", "presets", "keras_cv", "emit", "weights", "api", "models", "features"],
+    *["passes", "report", "expect", "presets", "keras_cv", "emit", "fusion", "weights", "api", "models", "features"],
     *["__init__", "cli", "__main__"],
 ]
 
