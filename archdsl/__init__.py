@@ -15,6 +15,7 @@ from archdsl.registry import block
 if TYPE_CHECKING:
     from archdsl import models as models
     from archdsl.emit import Backbone as Backbone
+    from archdsl.fusion import fuse as fuse
 
 __version__ = "0.1.0"
 
@@ -33,9 +34,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """`Backbone` and `models` hold Keras classes, so that Keras is imported when they are asked for."""
+    """`Backbone`, `fuse` and `models` need Keras, so that it is imported when they are asked for."""
     if name == "Backbone":
         return importlib.import_module("archdsl.emit").Backbone
+    if name == "fuse":
+        return importlib.import_module("archdsl.fusion").fuse
     if name == "models":
         return importlib.import_module("archdsl.models")
     raise AttributeError(f"module 'archdsl' has no attribute '{name}'")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from archdsl.compiler import compile_graph
 from archdsl.errors import did_you_mean, fail, one_of
 from archdsl.ir import Graph
 from archdsl.loader import load
+from archdsl.passes import run_passes
 
 
 @keras.saving.register_keras_serializable("archdsl")
@@ -24,12 +25,20 @@ class Backbone(keras.Model):  # type: ignore[misc]
     loaded; `to_keras()` gives a model that does not.
     """
 
-    def __init__(self, graph: Graph, config: Mapping[str, Any], input_tensor: Any = None, **kwargs: Any):
+    def __init__(
+        self,
+        graph: Graph,
+        config: Mapping[str, Any],
+        input_tensor: Any = None,
+        passes: Sequence[str] = (),
+        **kwargs: Any,
+    ):
         tensors = emit(graph, input_tensor)
         super().__init__(
             inputs=tensors[graph.input.name], outputs=tensors[graph.output.name], **{"name": graph.name, **kwargs}
         )
         self._graph = graph
+        self._passes = tuple(passes)
         self._config_json = json.dumps(config)  # as text: Keras would wrap a mapping and hide that it is plain
         self._levels = _Untracked({level: tensors[node.name] for level, node in graph.levels.items()})
         self._side_layers = _side_layers(graph, tensors)  # Keras finds them here, and saves and trains them too
@@ -38,6 +47,11 @@ class Backbone(keras.Model):  # type: ignore[misc]
     def graph(self) -> Graph:
         """The graph it was emitted from."""
         return self._graph
+
+    @property
+    def passes(self) -> tuple[str, ...]:
+        """Names of the passes between the config's graph and this one; none unless it is fused."""
+        return tuple(self._passes)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -74,13 +88,16 @@ class Backbone(keras.Model):  # type: ignore[misc]
             "trainable": self.trainable,
             "dtype": self.dtype_policy.name,
             "config": self.config,
+            "passes": list(self.passes),
         }
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Backbone:
         loaded = load(config["config"])
+        passes = config.get("passes", ())
+        graph, _ = run_passes(compile_graph(loaded), names=passes)
         with _dtype_policy(config["dtype"]):
-            model = cls(compile_graph(loaded), loaded.resolved, name=config["name"])
+            model = cls(graph, loaded.resolved, passes=passes, name=config["name"])
         model.trainable = config["trainable"]
         return model
 

@@ -19,7 +19,10 @@ from archdsl.files import written_whole
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The .keras file to write.")
 @click.option("--weights", type=click.Path(), help="Weights to load, a *.weights.h5 file of this architecture.")
 @click.option("--plain", is_flag=True, help="Write a plain Keras model, which loads where archdsl is not installed.")
-def command(config: str, overrides: tuple[str, ...], output: Path, weights: str | None, plain: bool) -> None:
+@click.option("--fuse", is_flag=True, help="Fold batch norms, padding and branches into convolutions, for inference.")
+def command(
+    config: str, overrides: tuple[str, ...], output: Path, weights: str | None, plain: bool, fuse: bool
+) -> None:
     """Build CONFIG and write it as a Keras model file."""
     if output.suffix != ".keras":
         raise fail("output", "a model file is named *.keras", mark=Mark(str(output)))
@@ -28,6 +31,11 @@ def command(config: str, overrides: tuple[str, ...], output: Path, weights: str 
     with written_whole(output) as partial:
         with progress(f"building {config}"):
             model = build_from_config(config, overrides, weights=weights)
+        if fuse:
+            from archdsl.fusion import fuse as fuse_model
+
+            with progress(f"fusing {config}"):
+                model = fuse_model(model)
         with progress(f"writing {output}"):
             (model.to_keras() if plain else model).save(partial)
     size = output.stat().st_size / 2**20

@@ -1,0 +1,416 @@
+"""Fusing: the same numbers from fewer layers and parameters, or no model at all."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from oracle import assign, random_images, random_values, settle
+
+import archdsl
+from archdsl import fusion
+from archdsl.ir import Graph, Layout, Node, TensorType, verify
+from archdsl.ops import (
+    Activation,
+    Add,
+    BatchNorm,
+    Conv2D,
+    DepthwiseConv2D,
+    GroupNorm,
+    Input,
+    Op,
+    Pad,
+    Rescale,
+    SpaceToDepth,
+)
+from archdsl.passes import PASSES, run_passes
+from archdsl.passes.fold_batch_norm import fold_batch_norm
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+REP = {
+    "conventions": {"activation": "silu", "padding": "symmetric"},
+    "stem": {"conv": {"block": "conv_bn_act", "width": 8, "kernel": 3, "stride": 2}},
+    "stage_defaults": {"down": {"block": "rep_conv", "stride": 2}, "body": {"block": "rep_conv"}, "depth": 2},
+    "stages": {"p2": {"width": 8}, "p3": {"width": 12}},
+    "outputs": ["p2", "p3"],
+}
+
+SIDE_LEVEL = "+stages.side={width: 8, down: null, depth: 1, body: {block: conv_bn_act, from: p2}}"
+EXTRAS = "+stages.p3.post={se: {block: squeeze_excite}, cbam: {block: cbam}, ghost: {block: ghost_conv, width: 8}}"
+
+
+def trained(config: Any, *overrides: str) -> archdsl.Backbone:
+    """A model with every weight and every statistic away from its start, and activations of a usual size."""
+    keras.utils.set_random_seed(0)
+    model = archdsl.build_from_config(config, overrides)
+    generator = np.random.default_rng(0)
+    layers = [layer for layer in fusion._all_levels(model).layers if layer.weights]
+    for layer in layers:
+        assign(layer, {weight.name: random_values(weight, layer, generator) for weight in layer.weights})
+    settle(model, [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)], generator)
+    return model
+
+
+def largest_relative_difference(model: archdsl.Backbone, fused: archdsl.Backbone, sides: tuple[int, int]) -> float:
+    """Over all levels and the last feature map, each against its own largest value."""
+    image = random_images(np.random.default_rng(1), *sides)
+    pairs = [(model(image), fused(image))]
+    expected, received = model.features(model.graph.levels)(image), fused.features(model.graph.levels)(image)
+    pairs += [(expected[level], received[level]) for level in expected]
+    return max(fusion.relative_difference(np.asarray(first), np.asarray(second)) for first, second in pairs)
+
+
+def kinds(graph: Graph) -> Counter[str]:
+    return Counter(type(node.op).__name__ for node in graph.nodes)
+
+
+MODELS: dict[str, tuple[Any, list[str], dict[str, int]]] = {
+    # what is fused, and how many operations of these kinds are left
+    "YOLOv8": ("yolo_v8_xs_backbone", [], {"BatchNorm": 0, "Rescale": 0, "Pad": 5}),  # five of stride 2
+    "CSPDarkNet": ("csp_darknet_tiny", [], {"BatchNorm": 0, "Rescale": 0}),
+    "CSPDarkNet, dense": ("csp_darknet_tiny", ["stage_defaults.body.depthwise=false"], {"BatchNorm": 0, "Rescale": 0}),
+    "ResNetV2": ("resnet18_v2", [], {"BatchNorm": 9, "Rescale": 0}),  # one before each of 8 blocks, one at the end
+    "Darknet-53": ("darknet53_backbone", [], {"BatchNorm": 0, "Rescale": 0}),
+    "YOLOv9": ("yolo_v9_s_backbone", [], {"BatchNorm": 0, "Rescale": 0}),
+    "RepConv": (REP, [], {"BatchNorm": 0, "Pad": 3, "Conv2D": 7, "Add": 0}),
+    "RepConv, same": (REP, ["conventions.padding=same"], {"BatchNorm": 0, "Conv2D": 9, "Add": 2}),
+    "RepConv, no norm": (REP, ["+conventions.norm={kind: none}"], {"Conv2D": 7, "Add": 0}),
+    "RepConv, group norm": (REP, ["+conventions.norm={kind: group, groups: 4}"], {"GroupNorm": 17, "Add": 6}),
+    "RepConv, groups": (REP, ["+stage_defaults.body.groups=4"], {"BatchNorm": 0, "Conv2D": 7, "Add": 0}),
+    "a level beside the output": (REP, [SIDE_LEVEL], {"BatchNorm": 0, "Conv2D": 8}),
+    "attention and ghosts": (REP, [EXTRAS], {"BatchNorm": 0}),
+    "no rescaling": (REP, ["+input.rescale=false"], {"BatchNorm": 0, "Conv2D": 7}),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_fused_model_gives_the_same_numbers_with_fewer_layers(name: str) -> None:
+    config, overrides, left = MODELS[name]
+    model = trained(config, *overrides)
+    fused = archdsl.fuse(model)
+    assert largest_relative_difference(model, fused, (96, 160)) < 1e-4
+    counts = kinds(fused.graph)
+    assert {kind: counts[kind] for kind in left} == left
+    assert len(fused.graph.nodes) < len(model.graph.nodes)
+    assert fused.count_params() == sum(weight.size for node in fused.graph.nodes for weight in node.weights)
+
+
+def test_parameters_are_one_kernel_and_one_bias_a_filter() -> None:
+    fused = archdsl.fuse(trained("yolo_v8_xs_backbone"))
+    norms = [node for node in archdsl.compile_config("yolo_v8_xs_backbone").nodes if isinstance(node.op, BatchNorm)]
+    channels = sum(norm.channels for norm in norms)
+    assert channels == 2512  # four parameters each before, one after
+    assert fused.count_params() == 1_277_680 - 3 * 2512 == 1_270_144
+
+
+def test_a_rep_conv_is_one_convolution_in_the_end() -> None:
+    model = trained(REP)
+    down = [node for node in model.graph.nodes if node.name.startswith("p2_down")]
+    assert sum(weight.size for node in down for weight in node.weights) == (9 + 1) * 8 * 8 + 2 * 4 * 8
+    stem = 9 * 3 * 8 + 8
+    p2, p3 = 3 * (9 * 8 * 8 + 8), (9 * 8 * 12 + 12) + 2 * (9 * 12 * 12 + 12)
+    assert archdsl.fuse(model).count_params() == stem + p2 + p3
+
+
+def test_the_levels_and_the_names_are_those_of_the_config() -> None:
+    model = trained("yolo_v9_s_backbone")
+    fused = archdsl.fuse(model)
+    assert list(fused.graph.levels) == list(model.graph.levels)
+    assert fused.graph.outputs == model.graph.outputs
+    assert fused.pyramid_level_inputs == model.pyramid_level_inputs
+    assert (fused.name, fused.config) == (model.name, model.config)
+    origins = {node.name: node.origin for node in model.graph.nodes}
+    assert all(node.origin == origins[node.name] for node in fused.graph.nodes)
+    for layer in fused.layers:
+        assert type(layer).__module__.startswith("keras.")
+
+
+def test_the_model_before_is_not_touched() -> None:
+    model = trained(REP)
+    weights, graph = model.get_weights(), str(model.graph)
+    archdsl.fuse(model)
+    assert str(model.graph) == graph
+    assert all(np.array_equal(old, new) for old, new in zip(weights, model.get_weights(), strict=True))
+
+
+def test_fusing_again_changes_nothing() -> None:
+    fused = archdsl.fuse(trained(REP))
+    assert archdsl.fuse(fused) is fused
+    graph, _ = run_passes(fused.graph)
+    assert graph is fused.graph
+
+
+def test_saved_in_safe_mode_it_gives_the_same(tmp_path: Path) -> None:
+    fused = archdsl.fuse(trained(REP))
+    fused.save(tmp_path / "fused.keras")
+    loaded = keras.saving.load_model(tmp_path / "fused.keras", safe_mode=True)
+    assert str(loaded.graph) == str(fused.graph)
+    assert loaded.passes == tuple(PASSES)
+    assert archdsl.fuse(loaded) is loaded
+    assert largest_relative_difference(loaded, fused, (64, 96)) == 0
+
+
+def test_its_plain_copy_loads_where_archdsl_is_not(tmp_path: Path) -> None:
+    fused = archdsl.fuse(trained(REP))
+    image = random_images(np.random.default_rng(0), 64, 96)
+    fused.to_keras().save(tmp_path / "plain.keras")
+    np.save(tmp_path / "image.npy", image)
+    np.save(tmp_path / "expected.npy", np.asarray(fused(image)))
+    program = """
+import sys
+sys.modules["archdsl"] = None  # importing it fails
+import keras, numpy as np
+model = keras.saving.load_model("plain.keras", safe_mode=True)
+assert np.abs(np.asarray(model(np.load("image.npy"))) - np.load("expected.npy")).max() == 0
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path)
+
+
+def test_an_unknown_pass_in_a_file_is_refused() -> None:
+    config = archdsl.fuse(trained(REP)).get_config()
+    with pytest.raises(archdsl.ArchError, match="no pass 'fold_time'; expected one of: fold_rescale"):
+        archdsl.Backbone.from_config({**config, "passes": ["fold_time"]})
+
+
+def forgetful(graph: Graph, weights: Any) -> Any:
+    """Folds the batch norms, but loses a tenth of one bias on the way."""
+    folded, arrays = fold_batch_norm(graph, weights)
+    if arrays is None or folded is graph:
+        return folded, arrays
+    kernel, bias = arrays["stem_conv_conv"]
+    return folded, {**arrays, "stem_conv_conv": (kernel, 0.9 * bias)}
+
+
+def test_a_fold_that_changes_the_numbers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = trained(REP)
+    monkeypatch.setitem(PASSES, "fold_batch_norm", forgetful)
+    with pytest.raises(archdsl.ArchError) as caught:
+        archdsl.fuse(model)
+    assert [problem.code for problem in caught.value.problems] == ["fuse"] * 3
+    assert "level P2 of" in caught.value.problems[1].message
+
+
+def test_a_model_that_gives_no_numbers_is_refused() -> None:
+    model = trained(REP)
+    layer = model.get_layer("stem_conv_conv")
+    layer.set_weights([np.full(layer.kernel.shape, np.nan)])
+    with pytest.raises(archdsl.ArchError, match="differs by nan"):
+        archdsl.fuse(model)
+
+
+def test_only_a_backbone_is_fused() -> None:
+    with pytest.raises(archdsl.ArchError, match=r"is no archdsl\.Backbone"):
+        archdsl.fuse(archdsl.build_from_config(REP).to_keras())
+
+
+def test_a_model_of_lower_precision_stays_one() -> None:
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = trained(REP)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    fused = archdsl.fuse(model)
+    assert fused.dtype_policy.name == "mixed_float16"
+    assert largest_relative_difference(model, fused, (64, 96)) < 0.02
+
+
+def test_keras_cvs_classes_are_fused_too() -> None:
+    model = archdsl.models.YOLOV8Backbone([8, 8, 16, 16], [1, 1, 1, 1], include_rescaling=True, input_shape=(64, 64, 3))
+    fused = archdsl.fuse(model)
+    assert largest_relative_difference(model, fused, (64, 64)) < 1e-4
+    assert list(fused.pyramid_level_inputs) == ["P2", "P3", "P4", "P5"]
+
+
+# Single graphs, where a fold is exact and where it is not
+
+
+def graph_of(output: Node, **levels: Node) -> Graph:
+    layout = Layout()
+    end = layout.place(output)
+    placed = {level: layout.place(node) for level, node in levels.items()}
+    graph = Graph("net", tuple(layout.nodes), end, placed, tuple(placed))
+    verify(graph)
+    return graph
+
+
+def random_weights(graph: Graph) -> dict[str, tuple[np.ndarray, ...]]:
+    generator = np.random.default_rng(0)
+    return {
+        node.name: tuple(generator.uniform(0.5, 1.5, weight.shape) for weight in node.weights)
+        for node in graph.nodes
+        if node.weights
+    }
+
+
+def values(graph: Graph, weights: Any, image: np.ndarray) -> np.ndarray:
+    from archdsl.emit import emit
+
+    tensors = emit(graph)
+    model = keras.Model(tensors[graph.input.name], tensors[graph.output.name])
+    for name, arrays in weights.items():
+        model.get_layer(name).set_weights(arrays)
+    return np.asarray(model(image))
+
+
+def image_of(channels: int = 4, height: int | None = 9, image_width: int | None = 12) -> Node:
+    return Input(TensorType(height, image_width, channels))(name="input")
+
+
+def branches(kernel: int, dilation: int = 1, *, op: Callable[..., Op] = Conv2D, pad: int | None = None) -> Node:
+    """kernel × kernel + 1 × 1 + identity, of four channels. A `pad` stands before the first."""
+    x = image_of()
+    shape = {"filters": 4} if op is Conv2D else {}
+    padded = x if pad is None else Pad(pad)(x, name="pad")
+    padding = "same" if pad is None else "valid"
+    dense = BatchNorm()(op(**shape, kernel=kernel, dilation=dilation, padding=padding)(padded, name="dense"), name="a")
+    pointwise = BatchNorm()(op(**shape, kernel=1)(x, name="pointwise"), name="b")
+    return Add()(dense, pointwise, BatchNorm()(x, name="c"), name="sum")
+
+
+def rescaled(scale: float, offset: float, *then: Op) -> Node:
+    x = Rescale(scale, offset)(image_of(height=8), name="rescale")
+    for number, op in enumerate(then):
+        x = op(x, name=f"then_{number}")
+    return x
+
+
+def plus_itself(x: Node, *, active: bool) -> Node:
+    deep = Conv2D(4, 3)(x, name="conv")
+    return Add()(x, Activation("relu")(deep, name="act") if active else deep, name="sum")
+
+
+EXACT: dict[str, tuple[Node, dict[str, int]]] = {
+    "three branches": (branches(3), {"Input": 1, "Conv2D": 1}),
+    "three branches, padded": (branches(3, pad=1), {"Input": 1, "Conv2D": 1}),
+    "a wide dilated kernel": (branches(5, 2, pad=4), {"Input": 1, "Conv2D": 1}),
+    "depthwise branches": (branches(3, op=DepthwiseConv2D), {"Input": 1, "DepthwiseConv2D": 1}),
+    "an even kernel": (branches(2), {"Input": 1, "Conv2D": 2, "BatchNorm": 1, "Add": 1}),
+    "a residual without activation": (plus_itself(image_of(), active=False), {"Input": 1, "Conv2D": 1}),
+    "a residual with activation": (
+        plus_itself(image_of(), active=True),
+        {"Input": 1, "Conv2D": 1, "Activation": 1, "Add": 1},
+    ),
+    "two norms in a row": (
+        BatchNorm()(BatchNorm()(Conv2D(4, 3)(image_of(), name="conv"), name="one"), name="two"),
+        {"Input": 1, "Conv2D": 1},
+    ),
+    "a norm after a sum": (BatchNorm()(branches(3), name="last"), {"Input": 1, "Conv2D": 1}),
+    "group norm": (
+        GroupNorm(2)(Conv2D(4, 3)(image_of(), name="conv"), name="norm"),
+        {"Input": 1, "Conv2D": 1, "GroupNorm": 1},
+    ),
+    "a pad that is too wide": (
+        Conv2D(4, 3, padding="valid")(Pad(2)(image_of(), name="pad"), name="conv"),
+        {"Input": 1, "Pad": 1, "Conv2D": 1},
+    ),
+    "a pad before a stride": (
+        Conv2D(4, 3, 2, "valid")(Pad(1)(image_of(), name="pad"), name="conv"),
+        {"Input": 1, "Pad": 1, "Conv2D": 1},
+    ),
+    "a scale through padding": (
+        rescaled(0.1, 0, Pad(1), Conv2D(4, 3, 2, "valid")),
+        {"Input": 1, "Pad": 1, "Conv2D": 1},
+    ),
+    "a scale through focus": (
+        rescaled(0.1, 0, SpaceToDepth(), Conv2D(4, 3)),
+        {"Input": 1, "SpaceToDepth": 1, "Conv2D": 1},
+    ),
+    "an offset without padding": (rescaled(0.1, 1, Conv2D(4, 3, padding="valid")), {"Input": 1, "Conv2D": 1}),
+    "an offset before depthwise": (
+        rescaled(0.1, 1, DepthwiseConv2D(3, padding="valid", bias=True)),
+        {"Input": 1, "DepthwiseConv2D": 1},
+    ),
+    "an offset before padding": (rescaled(0.1, 1, Conv2D(4, 3)), {"Input": 1, "Rescale": 1, "Conv2D": 1}),
+    "an offset before a pad": (
+        rescaled(0.1, 1, Pad(1), Conv2D(4, 3, 2, "valid")),
+        {"Input": 1, "Rescale": 1, "Pad": 1, "Conv2D": 1},
+    ),
+    "a scale before an activation": (
+        rescaled(0.1, 0, Activation("silu"), Conv2D(4, 3)),
+        {"Input": 1, "Rescale": 1, "Activation": 1, "Conv2D": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_what_can_be_folded_exactly_is_and_nothing_else(name: str) -> None:
+    output, left = EXACT[name]
+    graph = graph_of(output)
+    weights = random_weights(graph)
+    fused, folded = run_passes(graph, weights)
+    assert dict(kinds(fused)) == left
+    image = np.random.default_rng(1).normal(0, 1, (2, 9 if graph.input.type.height == 9 else 8, 12, 4))
+    expected, received = values(graph, weights, image), values(fused, folded, image)
+    assert fusion.relative_difference(expected, received) < 1e-5
+    assert str(run_passes(graph)[0]) == str(fused)  # the same graph without weights
+
+
+def test_what_is_read_elsewhere_or_is_a_level_stays() -> None:
+    conv = Conv2D(4, 3)(image_of(), name="conv")
+    norm = BatchNorm()(conv, name="norm")
+    assert kinds(run_passes(graph_of(norm, P1=conv))[0])["BatchNorm"] == 1
+    assert kinds(run_passes(graph_of(Add()(norm, conv, name="sum")))[0])["BatchNorm"] == 1
+    assert kinds(run_passes(graph_of(norm, P1=norm))[0])["BatchNorm"] == 0
+    assert kinds(run_passes(graph_of(norm, P1=graph_input(norm)))[0])["BatchNorm"] == 0
+    scaled = Rescale(0.1)(image_of(), name="rescale")
+    assert kinds(run_passes(graph_of(Conv2D(4, 3)(scaled, name="conv"), P0=scaled))[0])["Rescale"] == 1
+
+
+def graph_input(node: Node) -> Node:
+    while node.inputs:
+        node = node.inputs[0]
+    return node
+
+
+@pytest.mark.parametrize("preset", [preset.name for preset in archdsl.list_presets()])
+def test_every_preset_fuses_to_a_smaller_graph_of_the_same_maps(preset: str) -> None:
+    before = archdsl.compile_config(preset, input_shape=(256, 256, 3))
+    after, _ = run_passes(before)
+    verify(after)
+    assert len(after.nodes) < len(before.nodes)
+    assert {level: node.type for level, node in after.levels.items()} == {
+        level: node.type for level, node in before.levels.items()
+    }
+    assert after.outputs == before.outputs
+
+
+# The command line
+
+
+def test_show_counts_the_fused_graph(run: Run) -> None:
+    result = run("show", "yolo_v8_xs_backbone", "--fuse", "--json")
+    assert result.returncode == 0, result.stderr
+    data = json.loads(result.stdout)
+    assert data["params"] == data["trainable_params"] == 1_270_144
+    assert "batch_norm" not in {node["op"] for node in data["nodes"]}
+    assert "1,270,144 parameters" in run("show", "yolo_v8_xs_backbone", "--fuse").stdout
+
+
+def test_show_fused_imports_neither_keras_nor_numpy() -> None:
+    program = """
+import sys
+from archdsl.cli import cli
+cli(["show", "yolo_v9_s_backbone", "--fuse"], standalone_mode=False)
+assert not {"keras", "tensorflow", "numpy"} & set(sys.modules), "imported too early"
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_build_writes_a_fused_model(run: Run, tmp_path: Path, plain: bool) -> None:
+    flags = ["--plain"] if plain else []
+    result = run("build", "yolo_v8_xs_backbone", "--fuse", "-o", "model.keras", *flags)
+    assert result.returncode == 0, result.stderr
+    assert "1,270,144 parameters" in result.stdout
+    model = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    assert model.count_params() == 1_270_144
+    assert not any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers)
