@@ -248,8 +248,8 @@ class Pad(Op):
 
 
 @dataclass(frozen=True)
-class MaxPool(Op):
-    """Largest value of each window. (H, W, C) -> (H', W', C)."""
+class Pool(Op):
+    """A window that slides over each channel alone. (H, W, C) -> (H', W', C)."""
 
     size: int = 2
     stride: int = 2
@@ -257,43 +257,43 @@ class MaxPool(Op):
 
     def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
         return pooled(x, self.size, self.stride, 1, self.padding)
+
+
+@dataclass(frozen=True)
+class MaxPool(Pool):
+    """Largest value of each window. (H, W, C) -> (H', W', C)."""
 
     def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
         return keras.layers.MaxPooling2D(self.size, self.stride, self.padding, name=name)(*inputs)
 
 
 @dataclass(frozen=True)
-class AvgPool(Op):
+class AvgPool(Pool):
     """Mean of each window; what lies outside the image does not count. (H, W, C) -> (H', W', C)."""
-
-    size: int = 2
-    stride: int = 2
-    padding: Padding = "same"
-
-    def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
-        return pooled(x, self.size, self.stride, 1, self.padding)
 
     def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
         return keras.layers.AveragePooling2D(self.size, self.stride, self.padding, name=name)(*inputs)
 
 
 @dataclass(frozen=True)
-class GlobalAvgPool(Op):
-    """Mean of each channel over the whole map. (H, W, C) -> (1, 1, C). Keeps the stride of the map it sums up."""
+class GlobalPool(Op):
+    """One value for each channel. (H, W, C) -> (1, 1, C). Keeps the stride of the map it sums up."""
 
     def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
         return x._replace(height=1, image_width=1)
+
+
+@dataclass(frozen=True)
+class GlobalAvgPool(GlobalPool):
+    """Mean of each channel over the whole map. (H, W, C) -> (1, 1, C)."""
 
     def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
         return keras.layers.GlobalAveragePooling2D(keepdims=True, name=name)(*inputs)
 
 
 @dataclass(frozen=True)
-class GlobalMaxPool(Op):
-    """Largest value of each channel in the whole map. (H, W, C) -> (1, 1, C). Keeps the stride of the map."""
-
-    def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
-        return x._replace(height=1, image_width=1)
+class GlobalMaxPool(GlobalPool):
+    """Largest value of each channel in the whole map. (H, W, C) -> (1, 1, C)."""
 
     def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
         return keras.layers.GlobalMaxPooling2D(keepdims=True, name=name)(*inputs)
