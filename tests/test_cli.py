@@ -117,6 +117,7 @@ def test_a_failed_build_leaves_nothing(run: Run, tmp_path: Path) -> None:
 BAD_CALLS: dict[str, tuple[list[str], list[str]]] = {
     "missing file": (["show", "none.yaml"], ["none.yaml: error[missing-file]"]),
     "unknown preset": (["show", "yolo_v8_s_backbon"], ["did you mean 'yolo_v8_s_backbone'?"]),
+    "preset without separators": (["show", "yolov8s"], ["did you mean 'yolo_v8_s_backbone'?"]),
     "unknown command": (["shwo"], ["did you mean 'show'?"]),
     "broken YAML": (["show", "broken.yaml"], ["broken.yaml:1:10: error[syntax]", "close this bracket"]),
     "unknown key": (["show", "resnet18_v2", "+stages.p3.widht=3"], ["<override 1>", "did you mean 'width'?"]),
