@@ -75,14 +75,16 @@ def fail(code: str, message: str, *, mark: Mark | None = None, path: str = "", h
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint with the nearest known word, or nothing. Its letters and digits count: yolov8s is yolo_v8_s_backbone."""
-    by_letters = {_letters(name): name for name in known}
+    by_letters: dict[str, str] = {}
+    for name in known:
+        by_letters[_letters(name)] = name
+        by_letters.setdefault(_letters(name).removesuffix("backbone"), name)  # most presets end so, and nobody types it
     near = difflib.get_close_matches(_letters(word), by_letters, n=1, cutoff=0.6)
     return f"did you mean '{by_letters[near[0]]}'?" if near else ""
 
 
 def _letters(word: str) -> str:
-    letters = "".join(letter for letter in word.casefold() if letter not in "_-. ")
-    return letters.removesuffix("backbone")  # most presets end in it, and nobody types it
+    return "".join(letter for letter in word.casefold() if letter not in "_-. ")
 
 
 def one_of(known: Iterable[str], limit: int = 40) -> str:
