@@ -51,9 +51,11 @@ class _Compiler:
         self.results: dict[str, Node] = {}
 
     def begin(self, spec: BackboneSpec) -> Node:
-        x = self.results[INPUT] = self.layout.place(Input(spec.input)(name=INPUT), origin=Origin("input"))
+        """What the stem gets, and `from: input` means: the image, rescaled where the config says so."""
+        x = self.layout.place(Input(spec.input)(name=INPUT), origin=Origin("input"))
         if spec.rescale:
             x = self.layout.place(Rescale()(x, name="rescale"), origin=Origin("input.rescale"))
+        self.results[INPUT] = x
         return x
 
     def stage(self, stage: StageSpec, x: Node) -> Node:

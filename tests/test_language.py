@@ -132,6 +132,12 @@ def test_from_names_a_layer_of_the_stage_a_layer_a_stage_or_the_input() -> None:
     assert named(graph, "extra_body_conv").inputs[0] is graph.levels["P2"]
 
 
+def test_from_input_is_what_the_stem_gets_rescaled_pixels() -> None:
+    extra = "+stages.extra={down: null, body: {block: conv, width: 4, from: input}}"
+    graph = compiled(SMALL, "+input={rescale: true}", extra)
+    assert [source.name for source in named(graph, "extra_body_conv").inputs] == ["rescale"]
+
+
 def test_two_maps_of_different_stride_are_refused_even_at_unknown_size(problems_of: Problems) -> None:
     config = yaml.safe_load(SMALL)
     config["stages"]["p3"]["post"] = {"sum": {"block": "concat", "from": ["p2", "p3_body"]}}
