@@ -11,24 +11,44 @@ import archdsl
 
 PACKAGE = Path(archdsl.__file__).parent
 
-ORDER = [
-    *["errors", "ir", "ops", "conventions", "registry", "plugins", "blocks", "files", "order", "source", "folders"],
-    *[
-        "inheritance",
-        "overrides",
-        "loader",
-        "schema",
-        "json_schema",
-        "validation",
-        "spec",
-        "resolver",
-        "scale",
-        "budget",
-        "compiler",
-    ],
-    *["passes", "report", "expect", "presets", "keras_cv", "emit", "fusion", "weights", "api", "models", "features"],
-    *["__init__", "cli", "__main__"],
-]
+ORDER = """
+errors
+ir
+ops
+conventions
+registry
+plugins
+blocks
+files
+order
+source
+folders
+inheritance
+overrides
+loader
+schema
+json_schema
+validation
+spec
+resolver
+scale
+budget
+compiler
+passes
+report
+expect
+presets
+keras_cv
+emit
+fusion
+weights
+api
+models
+features
+__init__
+cli
+__main__
+""".split()
 
 
 def module_of(path: Path) -> str:
