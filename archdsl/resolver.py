@@ -217,11 +217,12 @@ class _Resolver:
         block = self._block(layer.block, path)
         if block is None:
             return None
-        stated = {**given, **(layer.model_extra or {})}
+        said = {key: value for key, value in (layer.model_extra or {}).items() if value is not None}
+        stated = {**given, **said}
         repeats = None
         if "depth" not in block.parameters:
             repeats = self._repeats(stated.pop("depth", None), path)
-        if "width" not in block.parameters and "width" not in (layer.model_extra or {}):
+        if "width" not in block.parameters and "width" not in said:
             stated.pop("width", None)
         self._check_arguments(block, stated, path)
         self._check_sources(block, layer, path)

@@ -132,6 +132,15 @@ def test_from_names_a_layer_of_the_stage_a_layer_a_stage_or_the_input() -> None:
     assert named(graph, "extra_body_conv").inputs[0] is graph.levels["P2"]
 
 
+def test_an_argument_set_to_null_is_as_if_nobody_had_said_it() -> None:
+    """So that a child can put another block where the parent's had arguments of its own."""
+    family = {"defaults": ["family/csp_darknet", "_self_"]}  # its p5 says `body: {residual: false}`
+    said, unsaid = {"block": "conv_bn_act", "residual": None}, {"kernel": None, "activation": None, "width": None}
+    graphs = [archdsl.compile_config({**family, "stages": {"p5": {"body": body}}}) for body in (said, said | unsaid)]
+    assert str(graphs[0]) == str(graphs[1])
+    assert graphs[0].levels["P5"].channels == 1024
+
+
 def test_from_input_is_what_the_stem_gets_rescaled_pixels() -> None:
     extra = "+stages.extra={down: null, body: {block: conv, width: 4, from: input}}"
     graph = compiled(SMALL, "+input={rescale: true}", extra)
