@@ -14,6 +14,9 @@ from typing import Any
 import keras
 import numpy as np
 
+import archdsl
+from archdsl import fusion
+
 Layers = dict[str, keras.Layer]
 """Layers of keras_cv that own weights, by the name of the node that must get them."""
 
@@ -44,6 +47,27 @@ def copy_weights(theirs: keras.Model, ours: keras.Model, seed: int = 0) -> None:
     settle(theirs, norms, generator)
     for name, layer in pairs.items():
         assign(ours.get_layer(name), values_of(layer))
+
+
+def trained(config: Any, *overrides: str) -> archdsl.Backbone:
+    """A model with every weight and every statistic away from its start, and activations of a usual size."""
+    keras.utils.set_random_seed(0)
+    model = archdsl.build_from_config(config, overrides)
+    generator = np.random.default_rng(0)
+    layers = [layer for layer in fusion._all_levels(model).layers if layer.weights]
+    for layer in layers:
+        assign(layer, {weight.name: random_values(weight, layer, generator) for weight in layer.weights})
+    settle(model, [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)], generator)
+    return model
+
+
+def largest_relative_difference(model: archdsl.Backbone, other: archdsl.Backbone, sides: tuple[int, int]) -> float:
+    """Over all levels and the last feature map, each against its own largest value."""
+    image = random_images(np.random.default_rng(1), *sides)
+    pairs = [(model(image), other(image))]
+    expected, received = model.features(model.graph.levels)(image), other.features(model.graph.levels)(image)
+    pairs += [(expected[level], received[level]) for level in expected]
+    return max(fusion.relative_difference(np.asarray(first), np.asarray(second)) for first, second in pairs)
 
 
 def values_of(layer: keras.Layer) -> dict[str, np.ndarray]:

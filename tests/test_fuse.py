@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from oracle import assign, random_images, random_values, settle
+from oracle import largest_relative_difference, random_images, trained
 
 import archdsl
 from archdsl import fusion
@@ -46,27 +46,6 @@ REP = {
 
 SIDE_LEVEL = "+stages.side={width: 8, down: null, depth: 1, body: {block: conv_bn_act, from: p2}}"
 EXTRAS = "+stages.p3.post={se: {block: squeeze_excite}, cbam: {block: cbam}, ghost: {block: ghost_conv, width: 8}}"
-
-
-def trained(config: Any, *overrides: str) -> archdsl.Backbone:
-    """A model with every weight and every statistic away from its start, and activations of a usual size."""
-    keras.utils.set_random_seed(0)
-    model = archdsl.build_from_config(config, overrides)
-    generator = np.random.default_rng(0)
-    layers = [layer for layer in fusion._all_levels(model).layers if layer.weights]
-    for layer in layers:
-        assign(layer, {weight.name: random_values(weight, layer, generator) for weight in layer.weights})
-    settle(model, [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)], generator)
-    return model
-
-
-def largest_relative_difference(model: archdsl.Backbone, fused: archdsl.Backbone, sides: tuple[int, int]) -> float:
-    """Over all levels and the last feature map, each against its own largest value."""
-    image = random_images(np.random.default_rng(1), *sides)
-    pairs = [(model(image), fused(image))]
-    expected, received = model.features(model.graph.levels)(image), fused.features(model.graph.levels)(image)
-    pairs += [(expected[level], received[level]) for level in expected]
-    return max(fusion.relative_difference(np.asarray(first), np.asarray(second)) for first, second in pairs)
 
 
 def kinds(graph: Graph) -> Counter[str]:
