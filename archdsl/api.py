@@ -68,9 +68,8 @@ def build_from_config(
     """A functional Keras model of a config: (batch, H, W, C) -> the last feature map.
 
     `input_tensor`, a keras.Input, takes the place of a new one; of any other tensor only the shape and type are
-    used. `include_rescaling` replaces the config's
-    `input.rescale` (divide by 255). `weights` is a file to load. Other arguments and errors as for
-    compile_config.
+    used. `include_rescaling` replaces the config's `input.rescale` (divide by 255). `weights` is a file to load.
+    Other arguments and errors as for compile_config.
     """
     load_plugins(plugins)
     if input_tensor is not None:

@@ -46,11 +46,13 @@ def test_it_is_a_functional_model_of_plain_keras_layers() -> None:
 
 
 def test_every_layer_is_named_after_its_place_in_the_config() -> None:
+    """`stages.p3.body` gives p3_body_…, `stages.p4.pre.spp` p4_spp_…, `stem.conv` stem_conv_…"""
     model = build()
-    origins = {node.name: node.origin.path for node in model.graph.nodes}
-    for operation in model.operations:
-        stage = origins[operation.name].split(".")[-1 if origins[operation.name].startswith(("input", "stem")) else 1]
-        assert stage.removeprefix("rescale") in operation.name or operation.name == "input"
+    places = {node.name: node.origin.path.split(".") for node in model.graph.nodes if node.origin.path[:5] != "input"}
+    for name, place in places.items():
+        stage = place[1] if place[0] == "stages" else place[0]
+        assert name.startswith(f"{stage}_{place[-1]}"), place
+    assert {operation.name for operation in model.operations} <= {*places, "input", "rescale"}
     assert model.get_layer("p3_body_1_conv2_conv").filters == 8
 
 
