@@ -34,13 +34,12 @@ def csp(
     reduced = hidden_width(hidden, bottleneck_expansion)
     spatial = depthwise_conv_bn_act if depthwise else conv_bn_act
 
+    def bottleneck(x: Node, step: int) -> Node:
+        x = conv_bn_act(x, width=reduced, style=style, name=f"{step}_reduce")
+        return spatial(x, width=hidden, kernel=3, style=style, name=f"{step}_conv")
+
     def deep_path(deep: Node) -> Node:
-        for step in range(1, depth + 1):
-            before = deep
-            deep = conv_bn_act(deep, width=reduced, style=style, name=f"{step}_reduce")
-            deep = spatial(deep, width=hidden, kernel=3, style=style, name=f"{step}_conv")
-            if residual:
-                deep = Add()(before, deep, name=f"{step}_add")
+        deep = chain(deep, bottleneck, depth=depth, residual=residual)[-1]
         return conv_bn_act(deep, width=hidden, style=style, name="transition") if transition else deep
 
     return cross_stage(x, deep_path, width=width, hidden=hidden, style=style)
@@ -82,15 +81,25 @@ def c2f(
     split = conv_bn_act(x, width=2 * hidden, style=style, name="split")
     halves = Split(2)(split, name="halves")
     short, deep = Part(0)(halves, name="short"), Part(1)(halves, name="deep")
-    steps = [short, deep]
-    for step in range(1, depth + 1):
-        deep = conv_bn_act(deep, width=hidden, kernel=3, style=style, name=f"{step}_conv1")
-        deep = conv_bn_act(deep, width=hidden, kernel=3, style=style, name=f"{step}_conv2")
-        if residual:
-            deep = Add()(steps[-1], deep, name=f"{step}_add")
-        steps.append(deep)
-    joined = Concat()(*steps, name="concat")
+
+    def bottleneck(x: Node, step: int) -> Node:
+        x = conv_bn_act(x, width=hidden, kernel=3, style=style, name=f"{step}_conv1")
+        return conv_bn_act(x, width=hidden, kernel=3, style=style, name=f"{step}_conv2")
+
+    joined = Concat()(short, *chain(deep, bottleneck, depth=depth, residual=residual), name="concat")
     return conv_bn_act(joined, width=width, style=style, name="fuse")
+
+
+def chain(x: Node, bottleneck: Callable[[Node, int], Node], *, depth: int, residual: bool) -> list[Node]:
+    """`x`, and the map after each of `depth` bottlenecks in a row, which `residual` adds to the map before it.
+
+    `bottleneck` is given a map and the number of the step, and keeps the shape.
+    """
+    steps = [x]
+    for step in range(1, depth + 1):
+        deep = bottleneck(steps[-1], step)
+        steps.append(Add()(steps[-1], deep, name=f"{step}_add") if residual else deep)
+    return steps
 
 
 def cross_stage(x: Node, path: Callable[[Node], Node], *, width: int, hidden: int, style: Conventions) -> Node:

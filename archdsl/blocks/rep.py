@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archdsl.blocks.conv import conv_bn, conv_bn_act
-from archdsl.blocks.csp import cross_stage, hidden_width
+from archdsl.blocks.csp import chain, cross_stage, hidden_width
 from archdsl.conventions import Conventions
 from archdsl.ir import Node
 from archdsl.ops import ActivationName, Add, Concat, Part, Split
@@ -54,14 +54,12 @@ def rep_ncsp(
     """
     hidden = hidden_width(width, expansion)
 
+    def bottleneck(x: Node, step: int) -> Node:
+        x = rep_conv(x, width=hidden, identity=False, style=style, name=f"{step}_rep")
+        return conv_bn_act(x, width=hidden, kernel=3, style=style, name=f"{step}_conv")
+
     def deep_path(deep: Node) -> Node:
-        for step in range(1, depth + 1):
-            before = deep
-            deep = rep_conv(deep, width=hidden, identity=False, style=style, name=f"{step}_rep")
-            deep = conv_bn_act(deep, width=hidden, kernel=3, style=style, name=f"{step}_conv")
-            if residual:
-                deep = Add()(before, deep, name=f"{step}_add")
-        return deep
+        return chain(deep, bottleneck, depth=depth, residual=residual)[-1]
 
     return cross_stage(x, deep_path, width=width, hidden=hidden, style=style)
 
