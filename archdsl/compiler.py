@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from archdsl.budget import check_layers, check_params
 from archdsl.conventions import Conventions
-from archdsl.errors import ArchError, did_you_mean, one_of, problem
+from archdsl.errors import ArchError, Mark, Note, Problem, did_you_mean, one_of, problem
 from archdsl.ir import Graph, Layout, Node, Origin, ShapeError
 from archdsl.loader import Config
 from archdsl.ops import Input, Rescale
+from archdsl.ops.windows import slide
 from archdsl.resolver import resolve
 from archdsl.scale import scale_spec
-from archdsl.source import KeyPath, dotted
+from archdsl.source import KeyPath, dotted, nearest_place
 from archdsl.spec import BackboneSpec, LayerSpec, StageSpec
 
 INPUT = "input"
@@ -36,19 +37,26 @@ def compile_spec(spec: BackboneSpec) -> Graph:
         x = ends[stage.level] = compiler.stage(stage, x)
     x = compiler.stage(spec.tail, x)
     graph = Graph(spec.config.name, tuple(compiler.layout.nodes), x, ends, spec.outputs)
-    _check_strides(graph, spec)
-    _check_use(graph, spec)
+    problems = compiler.problems + _stride_problems(graph, spec, compiler.guesses)
+    problems = problems or _unread(graph, spec)  # what an error left out reads nothing either
+    if problems:
+        raise ArchError(sorted(problems, key=lambda found: found.mark))
     return graph
 
 
 class _Compiler:
-    """What is known on the way through the layers: the nodes so far, and the names that `from:` can use."""
+    """What is known on the way through the layers: the nodes so far, and the names that `from:` can use.
+
+    A layer that is wrong is replaced by a guess of what it should have given, so that one run reports them all.
+    """
 
     def __init__(self, style: Conventions, config: Config):
         self.style = style
         self.config = config
         self.layout = Layout()
         self.results: dict[str, Node] = {}
+        self.problems: list[Problem] = []
+        self.guesses: set[Node] = set()
 
     def begin(self, spec: BackboneSpec) -> Node:
         """What the stem gets, and `from: input` means: the image, rescaled where the config says so."""
@@ -61,21 +69,32 @@ class _Compiler:
     def stage(self, stage: StageSpec, x: Node) -> Node:
         """(H, W, C) -> the result of the stage's last layer, also known under the stage's name."""
         for layer in stage.layers:
-            sources = [self._source(name, layer, stage) for name in layer.sources] or [x]
-            x = self.results[layer.name] = self._layer(layer, sources)
+            x = self.results[layer.name] = self._layer(layer, stage, x)
         self.results[stage.name] = x
         return x
 
-    def _source(self, name: str, layer: LayerSpec, stage: StageSpec) -> Node:
+    def _layer(self, layer: LayerSpec, stage: StageSpec, x: Node) -> Node:
+        sources = [self._source(name, layer, stage) for name in layer.sources] or [x]
+        known = [source for source in sources if source is not None]
+        if len(known) < len(sources):
+            return self._guess(layer, (known or [x])[0])
+        try:
+            return self._repeated(layer, known)
+        except ShapeError as error:
+            if self.guesses.isdisjoint(known):  # else it may fit once the layer before it is mended
+                self.problems.append(self._shape_problem(layer, known, error))
+            return self._guess(layer, known[0])
+
+    def _source(self, name: str, layer: LayerSpec, stage: StageSpec) -> Node | None:
         """What `from: name` means: a layer of the same stage, any layer by its full name, a stage, or the input."""
         found = self.results.get(f"{stage.name}_{name}") or self.results.get(name)
         if found is None:
             message = f"there is no layer '{name}' before this one; {one_of(self.results)}"
             hint = did_you_mean(name, self.results)
-            raise self._error("unknown-layer", message, (*layer.path, "from"), hint)
+            self._report("unknown-layer", message, (*layer.path, "from"), hint)
         return found
 
-    def _layer(self, layer: LayerSpec, sources: list[Node]) -> Node:
+    def _repeated(self, layer: LayerSpec, sources: list[Node]) -> Node:
         depth = layer.repeats or layer.arguments.get("depth", 1)
         origin = Origin(dotted(layer.path), layer.block.name if depth == 1 else f"{layer.block.name} × {depth}")
         if layer.repeats is None:
@@ -93,42 +112,69 @@ class _Compiler:
     def _apply(
         self, layer: LayerSpec, name: str, sources: list[Node], arguments: Mapping[str, Any], origin: Origin
     ) -> Node:
-        block = layer.block
-        style = {"style": self.style} if block.takes_style else {}
-        try:
-            call = block(*sources, name=name, **arguments, **style)
-        except ShapeError as error:
-            raise self._error("shape", f"{'_'.join(error.scopes)}: {error.fact}", layer.path, error.hint) from None
-        placed = self.layout.place(call, origin=origin)
+        style = {"style": self.style} if layer.block.takes_style else {}
+        placed = self.layout.place(layer.block(*sources, name=name, **arguments, **style), origin=origin)
         check_layers(len(self.layout.nodes))
         return placed
 
-    def _error(self, code: str, message: str, path: KeyPath, hint: str = "") -> ArchError:
-        return ArchError([problem(code, message, mark=self.config.place(path).value, path=dotted(path), hint=hint)])
+    def _shape_problem(self, layer: LayerSpec, sources: Sequence[Node], error: ShapeError) -> Problem:
+        """The fact in the names that `from:` uses, and where the nodes come from that do not fit."""
+        error.names = {node: name for name, node in reversed(self.results.items())}  # the layer's, not its stage's
+        path = dotted(layer.path)
+        nodes = error.nodes if all(node.origin.path for node in error.nodes) else sources
+        notes = [
+            Note(mark, f"{error.names.get(node, node.name)} ({node.type}) comes from")
+            for node in dict.fromkeys(nodes)
+            if node.origin.path != path and (mark := self._written(node.origin.path)).line
+        ]
+        message = f"{'_'.join(error.scopes)}: {error.fact}"
+        mark = self.config.place(layer.path).value
+        return problem("shape", message, mark=mark, path=path, hint=error.hint, notes=notes)
+
+    def _written(self, path: str) -> Mark:
+        """Where a layer stands; for one that stage_defaults make, its stage, which is its own place."""
+        return nearest_place(self.config.places, tuple(path.split(".")), self.config.file).key
+
+    def _guess(self, layer: LayerSpec, source: Node) -> Node:
+        """What the layer would have given: its width and stride are known, whatever is wrong with it."""
+        stride = max(said.get("stride", 1) for said in (layer.arguments, layer.first, layer.last))
+        width = layer.arguments.get("width", source.channels)
+        sided = slide(source.type, width, kernel=1, stride=stride, dilation=1, padding="same")
+        guess = self.layout.place(Input(sided)(name=layer.name))
+        self.guesses.add(guess)
+        return guess
+
+    def _report(self, code: str, message: str, path: KeyPath, hint: str = "") -> None:
+        mark = self.config.place(path).value
+        self.problems.append(problem(code, message, mark=mark, path=dotted(path), hint=hint))
 
 
-def _check_strides(graph: Graph, spec: BackboneSpec) -> None:
-    """A stage named pN is 2^N times smaller than the image."""
+def _stride_problems(graph: Graph, spec: BackboneSpec, guesses: Set[Node]) -> list[Problem]:
+    """A stage named pN is 2^N times smaller than the image. One that is wrong makes those after it no news."""
+    doubtful = graph.following(guesses)
     problems = []
+    error_before = 1.0
     for stage in spec.stages:
-        stride = graph.levels[stage.level].type.stride
-        if stage.number is not None and stride != 2**stage.number:
-            message = f"its total stride is {stride:g}, but a stage named {stage.name} has stride {2**stage.number}"
+        end = graph.levels[stage.level]
+        if stage.number is None or end in doubtful:
+            continue
+        stride, expected = end.type.stride, 2**stage.number
+        error, error_before = (stride / expected) / error_before, stride / expected
+        if error != 1 and stride != expected:
+            message = f"its total stride is {stride:g}, but a stage named {stage.name} has stride {expected}"
             hint = "give it another stride, or a name that does not promise a level"
             mark = spec.config.place(stage.path).key
             problems.append(problem("stride", message, mark=mark, path=dotted(stage.path), hint=hint))
-    if problems:
-        raise ArchError(problems)
+    return problems
 
 
-def _check_use(graph: Graph, spec: BackboneSpec) -> None:
+def _unread(graph: Graph, spec: BackboneSpec) -> list[Problem]:
     """Every layer leads to a level or to the output: what nothing reads would be counted, but never run."""
     needed = graph.needed_by([graph.output, *graph.levels.values()])
     unread = {node.origin.path for node in graph.nodes if node.name not in needed and node is not graph.input}
     problems = []
-    for path in sorted(unread - {node.origin.path for node in graph.nodes if node.name in needed}):
+    for path in unread - {node.origin.path for node in graph.nodes if node.name in needed}:
         mark = spec.config.place(tuple(path.split("."))).key
         hint = "name it in a `from:`, or take it out"
         problems.append(problem("unused", "nothing reads this layer", mark=mark, path=path, hint=hint))
-    if problems:
-        raise ArchError(problems)
+    return sorted(problems)

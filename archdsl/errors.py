@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from archdsl.printable import printable
+
 
 class Mark(NamedTuple):
     """A place in a text. Lines and columns start at 1; 0 means unknown (a value that came from Python)."""
@@ -18,11 +20,22 @@ class Mark(NamedTuple):
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
+class Note(NamedTuple):
+    """Another place that a problem has to do with. `text` says in what way, and ends where the place follows."""
+
+    mark: Mark
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.text} {self.mark}"
+
+
 class Problem(NamedTuple):
     """One thing that the user has to change.
 
-    `path` is the key path in the config (``stages.p3.body.block``), `code` a stable name of the kind of
-    problem, `message` the fact with the received value and what was expected, `hint` the fix when one is known.
+    `path` is the key path in the config (``stages.p3.body.block``), `code` a stable name of the kind of problem (see
+    archdsl.codes), `message` the fact with the received value and what was expected, `hint` the fix when one is
+    known, `notes` what stands elsewhere and has to do with it.
     """
 
     file: str
@@ -32,16 +45,26 @@ class Problem(NamedTuple):
     code: str
     message: str
     hint: str = ""
+    notes: tuple[Note, ...] = ()
 
     @property
     def mark(self) -> Mark:
         return Mark(self.file, self.line, self.column)
 
+    @property
+    def fact(self) -> str:
+        """The message under its key path, as one printable line."""
+        return printable(f"{self.path}: {self.message}" if self.path else self.message)
+
+    @property
+    def remarks(self) -> list[str]:
+        """A printable line for each note, then the hint."""
+        hints = [f"hint: {self.hint}"] if self.hint else []
+        return [printable(line) for line in (*[f"note: {note}" for note in self.notes], *hints)]
+
     def __str__(self) -> str:
-        place = f"{self.mark}: " if self.file else ""
-        path = f"{self.path}: " if self.path else ""
-        hint = f"\n  hint: {self.hint}" if self.hint else ""
-        return f"{place}error[{self.code}]: {path}{self.message}{hint}"
+        place = f"{printable(str(self.mark))}: " if self.file else ""
+        return "\n  ".join([f"{place}error[{self.code}]: {self.fact}", *self.remarks])
 
 
 class ArchError(ValueError):
@@ -54,23 +77,42 @@ class ArchError(ValueError):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        lines = [str(problem) for problem in self.problems[: self.SHOWN]]
-        if len(self.problems) > self.SHOWN:
-            lines.append(f"… and {len(self.problems) - self.SHOWN} more problems")
-        return "\n".join(lines)
+        return "\n".join([*map(str, self.problems[: self.SHOWN]), *self.rest])
+
+    @property
+    def rest(self) -> list[str]:
+        """How many more problems there are than are shown, as a line, or no line."""
+        more = len(self.problems) - self.SHOWN
+        return [f"… and {more} more problem{'s' * (more > 1)}"] if more > 0 else []
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.problems,)
 
 
-def problem(code: str, message: str, *, mark: Mark | None = None, path: str = "", hint: str = "") -> Problem:
-    """A Problem at `mark`, or at no place in particular."""
-    return Problem(*(mark or Mark("")), path=path, code=code, message=message, hint=hint)
+def problem(
+    code: str,
+    message: str,
+    *,
+    mark: Mark | None = None,
+    path: str = "",
+    hint: str = "",
+    notes: Iterable[Note] = (),
+) -> Problem:
+    """A Problem at `mark`, or at no place in particular. Its code stands in archdsl.codes."""
+    return Problem(*(mark or Mark("")), path=path, code=code, message=message, hint=hint, notes=tuple(notes))
 
 
-def fail(code: str, message: str, *, mark: Mark | None = None, path: str = "", hint: str = "") -> ArchError:
+def fail(
+    code: str,
+    message: str,
+    *,
+    mark: Mark | None = None,
+    path: str = "",
+    hint: str = "",
+    notes: Iterable[Note] = (),
+) -> ArchError:
     """The error for a single problem, to be raised by the caller."""
-    return ArchError([problem(code, message, mark=mark, path=path, hint=hint)])
+    return ArchError([problem(code, message, mark=mark, path=path, hint=hint, notes=notes)])
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -48,12 +48,32 @@ class Weight(NamedTuple):
 
 
 class ShapeError(ValueError):
-    """Nodes that do not fit an operation: the fact, and the names of the scopes it happened in."""
+    """Nodes that do not fit an operation: why, which nodes, and the names of the scopes it happened in.
 
-    def __init__(self, fact: str, hint: str = ""):
-        super().__init__(fact)
-        self.fact, self.hint = fact, hint
+    `{0}` in the hint stands for the name of the first node, `{1}` for that of the second.
+    """
+
+    def __init__(self, reason: str, hint: str = ""):
+        super().__init__(reason)
+        self.reason, self._hint = reason, hint
+        self.operation = ""
+        self.nodes: tuple[Node, ...] = ()
         self.scopes: list[str] = []
+        self.names: Mapping[Node, str] = {}
+
+    @property
+    def fact(self) -> str:
+        """The reason with the operation, and its nodes with their shapes; `names` has better names for some."""
+        received = " and ".join(f"{name} ({node.type})" for name, node in zip(self._named, self.nodes, strict=True))
+        return f"{self.operation} of {received}: {self.reason}" if self.nodes else self.reason
+
+    @property
+    def hint(self) -> str:
+        return self._hint.format(*self._named)
+
+    @property
+    def _named(self) -> list[str]:
+        return [self.names.get(node, node.name) for node in self.nodes]
 
 
 @dataclass(frozen=True)
@@ -86,8 +106,7 @@ class Op:
             result = self.infer(*[node.type for node in inputs])
         except ShapeError as error:
             if not error.scopes:  # the innermost place knows the nodes; blocks around it add their names
-                received = " and ".join(f"{node.name} ({node.type})" for node in inputs)
-                error.fact = f"{name or self.kind} of {received}: {error.fact}"
+                error.operation, error.nodes = name or self.kind, inputs
             raise
         return Node(self, inputs, result, name or self.kind)
 
@@ -219,6 +238,14 @@ class Graph:
             if node.name in needed:
                 needed.update([source.name for source in node.inputs])
         return needed
+
+    def following(self, beginnings: Iterable[Node]) -> set[Node]:
+        """The nodes that are computed from `beginnings`, themselves included."""
+        found = set(beginnings)
+        for node in self.nodes if found else ():
+            if not found.isdisjoint(node.inputs):
+                found.add(node)
+        return found
 
     def __repr__(self) -> str:
         return f"<Graph {self.name}, {len(self.nodes)} nodes>"

@@ -16,11 +16,10 @@ class Add(Op):
     def infer(self, *inputs: TensorType) -> TensorType:
         joined = join_sides(inputs)
         if any(x.channels != inputs[0].channels for x in inputs):
-            narrower = min(inputs, key=lambda x: x.channels)
-            raise ShapeError(
-                "the channels differ; expected equal shapes",
-                hint=f"give the side with {narrower.channels} channels width {max(x.channels for x in inputs)}",
-            )
+            channels = [x.channels for x in inputs]
+            narrow, wide = channels.index(min(channels)), channels.index(max(channels))
+            hint = f"give {{{narrow}}} the width of {{{wide}}}, {max(channels)} channels"
+            raise ShapeError("the channels differ; expected equal shapes", hint=hint)
         return joined
 
     def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
