@@ -13,6 +13,7 @@ from archdsl.folders import config_root, find_config, read_file
 from archdsl.inheritance import copied, lineage, merge
 from archdsl.order import with_explicit_order
 from archdsl.overrides import apply_overrides
+from archdsl.printable import printable
 from archdsl.source import KeyPath, Place, Places, Source, dotted, nearest_place, read_mapping
 
 ConfigLike = str | os.PathLike[str] | Mapping[str, Any]
@@ -87,7 +88,7 @@ def _read(config: ConfigLike) -> tuple[Source, Path | None, str]:
         return read_mapping(config), None, "backbone"
     if isinstance(config, (str, os.PathLike)):
         path = find_config(config)
-        return read_file(path), _root(path), path.stem
+        return read_file(path), _root(path), printable(path.stem)
     raise fail("type", f"expected a preset name, a path or a mapping, got a {type(config).__name__}")
 
 

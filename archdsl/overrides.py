@@ -48,11 +48,16 @@ class Target:
             self.holder[self.key] = value
 
 
+def override_name(number: int) -> str:
+    """What stands for a file's name in the places of the override with this number, counted from 1."""
+    return f"<override {number}>"
+
+
 def apply_overrides(values: dict[str, Any], places: dict[KeyPath, Place], overrides: Sequence[str]) -> None:
     """Change `values` in place, in order. Raises ArchError with every override that cannot be applied."""
     problems: list[Problem] = []
     for number, text in enumerate(overrides, 1):
-        mark = Mark(f"<override {number}>", 1, 1)
+        mark = Mark(override_name(number), 1, 1)
         try:
             _apply(values, places, _parse(text, mark), mark)
         except ArchError as error:
@@ -104,14 +109,15 @@ def _apply(values: dict[str, Any], places: dict[KeyPath, Place], override: Overr
     if override.is_delete():
         _delete(target, override, mark)
         return
-    value = plain_copy(override.value(), target.path, mark)
+    place = Place(mark, mark._replace(column=(override.input_line or "").find("=") + 2))
+    value = plain_copy(override.value(), target.path, place.value)
     if not target.exists and (not _adds(override) or isinstance(target.holder, list)):
         raise _unknown_key(target, mark)
     if override.is_add():
         _require_free(target, value, mark)
     _require_fitting(target, value, override, mark)
     _forget(places, target, value)
-    _note(places, target.path, value, mark)
+    _note(places, target.path, value, place)
     target.set(value)
 
 
@@ -159,7 +165,7 @@ def _target(values: dict[str, Any], places: dict[KeyPath, Place], override: Over
             if not _adds(override) or (isinstance(target.holder, list) and not target.exists):
                 raise _unknown_key(target, mark, key)
             target.set({})
-            _note(places, target.path, {}, mark)
+            _note(places, target.path, {}, Place(mark, mark))
         target = _child(target.value, key, target.path, mark)
     return target
 
@@ -204,12 +210,12 @@ def _delete(target: Target, override: Override, mark: Mark) -> None:
     del target.holder[target.key]
 
 
-def _note(places: dict[KeyPath, Place], path: KeyPath, value: Any, mark: Mark) -> None:
+def _note(places: dict[KeyPath, Place], path: KeyPath, value: Any, place: Place) -> None:
     """Everything inside an overriding value comes from the override."""
-    places[path] = Place(mark, mark)
+    places[path] = place
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
-        _note(places, (*path, key), item, mark)
+        _note(places, (*path, key), item, place)
 
 
 def _error(code: str, message: str, mark: Mark, hint: str = "", path: KeyPath = ()) -> ArchError:

@@ -121,8 +121,9 @@ class Report:
     def table(self) -> Table:
         """Layers with their output, parameters and MACs, as a rich table."""
         from rich.table import Table
+        from rich.text import Text
 
-        table = Table(box=None, pad_edge=False, title=f"[bold]{self.name}[/bold]", title_justify="left")
+        table = Table(box=None, pad_edge=False, title=Text(self.name, "bold"), title_justify="left")
         for header in ("layer", "block"):
             table.add_column(header)
         for header in ("output", "stride", "params", "MACs"):

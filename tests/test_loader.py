@@ -336,9 +336,9 @@ def test_every_value_has_the_place_it_was_written_at(write: Write) -> None:
         ("stages", "p4", "body", "block"): after(family, "body: {block: "),
         ("stages", "p4", "down", "kernel"): after(family, "down: {block: conv_bn_act, kernel: "),
         ("stages", "p6", "down", "kernel"): after(family, "down: {block: conv_bn_act, kernel: "),
-        ("scale", "width"): Mark("<override 1>", 1, 1),
-        ("stages", "p6", "pre", "a", "block"): Mark("<override 2>", 1, 1),
-        ("outputs", 1): Mark("<override 3>", 1, 1),
+        ("scale", "width"): Mark("<override 1>", 1, 13),
+        ("stages", "p6", "pre", "a", "block"): Mark("<override 2>", 1, 12),
+        ("outputs", 1): Mark("<override 3>", 1, 11),
     }
     assert {path: config.place(path).value for path in places} == places
     assert config.place(("stages", "p5")).key == after(child, "\n  p4: {depth: 9}\n  ")

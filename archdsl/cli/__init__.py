@@ -12,7 +12,9 @@ from collections.abc import Sequence
 
 import click
 
+from archdsl.cli.rendering import print_error
 from archdsl.errors import ArchError, did_you_mean
+from archdsl.printable import printable
 
 COMMANDS = {
     "list": "The shipped presets, with parameters and trained weights.",
@@ -20,6 +22,7 @@ COMMANDS = {
     "blocks": "The blocks there are, or one block and its arguments.",
     "resolve": "The whole config as one YAML file, parents and overrides merged in.",
     "validate": "Check config files; nothing is built.",
+    "explain": "Where a value of a config comes from, or what an error code means.",
     "diff": "What differs between two configs, in values, layers and costs.",
     "build": "Write a Keras model file.",
     "schema": "JSON Schema of config files, for editors.",
@@ -57,12 +60,16 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow logs to standard error when it is imported
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # any character, in any encoding
+    texts: dict[str, str] = {}  # filled by the OVERRIDE arguments
     try:
-        cli.main(arguments, prog_name="archdsl", standalone_mode=False)
+        cli.main(arguments, prog_name="archdsl", standalone_mode=False, obj=texts)
     except ArchError as error:
-        click.echo(error, err=True)
+        print_error(error, texts)
         sys.exit(2)
     except click.ClickException as error:
+        error.message = printable(error.message)  # type: ignore[misc]  # it quotes what was typed
         error.show()
         sys.exit(2)
     except click.Abort:

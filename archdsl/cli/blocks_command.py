@@ -40,7 +40,7 @@ def print_all() -> None:
 def print_block(block: Block) -> None:
     from rich.table import Table
 
-    console().print(f"{block.name}\n\n{inspect.getdoc(block.function) or ''}\n", markup=False)
+    console().print(f"{block.name}\n\n{inspect.getdoc(block.function) or ''}\n")
     table = Table(box=None, pad_edge=False)
     for header in ("argument", "default", "expected"):
         table.add_column(header)

@@ -10,6 +10,7 @@ from archdsl.api import build_from_config, compile_config
 from archdsl.cli.common import config_argument, import_keras, overrides_argument, plugin_option, progress
 from archdsl.errors import Mark, fail
 from archdsl.files import written_whole
+from archdsl.printable import printable
 
 
 @click.command("build")
@@ -39,4 +40,4 @@ def command(
         with progress(f"writing {output}"):
             (model.to_keras() if plain else model).save(partial)
     size = output.stat().st_size / 2**20
-    click.echo(f"{output}: {model.name}, {model.count_params():,} parameters, {size:.1f} MiB")
+    click.echo(f"{printable(str(output))}: {model.name}, {model.count_params():,} parameters, {size:.1f} MiB")

@@ -15,7 +15,9 @@ import click
 from click.shell_completion import CompletionItem
 
 from archdsl.errors import ArchError, fail
+from archdsl.overrides import override_name
 from archdsl.plugins import load_plugins
+from archdsl.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,7 +32,9 @@ def config_argument(function: Decorated) -> Decorated:
 
 def overrides_argument(function: Decorated) -> Decorated:
     """Any number of OVERRIDEs, completed with the keys of the config."""
-    return click.argument("overrides", nargs=-1, metavar="[OVERRIDE]...", shell_complete=complete_override)(function)
+    return click.argument(
+        "overrides", nargs=-1, metavar="[OVERRIDE]...", shell_complete=complete_override, callback=_remember
+    )(function)
 
 
 def size_option(function: Decorated) -> Decorated:
@@ -45,6 +49,12 @@ def plugin_option(function: Decorated) -> Decorated:
     return click.option("--plugin", multiple=True, callback=_load, expose_value=False, is_eager=True, help=help_text)(
         function
     )
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """Keeps the overrides under the names that marks know them by, for excerpts beside errors."""
+    context.ensure_object(dict).update({override_name(number): text for number, text in enumerate(value, 1)})
+    return value
 
 
 def _load(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> None:
@@ -87,7 +97,7 @@ def console() -> Console:
     """Standard output. A pipe gets the width that every table fits into."""
     from rich.console import Console
 
-    return Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 140)
+    return Console(highlight=False, emoji=False, markup=False, width=None if sys.stdout.isatty() else 140)
 
 
 def print_json(value: Any) -> None:
@@ -119,7 +129,7 @@ def progress(message: str) -> Iterator[None]:
     """A line on standard error while something takes over a second; it goes away on a terminal."""
     from rich.console import Console
 
-    errors = Console(stderr=True)
+    errors, message = Console(stderr=True, markup=False), printable(message)
     if errors.is_terminal:
         with errors.status(message):
             yield

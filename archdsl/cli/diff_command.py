@@ -10,6 +10,7 @@ import click
 from archdsl.cli.common import complete_config, console, plugin_option, size_option
 from archdsl.compiler import compile_graph
 from archdsl.loader import load
+from archdsl.printable import printable
 from archdsl.report import Report, count_text, report, shape_text
 
 ABSENT = "–"
@@ -36,7 +37,7 @@ def flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
         for key, item in value.items():
             yield from flat(item, f"{path}.{key}" if path else str(key))
     else:
-        yield path, str(value)
+        yield path, printable(str(value))
 
 
 def layer_texts(costs: Report) -> dict[str, str]:
@@ -63,7 +64,7 @@ def print_changes(kind: str, first: str, second: str, rows: list[tuple[str, str,
         return
     table = Table(box=None, pad_edge=False)
     for header in (kind, first, second):
-        table.add_column(header)
+        table.add_column(printable(header))
     for row in rows:
         table.add_row(*row)
     console().print(table, "")

@@ -7,17 +7,18 @@ from pathlib import Path
 
 import click
 
-from archdsl.cli.common import complete_config, complete_override, import_keras, plugin_option, progress
+from archdsl.cli.common import complete_config, import_keras, overrides_argument, plugin_option, progress
 from archdsl.compiler import compile_graph
 from archdsl.features import check_paths, draw_features, pyramid, read_model
 from archdsl.loader import load
+from archdsl.printable import printable
 
 
 @click.command("features")
 @plugin_option
 @click.argument("config", metavar="CONFIG_OR_MODEL", shell_complete=complete_config)
 @click.argument("image", type=click.Path(path_type=Path))
-@click.argument("overrides", nargs=-1, metavar="[OVERRIDE]...", shell_complete=complete_override)
+@overrides_argument
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="The picture to write: .png, .pdf …"
 )
@@ -47,4 +48,4 @@ def command(
         model = read_model(config, overrides, weights)
     with progress(f"drawing {output}"):
         draw_features(model, image, output, channels=channels, image_size=size)
-    click.echo(f"{output}: levels {', '.join(pyramid(model))} of {model.name}")
+    click.echo(f"{printable(str(output))}: levels {', '.join(pyramid(model))} of {model.name}")
