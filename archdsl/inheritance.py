@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from archdsl.errors import ArchError, Mark, did_you_mean, fail
+from archdsl.errors import ArchError, Mark, Note, did_you_mean, fail
 from archdsl.folders import config_root, leads_somewhere, read_file
 from archdsl.source import KeyPath, Place, Source
 
@@ -25,6 +25,7 @@ class Member:
     root: Path | None
     group: str = ""
     chain: tuple[str, ...] = ()
+    named_at: Mark | None = None
 
     def fail(self, code: str, message: str, index: int | None = None, hint: str = "") -> ArchError:
         path: KeyPath = ("defaults",) if index is None else ("defaults", index)
@@ -39,13 +40,19 @@ def lineage(source: Source, root: Path | None) -> list[Source]:
     `root` is the config's own folder, None for a config that has none (a dict). Parents are looked for there,
     then among the shipped configs, and nowhere else.
     """
-    members: list[Source] = []
+    members: dict[str, Member] = {}
     for member in _walk(Member(source, root, _group(source, root), (source.file,))):
-        if any(member.source.file == other.file for other in members):
-            hint = "name it in one Defaults List only"
-            raise member.fail("duplicate-parent", f"{member.source.file} is inherited twice", hint=hint)
-        members.append(member.source)
-    return members
+        first = members.setdefault(member.source.file, member)
+        if first is not member:
+            raise _named_twice(first, member)
+    return [member.source for member in members.values()]
+
+
+def _named_twice(first: Member, second: Member) -> ArchError:
+    notes = [Note(first.named_at, "it is named first at")] if first.named_at else []
+    message = f"{second.source.file} is inherited twice ({' <- '.join(second.chain)})"
+    hint = "name it in one Defaults List only"
+    return fail("duplicate-parent", message, mark=second.named_at, path="defaults", hint=hint, notes=notes)
 
 
 def merge(sources: Sequence[Source]) -> tuple[dict[str, Any], dict[KeyPath, Place]]:
@@ -118,7 +125,8 @@ def _parent(member: Member, index: int, entry: str) -> Member:
     if len(member.chain) >= MAX_PARENTS:
         raise member.fail("limit", f"inherits through more than {MAX_PARENTS} files", index)
     source = read_file(path)
-    return Member(source, member.root, name.rpartition("/")[0], (*member.chain, source.file))
+    named_at = member.source.place(("defaults", index)).value
+    return Member(source, member.root, name.rpartition("/")[0], (*member.chain, source.file), named_at)
 
 
 def _check_package(member: Member) -> None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from archdsl.errors import ArchError, Mark, Problem, describe, did_you_mean, problem
+from archdsl.errors import ArchError, Mark, Note, Problem, describe, did_you_mean, problem
 from archdsl.inheritance import merge_into
-from archdsl.source import MAX_DEPTH, MAX_SCALAR, UNPRINTABLE, KeyPath, Place, dotted, plain_copy
+from archdsl.source import MAX_DEPTH, MAX_SCALAR, UNPRINTABLE, KeyPath, Place, Places, dotted, plain_copy
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -114,7 +114,7 @@ def _apply(values: dict[str, Any], places: dict[KeyPath, Place], override: Overr
     if not target.exists and (not _adds(override) or isinstance(target.holder, list)):
         raise _unknown_key(target, mark)
     if override.is_add():
-        _require_free(target, value, mark)
+        _require_free(target, value, places, mark)
     _require_fitting(target, value, override, mark)
     _forget(places, target, value)
     _note(places, target.path, value, place)
@@ -125,11 +125,12 @@ def _adds(override: Override) -> bool:
     return bool(override.is_add() or override.is_force_add())
 
 
-def _require_free(target: Target, value: Any, mark: Mark) -> None:
+def _require_free(target: Target, value: Any, places: Places, mark: Mark) -> None:
     """`+key=` adds; like Hydra it also extends a mapping, replaces a list and fills a null."""
     if target.value is not None and not isinstance(value, (dict, list)):
         path = dotted(target.path)
-        raise _error("override", f"'{path}' is there already", mark, f"change it with {path}=…", target.path)
+        notes = [Note(places[target.path].key, "it stands at")] if target.path in places else []
+        raise _error("override", f"'{path}' is there already", mark, f"change it with {path}=…", target.path, notes)
 
 
 def _require_fitting(target: Target, value: Any, override: Override, mark: Mark) -> None:
@@ -218,5 +219,7 @@ def _note(places: dict[KeyPath, Place], path: KeyPath, value: Any, place: Place)
         _note(places, (*path, key), item, place)
 
 
-def _error(code: str, message: str, mark: Mark, hint: str = "", path: KeyPath = ()) -> ArchError:
-    return ArchError([problem(code, message, mark=mark, path=dotted(path), hint=hint)])
+def _error(
+    code: str, message: str, mark: Mark, hint: str = "", path: KeyPath = (), notes: Sequence[Note] = ()
+) -> ArchError:
+    return ArchError([problem(code, message, mark=mark, path=dotted(path), hint=hint, notes=notes)])

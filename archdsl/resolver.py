@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 import archdsl.blocks  # noqa: F401  (importing it registers the shipped blocks)
 from archdsl.conventions import Conventions
-from archdsl.errors import ArchError, Problem, did_you_mean, one_of, problem
+from archdsl.errors import ArchError, Note, Problem, did_you_mean, one_of, problem
 from archdsl.inheritance import copied
 from archdsl.ir import Op, TensorType
 from archdsl.loader import Config
@@ -133,9 +133,9 @@ class _Resolver:
             outputs=self._outputs(stages),
         )
 
-    def _report(self, code: str, message: str, path: KeyPath, hint: str = "") -> None:
+    def _report(self, code: str, message: str, path: KeyPath, hint: str = "", notes: Sequence[Note] = ()) -> None:
         mark = self.config.place(path).value
-        self.problems.append(problem(code, message, mark=mark, path=dotted(path), hint=hint))
+        self.problems.append(problem(code, message, mark=mark, path=dotted(path), hint=hint, notes=notes))
 
     def _in_order(self, entries: Mapping[str, Entry | None], path: KeyPath) -> list[tuple[str, Entry]]:
         """Entries in the order they run; those set to null were taken out."""
@@ -198,7 +198,8 @@ class _Resolver:
         takes = key in layer.block.parameters
         if not takes and value != 1:
             message = f"block '{layer.block.name}' does not take the stage's {key} of {value}"
-            self._report("unused", message, (*layer.path[:-1], key))
+            note = Note(self.config.place((*layer.path, "block")).value, f"block '{layer.block.name}' is named at")
+            self._report("unused", message, (*layer.path[:-1], key), notes=[note])
         return takes
 
     def _refuse_unused(self, stage: StageSchema, path: KeyPath, has_down: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from archdsl.errors import fail
+from archdsl.errors import Note, fail
 from archdsl.loader import Config
 from archdsl.source import dotted
 from archdsl.spec import BackboneSpec, LayerSpec, Scale, StageSpec
@@ -36,7 +36,8 @@ def _check_range(layer: LayerSpec, config: Config) -> None:
         if key in limits and value > limits[key]:
             mark = config.place(("scale", key)).value
             message = f"{dotted(layer.path)} gets {key} {value}; expected at most {limits[key]}"
-            raise fail("range", message, mark=mark, path=f"scale.{key}", hint=f"lower scale.{key}")
+            notes = [Note(config.place((*layer.path, key)).value, f"its {key} before scaling stands at")]
+            raise fail("range", message, mark=mark, path=f"scale.{key}", hint=f"lower scale.{key}", notes=notes)
 
 
 def _scaled(spec: BackboneSpec, factors: Scale) -> BackboneSpec:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from types import NoneType
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from archdsl.errors import ArchError, Mark, Problem, describe, did_you_mean, fail, problem
+from archdsl.errors import ArchError, Mark, Note, Problem, describe, did_you_mean, fail, problem
 
 MAX_DEPTH = 64
 MAX_NODES = 50_000
@@ -197,7 +197,8 @@ class _Reader:
             mark = self._mark(event)
             if key in values:
                 first = self.places[(*path, key)].key
-                self._report("duplicate-key", f"the key '{key}' stands here and at {first}", event, path)
+                note = Note(first, f"the first '{key}' stands at")
+                self._report("duplicate-key", f"the key '{key}' stands here a second time", event, path, notes=[note])
             values[key] = self._value(next(events), events, (*path, key), mark)
         return values
 
@@ -271,8 +272,17 @@ class _Reader:
         start = event.start_mark
         return Mark(self.file, start.line + 1, start.column + 1) if start else Mark(self.file)
 
-    def _report(self, code: str, message: str, event: yaml.Event, path: KeyPath, hint: str = "") -> None:
-        self.problems.append(problem(code, message, mark=self._mark(event), path=dotted(path), hint=hint))
+    def _report(
+        self,
+        code: str,
+        message: str,
+        event: yaml.Event,
+        path: KeyPath,
+        hint: str = "",
+        notes: Sequence[Note] = (),
+    ) -> None:
+        found = problem(code, message, mark=self._mark(event), path=dotted(path), hint=hint, notes=notes)
+        self.problems.append(found)
 
 
 def _size(value: Any) -> int:
