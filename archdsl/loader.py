@@ -78,6 +78,12 @@ def load(config: ConfigLike, overrides: Sequence[str] = ()) -> Config:
     return Config(stated if isinstance(stated, str) else name, source.file, values, places, removed)
 
 
+def sources_of(config: ConfigLike) -> list[Source]:
+    """The files that a config is made of, parents before children."""
+    source, root, _ = _read(config)
+    return lineage(source, root)
+
+
 def _stage_names(values: Mapping[str, Any]) -> set[str]:
     stages = values.get("stages")
     return set(stages) if isinstance(stages, dict) else set()

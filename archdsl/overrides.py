@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from archdsl.errors import ArchError, Mark, Note, Problem, describe, did_you_mean, problem
 from archdsl.inheritance import merge_into
-from archdsl.source import MAX_DEPTH, MAX_SCALAR, UNPRINTABLE, KeyPath, Place, Places, dotted, plain_copy
+from archdsl.source import MAX_DEPTH, MAX_SCALAR, UNPRINTABLE, KeyPath, Place, Places, dotted, plain_copy, set_places
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -117,7 +117,7 @@ def _apply(values: dict[str, Any], places: dict[KeyPath, Place], override: Overr
         _require_free(target, value, places, mark)
     _require_fitting(target, value, override, mark)
     _forget(places, target, value)
-    _note(places, target.path, value, place)
+    set_places(places, target.path, value, place)
     target.set(value)
 
 
@@ -166,7 +166,7 @@ def _target(values: dict[str, Any], places: dict[KeyPath, Place], override: Over
             if not _adds(override) or (isinstance(target.holder, list) and not target.exists):
                 raise _unknown_key(target, mark, key)
             target.set({})
-            _note(places, target.path, {}, Place(mark, mark))
+            set_places(places, target.path, {}, Place(mark, mark))
         target = _child(target.value, key, target.path, mark)
     return target
 
@@ -209,14 +209,6 @@ def _delete(target: Target, override: Override, mark: Mark) -> None:
         hint = f"write the whole list: {dotted(target.path[:-1])}=[…]"
         raise _error("override", "an item of a list cannot be deleted", mark, hint, target.path)
     del target.holder[target.key]
-
-
-def _note(places: dict[KeyPath, Place], path: KeyPath, value: Any, place: Place) -> None:
-    """Everything inside an overriding value comes from the override."""
-    places[path] = place
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in items:
-        _note(places, (*path, key), item, place)
 
 
 def _error(

@@ -76,6 +76,14 @@ def dotted(path: KeyPath) -> str:
     return ".".join(map(str, path))
 
 
+def set_places(places: dict[KeyPath, Place], path: KeyPath, value: Any, place: Place) -> None:
+    """Everything inside `value`, which stands at `path`, has the place of the whole."""
+    places[path] = place
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        set_places(places, (*path, key), item, place)
+
+
 def read_text(text: str, file: str) -> Source:
     """The config in `text`; `file` is its name in messages.
 
@@ -233,6 +241,7 @@ class _Reader:
             return None
         value = self._anchors[name]
         self._count(event, path, _size(value))
+        set_places(self.places, path, value, self.places[path])
         return value
 
     def _scalar(self, event: yaml.ScalarEvent, path: KeyPath) -> Any:

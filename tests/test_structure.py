@@ -13,6 +13,7 @@ PACKAGE = Path(archdsl.__file__).parent
 
 ORDER = """
 printable
+codes
 errors
 ir
 ops
@@ -33,6 +34,7 @@ validation
 spec
 resolver
 scale
+provenance
 budget
 compiler
 passes

@@ -79,6 +79,17 @@ def complete_config(context: click.Context, parameter: click.Parameter, incomple
 
 def complete_override(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """`scale.wi` → `scale.width=`, from the keys that the config has."""
+    sign = incomplete[:1] if incomplete[:1] in ("~", "+") else ""
+    end = "" if sign == "~" else "="
+    return [CompletionItem(f"{sign}{key}{end}") for key in _keys(context) if key.startswith(incomplete[len(sign) :])]
+
+
+def complete_key(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(key) for key in _keys(context) if key.startswith(incomplete)]
+
+
+def _keys(context: click.Context) -> list[str]:
+    """Dotted keys of the config that was named before."""
     from archdsl.loader import load
     from archdsl.source import dotted
 
@@ -86,10 +97,7 @@ def complete_override(context: click.Context, parameter: click.Parameter, incomp
         config = load(context.params["config"])
     except (ArchError, KeyError):
         return []
-    sign = incomplete[:1] if incomplete[:1] in ("~", "+") else ""
-    end = "" if sign == "~" else "="
-    keys = sorted({dotted(path) for path in config.places if path and path[0] != "defaults"})
-    return [CompletionItem(f"{sign}{key}{end}") for key in keys if key.startswith(incomplete[len(sign) :])]
+    return sorted({dotted(path) for path in config.places if path and path[0] != "defaults"})
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,229 @@
+"""Every error code: what it means, a mistake that gives it, and the same mended."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Code(NamedTuple):
+    """What a code means. `mistake` and `mended` are config texts, or commands; empty where no few lines show it."""
+
+    meaning: str
+    mistake: str = ""
+    mended: str = ""
+
+
+_S = "defaults: [yolo_v8_s_backbone, _self_]\n"
+_SHOW = "archdsl show yolo_v8_s_backbone"
+
+CODES = {
+    # The text of a file
+    "alias": Code(
+        "An alias (*name) stands before its anchor (&name), or there is none of that name.",
+        _S + "stages: {p4: *wide, p5: &wide {width: 512}}\n",
+        _S + "stages: {p4: &wide {width: 512}, p5: *wide}\n",
+    ),
+    "depth": Code(
+        "Values are nested deeper than any config needs.",
+        "stages: " + "[" * 70 + "]" * 70 + "\n",
+        "stages: {p1: {width: 8, down: {block: conv, stride: 2}}}\n",
+    ),
+    "documents": Code(
+        "The file holds more than one YAML document; a config is one.",
+        _S + "---\nscale: {width: 0.25}\n",
+        _S + "scale: {width: 0.25}\n",
+    ),
+    "duplicate-key": Code(
+        "The same key stands twice in one mapping; a reader could not tell which counts.",
+        _S + "scale: {width: 0.25}\nscale: {depth: 0.5}\n",
+        _S + "scale: {width: 0.25, depth: 0.5}\n",
+    ),
+    "empty": Code(
+        "The file, the config or a stage says nothing to build.",
+        "stages: {}\n",
+        "stages: {p1: {width: 8, down: {block: conv, stride: 2}}}\n",
+    ),
+    "encoding": Code("The text is not UTF-8, or holds characters that YAML does not allow."),
+    "key": Code(
+        "A key is not text, or not a name: lower-case letters, digits and _, a letter first.",
+        _S + "stages: {4: {width: 512}}\n",
+        _S + "stages: {p4: {width: 512}}\n",
+    ),
+    "leading-zero": Code(
+        "A number begins with 0; YAML 1.1 reads it as octal, YAML 1.2 does not.",
+        _S + "stages: {p4: {depth: 03}}\n",
+        _S + "stages: {p4: {depth: 3}}\n",
+    ),
+    "limit": Code("Something is longer or larger than any config needs: a file, a text, a list, a chain of parents."),
+    "merge-key": Code(
+        "The merge key << is not part of the language.",
+        _S + "stages: {p4: &a {width: 512}, p5: {<<: *a, depth: 2}}\n",
+        _S + "stages: {p4: {width: 512}, p5: {width: 512, depth: 2}}\n",
+    ),
+    "syntax": Code(
+        "The text is not YAML.",
+        _S + "stages: {p4: {width: 512}\n",
+        _S + "stages: {p4: {width: 512}}\n",
+    ),
+    "tag": Code(
+        "A tag (!name) asks for an object; a config is plain data.",
+        _S + "scale: {width: !!float 0.25}\n",
+        _S + "scale: {width: 0.25}\n",
+    ),
+    # Files and parents
+    "cycle": Code("A config inherits from itself, perhaps through others."),
+    "defaults": Code(
+        "The Defaults List does not say once, with _self_, where the file itself comes.",
+        "defaults: [yolo_v8_s_backbone]\nscale: {width: 0.25}\n",
+        _S + "scale: {width: 0.25}\n",
+    ),
+    "duplicate-parent": Code(
+        "A file is inherited twice; what lies between the two could not tell which counts.",
+        "defaults: [family/yolo_v8, yolo_v8_s_backbone, _self_]\n",
+        _S,
+    ),
+    "missing-file": Code("There is no such file.", "archdsl show my_backbone.yaml"),
+    "not-a-file": Code("The path leads to a folder or a device; a config is a regular file.", "archdsl show ."),
+    "package": Code("A parent in a sub-folder does not begin with `# @package _global_`, or names another package."),
+    "parent": Code(
+        "An entry of the Defaults List is no config name, or leads out of the config's folder.",
+        "defaults: [../elsewhere, _self_]\n",
+        _S,
+    ),
+    "unknown-parent": Code(
+        "No config of that name lies beside the file or among the shipped ones.",
+        "defaults: [yolo_v8_small, _self_]\n",
+        _S,
+    ),
+    "unknown-preset": Code(
+        "There is no preset and no file of that name.",
+        "archdsl show yolo_v8_small",
+        "archdsl show yolo_v8_s_backbone",
+    ),
+    "unreadable": Code("The file is there, but cannot be read."),
+    # Values
+    "interpolation": Code(
+        "A value refers to something else; a config holds values only.",
+        _S + "scale: {width: '${oc.env:WIDTH}'}\n",
+        _S + "scale: {width: 0.25}\n",
+    ),
+    "length": Code(
+        "A list is too short or too long.",
+        _S + "input: {shape: [640, 640]}\n",
+        _S + "input: {shape: [640, 640, 3]}\n",
+    ),
+    "missing-key": Code(
+        "Something that must be said is not said.",
+        "stages: {p1: {width: 8, down: {kernel: 3, stride: 2}}}\n",
+        "stages: {p1: {width: 8, down: {block: conv, kernel: 3, stride: 2}}}\n",
+    ),
+    "range": Code(
+        "A number is too small or too large.",
+        _S + "stages: {p4: {depth: 0}}\n",
+        _S + "stages: {p4: {depth: 1}}\n",
+    ),
+    "type": Code(
+        "A value is of another kind than expected: text for a number, a list for a mapping.",
+        _S + "scale: {width: half}\n",
+        _S + "scale: {width: 0.5}\n",
+    ),
+    "unknown-key": Code(
+        "There is no such key; what is not understood is never ignored.",
+        _S + "stages: {p4: {widht: 512}}\n",
+        _S + "stages: {p4: {width: 512}}\n",
+    ),
+    "unknown-value": Code(
+        "The value is not one of the few that there are.",
+        _S + "conventions: {activation: swish}\n",
+        _S + "conventions: {activation: silu}\n",
+    ),
+    "value": Code(
+        "The value does not have the form that is expected.",
+        _S + f"published: {{sha256: {'G' * 64}}}\n",
+        _S + f"published: {{sha256: {'a' * 64}}}\n",
+    ),
+    # Overrides
+    "override": Code(
+        "An override is not of the form key=value, or changes what is not there.",
+        f"{_SHOW} scale.widht=0.25",
+        f"{_SHOW} scale.width=0.25",
+    ),
+    "sweep": Code(
+        "An override asks for several values at once; a command takes one.",
+        f"{_SHOW} scale.width=0.25,0.5",
+        f"{_SHOW} scale.width=0.25",
+    ),
+    # Stages, layers and blocks
+    "duplicate-block": Code("Two functions are registered as blocks of one name."),
+    "from": Code(
+        "A block that merges has one input, or another block has several.",
+        _S + "stages: {p4: {post: {sum: {block: add}}}}\n",
+        _S + "stages: {p4: {post: {sum: {block: add, from: [p4_down, p4_body]}}}}\n",
+    ),
+    "plugin": Code("Importing a plugin, whose blocks a config may use, fails."),
+    "unknown-block": Code(
+        "There is no such block; `archdsl blocks` lists them.",
+        _S + "stages: {p4: {body: {block: c2ff}}}\n",
+        _S + "stages: {p4: {body: {block: c2f}}}\n",
+    ),
+    "unknown-entry": Code(
+        "`after` names nothing that is there.",
+        _S + "stages: {p6: {width: 512, after: p55}}\n",
+        _S + "stages: {p6: {width: 512, after: p5}}\n",
+    ),
+    "unknown-layer": Code(
+        "`from` names no layer or stage before this one.",
+        _S + "stages: {p4: {post: {side: {block: conv, from: p4_boddy}}}}\n",
+        _S + "stages: {p4: {post: {side: {block: conv, from: p4_body}}}}\n",
+    ),
+    "unknown-output": Code(
+        "`outputs` names no stage.",
+        _S + "outputs: [p3, p4, p6]\n",
+        _S + "outputs: [p3, p4, p5]\n",
+    ),
+    "unused": Code(
+        "Something is said that nothing takes: an argument, or a layer that nothing reads.",
+        _S + "stages: {p4: {post: {side: {block: conv}, main: {block: conv, from: p4_body}}}}\n",
+        _S + "stages: {p4: {post: {side: {block: conv}, main: {block: conv}}}}\n",
+    ),
+    # The graph
+    "budget": Code(
+        "The network is larger than anyone could build.",
+        _S + "scale: {width: 40}\n",
+        _S + "scale: {width: 0.5}\n",
+    ),
+    "expect": Code(
+        "A figure that the file promises in `expect` is not what the graph has.",
+        _S + "expect: {params: 5000000}\n",
+        _S + "expect: {params: 5089760}\n",
+    ),
+    "shape": Code(
+        "Maps meet that do not fit: other sides, other channels, another stride.",
+        _S + "stages: {p4: {post: {sum: {block: add, from: [p4_body, p3]}}}}\n",
+        _S + "stages: {p4: {post: {sum: {block: add, from: [p4_body, p4_down]}}}}\n",
+    ),
+    "stride": Code(
+        "A stage named pN does not come out 2^N times smaller than the image.",
+        _S + "stages: {p4: {stride: 1}}\n",
+        _S + "stages: {p4: {stride: 2}}\n",
+    ),
+    # Models, weights and pictures
+    "fuse": Code("The model cannot be fused, or does not give the same numbers fused."),
+    "image": Code("The file is no image that can be read."),
+    "input": Code("The model does not take one photo."),
+    "model": Code("The file, or the object, is no model that can be used here."),
+    "no-backend": Code("Keras has no backend: pip install 'archdsl[tensorflow]'."),
+    "no-levels": Code("The model has no pyramid levels: it is not a Backbone, nor its features()."),
+    "no-weights": Code("The preset has no trained weights, or they are not on this machine."),
+    "not-finite": Code("The model gives values that are not finite numbers."),
+    "output": Code(
+        "The file cannot be written: its folder, its name or its suffix is wrong.",
+        "archdsl build yolo_v8_s_backbone -o model.h5",
+        "archdsl build yolo_v8_s_backbone -o model.keras",
+    ),
+    "unknown-code": Code(
+        "There is no such error code.", "archdsl explain unknown-blok", "archdsl explain unknown-block"
+    ),
+    "unknown-pass": Code("There is no such pass over the graph."),
+    "weights": Code("The file holds no weights, or those of another model."),
+}

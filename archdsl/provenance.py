@@ -1,0 +1,249 @@
+"""Where a value of a config comes from: what each file and override says about its key, in the order they apply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Any
+
+from archdsl.errors import ArchError, Mark, Note, describe, did_you_mean, fail
+from archdsl.inheritance import merge
+from archdsl.loader import Config, ConfigLike, load, sources_of
+from archdsl.overrides import apply_overrides, override_name
+from archdsl.resolver import check, resolve, scale
+from archdsl.scale import scaled_depth, scaled_width
+from archdsl.schema import ConfigSchema, filled
+from archdsl.source import KeyPath, Places, dotted, nearest_place
+from archdsl.spec import LayerSpec, Scale
+
+ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "absent"})()
+_SCALED_PARTS = ("stem", "stages", "stage_defaults", "tail")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What one file or override says about a key, at `mark`: a value, or ABSENT where it takes the key away.
+
+    `path` is the key as it is written there: the one asked for, or that of stage_defaults behind it. Of a mapping,
+    `value` holds the keys that are said here. `wins` tells whether any of it is in force.
+    """
+
+    mark: Mark
+    path: KeyPath
+    value: Any
+    wins: bool
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A key, its value (ABSENT: the key was taken away), and every statement about it.
+
+    `default` says whose default the value is when nobody states it, `becomes` is what scaling makes of it, and
+    `scaling` how.
+    """
+
+    path: KeyPath
+    value: Any
+    statements: tuple[Statement, ...]
+    default: str = ""
+    becomes: int | None = None
+    scaling: str = ""
+
+
+def explain(config: ConfigLike, key: str, overrides: Sequence[str] = ()) -> Explanation:
+    """Where the value of `key`, such as ``stages.p4.depth`` or ``outputs.0``, comes from.
+
+    Raises ArchError for a config or overrides that cannot be read, and with the nearest key for one that is unknown.
+    """
+    loaded = load(config, overrides)
+    path = tuple([int(part) if part.isdecimal() else part for part in key.split(".")])
+    checked, _ = check(loaded)
+    effective = _effective(checked)
+    steps = list(_steps(config, overrides))
+    taken = _taken(loaded, path, effective)
+    statements = (*_said(steps, _behind(path), {_behind(leaf) for leaf in taken}), *_said(steps, path))
+    value, default = _at(loaded.values, path), ""
+    if taken:
+        value = _filled_in(_at(effective, path), _leaves(value, path) | taken, path)
+    elif value is ABSENT:
+        value, default = _default(loaded, path, effective)
+        if value is ABSENT and not statements:
+            raise _unknown(loaded, path, effective)
+    return Explanation(path, value, statements, default, *_scaled(path, value, scale(checked.scale)))
+
+
+def _behind(path: KeyPath) -> KeyPath:
+    """The key of stage_defaults that fills `path` of a stage; no key for what is in no stage."""
+    return ("stage_defaults", *path[2:]) if path[0] == "stages" and len(path) > 1 else ()
+
+
+def _taken(config: Config, path: KeyPath, effective: dict[str, Any]) -> dict[KeyPath, Any]:
+    """The single values at and under `path` that a stage takes from stage_defaults."""
+    stated = _leaves(_at(config.values, path), path)
+    inside = _leaves(_at(effective, path), path)
+    return {
+        leaf: value
+        for leaf, value in inside.items()
+        if leaf not in stated and _behind(leaf) and _at(config.values, _behind(leaf)) is not ABSENT
+    }
+
+
+def _filled_in(effective: Any, leaves: Mapping[KeyPath, Any], path: KeyPath) -> Any:
+    """A value that comes from stage_defaults, or the mapping of what is stated in either place."""
+    return _nested(leaves, path) if isinstance(effective, dict) else effective
+
+
+@dataclass(frozen=True)
+class _Step:
+    """The config after one more file or override, which marks know by `name`."""
+
+    name: str
+    values: dict[str, Any]
+    places: Places
+
+    def leaves(self, path: KeyPath) -> dict[KeyPath, Any]:
+        """The single values at and under `path`."""
+        return _leaves(_at(self.values, path), path)
+
+    def author(self, leaf: KeyPath) -> str:
+        """The name of the file or override that a value comes from."""
+        return nearest_place(self.places, leaf, self.name).value.file
+
+    def mark(self, path: KeyPath, said: Iterable[KeyPath]) -> Mark:
+        """Where it says something of `path`: there, else of the first key inside, else of the nearest around it."""
+        around = [path[:length] for length in range(len(path), 0, -1)]
+        for candidate in (path, *said, *around):
+            place = self.places.get(candidate)
+            if place is not None and place.value.file == self.name:
+                return place.value if candidate == path and not isinstance(_at(self.values, path), dict) else place.key
+        return Mark(self.name, 1, 1)
+
+
+def _steps(config: ConfigLike, overrides: Sequence[str]) -> Iterator[_Step]:
+    sources = sources_of(config)
+    for count, source in enumerate(sources, 1):
+        yield _Step(source.file, *merge(sources[:count]))
+    for count in range(1, len(overrides) + 1):
+        values, places = merge(sources)
+        apply_overrides(values, places, overrides[:count])
+        yield _Step(override_name(count), values, places)
+
+
+def _said(steps: Sequence[_Step], path: KeyPath, kept: Set[KeyPath] | None = None) -> tuple[Statement, ...]:
+    """What each step says; it wins with what the last step still has of it, among `kept` where that is given."""
+    if not path:
+        return ()
+    statements = []
+    before: set[KeyPath] = set()
+    in_force = {(leaf, steps[-1].author(leaf)) for leaf in steps[-1].leaves(path) if kept is None or leaf in kept}
+    for step in steps:
+        after = step.leaves(path)
+        said = {leaf: value for leaf, value in after.items() if step.author(leaf) == step.name}
+        if said or before - set(after):
+            value = _at(step.values, path)
+            value = _nested(said, path) if isinstance(value, dict) else value
+            wins = any((leaf, step.name) in in_force for leaf in said)
+            statements.append(Statement(step.mark(path, said), path, value, wins))
+        before = set(after)
+    return tuple(statements)
+
+
+def _effective(checked: ConfigSchema) -> dict[str, Any]:
+    """The config with every key of the language: stages filled from stage_defaults, the rest by default."""
+    stages = {name: stage and filled(stage, checked.stage_defaults) for name, stage in checked.stages.items()}
+    values: dict[str, Any] = checked.model_copy(update={"stages": stages}).model_dump(
+        by_alias=True, mode="json", warnings=False
+    )
+    return values
+
+
+def _default(config: Config, path: KeyPath, effective: dict[str, Any]) -> tuple[Any, str]:
+    """The value of a key that nobody states, and whose it is; ABSENT when there is no such key."""
+    value = _at(effective, path)
+    layer = _layers(config).get(path[:-1])
+    if layer is not None and value is ABSENT:
+        key = str(path[-1])
+        if key in layer.arguments:
+            return layer.arguments[key], f"given by {'stages.' if path[0] == 'stages' else ''}{path[1]}"
+        parameter = layer.block.parameters.get(key)
+        if parameter is not None and parameter.default is not parameter.empty:
+            return parameter.default, f"the default of block '{layer.block.name}'"
+    return value, "" if value is ABSENT else "the default of the language"
+
+
+def _layers(config: Config) -> dict[KeyPath, LayerSpec]:
+    """The layers by their key path; none for a config with mistakes, whose keys can be explained all the same."""
+    try:
+        spec = resolve(config)
+    except ArchError:
+        return {}
+    return {layer.path: layer for stage in (spec.stem, *spec.stages, spec.tail) for layer in stage.layers}
+
+
+def _scaled(path: KeyPath, value: Any, factors: Scale) -> tuple[int | None, str]:
+    """What scaling makes of a width or depth, and how; nothing where it changes nothing."""
+    if path[0] not in _SCALED_PARTS or type(value) is not int or factors == Scale():
+        return None, ""
+    if path[-1] == "depth":
+        exact = value * factors.depth
+        rounding = (
+            "" if exact == scaled_depth(value, factors) else ", rounded, at least 1" if exact < 0.5 else ", rounded"
+        )
+        return scaled_depth(value, factors), f"{value} × scale.depth {factors.depth:g} = {exact:g}{rounding}"
+    if path[-1] == "width":
+        capped = min(value, factors.max_width or value)
+        start = f"{value}" if capped == value else f"min({value}, scale.max_width {factors.max_width})"
+        exact, result = capped * factors.width, scaled_width(value, factors)
+        step = f" to a multiple of {factors.divisor}" if factors.divisor > 1 else ""
+        return (
+            result,
+            f"{start} × scale.width {factors.width:g} = {exact:g}{'' if exact == result else ', rounded' + step}",
+        )
+    return None, ""
+
+
+def _unknown(config: Config, path: KeyPath, effective: dict[str, Any]) -> ArchError:
+    known = {dotted(leaf[:length]) for leaf in _leaves(effective) for length in range(1, len(leaf) + 1)}
+    known |= {dotted(leaf[:length]) for leaf in _leaves(config.values) for length in range(1, len(leaf) + 1)}
+    around = next(
+        path[:length] for length in range(len(path) - 1, -1, -1) if _at(effective, path[:length]) is not ABSENT
+    )
+    holder = _at(effective, around)
+    notes = []
+    message = f"there is no key '{dotted(path)}' in this config"
+    if around and not isinstance(holder, (dict, list)):
+        message += f": '{dotted(around)}' is {describe(holder)}"
+        mark = config.place(around).value
+        notes = [Note(mark, "that is said at")] if mark.line else []
+    return fail("unknown-key", message, path=dotted(path), hint=did_you_mean(dotted(path), sorted(known)), notes=notes)
+
+
+def _at(values: Any, path: KeyPath) -> Any:
+    for step in path:
+        items = values if isinstance(values, dict) else dict(enumerate(values)) if isinstance(values, list) else {}
+        if step not in items:
+            return ABSENT
+        values = items[step]
+    return values
+
+
+def _leaves(values: Any, path: KeyPath = ()) -> dict[KeyPath, Any]:
+    """The single values in `values`, which stands at `path`, by their whole paths."""
+    if not isinstance(values, (dict, list)) or not values:
+        return {} if values is ABSENT else {path: values}
+    items = values.items() if isinstance(values, dict) else enumerate(values)
+    return {leaf: value for key, item in items for leaf, value in _leaves(item, (*path, key)).items()}
+
+
+def _nested(leaves: Mapping[KeyPath, Any], path: KeyPath) -> dict[str | int, Any]:
+    """The mapping at `path` with nothing in it but `leaves`."""
+    if path in leaves:
+        return {}
+    values: dict[str | int, Any] = {}
+    for leaf, value in leaves.items():
+        *holders, last = leaf[len(path) :]
+        holder = values
+        for key in holders:
+            holder = holder.setdefault(key, {})
+        holder[last] = value
+    return values
