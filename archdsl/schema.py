@@ -89,7 +89,10 @@ class StageSchema(Schema):
 
 
 class ExpectSchema(Schema):
-    """Figures that the file promises; `archdsl validate` and the tests check them."""
+    """Figures that the file promises; `archdsl validate` and the tests check them.
+
+    `macs` are for the size of `input.shape`; a side that it leaves open counts as 640 pixels.
+    """
 
     params: Count | None = None
     trainable_params: Count | None = None
