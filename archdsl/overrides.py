@@ -13,12 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 from archdsl.errors import ArchError, Mark, Note, Problem, describe, did_you_mean, problem
 from archdsl.inheritance import merge_into
-from archdsl.source import MAX_DEPTH, MAX_SCALAR, UNPRINTABLE, KeyPath, Place, Places, dotted, plain_copy, set_places
+from archdsl.source import (
+    MAX_DEPTH,
+    MAX_SCALAR,
+    UNPRINTABLE,
+    KeyPath,
+    Place,
+    Places,
+    dotted,
+    is_index,
+    plain_copy,
+    set_places,
+)
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
-_MAX_INDEX_DIGITS = 9
 _MAX_REASON = 120
 
 
@@ -174,7 +184,7 @@ def _target(values: dict[str, Any], places: dict[KeyPath, Place], override: Over
 def _child(holder: Any, key: str, path: KeyPath, mark: Mark) -> Target:
     if isinstance(holder, dict):
         return Target(holder, key, (*path, key))
-    if key.isdecimal() and len(key) <= _MAX_INDEX_DIGITS:
+    if is_index(key):
         return Target(holder, int(key), (*path, int(key)))
     message = f"there is no '{key}' in '{dotted(path)}', which is {describe(holder)}"
     raise _error("override", message, mark, "take an item by its number, counted from 0", (*path, key))

@@ -13,7 +13,7 @@ from archdsl.overrides import apply_overrides, override_name
 from archdsl.resolver import check, resolve, scale
 from archdsl.scale import scaled_depth, scaled_width
 from archdsl.schema import ConfigSchema, filled
-from archdsl.source import KeyPath, Places, dotted, nearest_place
+from archdsl.source import KeyPath, Places, dotted, key_path, nearest_place
 from archdsl.spec import LayerSpec, Scale
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "absent"})()
@@ -56,7 +56,7 @@ def explain(config: ConfigLike, key: str, overrides: Sequence[str] = ()) -> Expl
     Raises ArchError for a config or overrides that cannot be read, and with the nearest key for one that is unknown.
     """
     loaded = load(config, overrides)
-    path = tuple([int(part) if part.isdecimal() else part for part in key.split(".")])
+    path = key_path(key)
     checked, _ = check(loaded)
     effective = _effective(checked)
     steps = list(_steps(config, overrides))

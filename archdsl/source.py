@@ -37,6 +37,7 @@ _FLOAT = re.compile(
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 _PACKAGE = re.compile(r"\s*#\s*@package +(\S+) *(?:[\r\n]|$)")
 _MAX_DIGITS = 40
+_MAX_INDEX_DIGITS = 9
 _PLAIN_TYPES = (str, int, float, bool, NoneType, dict, list, tuple)
 
 
@@ -82,6 +83,15 @@ def set_places(places: dict[KeyPath, Place], path: KeyPath, value: Any, place: P
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
         set_places(places, (*path, key), item, place)
+
+
+def key_path(text: str) -> KeyPath:
+    """`dotted` the other way round; a number counts the items of a list."""
+    return tuple([int(part) if is_index(part) else part for part in text.split(".")])
+
+
+def is_index(text: str) -> bool:
+    return text.isdecimal() and len(text) <= _MAX_INDEX_DIGITS
 
 
 def read_text(text: str, file: str) -> Source:
