@@ -28,6 +28,7 @@ folders
 inheritance
 overrides
 loader
+hydra_plugin
 schema
 json_schema
 validation

@@ -1,0 +1,242 @@
+"""`archdsl://` in Hydra: the shipped configs, or a folder's, in any program that has archdsl installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize, initialize_config_dir
+from hydra.core.plugins import Plugins
+from hydra.errors import ConfigCompositionException
+from hydra.plugins.config_source import ConfigLoadError
+from hydra.test_utils.config_source_common_tests import ConfigSourceTestSuite
+from omegaconf import OmegaConf
+
+import archdsl
+from archdsl.folders import preset_names
+from archdsl.hydra_plugin import ArchdslConfigSource
+from archdsl.loader import load
+
+REPOSITORY = Path(__file__).parents[1]
+SHIPPED = "hydra.searchpath=[archdsl://configs]"
+OVERRIDES = ["++scale.width=0.75", "+stages.p9={width: 8, depth: 1}", "conventions.norm.epsilon=1e-5", "++outputs=[p4]"]
+GLOBAL = "# @package _global_\n"
+
+# What Hydra's own tests of config sources expect to find, as far as a config of archdsl's may say it.
+SUITE_FILES = {
+    "config_without_group": "group: false\n",
+    "config_with_unicode": "group: 数据库\n",
+    "dataset": "dataset_yaml: true\n",
+    "dataset/imagenet": "name: imagenet\npath: /datasets/imagenet\n",
+    "dataset/cifar10": "name: cifar10\npath: /datasets/cifar10\n",
+    "optimizer/adam": "type: adam\n",
+    "optimizer/nesterov": "type: nesterov\n",
+    "level1/level2/nested1": "l1_l2_n1: true\n",
+    "level1/level2/nested2": "l1_l2_n2: true\n",
+    "package_test/none": "foo: bar\n",
+    "package_test/global": f"{GLOBAL}foo: bar\n",
+    "primary_config": "foo: bar\n",
+}
+# And what only Hydra allows: parents that it chooses by group, values that go elsewhere.
+REFUSED_FILES = {
+    "config_with_defaults_list": "defaults:\n- dataset: imagenet\nkey: value\n",
+    "configs_with_defaults_list/global_package": f"{GLOBAL}defaults:\n- foo: bar\nx: 10\n",
+    "configs_with_defaults_list/group_package": "# @package _group_\ndefaults:\n- foo: bar\nx: 10\n",
+    "package_test/explicit": "# @package a.b\nfoo: bar\n",
+    "package_test/group": "# @package _group_\nfoo: bar\n",
+    "package_test/group_name": "# @package foo._group_._name_\nfoo: bar\n",
+    "package_test/name": "# @package _name_\nfoo: bar\n",
+    "primary_config_with_non_global_package": "# @package foo\nfoo: bar\n",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registered() -> None:
+    """As Hydra's scan does where archdsl is installed."""
+    Plugins.instance().register(ArchdslConfigSource)
+
+
+def written(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = root / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return root
+
+
+def fitting(test: Callable[..., None]) -> pytest.MarkDecorator:
+    """The cases of one of Hydra's tests, without those that archdsl refuses."""
+    names, cases = test.pytestmark[0].args
+    return pytest.mark.parametrize(names, [case for case in cases if case.values[0] not in REFUSED_FILES])
+
+
+class TestHydrasOwnSuite(ConfigSourceTestSuite):
+    """Whatever Hydra asks of a config source."""
+
+    test_primary_config_with_non_global_package = None  # refused, see below
+
+    @pytest.fixture
+    def type_(self) -> type[ArchdslConfigSource]:
+        return ArchdslConfigSource
+
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> str:
+        return f"archdsl://{written(tmp_path, SUITE_FILES | REFUSED_FILES)}"
+
+    @fitting(ConfigSourceTestSuite.test_source_load_config)
+    def test_source_load_config(
+        self, type_, path, config_path, expected_config, expected_defaults_list, expected_package, recwarn
+    ):
+        super().test_source_load_config(
+            type_, path, config_path, expected_defaults_list, expected_package, expected_config, recwarn
+        )
+
+    @fitting(ConfigSourceTestSuite.test_package_behavior)
+    def test_package_behavior(self, type_, path, config_path, expected_result, expected_package):
+        super().test_package_behavior(type_, path, config_path, expected_result, expected_package)
+
+
+@pytest.mark.parametrize("name", REFUSED_FILES)
+def test_what_archdsl_does_not_allow_is_refused_in_hydra_too(name: str, tmp_path: Path) -> None:
+    source = ArchdslConfigSource("test", f"archdsl://{written(tmp_path, REFUSED_FILES)}")
+    with pytest.raises(ConfigCompositionException, match=rf"{name}.yaml:\d+:\d+: error\["):
+        source.load_config(name)
+
+
+@pytest.fixture
+def composed(tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """What a Hydra program composes whose own folder holds `main`, a config that says where the others are."""
+
+    def compose_main(text: str, *overrides: str) -> dict[str, Any]:
+        written(tmp_path, {"main": f"hydra: {{searchpath: ['archdsl://configs']}}\n{text}"})
+        with initialize_config_dir(str(tmp_path), version_base="1.3"):
+            return OmegaConf.to_container(compose("main", overrides=list(overrides)))
+
+    return compose_main
+
+
+@pytest.mark.parametrize("name", [*preset_names(), "family/yolo_v8", "family/resnet_v2_bottleneck"])
+def test_a_preset_composes_to_what_archdsl_loads(name: str, composed: Callable[..., dict[str, Any]]) -> None:
+    assert json.dumps(composed(f"defaults: [{name}, _self_]")) == json.dumps(load(name).values)
+    ours = load(name, OVERRIDES).values
+    assert json.dumps(composed(f"defaults: [{name}, _self_]", *OVERRIDES)) == json.dumps(ours)
+
+
+def test_the_search_path_may_stand_on_the_command_line() -> None:
+    with initialize(version_base="1.3", config_path=None):
+        found = compose(overrides=[SHIPPED, "+family=yolo_v8"])
+    assert OmegaConf.to_container(found) == load("family/yolo_v8").values
+
+
+def test_a_preset_goes_where_the_program_wants_it(composed: Callable[..., dict[str, Any]]) -> None:
+    text = "defaults: [yolo_v8_s_backbone@model.backbone, _self_]\nlr: 0.1\nmodel: {backbone: {scale: {depth: 1}}}"
+    values = composed(text, "model.backbone.scale.width=0.375")
+    expected = load("yolo_v8_s_backbone", ["scale.width=0.375", "scale.depth=1"]).values
+    assert values == {"lr": 0.1, "model": {"backbone": expected}}
+    assert archdsl.analyze(values["model"]["backbone"]).params == archdsl.analyze(expected).params
+
+
+def test_a_folder_of_ones_own_inherits_shipped_configs(tmp_path: Path) -> None:
+    own = written(
+        tmp_path / "own", {"nets/my_net": f"{GLOBAL}defaults: [csp_darknet_s, _self_]\nscale: {{width: 0.375}}\n"}
+    )
+    with initialize(version_base="1.3", config_path=None):
+        found = compose(overrides=[f"hydra.searchpath=['archdsl://{own}']", "+nets=my_net"])
+    assert OmegaConf.to_container(found) == load("csp_darknet_s", ["scale.width=0.375"]).values
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> ArchdslConfigSource:
+    """A folder with ways out of it: to a file and a folder beside it."""
+    written(tmp_path, {"secret": "x: 1\n", "beside/secret": "x: 1\n", "own/fine": "x: 1\n"})
+    (tmp_path / "own" / "link.yaml").symlink_to(tmp_path / "secret.yaml")
+    (tmp_path / "own" / "folder").symlink_to(tmp_path / "beside")
+    (tmp_path / "own" / "inner.yaml").symlink_to(tmp_path / "own" / "fine.yaml")
+    return ArchdslConfigSource("test", f"archdsl://{tmp_path / 'own'}")
+
+
+@pytest.mark.parametrize(
+    "name", ["../secret", "link", "folder/secret", "folder/../../secret", "{root}/secret", "a" * 999]
+)
+def test_nothing_outside_of_the_folder_is_there(name: str, outside: ArchdslConfigSource, tmp_path: Path) -> None:
+    name = name.format(root=tmp_path)
+    assert not outside.is_config(name)
+    assert not outside.is_group(name.rpartition("/")[0] or name)
+    with pytest.raises(ConfigLoadError):
+        outside.load_config(name)
+
+
+def test_a_link_inside_of_the_folder_is_followed(outside: ArchdslConfigSource) -> None:
+    assert outside.load_config("inner").config == {"x": 1}
+
+
+@pytest.mark.parametrize(
+    "path", ["archdsl://nowhere", "archdsl://", "archdsl://relative/configs", "archdsl:///not/there"]
+)
+def test_a_folder_that_is_not_there_is_not_available(path: str) -> None:
+    assert not ArchdslConfigSource("test", path).available()
+
+
+PROGRAM = """
+import sys
+import hydra
+@hydra.main(version_base="1.3", config_path=".", config_name="main")
+def main(config):
+    print(config)
+    print("archdsl" in sys.modules)
+main()
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a Hydra program that does not import archdsl, where files lie as the wheel installs them."""
+    included = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    places = included["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    for source, place in places.items():
+        if source.endswith(".py"):
+            target = tmp_path / "installed" / place
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text((REPOSITORY / source).read_text())
+
+    def run(main: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "program.py").write_text(PROGRAM)
+        (tmp_path / "main.yaml").write_text(main)
+        path = os.pathsep.join([str(tmp_path / "installed"), str(REPOSITORY)])
+        return subprocess.run(
+            [sys.executable, "program.py", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def test_a_program_without_such_a_folder_never_imports_archdsl(program: Callable[..., Any]) -> None:
+    assert program("x: 1\n").stdout == "{'x': 1}\nFalse\n"
+
+
+def test_hydra_finds_the_plugin_by_itself(program: Callable[..., Any]) -> None:
+    result = program("hydra: {searchpath: ['archdsl://configs']}\ndefaults: [yolo_v8_s_backbone, _self_]\n")
+    assert result.stdout == f"{load('yolo_v8_s_backbone').values}\nTrue\n"
+
+
+def test_a_mistake_is_printed_with_its_place_and_without_a_traceback(
+    program: Callable[..., Any], tmp_path: Path
+) -> None:
+    own = written(tmp_path / "own", {"my_net": "defaults: [yolo_v8_s_backbon, _self_]\nstages: {p4: {depth: 9}}\n"})
+    result = program(f"hydra: {{searchpath: ['archdsl://{own}']}}\ndefaults: [my_net, _self_]\n")
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"{own}/my_net.yaml:1:12: error[unknown-parent]: defaults.0: no config")
+    assert "hint: did you mean 'yolo_v8_s_backbone'?" in result.stderr
+    assert "Traceback" not in result.stderr
