@@ -51,6 +51,9 @@ models
 features
 __init__
 cli
+hydra_job
+sweep
+hydra_app
 __main__
 """.split()  # noqa: SIM905 (one to a line)
 

@@ -57,14 +57,14 @@ def cli() -> None:
     """
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None, *, command: click.Command = cli, name: str = "archdsl") -> None:
     """Run a command and exit."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow logs to standard error when it is imported
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # any character, in any encoding
     texts: dict[str, str] = {}  # filled by the OVERRIDE arguments
     try:
-        cli.main(arguments, prog_name="archdsl", standalone_mode=False, obj=texts)
+        command.main(arguments, prog_name=name, standalone_mode=False, obj=texts)
     except ArchError as error:
         print_error(error, texts)
         sys.exit(2)

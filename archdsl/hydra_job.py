@@ -1,0 +1,54 @@
+"""One Hydra job: the costs of the config that Hydra composed."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+import hydra
+from hydra.conf import HydraConf
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from archdsl.compiler import compile_graph
+from archdsl.errors import ArchError, fail
+from archdsl.files import written_whole
+from archdsl.loader import load
+from archdsl.report import count_text, report
+
+REPORT = "report.json"
+SIDE = 640
+
+
+@hydra.main(version_base="1.3", config_path=None)
+def job(config: DictConfig) -> float:
+    """Prints what the config costs, and writes it into the job's folder; its number of parameters is returned.
+
+    In a sweep an invalid config is reported and counts as infinitely large, so that the other jobs are run.
+    """
+    settings = HydraConfig.get()
+    if settings.job.config_name is None:
+        raise fail("missing-config", "no config is named", hint="add --config-name; `archdsl list` prints the presets")
+    label = " ".join([settings.job.config_name, *settings.overrides.task])
+    try:
+        costs = report(compile_graph(load(config).with_size(SIDE, SIDE)))
+    except ArchError as error:
+        if settings.mode != RunMode.MULTIRUN:
+            raise
+        click.echo(f"{label}:\n{error}", err=True)
+        _write(settings, {"problems": [problem._asdict() for problem in error.problems]})
+        return math.inf
+    click.echo(f"{label}: {costs.params:,} parameters, {count_text(costs.macs)} MACs")
+    _write(settings, costs.to_dict())
+    return costs.params
+
+
+def _write(settings: HydraConf, result: dict[str, Any]) -> None:
+    number = settings.job.num if settings.mode == RunMode.MULTIRUN else 0
+    about = {"job": number, "config": settings.job.config_name, "overrides": list(settings.overrides.task)}
+    with written_whole(Path(settings.runtime.output_dir) / REPORT) as file:
+        file.write_text(json.dumps({**about, **result}, indent=2))
