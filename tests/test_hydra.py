@@ -356,13 +356,35 @@ def test_files_are_read_more_strictly(files: dict[str, str], code: str, hint: st
     assert (problem.code, hint in problem.hint) == (code, True)
 
 
-def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
-    # Hydra follows it.
-    own = tmp_path / "own"
-    path = folder(own, {"a": "defaults: [b, _self_]\n"})
-    (tmp_path / "outside.yaml").write_text("x: 1\n")
-    (own / "b.yaml").symlink_to(tmp_path / "outside.yaml")
-    assert "leads out of" in refusal(lambda: load(path)).message
+WAYS_OUT = {
+    "a folder above": ("../secret", "parent"),
+    "a folder above a sub-folder": ("sub/../../secret", "parent"),
+    "an absolute path": ("{root}/secret", "unknown-parent"),
+    "a link to a file": ("link", "parent"),
+    "a link to a link": ("second_link", "parent"),
+    "a link to a folder": ("folder/secret", "parent"),
+    "a link in the middle": ("sub/up/secret", "parent"),
+}
+
+
+@pytest.mark.parametrize(("name", "code"), WAYS_OUT.values(), ids=list(WAYS_OUT))
+def test_a_parent_outside_of_the_folder_is_refused_unread(name: str, code: str, tmp_path: Path) -> None:
+    # Hydra reads all of them but the absolute path.
+    (tmp_path / "secret.yaml").write_text("x: [")  # reading it would be another error
+    path = folder(tmp_path / "own", {"a": f"defaults: [{name.format(root=tmp_path)}, _self_]\n", "sub/b": "x: 1\n"})
+    (path.parent / "link.yaml").symlink_to(tmp_path / "secret.yaml")
+    (path.parent / "second_link.yaml").symlink_to("link.yaml")
+    (path.parent / "folder").symlink_to(tmp_path)
+    (path.parent / "sub" / "up").symlink_to("../..")
+    problem = refusal(lambda: load(path))
+    assert (problem.code, problem.mark, problem.path) == (code, (str(path), 1, 12), "defaults.0")
+
+
+def test_a_link_to_inside_of_the_folder_is_followed(tmp_path: Path) -> None:
+    path = folder(tmp_path / "own", {"a": "defaults: [link, _self_]\n", "b": "x: 1\n"})
+    (path.parent / "link.yaml").symlink_to("b.yaml")
+    (tmp_path / "other").symlink_to(path.parent)
+    assert load(path).values == load(tmp_path / "other" / "a.yaml").values == {"x": 1}
 
 
 STRICTER_OVERRIDES = {
