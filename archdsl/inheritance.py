@@ -10,6 +10,7 @@ from typing import Any
 
 from archdsl.errors import ArchError, Mark, Note, did_you_mean, fail
 from archdsl.folders import config_root, leads_somewhere, read_file
+from archdsl.references import refuse_extending
 from archdsl.source import KeyPath, Place, Source
 
 SELF = "_self_"
@@ -60,6 +61,7 @@ def merge(sources: Sequence[Source]) -> tuple[dict[str, Any], dict[KeyPath, Plac
     values: dict[str, Any] = {}
     places: dict[KeyPath, Place] = {}
     for source in sources:
+        refuse_extending(values, source.values, source.places)
         merge_into(values, source.values)
         places.update(source.places)
     values.pop("defaults", None)

@@ -10,10 +10,11 @@ from typing import Any
 
 from archdsl.errors import ArchError, fail, problem
 from archdsl.folders import config_root, find_config, read_file
-from archdsl.inheritance import copied, lineage, merge
+from archdsl.inheritance import lineage, merge
 from archdsl.order import with_explicit_order
 from archdsl.overrides import apply_overrides
 from archdsl.printable import printable
+from archdsl.references import escaped, resolve_references
 from archdsl.source import KeyPath, Place, Places, Source, dotted, nearest_place, read_mapping
 
 ConfigLike = str | os.PathLike[str] | Mapping[str, Any]
@@ -24,7 +25,7 @@ _TO_BE_FILLED = "???"  # Hydra's mark for a value that a child must give
 
 @dataclass(frozen=True)
 class Config:
-    """A composed config: parents merged in, overrides applied, `defaults` gone. `values` is plain data.
+    """A composed config: parents merged in, overrides and references applied, `defaults` gone. `values` is plain data.
 
     `removed` names the stages that overrides deleted.
     """
@@ -45,12 +46,12 @@ class Config:
 
     @property
     def resolved(self) -> dict[str, Any]:
-        """The config as one file with no parents: plain data that gives the same graph.
+        """The config as one file with no parents and no references: plain data that gives the same graph.
 
         Without what holds only for the file that states it, and for no variant of it.
         """
         kept = {key: value for key, value in self.values.items() if key not in ("expect", "published")}
-        return with_explicit_order({"archdsl": 1, "name": self.name, **copied(kept)})
+        return with_explicit_order({"archdsl": 1, "name": self.name, **escaped(kept)})
 
     def with_size(self, height: int | None, image_width: int | None) -> Config:
         """The same config for images of another size, with as many channels as it says."""
@@ -67,13 +68,14 @@ class Config:
 
 
 def load(config: ConfigLike, overrides: Sequence[str] = ()) -> Config:
-    """Read, inherit, override. Raises ArchError with the place of everything that is wrong."""
+    """Read, inherit, override, follow references. Raises ArchError with the place of everything that is wrong."""
     source, root, name = _read(config)
     values, places = merge(lineage(source, root))
     stages_before = _stage_names(values)
     apply_overrides(values, places, _as_list(overrides))
     removed = tuple(stages_before - _stage_names(values))
-    _refuse_interpolations(values, places, source.file)
+    _refuse_gaps(values, places, source.file)
+    values = resolve_references(values, places, source.file)
     stated = values.get("name")
     return Config(stated if isinstance(stated, str) else name, source.file, values, places, removed)
 
@@ -110,17 +112,17 @@ def _as_list(overrides: Sequence[str]) -> list[str]:
     return list(overrides)
 
 
-def _refuse_interpolations(values: Any, places: Places, file: str) -> None:
+def _refuse_gaps(values: dict[str, Any], places: Places, file: str) -> None:
     problems = [
         problem(
-            "interpolation",
-            f"'{text}' is not allowed; a config holds values only",
+            "missing-value",
+            f"'{_TO_BE_FILLED}' is not allowed; a config holds values only",
             mark=nearest_place(places, path, file).value,
             path=dotted(path),
             hint="write the value itself",
         )
         for path, text in _texts(values, ())
-        if "${" in text or text == _TO_BE_FILLED
+        if text == _TO_BE_FILLED
     ]
     if problems:
         raise ArchError(problems)

@@ -322,7 +322,9 @@ def _syntax_error(error: yaml.MarkedYAMLError, file: str, text: str) -> ArchErro
         hint = "indent with spaces, not tabs"
     elif error.problem and "mapping values" in error.problem:
         hint = "quote the value, or put it on a line of its own"
-    if error.context_mark and error.context and "flow" in error.context:
+    if mark and line[: mark.column + 1].endswith("${"):
+        hint = "put quotes around a reference inside brackets: '${…}'"
+    elif error.context_mark and error.context and "flow" in error.context:
         place = Mark(file, error.context_mark.line + 1, error.context_mark.column + 1)
         hint = hint or "close this bracket"
     return fail("syntax", f"not valid YAML: {error.problem or error.context}", mark=place, hint=hint)

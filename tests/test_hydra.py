@@ -339,10 +339,16 @@ STRICTER_FILES = {
     "a folder above": ({"a": "defaults: [../outside/b, _self_]\n"}, "parent", "beside the config"),
     # Hydra fails with a RecursionError.
     "a ring": ({"a": "defaults: [b, _self_]\n", "b": "defaults: [a, _self_]\n"}, "cycle", ""),
-    # Hydra resolves them when the value is read, also from the environment.
-    "an interpolation": ({"a": "x: ${oc.env:HOME}\n"}, "interpolation", "the value itself"),
+    # Hydra calls it when the value is read.
+    "a resolver": ({"a": "x: ${oc.env:HOME}\n"}, "reference", "the value itself"),
+    # Hydra puts what the reference stands for so far in its place.
+    "a mapping over a reference": (
+        {"a": "defaults: [b, _self_]\nx: {p: 1}\n", "b": "x: ${y}\ny: {p: 2}\n"},
+        "reference",
+        "write all of it",
+    ),
     # Hydra keeps the parent's value, or fails when the value is read.
-    "a value to be filled": ({"a": "defaults: [b, _self_]\nx: ???\n", "b": "x: 1\n"}, "interpolation", "itself"),
+    "a value to be filled": ({"a": "defaults: [b, _self_]\nx: ???\n", "b": "x: 1\n"}, "missing-value", "itself"),
     # OmegaConf refuses most tags, and reads !!str, !!int and the like.
     "a tag": ({"a": "x: !!str 1\n"}, "tag", ""),
     # Hydra takes an empty file for an empty config.
@@ -388,11 +394,10 @@ def test_a_link_to_inside_of_the_folder_is_followed(tmp_path: Path) -> None:
 
 
 STRICTER_OVERRIDES = {
-    # Hydra keeps the text, and resolves it when the value is read.
-    "description=${scale.width}": "interpolation",
-    "description='${oc.env:HOME}'": "interpolation",
+    # Hydra calls the resolver when the value is read.
+    "description='${oc.env:HOME}'": "reference",
     # Hydra keeps the value that is there.
-    "scale={width:???}": "interpolation",
+    "scale={width:???}": "missing-value",
     # Hydra takes any plain value for a key.
     "+a={1:2}": "key",
     "+a={b:{true:2}}": "key",

@@ -114,6 +114,7 @@ REFUSED = {
     "a: [1, 2\nb: 3\n": (1, 4, "syntax", "not valid YAML", "close this bracket"),
     "a: b: c\n": (1, 5, "syntax", "not valid YAML", "quote the value"),
     "a: 'x\nb: 3\n": (3, 1, "syntax", "not valid YAML", ""),
+    "a: {b: ${c}}\n": (1, 9, "syntax", "not valid YAML", "quotes around a reference"),
     "a: @x\n": (1, 4, "syntax", "not valid YAML", ""),
     "": (0, 0, "empty", "no settings found", ""),
     "# a comment\n": (0, 0, "empty", "no settings found", ""),
@@ -196,11 +197,13 @@ def test_omegaconf_is_read_as_plain_data() -> None:
     assert archdsl.analyze(whole, ["stages.p4.depth=1"]) == archdsl.analyze(plain, ["stages.p4.depth=1"])
 
 
-@pytest.mark.parametrize("text", ["${oc.env:HOME}", "${other}", "${nothing}", "???"])
-def test_omegaconf_resolves_nothing(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "code"), [("${oc.env:HOME}", "reference"), ("${nothing}", "reference"), ("???", "missing-value")]
+)
+def test_omegaconf_resolves_nothing(text: str, code: str) -> None:
     for config in ({"a": text, "other": 1}, {"a": [{"b": text}]}, {"a": OmegaConf.create([text])}):
         problem = problem_of(lambda config=config: load(OmegaConf.create(config)))
-        assert (problem.code, text in problem.message) == ("interpolation", True)
+        assert (problem.code, text in problem.message) == (code, True)
 
 
 @pytest.mark.parametrize("content", [None, "${nothing}", "???"])

@@ -25,6 +25,7 @@ files
 order
 source
 folders
+references
 inheritance
 overrides
 loader
