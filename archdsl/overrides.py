@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from archdsl.errors import ArchError, Mark, Note, Problem, describe, did_you_mean, problem
 from archdsl.inheritance import merge_into
+from archdsl.references import has_reference
 from archdsl.source import (
     MAX_DEPTH,
     MAX_SCALAR,
@@ -173,7 +174,8 @@ def _target(values: dict[str, Any], places: dict[KeyPath, Place], override: Over
     target = _child(values, keys[0], (), mark)
     for key in keys[1:]:
         if not isinstance(target.value, (dict, list)):
-            if not _adds(override) or (isinstance(target.holder, list) and not target.exists):
+            no_place = isinstance(target.holder, list) and not target.exists
+            if not _adds(override) or no_place or has_reference(target.value):
                 raise _unknown_key(target, mark, key)
             target.set({})
             set_places(places, target.path, {}, Place(mark, mark))
