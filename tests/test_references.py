@@ -359,7 +359,7 @@ def test_what_a_reference_brings_keeps_its_place(write: Write) -> None:
     assert config.place(("stages", "p4")).value == Mark(config.file, 3, 7)
     assert config.place(("stages", "p5", "width")).value == Mark(config.file, 4, 15)
     assert config.place(("stages", "p6", "width")).value == Mark(config.file, 4, 15)
-    assert config.place(("stages", "p6")).value == Mark("<override 1>", 1, 1)
+    assert config.place(("stages", "p6")).value == Mark("<override 1>", 1, 12)
 
 
 def nested(depth: int, leaf: Any) -> Any:
