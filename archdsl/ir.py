@@ -97,6 +97,11 @@ class Op:
         """Multiply-accumulates for one image; None while height or width is unknown."""
         return 0
 
+    @property
+    def reach(self) -> float:
+        """Pixels along one side of its input that one pixel of its output is made of; infinite for all of them."""
+        return 1
+
     def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
         """The same operation on Keras tensors; `keras` is the imported module."""
         raise NotImplementedError

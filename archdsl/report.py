@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
+from math import ceil, isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archdsl.ir import Graph, Node
+from archdsl.receptive_field import receptive_fields
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -16,11 +18,15 @@ Shape = tuple[int | None, int | None, int]
 
 
 class OutputInfo(NamedTuple):
-    """One output map: (height, width, channels), and how many pixels of the image lie between two of it."""
+    """One output map: (height, width, channels), and how many pixels of the image lie between two of it.
+
+    `receptive_field` is how many pixels of the image, along one side, can change one of the map; None for all.
+    """
 
     shape: Shape
     stride: int
     channels: int
+    receptive_field: int | None
 
 
 class NodeInfo(NamedTuple):
@@ -115,7 +121,7 @@ class Report:
 
         console = Console(width=120, no_color=True)
         with console.capture() as capture:
-            console.print(self.table(), self.totals())
+            console.print(self.table(), "", self.outputs_table(), self.totals())
         return capture.get()
 
     def table(self) -> Table:
@@ -141,6 +147,20 @@ class Report:
             )
         return table
 
+    def outputs_table(self) -> Table:
+        """What a detector takes: the size of each map, and how much of the image it sees, as a rich table."""
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False)
+        table.add_column("output")
+        for header in ("size", "stride", "channels", "receptive field"):
+            table.add_column(header, justify="right")
+        for level, info in self.outputs.items():
+            seen = "the whole image" if info.receptive_field is None else f"{info.receptive_field} px"
+            size = shape_text(info.shape[:2])
+            table.add_row(level, size, str(info.stride), str(info.channels), seen)
+        return table
+
     def totals(self) -> str:
         """One line: parameters, and multiply-accumulates at the image size."""
         cost = f"{count_text(self.macs)} MACs, {count_text(self.flops)} FLOPs" if self.macs is not None else "any size"
@@ -152,7 +172,8 @@ class Report:
 
 def report(graph: Graph) -> Report:
     """Costs of every node of `graph`."""
-    outputs = {level: _output(graph.levels[level]) for level in graph.outputs}
+    fields = receptive_fields(graph)
+    outputs = {level: _output(graph.levels[level], fields) for level in graph.outputs}
     ends: dict[str, tuple[str, ...]] = {}
     for level in graph.outputs:
         name = graph.levels[level].name
@@ -166,7 +187,7 @@ def total_macs(counts: list[int | None]) -> int | None:
     return sum(known) if len(known) == len(counts) else None
 
 
-def shape_text(shape: Shape) -> str:
+def shape_text(shape: tuple[int | None, ...]) -> str:
     """`80 × 80 × 128`; an unknown side is a question mark."""
     return " × ".join("?" if side is None else str(side) for side in shape)
 
@@ -181,9 +202,14 @@ def count_text(count: int | None) -> str:
     return str(count)
 
 
-def _output(node: Node) -> OutputInfo:
-    stride = node.type.stride
-    return OutputInfo(node.type.shape, int(stride) if stride == int(stride) else stride, node.channels)  # type: ignore[arg-type]
+def _output(node: Node, fields: Mapping[Node, float]) -> OutputInfo:
+    stride, field = node.type.stride, fields[node]
+    return OutputInfo(
+        node.type.shape,
+        int(stride) if stride == int(stride) else stride,  # type: ignore[arg-type]
+        node.channels,
+        ceil(field) if isfinite(field) else None,
+    )
 
 
 def _node(node: Node, levels: tuple[str, ...]) -> NodeInfo:

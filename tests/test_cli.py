@@ -47,7 +47,7 @@ def test_show_json_holds_what_is_promised(run: Run) -> None:
     costs = archdsl.analyze("yolo_v8_s_backbone")
     assert data == costs.to_dict()
     assert list(data) == ["name", "params", "trainable_params", "macs", "flops", "input_shape", "outputs", "nodes"]
-    assert data["outputs"]["P3"] == {"shape": [80, 80, 128], "stride": 8, "channels": 128}
+    assert data["outputs"]["P3"] == {"shape": [80, 80, 128], "stride": 8, "channels": 128, "receptive_field": 95}
     assert set(data["nodes"][0]) == {"name", "op", "inputs", "shape", "params", "macs"}
     assert sum(node["params"] for node in data["nodes"]) == data["params"] == 5_089_760
     assert data["flops"] == 2 * data["macs"]

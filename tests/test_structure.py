@@ -17,6 +17,7 @@ codes
 errors
 ir
 ops
+receptive_field
 conventions
 registry
 plugins

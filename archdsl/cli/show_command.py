@@ -37,5 +37,5 @@ def command(
     elif as_json:
         print_json(report(graph).to_dict())
     else:
-        console().print(report(graph).table())
-        console().print(report(graph).totals())
+        costs = report(graph)
+        console().print(costs.table(), "", costs.outputs_table(), costs.totals())

@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 from archdsl.ir import Op, ShapeError, TensorType, Weight
-from archdsl.ops.windows import Padding, slide
+from archdsl.ops.windows import Padding, slide, window_reach
 
 
 class Convolution(Op):
@@ -30,6 +30,10 @@ class Convolution(Op):
                 hint="a dilated stage keeps its resolution: set its stride to 1",
             )
         return slide(x, channels, self.kernel, self.stride, self.dilation, self.padding)
+
+    @property
+    def reach(self) -> int:
+        return window_reach(self.kernel, self.dilation)
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         kernel = Weight("kernel", self.kernel_shape(inputs[0].channels))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from archdsl.ir import Op, TensorType
@@ -19,6 +20,10 @@ class Pool(Op):
 
     def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
         return slide(x, x.channels, self.size, self.stride, 1, self.padding)
+
+    @property
+    def reach(self) -> int:
+        return self.size
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,10 @@ class GlobalPool(Op):
     def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
         return x._replace(height=1, image_width=1)
 
+    @property
+    def reach(self) -> float:
+        return inf
+
 
 @dataclass(frozen=True)
 class GlobalAvgPool(GlobalPool):
@@ -67,6 +76,10 @@ class SumRows(Op):
 
     def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
         return x._replace(height=1)
+
+    @property
+    def reach(self) -> float:
+        return inf
 
     def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
         return keras.ops.sum(*inputs, axis=1, keepdims=True)

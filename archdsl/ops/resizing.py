@@ -43,6 +43,10 @@ class Upsample(Op):
             stride / self.factor,
         )
 
+    @property
+    def reach(self) -> int:
+        return 1 if self.interpolation == "nearest" else 2
+
     def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
         layer = keras.layers.UpSampling2D(self.factor, interpolation=self.interpolation, name=name)
         return layer(*inputs)
@@ -61,6 +65,10 @@ class SpaceToDepth(Op):
             if side is not None and side % 2:
                 raise ShapeError(f"a side of {side} is odd; expected even sides")
         return TensorType(height and height // 2, image_width and image_width // 2, 4 * channels, 2 * stride)
+
+    @property
+    def reach(self) -> int:
+        return 2
 
     def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
         (x,) = inputs

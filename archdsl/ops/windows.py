@@ -15,13 +15,18 @@ def slide(x: TensorType, channels: int, kernel: int, stride: int, dilation: int,
     return TensorType(_side(x.height, *window), _side(x.image_width, *window), channels, x.stride * stride)
 
 
+def window_reach(kernel: int, dilation: int = 1) -> int:
+    """Pixels from the first of a window to its last, along one side."""
+    return dilation * (kernel - 1) + 1
+
+
 def _side(size: int | None, kernel: int, stride: int, dilation: int, padding: Padding) -> int | None:
     """Output length of a sliding window along one side of length `size`."""
     if size is None:
         return None
     if padding == "same":
         return -(-size // stride)
-    reach = dilation * (kernel - 1) + 1
+    reach = window_reach(kernel, dilation)
     if size < reach:
         raise ShapeError(
             f"a side of {size} is shorter than a window of {reach}; expected at least {reach}",
