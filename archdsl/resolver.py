@@ -271,7 +271,9 @@ class _Resolver:
             return tuple(stage.level for stage in stages if stage.number is not None)
         removed = {*self.config.values["stages"], *self.config.removed}  # null, deleted, or reported as broken
         for index, name in enumerate(self.checked.outputs):
-            if name not in levels and name not in removed:
+            if name in self.checked.outputs[:index]:
+                self._report("duplicate-output", f"stage '{name}' is an output already", ("outputs", index))
+            elif name not in levels and name not in removed:
                 message = f"there is no stage '{name}'; {one_of(levels)}"
                 self._report("unknown-output", message, ("outputs", index), did_you_mean(name, levels))
         return tuple(levels[name] for name in self.checked.outputs if name in levels)

@@ -121,7 +121,7 @@ class ConfigSchema(Schema):
     stage_defaults: StageSchema = StageSchema()
     stages: dict[Name, StageSchema | None]
     tail: Layers = {}
-    outputs: list[Name] | None = None
+    outputs: Annotated[list[Text], BeforeValidator(_listed), Len(1, 64)] | None = None
     expect: ExpectSchema = ExpectSchema()
     published: PublishedSchema = PublishedSchema()
 
