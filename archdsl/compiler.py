@@ -7,7 +7,7 @@ from typing import Any
 
 from archdsl.budget import check_layers, check_params
 from archdsl.conventions import Conventions
-from archdsl.errors import ArchError, Mark, Note, Problem, did_you_mean, one_of, problem
+from archdsl.errors import ArchError, Mark, Note, Problem, by_place, did_you_mean, one_of, problem
 from archdsl.ir import Graph, Layout, Node, Origin, ShapeError
 from archdsl.loader import Config
 from archdsl.ops import Input, Rescale
@@ -40,7 +40,7 @@ def compile_spec(spec: BackboneSpec) -> Graph:
     problems = compiler.problems + _stride_problems(graph, spec, compiler.guesses)
     problems = problems or _unread(graph, spec)  # what an error left out reads nothing either
     if problems:
-        raise ArchError(sorted(problems, key=lambda found: found.mark))
+        raise ArchError(by_place(problems))
     return graph
 
 
@@ -177,4 +177,4 @@ def _unread(graph: Graph, spec: BackboneSpec) -> list[Problem]:
         mark = spec.config.place(tuple(path.split("."))).key
         hint = "name it in a `from:`, or take it out"
         problems.append(problem("unused", "nothing reads this layer", mark=mark, path=path, hint=hint))
-    return sorted(problems)
+    return problems

@@ -115,6 +115,14 @@ def fail(
     return ArchError([problem(code, message, mark=mark, path=path, hint=hint, notes=notes)])
 
 
+def by_place(problems: Iterable[Problem]) -> list[Problem]:
+    """In their order, each told once: what stands in stage_defaults is wrong in every stage that takes it."""
+    unique: dict[tuple[str | Mark, ...], Problem] = {}
+    for each in problems:
+        unique.setdefault((each.mark, each.code, each.message, "" if each.line else each.path), each)
+    return sorted(unique.values(), key=lambda each: each.mark)
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint with the nearest known word, or nothing. Its letters and digits count: yolov8s is yolo_v8_s_backbone."""
     by_letters: dict[str, str] = {}

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 import archdsl.blocks  # noqa: F401  (importing it registers the shipped blocks)
 from archdsl.conventions import Conventions
-from archdsl.errors import ArchError, Note, Problem, did_you_mean, one_of, problem
+from archdsl.errors import ArchError, Note, Problem, by_place, did_you_mean, one_of, problem
 from archdsl.inheritance import copied
 from archdsl.ir import Op, TensorType
 from archdsl.loader import Config
@@ -48,7 +48,7 @@ def resolve(config: Config) -> BackboneSpec:
     spec = resolver.backbone()
     problems += [found for found in resolver.problems if not problems or found.code in _INDEPENDENT]
     if problems:
-        raise ArchError(sorted(set(problems), key=lambda found: found.mark))  # one in stage_defaults is found often
+        raise ArchError(by_place(problems))
     return spec
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from archdsl.errors import Note, fail
 from archdsl.loader import Config
-from archdsl.source import dotted
+from archdsl.source import KeyPath, dotted
 from archdsl.spec import BackboneSpec, LayerSpec, Scale, StageSpec
 
 MAX_WIDTH = 65_536
@@ -36,8 +36,16 @@ def _check_range(layer: LayerSpec, config: Config) -> None:
         if key in limits and value > limits[key]:
             mark = config.place(("scale", key)).value
             message = f"{dotted(layer.path)} gets {key} {value}; expected at most {limits[key]}"
-            notes = [Note(config.place((*layer.path, key)).value, f"its {key} before scaling stands at")]
+            said = next((path for path in _paths_of(layer, key) if path in config.places), layer.path)
+            before = config.place(said).value
+            notes = [Note(before, f"its {key} before scaling stands at")] if before.line else []
             raise fail("range", message, mark=mark, path=f"scale.{key}", hint=f"lower scale.{key}", notes=notes)
+
+
+def _paths_of(layer: LayerSpec, key: str) -> list[KeyPath]:
+    """Where a width or depth may be said: by the layer or its stage, or for them by stage_defaults."""
+    own = [(*layer.path, key), (*layer.path[:2], key)]
+    return own + [("stage_defaults", *path[2:]) for path in own if path[0] == "stages"]
 
 
 def _scaled(spec: BackboneSpec, factors: Scale) -> BackboneSpec:

@@ -47,8 +47,9 @@ def _lines(problem: Problem, texts: Mapping[str, str] | None) -> Iterator[str]:
 
 def excerpt(mark: Mark, texts: Mapping[str, str]) -> list[str]:
     """The line at `mark`, cut to what is around it, and a caret under the place; nothing when it cannot be read."""
-    lines = _LINE_END.split(texts.get(mark.file) or _content(Path(mark.file)))
-    if not 1 <= mark.line <= len(lines):
+    text = texts.get(mark.file) or _content(Path(mark.file))
+    lines = _LINE_END.split(text)
+    if not text or not 1 <= mark.line <= len(lines):
         return []
     line, place = lines[mark.line - 1], mark.column - 1
     start = max(0, min(place - _MAX_EXCERPT // 2, len(line) - _MAX_EXCERPT))

@@ -1,0 +1,407 @@
+"""What a user sees of a mistake: its code, its places, the line it is in, and no character that could do harm."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import archdsl
+from archdsl.cli import cli
+from archdsl.cli.rendering import excerpt
+from archdsl.cli.validate_command import github_command, verdict
+from archdsl.codes import CODES
+from archdsl.errors import ArchError, Mark, fail, problem
+from archdsl.printable import printable
+
+PACKAGE = Path(archdsl.__file__).parent
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Write = Callable[[str, str], Path]
+Problems = Callable[..., list[archdsl.Problem]]
+
+NET = """
+stem: {conv: {block: conv_bn_act, width: 8, kernel: 3, stride: 2}}
+stage_defaults:
+  down: {block: conv_bn_act, kernel: 3, stride: 2}
+  body: {block: c2f}
+stages:
+  p2: {width: 16, depth: 1}
+  p3: {width: 32, depth: 2}
+  p4: {width: 64, depth: 1}
+  p5: {width: 128, depth: 1}
+"""
+
+
+# Codes
+
+
+def codes_in(path: Path) -> Iterator[str]:
+    """The codes that a file gives to problems: in its calls, and in the (code, message, hint) that it returns."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        first = None
+        if isinstance(node, ast.Call) and node.args:
+            name = getattr(node.func, "id", None) or getattr(node.func, "attr", None)
+            first = node.args[0] if name in ("fail", "problem", "_report", "_error") else None
+        if isinstance(node, ast.FunctionDef) and node.returns and ast.unparse(node.returns) == "tuple[str, str, str]":
+            returned = [part.value for part in ast.walk(node) if isinstance(part, ast.Return)]
+            yield from [value.elts[0].value for value in returned if isinstance(value, ast.Tuple)]  # type: ignore[attr-defined]
+        if isinstance(first, ast.Constant):
+            yield first.value
+
+
+def test_the_table_holds_the_codes_that_are_raised_and_no_others() -> None:
+    raised = {code for path in PACKAGE.rglob("*.py") for code in codes_in(path)}
+    assert len(raised) > 50
+    assert raised == set(CODES)
+
+
+def codes_of(example: str, folder: Path) -> set[str]:
+    """The codes that a config text or a command gives."""
+    try:
+        if example.startswith("archdsl "):
+            cli.main(example.split()[1:], standalone_mode=False)
+        elif example:
+            (folder / "my_net.yaml").write_text(example)
+            return {found.code for found in verdict("my_net.yaml").problems}
+    except ArchError as error:
+        return {found.code for found in error.problems}
+    return set()
+
+
+@pytest.mark.parametrize("code", [name for name, code in CODES.items() if code.mistake])
+def test_the_example_of_a_code_gives_that_code_and_none_when_mended(
+    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert codes_of(CODES[code].mistake, tmp_path) == {code}
+    if "build" not in CODES[code].mended:  # which would take seconds, and leave a file
+        assert codes_of(CODES[code].mended, tmp_path) == set()
+
+
+# Places
+
+
+def found_in(path: Path, *overrides: str) -> list[str]:
+    """What the problems of a file look like, with the file's name for its path."""
+    with pytest.raises(ArchError) as caught:
+        archdsl.compile_config(path, overrides)
+    return [str(each).replace(str(path.parent) + "/", "") for each in caught.value.problems]
+
+
+def test_a_shape_error_names_both_layers_both_shapes_and_both_places(write: Write) -> None:
+    write("parent.yaml", NET)
+    child = (
+        "defaults: [parent, _self_]\nstages:\n  p4:\n    post:\n      side: {block: conv, width: 60, from: p4_down}\n"
+    )
+    path = write("my_net.yaml", child + "      sum: {block: add, from: [p4_body, side]}\n")
+    (found,) = found_in(path, "+input={shape: [640, 640, 3]}")
+    assert found.split("\n") == [
+        "my_net.yaml:6:12: error[shape]: stages.p4.post.sum: p4_sum: add of p4_body (40x40x64) and p4_side (40x40x60): "
+        "the channels differ; expected equal shapes",
+        "  note: p4_body (40x40x64) comes from my_net.yaml:3:3",
+        "  note: p4_side (40x40x60) comes from my_net.yaml:5:7",
+        "  hint: give p4_side the width of p4_body, 64 channels",
+    ]
+    (found,) = found_in(path, "stages.p4.post.sum.from=[p4_down,p3]")
+    assert "add of p4_down (?x?x64) and p3_body (?x?x32)" in found
+    assert "note: p3_body (?x?x32) comes from parent.yaml:8:3" in found
+
+
+def test_a_shape_error_inside_a_block_says_what_the_block_was_given(write: Write) -> None:
+    path = write("my_net.yaml", NET.replace("p3: {", "p3: {post: {a: {block: conv, groups: 3}}, "))
+    (found,) = found_in(path)
+    assert "32 input and 32 output channels do not divide into 3 groups" in found
+    assert "note: p3_body (?x?x32) comes from my_net.yaml:8:3" in found
+
+
+def test_where_there_are_two_places_both_are_named(write: Write) -> None:
+    write("a.yaml", NET)
+    write("b.yaml", "defaults: [a, _self_]\n")
+    twice = write("c.yaml", "defaults: [a, b, _self_]\n")
+    assert found_in(twice)[0].startswith("b.yaml:1:12: error[duplicate-parent]")
+    assert "note: it is named first at c.yaml:1:12" in found_in(twice)[0]
+    (found,) = found_in(write("d.yaml", NET + "tail: {}\nstem: {}\n"))
+    assert found.startswith("d.yaml:12:1: error[duplicate-key]")
+    assert "note: the first 'stem' stands at d.yaml:2:1" in found
+    path = write("e.yaml", NET)
+    assert "note: it stands at e.yaml:9:16" not in found_in(path, "+stages.p4.width=1")[0]
+    assert "note: it stands at e.yaml:9:8" in found_in(path, "+stages.p4.width=1")[0]
+    wide = found_in(path, "+scale={width: 60}", "stages.p5.width=60000")
+    assert "note: its width before scaling stands at <override 2>:1:17" in wide[0]
+    unused = found_in(path, "+stages.p4.body={block: sppf}", "+stages.p4.dilation=2")
+    assert "note: block 'sppf' is named at <override 1>" in unused[0]
+
+
+def test_independent_mistakes_of_a_graph_are_reported_together_and_their_consequences_are_not(write: Write) -> None:
+    post = "post: {wrong: {block: add, from: [p3_body, p2]}, next: {block: add, from: [wrong, p2]}}"
+    text = NET.replace("p3: {", f"p3: {{{post}, ").replace("p4: {", "p4: {body: {from: p9}, ")
+    text = text.replace("p5: {", "p5: {post: {sum: {block: add, from: [p5_down, p2]}}, ")
+    assert [found.split(": ")[1:3] for found in found_in(write("my_net.yaml", text))] == [
+        ["error[shape]", "stages.p3.post.wrong"],
+        ["error[unknown-layer]", "stages.p4.body.from"],
+        ["error[shape]", "stages.p5.post.sum"],
+    ]
+
+
+def test_each_stage_of_a_wrong_stride_is_reported_but_not_those_that_only_follow(write: Write) -> None:
+    text = NET.replace("p3: {", "p3: {stride: 1, ").replace("p5: {", "p5: {stride: 4, ")
+    found = found_in(write("my_net.yaml", text))
+    assert [line.split(": ")[1:3] for line in found] == [["error[stride]", "stages.p3"]]  # p5 makes up for it
+    text = NET.replace("p2: {", "p2: {stride: 1, ").replace("p4: {", "p4: {stride: 4, down: {kernel: 5}, ")
+    text = text.replace("p5: {", "p5: {stride: 4, ")
+    found = found_in(write("my_net.yaml", text))
+    assert [line.split(": ")[1:3] for line in found] == [["error[stride]", "stages.p2"], ["error[stride]", "stages.p5"]]
+
+
+def test_problems_are_ordered_by_place_and_twenty_are_shown() -> None:
+    config = {"stages": {f"s{number}": {"widht": 1} for number in range(25)}}
+    with pytest.raises(ArchError) as caught:
+        archdsl.compile_config(config)
+    assert len(caught.value.problems) == 25
+    assert str(caught.value).count("error[unknown-key]") == 20
+    assert str(caught.value).endswith("\n… and 5 more problems")
+
+
+def test_the_problems_of_a_file_are_told_once_and_in_the_order_of_its_lines(write: Write) -> None:
+    text = NET.replace("block: c2f}", "block: c2ff}").replace("p3: {", "p3: {widht: 1, ") + "outputs: [p3, p7]\n"
+    lines = [int(found.split(":")[1]) for found in found_in(write("my_net.yaml", text))]
+    assert lines == [5, 8, 11]
+
+
+# On a terminal
+
+
+def on_a_terminal(arguments: list[str], folder: Path, **environment: str) -> str:
+    """What `archdsl …` writes to standard error when that is a terminal."""
+    ours, theirs = pty.openpty()
+    variables = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR", "TERM")}
+    command = [sys.executable, "-m", "archdsl", *arguments]
+    variables |= {"TERM": "xterm", **environment}
+    subprocess.run(command, stderr=theirs, stdout=subprocess.DEVNULL, cwd=folder, env=variables, check=False)
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as stream:
+        return stream.read1(1 << 16).decode().replace("\r\n", "\n")
+
+
+def test_a_terminal_shows_the_line_with_a_caret_and_a_pipe_does_not(run: Run, write: Write, tmp_path: Path) -> None:
+    write("my_net.yaml", NET.replace("p3: {width: 32", "p3: {widht: 32"))
+    shown = on_a_terminal(["show", "my_net.yaml"], tmp_path, NO_COLOR="1").split("\n")
+    assert shown[0].startswith("my_net.yaml:8:8: error[unknown-key]: stages.p3.widht")
+    assert shown[1:4] == [
+        "  8 |   p3: {widht: 32, depth: 2}",
+        "    |        ^",
+        "  hint: did you mean 'width'?",
+    ]
+    piped = run("show", "my_net.yaml").stderr
+    assert piped.split("\n") == [shown[0], shown[3], ""]
+
+
+def test_a_caret_stands_under_the_value_of_an_override(tmp_path: Path) -> None:
+    arguments = ["show", "resnet18_v2", "stages.p4.width=64", "stages.p3.depth=two"]
+    shown = on_a_terminal(arguments, tmp_path, NO_COLOR="1").split("\n")
+    assert shown[0].startswith("<override 2>:1:17: error[type]")
+    assert shown[1:3] == ["  1 | stages.p3.depth=two", "    |                 ^"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "coloured"),
+    [
+        ({}, True),
+        ({"NO_COLOR": "1"}, False),
+        ({"NO_COLOR": ""}, True),
+        ({"TERM": "dumb"}, False),
+        ({"TERM": "dumb", "FORCE_COLOR": "1"}, True),
+        ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, False),
+    ],
+)
+def test_colours_follow_the_environment(tmp_path: Path, environment: dict[str, str], coloured: bool) -> None:
+    assert ("\x1b[" in on_a_terminal(["show", "none.yaml"], tmp_path, **environment)) is coloured
+
+
+def test_a_pipe_gets_colours_only_when_they_are_forced(tmp_path: Path) -> None:
+    for value, coloured in (("", False), ("1", True)):
+        variables = {**os.environ, "FORCE_COLOR": value}
+        command = [sys.executable, "-m", "archdsl", "show", "none.yaml"]
+        result = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
+        assert ("\x1b[" in result.stderr) is coloured
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "shown"),
+    [
+        ("ab: {c: 1}", 6, ["  1 | ab: {c: 1}", "    |      ^"]),
+        ("\tab: 1", 2, ["  1 | \\tab: 1", "    |   ^"]),
+        ("日本: {c: 1}", 6, ["  1 | 日本: {c: 1}", "    |        ^"]),  # each of the two fills two columns
+        ("e\u0301: {c: 1}", 5, ["  1 | e\u0301: {c: 1}", "    |    ^"]),  # the accent fills none
+        ("\x1b[31m\u202e: 1", 8, ["  1 | \\x1b[31m\\u202e: 1", "    |                ^"]),
+        ("x: 1", 9, ["  1 | x: 1", "    |     ^"]),
+        ("a" * 300 + "b" + "c" * 300, 301, ["  1 | " + "a" * 50 + "b" + "c" * 49, "    | " + " " * 50 + "^"]),
+    ],
+)
+def test_the_caret_stands_under_its_character(tmp_path: Path, line: str, column: int, shown: list[str]) -> None:
+    path = tmp_path / "f.yaml"
+    path.write_text(line + "\r\nsecond\n")
+    lines = [re.sub("\x1b\\[[0-9]*m", "", each) for each in excerpt(Mark(str(path), 1, column), {})]
+    assert lines == shown
+
+
+def test_nothing_but_a_small_regular_file_is_read_for_an_excerpt(tmp_path: Path) -> None:
+    pipe, large, short = tmp_path / "pipe", tmp_path / "large", tmp_path / "short"
+    os.mkfifo(pipe)
+    large.write_text("a\n" * (1 << 20))
+    short.write_text("a\n")
+    for path, line in (
+        (pipe, 1),
+        (large, 1),
+        (tmp_path, 1),
+        (tmp_path / "none", 1),
+        ("\0", 1),
+        ("/dev/zero", 1),
+        (short, 9),
+    ):
+        assert excerpt(Mark(str(path), line, 1), {}) == []
+
+
+# Characters that could do harm
+
+HOSTILE = "a\x1b[31m\x07\u202e[bold]\r\u2066\u2028\udcff\x85é"
+HARMFUL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+CALLS: dict[str, list[str]] = {
+    "no such preset": ["show", HOSTILE],
+    "no such file": ["show", f"{HOSTILE}/x.yaml"],
+    "name of a file": ["show", f"{HOSTILE}.yaml"],
+    "its operations": ["show", f"{HOSTILE}.yaml", "--graph"],
+    "valid": ["validate", f"{HOSTILE}.yaml", f"{HOSTILE}2.yaml"],
+    "for GitHub": ["validate", f"{HOSTILE}2.yaml", "--format", "github"],
+    "as JSON": ["validate", f"{HOSTILE}2.yaml", "--format", "json"],
+    "resolve": ["resolve", f"{HOSTILE}.yaml"],
+    "diff": ["diff", "resnet18_v2", f"{HOSTILE}.yaml"],
+    "keys and values": ["show", f"{HOSTILE}2.yaml"],
+    "explain": ["explain", f"{HOSTILE}.yaml", "description"],
+    "explain, as JSON": ["explain", f"{HOSTILE}.yaml", "description", "--json"],
+    "an unknown key": ["explain", f"{HOSTILE}.yaml", HOSTILE],
+    "an unknown code": ["explain", HOSTILE],
+    "an override": ["show", "resnet18_v2", f"description={HOSTILE}", f"{HOSTILE}=1"],
+    "an unknown block": ["blocks", HOSTILE],
+    "a bad size": ["show", "resnet18_v2", "--size", HOSTILE],
+    "an unknown option": ["show", f"--{HOSTILE}"],
+    "an unknown command": [HOSTILE],
+    "a bad output": ["build", "resnet18_v2", "-o", f"{HOSTILE}.h5"],
+    "a plugin": ["show", "resnet18_v2", "--plugin", f"{HOSTILE}.py"],
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+@pytest.mark.parametrize("name", CALLS)
+def test_user_text_is_printed_without_harmful_characters(name: str, encoding: str, tmp_path: Path) -> None:
+    quoted = r'"\e[31m\a\L\N \u202e\r\u2066"'
+    (tmp_path / f"{HOSTILE}.yaml").write_text(f"defaults: [resnet18_v2, _self_]\ndescription: {quoted}\n")
+    (tmp_path / f"{HOSTILE}2.yaml").write_text(
+        f"defaults: [resnet18_v2, _self_]\nscale: {{width: {quoted}}}\n{quoted}: 1\n"
+    )
+    variables = {**os.environ, "PYTHONIOENCODING": encoding, "LC_ALL": "C"}
+    command = [sys.executable, "-m", "archdsl", *CALLS[name]]
+    result = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, check=False)
+    assert result.returncode in (0, 2), result.stderr
+    text = (result.stdout + result.stderr).decode("utf-8", "surrogateescape")
+    assert text
+    assert not HARMFUL.search(text), ascii(text)
+
+
+def test_text_that_can_be_printed_stays_as_it_is() -> None:
+    assert printable("stages.p3: 日本 × é") == "stages.p3: 日本 × é"
+    assert printable("a\nb\x1b\u202e\ud800\x00") == "a\\nb\\x1b\\u202e\\ud800\\x00"
+
+
+def test_a_value_cannot_pretend_to_be_another_error() -> None:
+    error = fail("value", "got 'a\nnet.yaml:1:1: error[x]: lie'", hint="b\nc")
+    assert len(str(error).split("\n")) == 2
+
+
+# validate --format
+
+
+def test_validate_prints_one_json_document(run: Run, write: Write) -> None:
+    write("good.yaml", "defaults: [yolo_v8_s_backbone, _self_]\n")
+    write("bad.yaml", NET + "tail: {}\nstem: {}\nstages: 1\n")
+    result = run("validate", "good.yaml", "bad.yaml", "--format", "json")
+    assert (result.returncode, result.stderr) == (2, "")
+    good, bad = json.loads(result.stdout)
+    assert good == {"file": "good.yaml", "valid": True, "params": 5_089_760, "problems": []}
+    assert (bad["file"], bad["valid"]) == ("bad.yaml", False)
+    assert bad["problems"][0] == {
+        "file": "bad.yaml",
+        "line": 12,
+        "column": 1,
+        "path": "",
+        "code": "duplicate-key",
+        "message": "the key 'stem' stands here a second time",
+        "hint": "",
+        "notes": [{"file": "bad.yaml", "line": 2, "column": 1, "message": "the first 'stem' stands at bad.yaml:2:1"}],
+    }
+    assert len(bad["problems"]) == 2
+    assert run("validate", "good.yaml", "--format", "json").returncode == 0
+
+
+def github_reads(line: str) -> tuple[str, dict[str, str], str]:
+    """A workflow command as GitHub's runner takes it apart (actions/runner, ActionCommand.TryParseV2)."""
+
+    def unescaped(text: str, codes: str) -> str:
+        for letter in codes:
+            text = text.replace(f"%{ord(letter):02X}", letter)
+        return text.replace("%25", "%")
+
+    assert line.startswith("::")
+    information, data = line[2:].split("::", 1)
+    name, _, properties = information.partition(" ")
+    pairs = [part.split("=", 1) for part in properties.split(",")]
+    return name, {key: unescaped(value, "\r\n:,") for key, value in pairs}, unescaped(data, "\r\n")
+
+
+def test_github_reads_the_problem_out_of_a_workflow_command() -> None:
+    found = problem("shape", "100% of a::b, c", mark=Mark("a,b:c%0A=d.yaml", 3, 4), path="x.y", hint="line\nline")
+    name, properties, message = github_reads(github_command(found))
+    assert name == "error"
+    assert properties == {"file": "a,b:c%0A=d.yaml", "line": "3", "col": "4", "title": "shape"}
+    assert message == "x.y: 100% of a::b, c\nhint: line\\nline"
+    assert github_reads(github_command(problem("type", "m"))) == ("error", {"title": "type"}, "m")
+
+
+def test_validate_annotates_files_by_their_path_in_the_workspace(run: Run, write: Write) -> None:
+    path = write("net.yaml", NET + "outputs: [p9]\n")
+    result = run("validate", str(path), "--format", "github")
+    assert result.returncode == 2
+    (line,) = result.stdout.splitlines()
+    assert github_reads(line)[1] == {"file": "net.yaml", "line": "11", "col": "11", "title": "unknown-output"}
+    valid = run("validate", "resnet18_v2", "--format", "github")
+    assert (valid.returncode, valid.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("shape", "macs"),
+    [
+        ("", 320 * 320 * 3 * 3 * 3 * 8),  # of 640 × 640: a convolution of stride 2, kernel 3, from 3 to 8 channels
+        ("input: {shape: [64, null, 3]}\n", 32 * 320 * 3 * 3 * 3 * 8),
+        ("input: {shape: [64, 32, 3]}\n", 32 * 16 * 3 * 3 * 3 * 8),
+    ],
+)
+def test_promised_macs_are_checked_at_640_where_the_size_is_open(write: Write, shape: str, macs: int) -> None:
+    text = shape + "stages: {p1: {width: 8, down: {block: conv, kernel: 3, stride: 2}}}\n"
+    assert not verdict(str(write("right.yaml", text + f"expect: {{macs: {macs}}}\n"))).problems
+    (found,) = verdict(str(write("wrong.yaml", text + f"expect: {{macs: {macs + 1}}}\n"))).problems
+    assert found.message == f"the file promises {macs + 1:,}, the graph has {macs:,}"
+
+
+def test_notes_come_last_so_that_problems_unpack_as_before() -> None:
+    fields: tuple[Any, ...] = archdsl.Problem._fields
+    assert fields == ("file", "line", "column", "path", "code", "message", "hint", "notes")
