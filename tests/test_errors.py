@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
 import os
 import pty
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 
 import archdsl
-from archdsl.cli import cli
+from archdsl.cli import cli, main
 from archdsl.cli.rendering import excerpt
 from archdsl.cli.validate_command import github_command, verdict
 from archdsl.codes import CODES
@@ -303,17 +304,22 @@ CALLS: dict[str, list[str]] = {
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 @pytest.mark.parametrize("name", CALLS)
-def test_user_text_is_printed_without_harmful_characters(name: str, encoding: str, tmp_path: Path) -> None:
+def test_user_text_is_printed_without_harmful_characters(
+    name: str, encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     quoted = r'"\e[31m\a\L\N \u202e\r\u2066"'
-    (tmp_path / f"{HOSTILE}.yaml").write_text(f"defaults: [resnet18_v2, _self_]\ndescription: {quoted}\n")
-    (tmp_path / f"{HOSTILE}2.yaml").write_text(
-        f"defaults: [resnet18_v2, _self_]\nscale: {{width: {quoted}}}\n{quoted}: 1\n"
-    )
-    variables = {**os.environ, "PYTHONIOENCODING": encoding, "LC_ALL": "C"}
-    command = [sys.executable, "-m", "archdsl", *CALLS[name]]
-    result = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, check=False)
-    assert result.returncode in (0, 2), result.stderr
-    text = (result.stdout + result.stderr).decode("utf-8", "surrogateescape")
+    parent = "defaults: [resnet18_v2, _self_]\n"
+    (tmp_path / f"{HOSTILE}.yaml").write_text(f"{parent}description: {quoted}\n")
+    (tmp_path / f"{HOSTILE}2.yaml").write_text(f"{parent}scale: {{width: {quoted}}}\n{quoted}: 1\n")
+    monkeypatch.chdir(tmp_path)
+    printed = io.BytesIO()
+    for stream in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, stream, io.TextIOWrapper(printed, encoding, write_through=True))
+    try:
+        main(CALLS[name])
+    except SystemExit as end:
+        assert end.code == 2
+    text = printed.getvalue().decode("utf-8", "surrogateescape")
     assert text
     assert not HARMFUL.search(text), ascii(text)
 
