@@ -1,23 +1,41 @@
 """Vision backbones as YAML: costs in milliseconds, errors with a place, Keras 3 models.
 
-Importing archdsl imports neither Keras nor TensorFlow; building a model does.
+Everything is imported when it is first asked for. Neither Keras nor TensorFlow is, before a model is built.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from archdsl import weights
-from archdsl.api import analyze, build_from_config, compile_config, from_preset
-from archdsl.errors import ArchError, Problem
-from archdsl.presets import PresetInfo, list_presets
-from archdsl.registry import block
-
 if TYPE_CHECKING:
     from archdsl import models as models
+    from archdsl import weights as weights
+    from archdsl.api import analyze as analyze
+    from archdsl.api import build_from_config as build_from_config
+    from archdsl.api import compile_config as compile_config
+    from archdsl.api import from_preset as from_preset
     from archdsl.emit import Backbone as Backbone
+    from archdsl.errors import ArchError as ArchError
+    from archdsl.errors import Problem as Problem
     from archdsl.fusion import fuse as fuse
+    from archdsl.presets import PresetInfo as PresetInfo
+    from archdsl.presets import list_presets as list_presets
+    from archdsl.registry import block as block
 
 __version__ = "0.1.0"
+
+_MODULES = {
+    "ArchError": "errors",
+    "Backbone": "emit",
+    "PresetInfo": "presets",
+    "Problem": "errors",
+    "analyze": "api",
+    "block": "registry",
+    "build_from_config": "api",
+    "compile_config": "api",
+    "from_preset": "api",
+    "fuse": "fusion",
+    "list_presets": "presets",
+}
 
 __all__ = [
     "ArchError",
@@ -34,11 +52,18 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """`Backbone`, `fuse` and `models` need Keras, so that it is imported when they are asked for."""
-    if name == "Backbone":
-        return importlib.import_module("archdsl.emit").Backbone
-    if name == "fuse":
-        return importlib.import_module("archdsl.fusion").fuse
-    if name == "models":
-        return importlib.import_module("archdsl.models")
+    """A public name from the module that defines it, or a module of the package."""
+    if name in _MODULES:
+        value = globals()[name] = getattr(importlib.import_module(f"archdsl.{_MODULES[name]}"), name)
+        return value
+    try:
+        if not name.startswith("_"):
+            return importlib.import_module(f"archdsl.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"archdsl.{name}":
+            raise
     raise AttributeError(f"module 'archdsl' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES, "models", "weights"})
