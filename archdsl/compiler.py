@@ -97,39 +97,32 @@ class _Compiler:
     def _repeated(self, layer: LayerSpec, sources: list[Node]) -> Node:
         depth = layer.repeats or layer.arguments.get("depth", 1)
         origin = Origin(dotted(layer.path), layer.block.name if depth == 1 else f"{layer.block.name} × {depth}")
-        if layer.repeats is None:
-            return self._apply(layer, layer.name, sources, layer.arguments, origin)
-        for number in range(1, layer.repeats + 1):
-            arguments = dict(layer.arguments)
-            if number == 1:
-                arguments |= layer.first
-            if number == layer.repeats:
-                arguments |= layer.last
-            name = layer.name if layer.repeats == 1 else f"{layer.name}_{number}"
+        for name, arguments in layer.runs():
             sources = [self._apply(layer, name, sources, arguments, origin)]
         return sources[0]
 
     def _apply(
         self, layer: LayerSpec, name: str, sources: list[Node], arguments: Mapping[str, Any], origin: Origin
     ) -> Node:
-        style = {"style": self.style} if layer.block.takes_style else {}
-        placed = self.layout.place(layer.block(*sources, name=name, **arguments, **style), origin=origin)
+        placed = self.layout.place(layer.apply(sources, name, arguments, self.style), origin=origin)
         check_layers(len(self.layout.nodes))
         return placed
 
     def _shape_problem(self, layer: LayerSpec, sources: Sequence[Node], error: ShapeError) -> Problem:
         """The fact in the names that `from:` uses, and where the nodes come from that do not fit."""
         error.names = {node: name for name, node in reversed(self.results.items())}  # the layer's, not its stage's
-        path = dotted(layer.path)
+        path, wrong = dotted(layer.path), error.path or layer.path
         nodes = error.nodes if all(node.origin.path for node in error.nodes) else sources
         notes = [
             Note(mark, f"{error.names.get(node, node.name)} ({node.type}) comes from")
             for node in dict.fromkeys(nodes)
             if node.origin.path != path and (mark := self._written(node.origin.path)).line
         ]
+        if wrong != layer.path:
+            notes.append(Note(self.config.place(layer.path).value, f"block '{layer.block.name}' is used at"))
         message = f"{'_'.join(error.scopes)}: {error.fact}"
-        mark = self.config.place(layer.path).value
-        return problem("shape", message, mark=mark, path=path, hint=error.hint, notes=notes)
+        mark = self.config.place(wrong).value
+        return problem("shape", message, mark=mark, path=dotted(wrong), hint=error.hint, notes=notes)
 
     def _written(self, path: str) -> Mark:
         """Where a layer stands; for one that stage_defaults make, its stage, which is its own place."""

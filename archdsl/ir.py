@@ -50,6 +50,8 @@ class Weight(NamedTuple):
 class ShapeError(ValueError):
     """Nodes that do not fit an operation: why, which nodes, and the names of the scopes it happened in.
 
+    `path` is the config entry that says it, where that is not the layer itself but one inside of its block.
+
     `{0}` in the hint stands for the name of the first node, `{1}` for that of the second.
     """
 
@@ -60,6 +62,7 @@ class ShapeError(ValueError):
         self.nodes: tuple[Node, ...] = ()
         self.scopes: list[str] = []
         self.names: Mapping[Node, str] = {}
+        self.path: tuple[str | int, ...] = ()
 
     @property
     def fact(self) -> str:

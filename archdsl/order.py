@@ -32,7 +32,8 @@ def _ordered_mappings(config: dict[str, Any]) -> list[dict[str, dict[str, Any]]]
     stages = _entries(config.get("stages"))
     holders = [config.get("stage_defaults"), *stages.values()]
     slots = [holder.get(slot) for holder in holders if isinstance(holder, dict) for slot in ("pre", "post")]
-    return [stages, *[_entries(layers) for layers in (config.get("stem"), config.get("tail"), *slots)]]
+    blocks = [block.get("layers") for block in _entries(config.get("blocks")).values()]
+    return [stages, *[_entries(layers) for layers in (config.get("stem"), config.get("tail"), *slots, *blocks)]]
 
 
 def _entries(mapping: Any) -> dict[str, dict[str, Any]]:

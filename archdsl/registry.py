@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, cached_property, update_wrapper
 from importlib.metadata import entry_points
 from typing import Annotated, Any, get_type_hints, overload
 
 from annotated_types import Interval
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from archdsl.errors import did_you_mean, fail, one_of
 from archdsl.ir import Call, Node, ShapeError
@@ -40,6 +40,8 @@ class Block:
         except ShapeError as error:
             error.scopes.insert(0, name)
             raise
+        if body.name == name and body.inputs == inputs and not isinstance(body.op, Call) and not body.weights:
+            return body  # a single plain operation called like its block: `concat`, not `concat_concat`
         return Node(Call(body), inputs, body.type, name)
 
     @cached_property
@@ -63,11 +65,16 @@ class Block:
         return inspect.Parameter.VAR_POSITIONAL in kinds
 
     @cached_property
+    def sizes(self) -> Mapping[str, str]:
+        """The arguments that a config's `scale` changes, each with what it is: "width" or "depth"."""
+        return {name: name for name in ("width", "depth") if name in self.parameters}
+
+    @cached_property
     def schema(self) -> type[BaseModel]:
         """The arguments as a pydantic model: types, ranges, defaults; strict, nothing unknown."""
         fields: dict[str, Any] = {
-            name: (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)
-            for name, parameter in self.parameters.items()
+            f"argument_{name}": (parameter.annotation, Field(_default(parameter), alias=name))
+            for name, parameter in self.parameters.items()  # by alias, since a model has names of its own: copy, json …
         }
         return create_model(self.name, __config__=ConfigDict(strict=True, extra="forbid"), **fields)
 
@@ -78,8 +85,16 @@ class Block:
         return f"{code.co_filename}:{code.co_firstlineno}"
 
     @property
+    def documentation(self) -> str:
+        return inspect.getdoc(self.function) or ""
+
+    @property
     def summary(self) -> str:
-        return (inspect.getdoc(self.function) or "").partition("\n")[0]
+        return self.documentation.partition("\n")[0]
+
+
+def _default(parameter: inspect.Parameter) -> Any:
+    return ... if parameter.default is parameter.empty else parameter.default
 
 
 _blocks: dict[str, Block] = {}
@@ -129,10 +144,10 @@ def _load_installed() -> None:
             block(found, name=entry.name)
 
 
-def get_block(name: str) -> Block:
-    """The block called `name`. Raises ArchError that lists what there is."""
+def get_block(name: str, own: Iterable[str] = ()) -> Block:
+    """The block called `name`. Raises ArchError that lists what there is, and a config's `own` blocks."""
     found = _blocks.get(name) or all_blocks().get(name)  # installed ones are looked for when one is asked for
     if found is None:
-        message = f"no block '{name}'; {one_of(sorted(_blocks))}"
-        raise fail("unknown-block", message, hint=did_you_mean(name, _blocks))
+        known = sorted({*_blocks, *own})
+        raise fail("unknown-block", f"no block '{name}'; {one_of(known)}", hint=did_you_mean(name, known))
     return found

@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import ValidationError
 
-import archdsl.blocks  # noqa: F401  (importing it registers the shipped blocks)
+from archdsl.composite import Composite
 from archdsl.conventions import Conventions
-from archdsl.errors import ArchError, Note, Problem, by_place, did_you_mean, one_of, problem
+from archdsl.errors import ArchError, Note, Problem, by_place, did_you_mean, one_of
 from archdsl.inheritance import copied
 from archdsl.ir import Op, TensorType
+from archdsl.layers import LayerResolver
 from archdsl.loader import Config
 from archdsl.ops import Activation, BatchNorm, GroupNorm
-from archdsl.order import in_order
-from archdsl.registry import Block, get_block
-from archdsl.schema import (
-    ConfigSchema,
-    ConventionsSchema,
-    Layers,
-    LayerSchema,
-    NormSchema,
-    ScaleSchema,
-    StageSchema,
-    filled,
-)
-from archdsl.source import KeyPath, dotted
+from archdsl.schema import ConfigSchema, ConventionsSchema, Layers, NormSchema, ScaleSchema, StageSchema, filled
+from archdsl.source import KeyPath
 from archdsl.spec import BackboneSpec, LayerSpec, Scale, StageSpec
 from archdsl.validation import problems_of
 
 RESERVED = {"input", "stem", "tail"}  # `from:` means something else by them
 _LEADING_ZERO = re.compile(r"p0[0-9]+")
-Entry = TypeVar("Entry", StageSchema, LayerSchema)
 
 
 # What can still be told of a config whose broken entries were left out; other problems may follow from the gaps.
@@ -46,10 +35,25 @@ def resolve(config: Config) -> BackboneSpec:
     checked, problems = check(config)
     resolver = _Resolver(config, checked)
     spec = resolver.backbone()
-    problems += [found for found in resolver.problems if not problems or found.code in _INDEPENDENT]
-    if problems:
-        raise ArchError(by_place(problems))
+    _raise_all(problems, resolver.problems)
     return spec
+
+
+def own_blocks(config: Config) -> dict[str, Composite]:
+    """The blocks that a config defines itself, whatever else it says. Raises ArchError for what is wrong in them."""
+    alone = replace(config, values={"blocks": config.values.get("blocks") or {}, "stages": {}})
+    checked, problems = check(alone)
+    resolver = _Resolver(alone, checked)
+    blocks = resolver.composites()
+    _raise_all(problems, resolver.problems)
+    return {block.name: block for block in blocks}
+
+
+def _raise_all(problems: Sequence[Problem], following: Sequence[Problem]) -> None:
+    """Raise ArchError for `problems`, and for those that were found after them and do not follow from them."""
+    found = [*problems, *[each for each in following if not problems or each.code in _INDEPENDENT]]
+    if found:
+        raise ArchError(by_place(found))
 
 
 def check(config: Config) -> tuple[ConfigSchema, list[Problem]]:
@@ -108,16 +112,12 @@ def scale(checked: ScaleSchema) -> Scale:
     return Scale(checked.width, checked.depth, checked.max_width, checked.divisor)
 
 
-class _Resolver:
-    """Gathers what is wrong on the way, so that one run reports all of it."""
-
-    def __init__(self, config: Config, checked: ConfigSchema):
-        self.config = config
-        self.checked = checked
-        self.problems: list[Problem] = []
+class _Resolver(LayerResolver):
+    """Of the whole backbone, stage by stage."""
 
     def backbone(self) -> BackboneSpec:
         checked = self.checked
+        blocks = self.composites()
         stages = tuple([self._stage(name, stage) for name, stage in self._in_order(checked.stages, ("stages",))])
         if not stages and not self.problems:
             self._report("empty", "there is no stage; expected at least one", ("stages",))
@@ -131,21 +131,8 @@ class _Resolver:
             stages=stages,
             tail=self._end("tail", checked.tail),
             outputs=self._outputs(stages),
+            blocks=blocks,
         )
-
-    def _report(self, code: str, message: str, path: KeyPath, hint: str = "", notes: Sequence[Note] = ()) -> None:
-        mark = self.config.place(path).value
-        self.problems.append(problem(code, message, mark=mark, path=dotted(path), hint=hint, notes=notes))
-
-    def _in_order(self, entries: Mapping[str, Entry | None], path: KeyPath) -> list[tuple[str, Entry]]:
-        """Entries in the order they run; those set to null were taken out."""
-        present = {name: entry for name, entry in entries.items() if entry is not None}
-        order, misplaced = in_order({name: entry.after for name, entry in present.items()})
-        for name in misplaced:
-            message = f"there is no '{present[name].after}' to come after; {one_of(order)}"
-            hint = did_you_mean(str(present[name].after), order)
-            self._report("unknown-entry", message, (*path, name, "after"), hint)
-        return [(name, present[name]) for name in order]
 
     def _end(self, name: str, layers: Layers) -> StageSpec:
         """The stem or the tail: named layers that belong to no level."""
@@ -206,63 +193,6 @@ class _Resolver:
         for key in ("depth", "dilation", "first", *(() if has_down else ("stride",))):
             if getattr(stage, key) not in (None, 1):
                 self._report("unused", f"the stage has no body to take its {key}", (*path, key))
-
-    def _named_layers(self, layers: Layers, path: KeyPath, scope: str, given: Mapping[str, int]) -> list[LayerSpec]:
-        made = [
-            self._layer(layer, (*path, name), f"{scope}_{name}", given) for name, layer in self._in_order(layers, path)
-        ]
-        return [layer for layer in made if layer]
-
-    def _layer(self, layer: LayerSchema, path: KeyPath, name: str, given: Mapping[str, int]) -> LayerSpec | None:
-        """The layer, with what the stage gives (width, depth) where its block takes it and it says nothing itself."""
-        block = self._block(layer.block, path)
-        if block is None:
-            return None
-        said = {key: value for key, value in (layer.model_extra or {}).items() if value is not None}
-        stated = {**given, **said}
-        repeats = None
-        if "depth" not in block.parameters:
-            repeats = self._repeats(stated.pop("depth", None), path)
-        if "width" not in block.parameters and "width" not in said:
-            stated.pop("width", None)
-        self._check_arguments(block, stated, path)
-        self._check_sources(block, layer, path)
-        first: dict[str, Any] = {}
-        if repeats is not None and "stride" in stated:  # a repeated layer strides once
-            first["stride"], stated["stride"] = stated["stride"], 1
-        return LayerSpec(name, path, block, stated, tuple(layer.sources or ()), repeats, first)
-
-    def _repeats(self, depth: Any, path: KeyPath) -> int | None:
-        if depth is None or (type(depth) is int and 1 <= depth <= 1000):
-            return depth
-        self._report("range", f"got {depth!r}; expected a whole number from 1 to 1000", (*path, "depth"))
-        return None
-
-    def _block(self, name: str | None, path: KeyPath) -> Block | None:
-        if name is None:
-            self._report("missing-key", "a layer needs `block:`", path)
-            return None
-        try:
-            return get_block(name)
-        except ArchError as error:
-            (found,) = error.problems
-            self._report(found.code, found.message, (*path, "block"), found.hint)
-            return None
-
-    def _check_arguments(self, block: Block, stated: Mapping[str, Any], path: KeyPath) -> None:
-        try:
-            block.schema.model_validate(stated)
-        except ValidationError as error:
-            self.problems += problems_of(error, self.config, block.schema, path, f"block '{block.name}'")
-
-    def _check_sources(self, block: Block, layer: LayerSchema, path: KeyPath) -> None:
-        count = len(layer.sources or ())
-        if block.takes_many and "depth" in (layer.model_extra or {}):
-            self._report("unused", f"block '{block.name}' merges layers once; it has no depth", (*path, "depth"))
-        if block.takes_many and count < 2:
-            self._report("from", f"block '{block.name}' merges layers; expected `from: [one, another]`", path)
-        elif not block.takes_many and count > 1:
-            self._report("from", f"block '{block.name}' has one input, got {count}", (*path, "from"))
 
     def _outputs(self, stages: tuple[StageSpec, ...]) -> tuple[str, ...]:
         """Public names of the levels in `outputs:`, without stages that were taken out of the config."""

@@ -1,4 +1,7 @@
-"""Width and depth multipliers, applied once, to every `width` and `depth` of a config and to nothing else."""
+"""Width and depth multipliers, applied once, to every width and depth of a config and to nothing else.
+
+In `blocks:` too, every number is scaled where it is written; a `$name` stands for what is scaled already.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from archdsl.composite import Composite
 from archdsl.errors import Note, fail
 from archdsl.loader import Config
+from archdsl.registry import Block
 from archdsl.source import KeyPath, dotted
 from archdsl.spec import BackboneSpec, LayerSpec, Scale, StageSpec
 
@@ -27,34 +32,53 @@ def scale_spec(spec: BackboneSpec) -> BackboneSpec:
     for stage in (scaled.stem, *scaled.stages, scaled.tail):
         for layer in stage.layers:
             _check_range(layer, spec.config)
+    for block in _composites(scaled):
+        _check_sizes(("blocks", block.name, "arguments"), block.sizes, block.defaults, spec.config)
+        for layer in block.layers:
+            _check_range(layer, spec.config)
     return scaled
 
 
+def _composites(spec: BackboneSpec) -> list[Composite]:
+    return [block for block in spec.blocks if isinstance(block, Composite)]
+
+
 def _check_range(layer: LayerSpec, config: Config) -> None:
+    _check_sizes(layer.path, {"depth": "depth"}, {"depth": layer.repeats}, config)
+    _check_sizes(layer.path, layer.block.sizes, layer.arguments, config)
+
+
+def _check_sizes(path: KeyPath, sizes: Mapping[str, str], arguments: Mapping[str, Any], config: Config) -> None:
     limits = {"width": MAX_WIDTH, "depth": MAX_DEPTH}
-    for key, value in {"depth": layer.repeats or 1, **layer.arguments}.items():
-        if key in limits and value > limits[key]:
-            mark = config.place(("scale", key)).value
-            message = f"{dotted(layer.path)} gets {key} {value}; expected at most {limits[key]}"
-            said = next((path for path in _paths_of(layer, key) if path in config.places), layer.path)
+    for name, size in sizes.items():
+        value = arguments.get(name)
+        if isinstance(value, int) and value > limits[size]:
+            mark = config.place(("scale", size)).value
+            message = f"{dotted(path)} gets {name} {value}; expected at most {limits[size]}"
+            said = next((each for each in _paths_of(path, name) if each in config.places), path)
             before = config.place(said).value
-            notes = [Note(before, f"its {key} before scaling stands at")] if before.line else []
-            raise fail("range", message, mark=mark, path=f"scale.{key}", hint=f"lower scale.{key}", notes=notes)
+            notes = [Note(before, f"its {name} before scaling stands at")] if before.line else []
+            raise fail("range", message, mark=mark, path=f"scale.{size}", hint=f"lower scale.{size}", notes=notes)
 
 
-def _paths_of(layer: LayerSpec, key: str) -> list[KeyPath]:
+def _paths_of(layer: KeyPath, key: str) -> list[KeyPath]:
     """Where a width or depth may be said: by the layer or its stage, or for them by stage_defaults."""
-    own = [(*layer.path, key), (*layer.path[:2], key)]
+    own = [(*layer, key), (*layer[:2], key)]
     return own + [("stage_defaults", *path[2:]) for path in own if path[0] == "stages"]
 
 
 def _scaled(spec: BackboneSpec, factors: Scale) -> BackboneSpec:
+    blocks: dict[Block, Composite] = {}
+    for block in _composites(spec):  # each after those that it is made of
+        layers = [_layer(layer, factors, blocks) for layer in block.layers]
+        blocks[block] = block.resized(_arguments(block.defaults, block.sizes, factors), layers)
     return replace(
         spec,
         scale=Scale(),
-        stem=_stage(spec.stem, factors),
-        stages=tuple([_stage(stage, factors) for stage in spec.stages]),
-        tail=_stage(spec.tail, factors),
+        blocks=tuple(blocks.values()),
+        stem=_stage(spec.stem, factors, blocks),
+        stages=tuple([_stage(stage, factors, blocks) for stage in spec.stages]),
+        tail=_stage(spec.tail, factors, blocks),
     )
 
 
@@ -69,23 +93,27 @@ def scaled_depth(depth: int, factors: Scale) -> int:
     return max(1, round(depth * factors.depth))
 
 
-def _stage(stage: StageSpec, factors: Scale) -> StageSpec:
-    return replace(stage, layers=tuple([_layer(layer, factors) for layer in stage.layers]))
+_SCALED = {"width": scaled_width, "depth": scaled_depth}
 
 
-def _layer(layer: LayerSpec, factors: Scale) -> LayerSpec:
+def _stage(stage: StageSpec, factors: Scale, blocks: Mapping[Block, Composite]) -> StageSpec:
+    return replace(stage, layers=tuple([_layer(layer, factors, blocks) for layer in stage.layers]))
+
+
+def _layer(layer: LayerSpec, factors: Scale, blocks: Mapping[Block, Composite]) -> LayerSpec:
+    sizes = layer.block.sizes
     return replace(
         layer,
-        arguments=_arguments(layer.arguments, factors),
-        first=_arguments(layer.first, factors),
-        repeats=None if layer.repeats is None else scaled_depth(layer.repeats, factors),
+        block=blocks.get(layer.block, layer.block),
+        arguments=_arguments(layer.arguments, sizes, factors),
+        first=_arguments(layer.first, sizes, factors),
+        repeats=scaled_depth(layer.repeats, factors) if isinstance(layer.repeats, int) else layer.repeats,
     )
 
 
-def _arguments(arguments: Mapping[str, Any], factors: Scale) -> dict[str, Any]:
-    scaled = dict(arguments)
-    if "width" in scaled:
-        scaled["width"] = scaled_width(scaled["width"], factors)
-    if "depth" in scaled:
-        scaled["depth"] = scaled_depth(scaled["depth"], factors)
-    return scaled
+def _arguments(arguments: Mapping[str, Any], sizes: Mapping[str, str], factors: Scale) -> dict[str, Any]:
+    """A number is scaled; a reference is not, and what it stands for is, where that is written."""
+    return {
+        name: _SCALED[sizes[name]](value, factors) if name in sizes and isinstance(value, int) else value
+        for name, value in arguments.items()
+    }

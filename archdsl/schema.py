@@ -72,6 +72,18 @@ class LayerSchema(Schema):
 Layers = dict[Name, LayerSchema | None]
 
 
+class BlockSchema(Schema):
+    """A block of the config's own: layers in a row. `$name`, as a whole value, stands for its argument `name`.
+
+    `arguments` holds defaults; null where the stage or the blocks inside have them. `from:` in a layer names
+    layers before it, or `input`.
+    """
+
+    description: Text = ""
+    arguments: dict[Name, Any] = {}
+    layers: Layers = {}
+
+
 class StageSchema(Schema):
     """One stage; what it does not say comes from stage_defaults, and null empties a slot."""
 
@@ -117,6 +129,7 @@ class ConfigSchema(Schema):
     input: InputSchema = InputSchema()
     conventions: ConventionsSchema = ConventionsSchema()
     scale: ScaleSchema = ScaleSchema()
+    blocks: dict[Name, BlockSchema | None] = {}
     stem: Layers = {}
     stage_defaults: StageSchema = StageSchema()
     stages: dict[Name, StageSchema | None]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from archdsl.conventions import Conventions
-from archdsl.ir import TensorType
+from archdsl.ir import Node, TensorType
 from archdsl.loader import Config
 from archdsl.registry import Block
 from archdsl.source import KeyPath
@@ -29,6 +29,19 @@ class LayerSpec:
     repeats: int | None = None
     first: Mapping[str, Any] = field(default_factory=dict)
     last: Mapping[str, Any] = field(default_factory=dict)
+
+    def runs(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Name and arguments of every repeat."""
+        count = self.repeats or 1
+        for number in range(1, count + 1):
+            first = self.first if number == 1 else {}
+            last = self.last if number == count else {}
+            yield self.name if count == 1 else f"{self.name}_{number}", {**self.arguments, **first, **last}
+
+    def apply(self, inputs: Sequence[Node], name: str, arguments: Mapping[str, Any], style: Conventions) -> Node:
+        """The block on `inputs`, for one of the `runs`."""
+        conventions = {"style": style} if self.block.takes_style else {}
+        return self.block(*inputs, name=name, **arguments, **conventions)
 
 
 @dataclass(frozen=True)
@@ -62,7 +75,10 @@ class Scale:
 
 @dataclass(frozen=True)
 class BackboneSpec:
-    """A whole backbone, every stage complete. `scale` is what is still to be done to its widths and depths."""
+    """A whole backbone, every stage complete. `scale` is what is still to be done to its widths and depths.
+
+    `blocks` are those that the config defines itself, each after the ones that it is made of.
+    """
 
     config: Config
     input: TensorType
@@ -73,3 +89,4 @@ class BackboneSpec:
     stages: tuple[StageSpec, ...]
     tail: StageSpec
     outputs: tuple[str, ...]
+    blocks: tuple[Block, ...] = ()

@@ -96,6 +96,8 @@ def _words(
 def _type_hint(kind: str, received: Any) -> str:
     if kind in ("int_type", "float_type") and isinstance(received, str) and re.fullmatch(r"[-+\d.]+", received):
         return f"write {received} without quotes"
+    if isinstance(received, str) and "$" in received:
+        return "a $name stands alone, for an argument of a block in `blocks:`"
     if kind == "bool_type" and str(received).lower() in ("yes", "no", "on", "off", "y", "n", "1", "0", "true", "false"):
         return "write true or false, without quotes"
     return ""

@@ -34,11 +34,14 @@ hydra_plugin
 schema
 json_schema
 validation
+budget
 spec
+arguments
+composite
+layers
 resolver
 scale
 provenance
-budget
 compiler
 passes
 report

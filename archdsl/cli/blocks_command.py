@@ -1,54 +1,88 @@
-"""archdsl blocks [NAME]"""
+"""archdsl blocks [--config FILE] [NAME]"""
 
 from __future__ import annotations
 
-import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from inspect import Parameter
 
 import click
 from click.shell_completion import CompletionItem
 
-from archdsl.cli.common import console, plugin_option
+from archdsl.cli.common import complete_config, console, own_blocks, plugin_option
+from archdsl.errors import ArchError
 from archdsl.registry import Block, all_blocks, get_block
+
+BOUNDS = {
+    "exclusiveMinimum": "above",
+    "minimum": "at least",
+    "exclusiveMaximum": "below",
+    "maximum": "at most",
+}
 
 
 def complete_block(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    return [CompletionItem(name, help=block.summary) for name, block in all_blocks().items() if incomplete in name]
+    try:
+        own = own_blocks(context.params.get("config"))
+    except ArchError:
+        own = {}
+    known: dict[str, Block] = {**all_blocks(), **own}
+    return [CompletionItem(name, help=block.summary) for name, block in known.items() if incomplete in name]
 
 
 @click.command("blocks")
 @plugin_option
+@click.option(
+    "--config", is_eager=True, help="A config, for the blocks that it defines itself.", shell_complete=complete_config
+)
 @click.argument("name", required=False, shell_complete=complete_block)
-def command(name: str | None) -> None:
+def command(name: str | None, config: str | None) -> None:
     """The blocks there are, or the block NAME with its arguments."""
+    own = own_blocks(config)
     if name is None:
-        print_all()
+        print_all(own)
     else:
-        print_block(get_block(name))
+        print_block(own.get(name) or get_block(name, own))
 
 
-def print_all() -> None:
+def print_all(own: Mapping[str, Block]) -> None:
+    """The registered blocks; before them a config's own, with their arguments and where they are defined."""
+    if own:
+        rows = [(name, signature(block), block.summary, block.source) for name, block in sorted(own.items())]
+        print_table(("block", "arguments", "what it is", "defined in"), rows)
+        console().print()
+    print_table(("block", "what it is"), [(name, block.summary) for name, block in sorted(all_blocks().items())])
+
+
+def print_table(headers: Iterable[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
-    table.add_column("block", no_wrap=True)
-    table.add_column("what it is")
-    for name, block in sorted(all_blocks().items()):
-        table.add_row(name, block.summary)
+    for header in headers:
+        table.add_column(header, no_wrap=header == "block")
+    for row in rows:
+        table.add_row(*map(Text, row))
     console().print(table)
 
 
-def print_block(block: Block) -> None:
-    from rich.table import Table
+def signature(block: Block) -> str:
+    """`width, hidden, depth=2`."""
+    defaults = {name: parameter.default for name, parameter in block.parameters.items()}
+    return ", ".join(
+        name if default is Parameter.empty else f"{name}={yaml_text(default)}" for name, default in defaults.items()
+    )
 
-    console().print(f"{block.name}\n\n{inspect.getdoc(block.function) or ''}\n")
-    table = Table(box=None, pad_edge=False)
-    for header in ("argument", "default", "expected"):
-        table.add_column(header)
-    for name, field in block.schema.model_json_schema()["properties"].items():
-        required = name in block.schema.model_json_schema().get("required", [])
-        table.add_row(name, "needed" if required else yaml_text(field.get("default")), expected(field))
-    if table.row_count:
-        console().print(table)
+
+def print_block(block: Block) -> None:
+    schema = block.schema.model_json_schema()
+    needed = schema.get("required", [])
+    console().print(f"{block.name}\n\n{block.documentation}\n\ndefined in {block.source}\n", markup=False)
+    rows = [
+        (name, "needed" if name in needed else yaml_text(field.get("default")), expected(field))
+        for name, field in schema["properties"].items()
+    ]
+    if rows:
+        print_table(("argument", "default", "expected"), rows)
 
 
 def yaml_text(value: object) -> str:
@@ -59,7 +93,7 @@ def yaml_text(value: object) -> str:
 
 
 def expected(field: dict[str, object]) -> str:
-    """A JSON Schema of one argument in words: `integer, 1 to 255`."""
+    """A JSON Schema of one argument in words: `integer, 1 to 255`, `number, above 0, at most 16`."""
     choices = field.get("anyOf")
     if isinstance(choices, list):
         return " or ".join(expected(choice) for choice in choices)
@@ -69,6 +103,6 @@ def expected(field: dict[str, object]) -> str:
     items = field.get("items")
     if isinstance(items, dict):
         return f"list of {expected(items)}"
-    low = field.get("minimum", field.get("exclusiveMinimum"))
-    high = field.get("maximum", field.get("exclusiveMaximum"))
-    return kind if low is None and high is None else f"{kind}, {low} to {high}"
+    if "minimum" in field and "maximum" in field:
+        return f"{kind}, {field['minimum']} to {field['maximum']}"
+    return ", ".join([kind, *[f"{word} {field[key]}" for key, word in BOUNDS.items() if key in field]])

@@ -22,6 +22,8 @@ from archdsl.printable import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from archdsl.composite import Composite
+
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
@@ -68,6 +70,14 @@ def _size(context: click.Context, parameter: click.Parameter, value: str) -> tup
     if len(sides) > 2 or not all(side.isdecimal() and 0 < int(side) <= 65_536 for side in sides):
         raise click.BadParameter(f"'{value}' is no image size; expected such as 640, 480x640 or any")
     return int(sides[0]), int(sides[-1])
+
+
+def own_blocks(config: str | None) -> dict[str, Composite]:
+    """The blocks that a config defines itself. Raises ArchError for what is wrong in them."""
+    from archdsl import resolver
+    from archdsl.loader import load
+
+    return resolver.own_blocks(load(config)) if config else {}
 
 
 def complete_config(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:

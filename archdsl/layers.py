@@ -1,0 +1,176 @@
+"""A layer of a config → LayerSpec: its block found, its arguments checked. The config's own blocks are layers too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+import archdsl.blocks  # noqa: F401  (importing it registers the shipped blocks)
+from archdsl.arguments import name_of, without_references
+from archdsl.composite import MAX_NESTING, Composite, mistakes
+from archdsl.errors import ArchError, Note, Problem, did_you_mean, one_of, problem
+from archdsl.loader import Config
+from archdsl.order import in_order
+from archdsl.registry import Block, all_blocks, get_block
+from archdsl.schema import BlockSchema, ConfigSchema, Layers, LayerSchema, StageSchema
+from archdsl.source import KeyPath, dotted
+from archdsl.spec import LayerSpec
+from archdsl.validation import problems_of
+
+Entry = TypeVar("Entry", StageSchema, LayerSchema)
+
+
+class LayerResolver:
+    """Of single layers and of the config's own blocks. Gathers what is wrong, so that one run reports all of it."""
+
+    def __init__(self, config: Config, checked: ConfigSchema):
+        self.config = config
+        self.checked = checked
+        self.problems: list[Problem] = []
+        self._composites: dict[str, Composite | None] = {}
+        self._open: list[str] = []  # the composites that are being resolved, each inside the one before
+
+    def composites(self) -> tuple[Composite, ...]:
+        """The config's own blocks, each after those that it is made of; without those that are wrong."""
+        for name, defined in self.checked.blocks.items():
+            if defined is not None:
+                self._composite(name, defined, ("blocks", name))
+        return tuple([block for block in self._composites.values() if block])
+
+    def _composite(self, name: str, defined: BlockSchema, path: KeyPath) -> Composite | None:
+        """The config's own block, resolved when it is first asked for; `path` is who asks."""
+        if name in self._open:
+            ring = " → ".join([*self._open[self._open.index(name) :], name])
+            self._report("cycle", f"block '{name}' contains itself: {ring}", path)
+            return None
+        known = self._composites.get(name)
+        if len(self._open) + (known.height if known else 1) > MAX_NESTING:
+            self._report("depth", f"blocks inside blocks, more than {MAX_NESTING} deep; expected fewer", path)
+            return None
+        if name not in self._composites:
+            self._open.append(name)
+            self._composites[name] = self._defined(name, defined)
+            self._open.pop()
+        return self._composites[name]
+
+    def _defined(self, name: str, defined: BlockSchema) -> Composite | None:
+        place: KeyPath = ("blocks", name)
+        before = len(self.problems)
+        registered = all_blocks().get(name)
+        if registered is not None:
+            message = f"there is a block '{name}' already, defined in {registered.source}; expected a name of its own"
+            self._report("duplicate-block", message, place)
+            return None
+        inner = [
+            self._layer(layer, (*place, "layers", key), key, {})
+            for key, layer in self._in_order(defined.layers, (*place, "layers"))
+        ]
+        layers = [layer for layer in inner if layer]
+        if len(self.problems) > before or len(layers) < len(inner):  # what follows from a missing layer is no news
+            return None
+        block = Composite(name, defined.description, self.config.place(place).key, defined.arguments, layers)
+        for mistake in mistakes(block):
+            self._report(*mistake)
+        if len(self.problems) == before:
+            self._check_defaults(block, (*place, "arguments"))
+        return block if len(self.problems) == before else None
+
+    def _check_defaults(self, block: Composite, path: KeyPath) -> None:
+        stated = {name: value for name, value in block.defaults.items() if value is not None}
+        self._check_arguments(block, stated, path, given_later=block.defaults)
+
+    def _report(self, code: str, message: str, path: KeyPath, hint: str = "", notes: Sequence[Note] = ()) -> None:
+        place = self.config.place(path)
+        mark = place.key if path[:1] == ("blocks",) else place.value  # the value of a key often begins a line below
+        self.problems.append(problem(code, message, mark=mark, path=dotted(path), hint=hint, notes=notes))
+
+    def _in_order(self, entries: Mapping[str, Entry | None], path: KeyPath) -> list[tuple[str, Entry]]:
+        """Entries in the order they run; those set to null were taken out."""
+        present = {name: entry for name, entry in entries.items() if entry is not None}
+        order, misplaced = in_order({name: entry.after for name, entry in present.items()})
+        for name in misplaced:
+            message = f"there is no '{present[name].after}' to come after; {one_of(order)}"
+            hint = did_you_mean(str(present[name].after), order)
+            self._report("unknown-entry", message, (*path, name, "after"), hint)
+        return [(name, present[name]) for name in order]
+
+    def _named_layers(self, layers: Layers, path: KeyPath, scope: str, given: Mapping[str, int]) -> list[LayerSpec]:
+        made = [
+            self._layer(layer, (*path, name), f"{scope}_{name}", given) for name, layer in self._in_order(layers, path)
+        ]
+        return [layer for layer in made if layer]
+
+    def _layer(self, layer: LayerSchema, path: KeyPath, name: str, given: Mapping[str, int]) -> LayerSpec | None:
+        """The layer, with what the stage gives (width, depth) where its block takes it and it says nothing itself."""
+        block = self._block(layer.block, path)
+        if block is None:
+            return None
+        said = {key: value for key, value in (layer.model_extra or {}).items() if value is not None}
+        stated = {**given, **said}
+        repeats = None
+        if "depth" not in block.parameters:
+            repeats = self._repeats(stated.pop("depth", None), path)
+        if "width" not in block.parameters and "width" not in said:
+            stated.pop("width", None)
+        if path[0] == "blocks":
+            literal = without_references(stated, block.parameters)
+            references = [key for key, value in stated.items() if literal.get(key) is not value]
+            self._check_arguments(block, literal, path, given_later=references)
+        else:
+            self._check_arguments(block, stated, path)
+        self._check_sources(block, layer, path)
+        first: dict[str, Any] = {}
+        if repeats is not None and "stride" in stated:  # a repeated layer strides once
+            first["stride"], stated["stride"] = stated["stride"], 1
+        return LayerSpec(name, path, block, stated, tuple(layer.sources or ()), repeats, first)
+
+    def _repeats(self, depth: Any, path: KeyPath) -> Any:
+        """How often a layer runs, None where it does not say; inside a block perhaps a reference."""
+        if path[0] == "blocks" and name_of(depth) is not None:
+            return depth
+        if depth is None or (type(depth) is int and 1 <= depth <= 1000):
+            return depth
+        self._report("range", f"got {depth!r}; expected a whole number from 1 to 1000", (*path, "depth"))
+        return None
+
+    def _block(self, name: str | None, path: KeyPath) -> Block | None:
+        if name is None:
+            self._report("missing-key", "a layer needs `block:`", path)
+            return None
+        defined = self.checked.blocks.get(name)
+        if defined is not None:
+            return self._composite(name, defined, (*path, "block"))
+        try:
+            return get_block(name, [name for name, defined in self.checked.blocks.items() if defined])
+        except ArchError as error:
+            (found,) = error.problems
+            if not self._is_stated(name):
+                self._report(found.code, found.message, (*path, "block"), found.hint)
+            return None
+
+    def _is_stated(self, name: str) -> bool:
+        """Whether the config says something of a block of this name, though what it says may be wrong."""
+        stated = self.config.values.get("blocks")
+        return stated.get(name) is not None if isinstance(stated, dict) else stated is not None
+
+    def _check_arguments(
+        self, block: Block, stated: Mapping[str, Any], path: KeyPath, given_later: Iterable[str] = ()
+    ) -> None:
+        """The arguments against the block's schema. What is `given_later` may be missing, or be a part of a list."""
+        try:
+            block.schema.model_validate(stated)
+        except ValidationError as error:
+            found = problems_of(error, self.config, block.schema, path, f"block '{block.name}'")
+            expected = {(code, dotted((*path, name))) for name in given_later for code in ("missing-key", "length")}
+            self.problems += [each for each in found if (each.code, each.path) not in expected]
+
+    def _check_sources(self, block: Block, layer: LayerSchema, path: KeyPath) -> None:
+        count = len(layer.sources or ())
+        if block.takes_many and "depth" in (layer.model_extra or {}):
+            self._report("unused", f"block '{block.name}' merges layers once; it has no depth", (*path, "depth"))
+        if block.takes_many and count < 2:
+            self._report("from", f"block '{block.name}' merges layers; expected `from: [one, another]`", path)
+        elif not block.takes_many and count > 1:
+            self._report("from", f"block '{block.name}' has one input, got {count}", (*path, "from"))
