@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from annotated_types import Interval, Len
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from archdsl.conventions import PaddingStyle
 from archdsl.ops import ActivationName
@@ -15,6 +15,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length
 Text = Annotated[str, StringConstraints(max_length=2_000)]
 Side = Annotated[int, Interval(ge=1, le=65_536)]
 Count = Annotated[int, Interval(ge=0)]
+ONE_OR_MORE = WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}, "minItems": 1})
 
 
 def _listed(value: Any) -> Any:
@@ -66,7 +67,7 @@ class LayerSchema(Schema):
 
     block: Text | None = None
     after: Name | None = None
-    sources: Annotated[list[Name], BeforeValidator(_listed), Len(1, 64)] | None = Field(None, alias="from")
+    sources: Annotated[list[Name], BeforeValidator(_listed), Len(1, 64), ONE_OR_MORE] | None = Field(None, alias="from")
 
 
 Layers = dict[Name, LayerSchema | None]
