@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from archdsl.errors import ArchError as ArchError
     from archdsl.errors import Problem as Problem
     from archdsl.fusion import fuse as fuse
+    from archdsl.keras_layers import keras_layer as keras_layer
     from archdsl.presets import PresetInfo as PresetInfo
     from archdsl.presets import list_presets as list_presets
     from archdsl.registry import block as block
@@ -34,6 +35,7 @@ _MODULES = {
     "compile_config": "api",
     "from_preset": "api",
     "fuse": "fusion",
+    "keras_layer": "keras_layers",
     "list_presets": "presets",
 }
 
@@ -46,6 +48,7 @@ __all__ = [
     "build_from_config",
     "compile_config",
     "from_preset",
+    "keras_layer",
     "list_presets",
     "weights",
 ]

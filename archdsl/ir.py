@@ -31,6 +31,15 @@ class TensorType(NamedTuple):
     def shape(self) -> tuple[int | None, int | None, int]:
         return self[:3]
 
+    def with_channels(self, channels: int) -> TensorType:
+        """(H, W, C) -> (H, W, channels)."""
+        return self._replace(channels=channels)
+
+    def strided(self, stride: int) -> TensorType:
+        """(H, W, C) -> (H / stride, W / stride, C), rounded up, as padding "same" leaves it."""
+        height, image_width = [None if side is None else -(-side // stride) for side in self[:2]]
+        return TensorType(height, image_width, self.channels, self.stride * stride)
+
     def __str__(self) -> str:
         return "x".join("?" if side is None else str(side) for side in self.shape)
 

@@ -117,7 +117,11 @@ def block(
     """
     if function is None:
         return lambda wrapped: block(wrapped, name=name)
-    made = Block(name or function.__name__, function)
+    return register(Block(name or function.__name__, function))
+
+
+def register(made: Block) -> Block:
+    """Add a block to those that every config may use. Raises ArchError when its name is taken."""
     before = _blocks.get(made.name)
     if before is not None and before.source != made.source:  # the same source again is a reload
         raise fail("duplicate-block", f"block '{made.name}' is defined twice, in {before.source} and in {made.source}")

@@ -20,6 +20,7 @@ ops
 receptive_field
 conventions
 registry
+keras_layers
 plugins
 blocks
 files

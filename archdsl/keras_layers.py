@@ -1,0 +1,327 @@
+"""`archdsl.keras_layer(MyLayer)`: a Keras layer as a block.
+
+What it gives and what it owns is said by rules, or asked of the layer itself; a rule is compared with every layer
+that is built. Importing this module does not import Keras.
+"""
+
+from __future__ import annotations
+
+import inspect
+import random
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from inspect import Parameter
+from typing import Any, NamedTuple, get_type_hints
+
+from archdsl.errors import ArchError, Mark, fail
+from archdsl.ir import Node, Op, ShapeError, TensorType, Weight
+from archdsl.registry import Block, register
+
+LayerMaker = Callable[..., Any]
+"""A Keras layer class, or a function that returns a layer."""
+
+ShapeRule = Callable[..., TensorType]
+WeightsRule = Callable[..., Sequence[Weight | tuple[int, ...]]]
+MacsRule = Callable[..., int | None]
+
+_OF_KERAS = {"name", "dtype", "trainable", "activity_regularizer"}  # arguments of every layer that no config sets
+# Sides at which a layer is tried. The first two heights tell its stride: 1680 is divided by every stride up to 8.
+_TRIED = ((1024, 1280), (2704, 1280), (1023, 1281))
+
+
+def keras_layer(
+    layer: LayerMaker,
+    *,
+    shape: ShapeRule | None = None,
+    weights: WeightsRule | None = None,
+    macs: MacsRule | None = None,
+    name: str = "",
+) -> Block:
+    """Register a Keras layer as a block, under `name` or that of the layer in snake_case.
+
+    `layer` is a class, or a function that returns a layer; the arguments of either, but for `name`, are the
+    block's. Each rule is a function of the input, a TensorType, and of those of these arguments that it names:
+    `shape` gives the TensorType of the result (``lambda x, width: x.with_channels(width)``), `weights` the shapes of
+    the arrays in the order of the layer's (archdsl.ir.Weight for one that is not trained), `macs` the
+    multiply-accumulates for one image, 0 without a rule. Without a rule for its shape or weights the layer itself is
+    asked, which takes Keras even for costs. With one, building a model compares it with the layer built.
+
+    Raises ArchError for what is no layer, and when the name is taken.
+    """
+    caller = sys._getframe(1)
+    mark = Mark(caller.f_code.co_filename, caller.f_lineno, 1)
+    block = LayerBlock(layer, mark, Rules(shape, weights, macs), name or snake_case(layer.__name__))
+    if isinstance(layer, type):
+        _make_loadable(layer, block)
+    return register(block)
+
+
+def snake_case(name: str) -> str:
+    """`my_layer` for MyLayer."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+def _make_loadable(layer: type, block: LayerBlock) -> None:
+    """Give the class a name in Keras's files, so that `to_keras()` loads where the class was wrapped."""
+    import keras  # whoever has a layer class has imported it
+
+    if not issubclass(layer, keras.Layer):
+        hint = "give a subclass of keras.layers.Layer, or a function that returns a layer"
+        raise fail("keras-layer", f"{layer.__name__} is no Keras layer", mark=block.mark, hint=hint)
+    is_known = layer.__module__.partition(".")[0] == "keras" or ">" in keras.saving.get_registered_name(layer)
+    if not is_known:
+        keras.saving.register_keras_serializable("archdsl", block.name)(layer)
+
+
+class Rules(NamedTuple):
+    """What the user says of a layer; None where the layer is asked."""
+
+    shape: ShapeRule | None
+    weights: WeightsRule | None
+    macs: MacsRule | None
+
+
+class LayerBlock(Block):
+    """A block of one operation, a Keras layer."""
+
+    def __init__(self, layer: LayerMaker, mark: Mark, rules: Rules, name: str):
+        super().__init__(name, self._applied)
+        self.layer = layer
+        self.mark = mark
+        self.rules = rules
+        if "name" not in self._signature and not self._takes_any:
+            message = f"{layer.__name__} takes no `name`; expected one that it hands on to the layer"
+            raise fail("keras-layer", message, mark=mark, hint="take **kwargs and pass them to super().__init__()")
+
+    def _applied(self, x: Node, /, **arguments: Any) -> Node:
+        defaults = {name: parameter.default for name, parameter in self.parameters.items()}
+        given = {**{name: value for name, value in defaults.items() if value is not Parameter.empty}, **arguments}
+        return KerasLayer(self, tuple((name, _frozen(value)) for name, value in given.items()))(x, name=self.name)
+
+    @cached_property
+    def _signature(self) -> Mapping[str, Parameter]:
+        return inspect.signature(self.layer).parameters
+
+    @property
+    def _takes_any(self) -> bool:
+        return any(parameter.kind is Parameter.VAR_KEYWORD for parameter in self._signature.values())
+
+    @cached_property
+    def parameters(self) -> Mapping[str, Parameter]:
+        function = self.layer.__init__ if isinstance(self.layer, type) else self.layer  # type: ignore[misc]
+        try:
+            hints = get_type_hints(function, include_extras=True)
+        except (NameError, TypeError):  # Keras itself has annotations that nobody can look up
+            hints = {}
+        return {
+            name: parameter.replace(annotation=hints.get(name, Any))
+            for name, parameter in self._signature.items()
+            if parameter.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY) and name not in _OF_KERAS
+        }
+
+    @property
+    def source(self) -> str:
+        return f"{self.mark.file}:{self.mark.line}"
+
+    @property
+    def documentation(self) -> str:
+        return inspect.getdoc(self.layer) or ""
+
+
+@dataclass(frozen=True)
+class KerasLayer(Op):
+    """A Keras layer of a user's own. (H, W, C) -> what its shape rule says, or the layer itself."""
+
+    block: LayerBlock
+    arguments: tuple[tuple[str, Any], ...] = ()
+
+    def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
+        rule = self.block.rules.shape
+        if rule is None:
+            measured = _measure(self, x.shape)
+            return TensorType(*measured.shape, x.stride * measured.ratio)
+        result = self._call(rule, "shape", x)
+        if not isinstance(result, TensorType):
+            raise ShapeError(f"the shape rule of block '{self.block.name}' gives no TensorType, but {result!r}")
+        return result
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        rule = self.block.rules.weights
+        if rule is None:
+            return _measure(self, inputs[0].shape).weights
+        given = self._call(rule, "weights", inputs[0])
+        return tuple(
+            each if isinstance(each, Weight) else Weight(f"weight{number}", tuple(each))
+            for number, each in enumerate(given)
+        )
+
+    def macs(self, *inputs: TensorType) -> int | None:
+        rule = self.block.rules.macs
+        return 0 if rule is None else self._call(rule, "macs", inputs[0])
+
+    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
+        (x,) = inputs
+        try:
+            layer = self.made(name)
+            result = _apply(layer, x)
+        except ShapeError as error:
+            raise self._fail(name, str(error)) from error
+        if self.block.rules.shape:
+            self._check_shape(layer, x, result)
+        if self.block.rules.weights:
+            self._check_weights(layer, x)
+        return result
+
+    def __str__(self) -> str:
+        return f"{self.block.layer.__name__}({', '.join(f'{name}={value}' for name, value in self.arguments)})"
+
+    def made(self, name: str) -> Any:
+        """The layer. Raises ShapeError with what its code raises."""
+        import keras
+
+        try:
+            layer = self.block.layer(**dict(self.arguments), name=name)
+        except Exception as error:  # whatever the user's code raises
+            raise ShapeError(f"making the layer fails: {_reason(error)}") from error
+        if not isinstance(layer, keras.Layer):
+            raise ShapeError(f"{self.block.layer.__name__} gives no Keras layer, but {layer!r}")
+        if layer.name != name:
+            raise ShapeError(f"{self.block.layer.__name__} calls its layer '{layer.name}', not by its name")
+        return layer
+
+    def _check_shape(self, layer: Any, x: Any, result: Any) -> None:
+        """Compare the rule with the layer: at the sides of this image, and at some more."""
+        given = TensorType(*x.shape[1:])
+        trials = _trials(layer, given.channels, x.dtype)
+        for before, found in [Trial(given, TensorType(*result.shape[1:])), *trials]:
+            expected = self.infer(before)
+            pairs = zip(expected.shape, found.shape, strict=True)
+            if any(None not in pair and pair[0] != pair[1] for pair in pairs):
+                message = f"for {before} the shape rule gives {expected}, the layer {found}; expected the same"
+                raise self._fail(layer.name, message, self.block.rules.shape)
+        stride = _stride(trials)
+        if stride is not None and self.infer(given).stride != stride:
+            message = f"the shape rule has stride {self.infer(given).stride:g}, the layer {stride:g}"
+            raise self._fail(layer.name, message, self.block.rules.shape, "write x.strided(…) in the rule")
+
+    def _check_weights(self, layer: Any, x: Any) -> None:
+        promised, owned = self.weights(TensorType(*x.shape[1:])), _owned(layer)
+        if [weight[1:] for weight in promised] != [weight[1:] for weight in owned]:
+            message = f"the weights rule gives {_listed(promised)}, the layer owns {_listed(owned)}; expected the same"
+            raise self._fail(layer.name, message, self.block.rules.weights)
+
+    def _fail(self, name: str, fact: str, rule: Any = None, hint: str = "") -> ArchError:
+        """The error of the layer `name`, at the rule or where the layer was made a block."""
+        code = getattr(rule, "__code__", None)
+        mark = Mark(code.co_filename, code.co_firstlineno, 1) if code else self.block.mark
+        return fail("keras-layer", f"{name}, of block '{self.block.name}': {fact}", mark=mark, hint=hint)
+
+    def _call(self, rule: Callable[..., Any], kind: str, x: TensorType) -> Any:
+        """The rule on those arguments that it names."""
+        parameters = inspect.signature(rule).parameters
+        takes_all = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values())
+        arguments = {name: value for name, value in self.arguments if takes_all or name in parameters}
+        try:
+            return rule(x, **arguments)
+        except ShapeError:
+            raise
+        except Exception as error:  # whatever the user's code raises
+            raise ShapeError(f"the {kind} rule of block '{self.block.name}' fails: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+
+
+class Trial(NamedTuple):
+    """What a layer makes of an input."""
+
+    given: TensorType
+    found: TensorType
+
+
+class Measured(NamedTuple):
+    """What a layer gives, what it owns, and how many times larger the stride becomes."""
+
+    shape: tuple[int | None, int | None, int]
+    weights: tuple[Weight, ...]
+    ratio: float
+
+
+@lru_cache(maxsize=1024)
+def _measure(op: KerasLayer, shape: tuple[int | None, int | None, int]) -> Measured:
+    """The answers of a layer that is made to be asked, and thrown away."""
+    import keras
+
+    state = random.getstate()
+    try:
+        layer = op.made("layer")
+        height, image_width, channels = _apply(layer, keras.KerasTensor((None, *shape))).shape[1:]
+        ratio = _stride(_trials(layer, shape[2], "float32")) or _ratio(shape[0], height)
+        return Measured((height, image_width, channels), _owned(layer), ratio)
+    finally:
+        random.setstate(state)  # Keras takes its seeds from there, and asking must not change what a model begins with
+
+
+def _apply(layer: Any, x: Any) -> Any:
+    """The layer on a symbolic tensor. Raises ShapeError with what it raises, and for what is no feature map."""
+    try:
+        result = layer(x)
+    except Exception as error:  # whatever the user's code raises
+        raise ShapeError(f"the layer fails: {_reason(error)}") from error
+    shape = getattr(result, "shape", None)
+    if shape is None or len(shape) != 4 or shape[-1] is None:
+        received = f"a tensor of shape {tuple(shape)}" if shape is not None else f"a {type(result).__name__}"
+        raise ShapeError(f"the layer gives {received}; expected one feature map, (batch, height, width, channels)")
+    return result
+
+
+def _trials(layer: Any, channels: int, dtype: str) -> list[Trial]:
+    """What a built layer makes of the sides that are tried, without those that it does not take."""
+    import keras
+
+    trials = []
+    for height, image_width in _TRIED:
+        try:
+            spec = layer.compute_output_spec(keras.KerasTensor((1, height, image_width, channels), dtype=dtype))
+            found = TensorType(*spec.shape[1:])
+        except Exception:  # a layer may be made for one size, and fail for others as it likes
+            continue
+        trials.append(Trial(TensorType(height, image_width, channels), found))
+    return trials
+
+
+def _stride(trials: Sequence[Trial]) -> float | None:
+    """The pixels between two of the result, from how much it grows with the input; None where it does not."""
+    by_height = {trial.given.height: trial.found.height for trial in trials}
+    (small, _), (large, _), _ = _TRIED
+    before, after = by_height.get(small), by_height.get(large)
+    return (large - small) / (after - before) if before and after and after > before else None
+
+
+def _ratio(before: int | None, after: int | None) -> float:
+    """The nearest whole ratio of two heights, or one over a whole number."""
+    if not before or not after or after == 1:
+        return 1
+    return round(before / after) if before >= after else 1 / round(after / before)
+
+
+def _owned(layer: Any) -> tuple[Weight, ...]:
+    return tuple(
+        Weight(each.path.removeprefix(f"{layer.name}/"), tuple(map(int, each.shape)), bool(each.trainable))
+        for each in layer.weights
+    )
+
+
+def _listed(weights: Sequence[Weight]) -> str:
+    """`(3, 3, 8, 1) and (8,), not trained`."""
+    texts = [f"{weight.shape}{'' if weight.trainable else ', not trained'}" for weight in weights]
+    return " and ".join(texts) or "none"
+
+
+def _frozen(value: Any) -> Any:
+    """A list of a config as a tuple, so that operations can be compared."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
