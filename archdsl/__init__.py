@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from archdsl.api import build_from_config as build_from_config
     from archdsl.api import compile_config as compile_config
     from archdsl.api import from_preset as from_preset
+    from archdsl.budget import Budget as Budget
     from archdsl.emit import Backbone as Backbone
     from archdsl.errors import ArchError as ArchError
     from archdsl.errors import Problem as Problem
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "ArchError": "errors",
     "Backbone": "emit",
+    "Budget": "budget",
     "PresetInfo": "presets",
     "Problem": "errors",
     "analyze": "api",
@@ -41,6 +43,7 @@ _MODULES = {
 
 __all__ = [
     "ArchError",
+    "Budget",
     "PresetInfo",
     "Problem",
     "analyze",

@@ -7,7 +7,8 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from archdsl.compiler import compile_graph
+from archdsl.budget import Budget
+from archdsl.compiler import DEFAULT, compile_graph
 from archdsl.errors import fail
 from archdsl.ir import Graph
 from archdsl.loader import ConfigLike, load
@@ -27,17 +28,18 @@ def compile_config(
     input_shape: ImageShape | None = None,
     *,
     plugins: Sequence[Plugin] = (),
+    budget: Budget = DEFAULT,
 ) -> Graph:
     """The graph of a config: every operation with its shape, weights and cost. Does not import Keras.
 
     `config` is a preset name, a path, a dict or a DictConfig; `overrides` follow Hydra's grammar;
     `input_shape` (H, W, C) replaces the config's, None for a side that is not known. `plugins` are Python files or
-    modules whose blocks the config may use.
+    modules whose blocks the config may use. `budget` is how much it may cost, such as Budget(params=5e9).
 
     Raises ArchError with the place of everything that is wrong.
     """
     load_plugins(plugins)
-    return compile_graph(load(config, overrides).with_input(shape=input_shape))
+    return compile_graph(load(config, overrides).with_input(shape=input_shape), budget)
 
 
 def analyze(
@@ -46,12 +48,13 @@ def analyze(
     input_shape: ImageShape | None = (640, 640, 3),
     *,
     plugins: Sequence[Plugin] = (),
+    budget: Budget = DEFAULT,
 ) -> Report:
     """Parameters, MACs and output maps of a config for one image, in milliseconds. Does not import Keras.
 
     Arguments and errors as for compile_config.
     """
-    return report(compile_config(config, overrides, input_shape, plugins=plugins))
+    return report(compile_config(config, overrides, input_shape, plugins=plugins, budget=budget))
 
 
 def build_from_config(
@@ -64,6 +67,7 @@ def build_from_config(
     weights: str | os.PathLike[str] | None = None,
     name: str | None = None,
     plugins: Sequence[Plugin] = (),
+    budget: Budget = DEFAULT,
 ) -> Backbone:
     """A functional Keras model of a config: (batch, H, W, C) -> the last feature map.
 
@@ -75,7 +79,7 @@ def build_from_config(
     if input_tensor is not None:
         input_shape = tuple(input_tensor.shape)[1:]
     loaded = load(config, overrides).with_input(shape=input_shape, rescale=include_rescaling)
-    graph = compile_graph(loaded)  # before Keras is imported: a mistake is reported at once
+    graph = compile_graph(loaded, budget)  # before Keras is imported: a mistake is reported at once
 
     from archdsl.emit import Backbone
 

@@ -1,26 +1,51 @@
-"""How large a graph may be: a config that comes from somebody else must not be able to fill the machine."""
+"""How large a backbone may be: a config that comes from somebody else must not be able to fill the machine."""
 
 from __future__ import annotations
 
-from archdsl.errors import fail
-from archdsl.ir import Graph
+from dataclasses import dataclass, fields
 
-MAX_LAYERS = 20_000
-MAX_PARAMS = 2_000_000_000
+from archdsl.errors import describe, did_you_mean, fail, one_of
 
 
-def check_layers(count: int) -> None:
-    """Raises ArchError for more than MAX_LAYERS operations."""
-    if count > MAX_LAYERS:
-        message = f"more than {MAX_LAYERS:,} operations; expected a smaller network"
-        raise fail("budget", message, path="stages", hint="lower the depths, or scale.depth")
+@dataclass(frozen=True)
+class Budget:
+    """What a backbone may cost before anything is built. The user may raise it, a config may not.
+
+    `params` are the elements of all arrays, `layers` the operations, each of them a layer in Keras. For one image,
+    where its size is known: `macs`, multiply-accumulates, by default a thousand times those of the largest preset at
+    640 × 640; and `activation_bytes`, the results of all operations in float32, by default more than the memory of
+    any one accelerator.
+    """
+
+    params: float = 2_000_000_000
+    layers: float = 20_000
+    macs: float = 1e14
+    activation_bytes: float = 256 * 2**30
+
+    def __post_init__(self) -> None:
+        for name in BUDGET_KEYS:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+                raise fail("budget-value", f"the budget of {name} is {describe(value)}; expected a number > 0")
 
 
-def check_params(graph: Graph) -> None:
-    """Raises ArchError for more than MAX_PARAMS parameters, naming the node with the most."""
-    sizes = {node.name: sum([weight.size for weight in node.weights]) for node in graph.nodes}
-    total = sum(sizes.values())
-    if total > MAX_PARAMS:
-        largest = max(sizes, key=sizes.__getitem__)
-        message = f"{total:,} parameters, the most of them in {largest}; expected at most {MAX_PARAMS:,}"
-        raise fail("budget", message, path="stages", hint="lower the widths, or scale.width")
+BUDGET_KEYS = tuple(field.name for field in fields(Budget))
+
+
+def read_budget(text: str) -> Budget:
+    """The defaults, but for what `text` says: `params=5e9,macs=1e15`.
+
+    Raises ArchError for another key, and for a value that is not a number.
+    """
+    changes: dict[str, float] = {}
+    for part in filter(None, text.split(",")):
+        key, _, value = part.partition("=")
+        if key not in BUDGET_KEYS:
+            hint = did_you_mean(key, BUDGET_KEYS) or "write such as params=5e9"
+            raise fail("budget-value", f"no budget is called {describe(key)}; {one_of(BUDGET_KEYS)}", hint=hint)
+        try:
+            changes[key] = float(value)
+        except ValueError:
+            message = f"the budget of {key} is {describe(value)}; expected a number"
+            raise fail("budget-value", message, hint=f"write such as {key}=5e9") from None
+    return Budget(**changes)

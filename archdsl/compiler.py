@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
-from archdsl.budget import check_layers, check_params
+from archdsl.budget import Budget
 from archdsl.conventions import Conventions
-from archdsl.errors import ArchError, Mark, Note, Problem, by_place, did_you_mean, one_of, problem
-from archdsl.ir import Graph, Layout, Node, Origin, ShapeError
+from archdsl.costs import allow_more, check_costs
+from archdsl.errors import ArchError, Mark, Note, Problem, by_place, did_you_mean, fail, one_of, problem
+from archdsl.ir import Graph, Layout, Meter, Node, Origin, ShapeError, TooManyOperations
 from archdsl.loader import Config
 from archdsl.ops import Input, Rescale
 from archdsl.ops.windows import slide
@@ -18,18 +19,19 @@ from archdsl.source import KeyPath, dotted, nearest_place
 from archdsl.spec import BackboneSpec, LayerSpec, StageSpec
 
 INPUT = "input"
+DEFAULT = Budget()
 
 
-def compile_graph(config: Config) -> Graph:
+def compile_graph(config: Config, budget: Budget = DEFAULT) -> Graph:
     """The graph of a composed config. Raises ArchError with the place of everything that is wrong."""
-    graph = compile_spec(scale_spec(resolve(config)))
-    check_params(graph)
+    graph = compile_spec(scale_spec(resolve(config)), budget)
+    check_costs(graph, config, budget)
     return graph
 
 
-def compile_spec(spec: BackboneSpec) -> Graph:
+def compile_spec(spec: BackboneSpec, budget: Budget = DEFAULT) -> Graph:
     """The graph of a scaled spec. Raises ArchError for shapes that do not fit and names that do not exist."""
-    compiler = _Compiler(spec.style, spec.config)
+    compiler = _Compiler(spec.style, spec.config, budget)
     x = compiler.begin(spec)
     x = compiler.stage(spec.stem, x)
     ends: dict[str, Node] = {}
@@ -50,9 +52,10 @@ class _Compiler:
     A layer that is wrong is replaced by a guess of what it should have given, so that one run reports them all.
     """
 
-    def __init__(self, style: Conventions, config: Config):
+    def __init__(self, style: Conventions, config: Config, budget: Budget):
         self.style = style
         self.config = config
+        self.meter = Meter(budget.layers, count=1)  # the input
         self.layout = Layout()
         self.results: dict[str, Node] = {}
         self.problems: list[Problem] = []
@@ -60,7 +63,9 @@ class _Compiler:
 
     def begin(self, spec: BackboneSpec) -> Node:
         """What the stem gets, and `from: input` means: the image, rescaled where the config says so."""
-        x = self.layout.place(Input(spec.input)(name=INPUT), origin=Origin("input"))
+        image = Input(spec.input)(name=INPUT)
+        image.meter = self.meter
+        x = self.layout.place(image, origin=Origin("input"))
         if spec.rescale:
             x = self.layout.place(Rescale()(x, name="rescale"), origin=Origin("input.rescale"))
         self.results[INPUT] = x
@@ -96,7 +101,8 @@ class _Compiler:
 
     def _repeated(self, layer: LayerSpec, sources: list[Node]) -> Node:
         depth = layer.repeats or layer.arguments.get("depth", 1)
-        origin = Origin(dotted(layer.path), layer.block.name if depth == 1 else f"{layer.block.name} × {depth}")
+        times = "" if depth == 1 else f" × {depth}"
+        origin = Origin(dotted(layer.path), f"{layer.block.name}{times}")
         for name, arguments in layer.runs():
             sources = [self._apply(layer, name, sources, arguments, origin)]
         return sources[0]
@@ -104,9 +110,17 @@ class _Compiler:
     def _apply(
         self, layer: LayerSpec, name: str, sources: list[Node], arguments: Mapping[str, Any], origin: Origin
     ) -> Node:
-        placed = self.layout.place(layer.apply(sources, name, arguments, self.style), origin=origin)
-        check_layers(len(self.layout.nodes))
-        return placed
+        try:
+            call = layer.apply(sources, name, arguments, self.style)
+        except TooManyOperations:
+            raise self._too_many(layer) from None
+        return self.layout.place(call, origin=origin)
+
+    def _too_many(self, layer: LayerSpec) -> ArchError:
+        message = f"with this there are more than {self.meter.limit:,.0f} operations; expected a smaller network"
+        hint = f"lower its depth, or scale.depth; {allow_more('layers', 2 * self.meter.count)}"
+        mark = self.config.place(layer.path).value
+        return fail("budget", message, mark=mark, path=dotted(layer.path), hint=hint)
 
     def _shape_problem(self, layer: LayerSpec, sources: Sequence[Node], error: ShapeError) -> Problem:
         """The fact in the names that `from:` uses, and where the nodes come from that do not fit."""

@@ -16,10 +16,9 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from archdsl.arguments import Use, filled_in, references_of
-from archdsl.budget import check_layers
 from archdsl.conventions import Conventions
 from archdsl.errors import Mark, did_you_mean, one_of
-from archdsl.ir import Call, Node, ShapeError
+from archdsl.ir import Node, ShapeError
 from archdsl.registry import Block
 from archdsl.source import KeyPath
 from archdsl.spec import LayerSpec
@@ -61,14 +60,11 @@ class Composite(Block):
     def _applied(self, x: Node, /, *, style: Conventions, **arguments: Any) -> Node:
         values = {**self.defaults, **arguments}
         results = {INPUT: x}
-        operations = 0
         for layer in self.layers:
             inputs = [results[name] for name in layer.sources] or [x]
             for name, filled in filled_in(layer, values).runs():
                 x = _apply(layer, inputs, name, filled, style)
                 inputs = [x]
-                operations += count_operations(x)
-                check_layers(operations)
             results[layer.name] = x
         return x
 
@@ -136,22 +132,6 @@ def _apply(layer: LayerSpec, inputs: Sequence[Node], name: str, arguments: Mappi
     except ShapeError as error:
         error.path = error.path or layer.path
         raise
-
-
-def count_operations(node: Node) -> int:
-    """Primitive operations that a node stands for: those in its body, for the result of a block."""
-    if not isinstance(node.op, Call):
-        return 1
-    seen = set(node.inputs)
-    pending = [node.op.body]
-    count = 0
-    while pending:
-        current = pending.pop()
-        if current not in seen:
-            seen.add(current)
-            pending += current.inputs
-            count += count_operations(current)
-    return count
 
 
 def mistakes(block: Composite) -> Iterator[Mistake]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archdsl.api import build_from_config
+from archdsl.budget import Budget
+from archdsl.compiler import DEFAULT
 from archdsl.errors import Mark, did_you_mean, fail, one_of
 from archdsl.files import written_whole
 from archdsl.loader import ConfigLike
@@ -42,13 +44,18 @@ class LevelMaps:
         return f"{shape_text(self.shape)}    stride {self.stride}"
 
 
-def read_model(reference: ConfigLike, overrides: Sequence[str] = (), weights: PathLike | None = None) -> Any:
+def read_model(
+    reference: ConfigLike,
+    overrides: Sequence[str] = (),
+    weights: PathLike | None = None,
+    budget: Budget = DEFAULT,
+) -> Any:
     """The Keras model in a `.keras` file, or the one that a config describes, with weights from a file.
 
     Raises ArchError when there is no such file or config, or it is not one; overrides and weights are for configs.
     """
     if not isinstance(reference, (str, os.PathLike)) or Path(reference).suffix != ".keras":
-        return build_from_config(reference, overrides, weights=weights)
+        return build_from_config(reference, overrides, weights=weights, budget=budget)
     mark = Mark(os.fspath(reference))
     if overrides or weights is not None:
         raise fail("model", "a saved model takes no overrides and no weights; expected a config", mark=mark)

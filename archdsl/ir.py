@@ -88,6 +88,23 @@ class ShapeError(ValueError):
         return [self.names.get(node, node.name) for node in self.nodes]
 
 
+class TooManyOperations(Exception):
+    """A meter has reached its limit."""
+
+
+@dataclass(slots=True)
+class Meter:
+    """Counts the operations made from one input, so that a block is stopped before it fills the memory."""
+
+    limit: float
+    count: int = 0
+
+    def add(self) -> None:
+        self.count += 1
+        if self.count > self.limit:
+            raise TooManyOperations
+
+
 @dataclass(frozen=True)
 class Op:
     """A primitive operation. Everything true of it stands in its class: shapes, weights, cost, Keras layer."""
@@ -125,7 +142,10 @@ class Op:
             if not error.scopes:  # the innermost place knows the nodes; blocks around it add their names
                 error.operation, error.nodes = name or self.kind, inputs
             raise
-        return Node(self, inputs, result, name or self.kind)
+        meter = inputs[0].meter if inputs else None
+        if meter is not None:
+            meter.add()
+        return Node(self, inputs, result, name or self.kind, meter=meter)
 
     def __str__(self) -> str:
         """The operation as it would be written, defaults left out."""
@@ -147,13 +167,14 @@ NOWHERE = Origin()
 
 @dataclass(slots=True, eq=False, repr=False)  # never written to; `frozen` would make creating it four times slower
 class Node:
-    """An operation applied to nodes."""
+    """An operation applied to nodes. `meter`, where there is one, counts what is made from it."""
 
     op: Op
     inputs: tuple[Node, ...]
     type: TensorType
     name: str
     origin: Origin = NOWHERE
+    meter: Meter | None = None
 
     @property
     def channels(self) -> int:
@@ -219,7 +240,8 @@ class Layout:
                 if name in names:
                     name = self._unique(name)
                 names.add(name)
-                settled = placed[current] = Node(current.op, tuple(sources), current.type, name, origin)  # type: ignore[arg-type]
+                settled = Node(current.op, tuple(sources), current.type, name, origin, current.meter)  # type: ignore[arg-type]
+                placed[current] = settled
                 self.nodes.append(settled)
         result = placed[node]
         placed[result] = result  # so that what follows can be applied to it

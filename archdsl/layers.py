@@ -10,10 +10,10 @@ from pydantic import ValidationError
 import archdsl.blocks  # noqa: F401  (importing it registers the shipped blocks)
 from archdsl.arguments import name_of, without_references
 from archdsl.composite import MAX_NESTING, Composite, mistakes
-from archdsl.errors import ArchError, Note, Problem, did_you_mean, one_of, problem
+from archdsl.errors import ArchError, Note, Problem, describe, did_you_mean, one_of, problem
 from archdsl.loader import Config
 from archdsl.order import in_order
-from archdsl.registry import Block, all_blocks, get_block
+from archdsl.registry import MAX_DEPTH, Block, all_blocks, get_block
 from archdsl.schema import BlockSchema, ConfigSchema, Layers, LayerSchema, StageSchema
 from archdsl.source import KeyPath, dotted
 from archdsl.spec import LayerSpec
@@ -130,9 +130,10 @@ class LayerResolver:
         """How often a layer runs, None where it does not say; inside a block perhaps a reference."""
         if path[0] == "blocks" and name_of(depth) is not None:
             return depth
-        if depth is None or (type(depth) is int and 1 <= depth <= 1000):
+        if depth is None or (type(depth) is int and 1 <= depth <= MAX_DEPTH):
             return depth
-        self._report("range", f"got {depth!r}; expected a whole number from 1 to 1000", (*path, "depth"))
+        message = f"got {describe(depth)}; expected a whole number from 1 to {MAX_DEPTH}"
+        self._report("range", message, (*path, "depth"))
         return None
 
     def _block(self, name: str | None, path: KeyPath) -> Block | None:

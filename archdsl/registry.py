@@ -14,8 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from archdsl.errors import did_you_mean, fail, one_of
 from archdsl.ir import Call, Node, ShapeError
 
-Width = Annotated[int, Interval(ge=1, le=65_536)]
-Depth = Annotated[int, Interval(ge=1, le=1_000)]
+MAX_WIDTH = 65_536
+MAX_DEPTH = 1_000
+
+Width = Annotated[int, Interval(ge=1, le=MAX_WIDTH)]
+Depth = Annotated[int, Interval(ge=1, le=MAX_DEPTH)]
 Kernel = Annotated[int, Interval(ge=1, le=255)]
 Stride = Annotated[int, Interval(ge=1, le=8)]
 Dilation = Annotated[int, Interval(ge=1, le=64)]
@@ -42,7 +45,7 @@ class Block:
             raise
         if body.name == name and body.inputs == inputs and not isinstance(body.op, Call) and not body.weights:
             return body  # a single plain operation called like its block: `concat`, not `concat_concat`
-        return Node(Call(body), inputs, body.type, name)
+        return Node(Call(body), inputs, body.type, name, meter=body.meter)
 
     @cached_property
     def parameters(self) -> Mapping[str, inspect.Parameter]:

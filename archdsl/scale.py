@@ -12,12 +12,9 @@ from typing import Any
 from archdsl.composite import Composite
 from archdsl.errors import Note, fail
 from archdsl.loader import Config
-from archdsl.registry import Block
+from archdsl.registry import MAX_DEPTH, MAX_WIDTH, Block
 from archdsl.source import KeyPath, dotted
 from archdsl.spec import BackboneSpec, LayerSpec, Scale, StageSpec
-
-MAX_WIDTH = 65_536
-MAX_DEPTH = 1_000
 
 
 def scale_spec(spec: BackboneSpec) -> BackboneSpec:

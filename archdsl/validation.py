@@ -21,6 +21,8 @@ SYNONYMS = {
     "identity": "linear",
 }
 
+ELSEWHERE = {"budget": "a config may not raise limits; its user may, with --budget or budget=Budget(…)"}
+
 _EXPECTED_TYPES = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -75,7 +77,8 @@ def _words(
         where = f" of {owner}" if owner else ""
         if not known:
             return "unknown-key", f"unknown key '{key}'{where}, which takes no arguments", ""
-        return "unknown-key", f"unknown key '{key}'{where}; {one_of(known)}", did_you_mean(key, known)
+        hint = ELSEWHERE.get(key) or did_you_mean(key, known)
+        return "unknown-key", f"unknown key '{key}'{where}; {one_of(known)}", hint
     if kind == "key":
         return "key", f"'{key}' is no valid name; expected lower-case letters, digits and _, a letter first", ""
     if kind == "literal_error":

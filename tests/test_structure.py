@@ -15,6 +15,7 @@ ORDER = """
 printable
 codes
 errors
+budget
 ir
 ops
 receptive_field
@@ -35,7 +36,6 @@ hydra_plugin
 schema
 json_schema
 validation
-budget
 spec
 arguments
 composite
@@ -43,6 +43,7 @@ layers
 resolver
 scale
 provenance
+costs
 compiler
 passes
 report

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from archdsl.budget import BUDGET_KEYS, Budget, read_budget
 from archdsl.errors import ArchError, fail
 from archdsl.overrides import override_name
 from archdsl.plugins import load_plugins
@@ -57,6 +58,17 @@ def _remember(context: click.Context, parameter: click.Parameter, value: tuple[s
     """Keeps the overrides under the names that marks know them by, for excerpts beside errors."""
     context.ensure_object(dict).update({override_name(number): text for number, text in enumerate(value, 1)})
     return value
+
+
+def budget_option(function: Decorated) -> Decorated:
+    """--budget params=5e9,macs=1e15, as often as one likes."""
+    help_text = f"Allow more than a config may cost by default: {', '.join(BUDGET_KEYS)}."
+    option = click.option("--budget", multiple=True, metavar="KEY=NUMBER[,...]", callback=_budget, help=help_text)
+    return option(function)
+
+
+def _budget(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> Budget:
+    return read_budget(",".join(value))
 
 
 def _load(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> None:

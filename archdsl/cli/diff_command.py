@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from archdsl.cli.common import complete_config, console, plugin_option, size_option
+from archdsl.budget import Budget
+from archdsl.cli.common import budget_option, complete_config, console, plugin_option, size_option
 from archdsl.compiler import compile_graph
 from archdsl.loader import load
 from archdsl.printable import printable
@@ -21,10 +22,11 @@ ABSENT = "–"
 @click.argument("first", metavar="A", shell_complete=complete_config)
 @click.argument("second", metavar="B", shell_complete=complete_config)
 @size_option
-def command(first: str, second: str, size: tuple[int | None, int | None]) -> None:
+@budget_option
+def command(first: str, second: str, size: tuple[int | None, int | None], budget: Budget) -> None:
     """What differs between the configs A and B, in values, layers and costs."""
     configs = [load(name) for name in (first, second)]
-    reports = [report(compile_graph(config.with_size(*size))) for config in configs]
+    reports = [report(compile_graph(config.with_size(*size), budget)) for config in configs]
     values = [dict(flat({**config.resolved, "name": None})) for config in configs]
     print_changes("value", first, second, changes(*values))
     print_changes("layer", first, second, changes(*[layer_texts(costs) for costs in reports]))

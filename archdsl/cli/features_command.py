@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from archdsl.cli.common import complete_config, import_keras, overrides_argument, plugin_option, progress
+from archdsl.budget import Budget
+from archdsl.cli.common import budget_option, complete_config, import_keras, overrides_argument, plugin_option, progress
 from archdsl.compiler import compile_graph
 from archdsl.features import check_paths, draw_features, pyramid, read_model
 from archdsl.loader import load
@@ -16,6 +17,7 @@ from archdsl.printable import printable
 
 @click.command("features")
 @plugin_option
+@budget_option
 @click.argument("config", metavar="CONFIG_OR_MODEL", shell_complete=complete_config)
 @click.argument("image", type=click.Path(path_type=Path))
 @overrides_argument
@@ -29,6 +31,7 @@ def command(
     config: str,
     image: Path,
     overrides: tuple[str, ...],
+    budget: Budget,
     output: Path,
     weights: str | None,
     channels: int,
@@ -41,11 +44,13 @@ def command(
     """
     check_paths(image, output)
     if not config.endswith(".keras"):
-        compile_graph(load(config, overrides))  # mistakes come before the seconds that Keras takes to be imported
+        compile_graph(
+            load(config, overrides), budget
+        )  # mistakes come before the seconds that Keras takes to be imported
     import_keras()
     importlib.import_module("keras").utils.set_random_seed(0)  # random weights draw the same picture every time
     with progress(f"reading {config}"):
-        model = read_model(config, overrides, weights)
+        model = read_model(config, overrides, weights, budget)
     with progress(f"drawing {output}"):
         draw_features(model, image, output, channels=channels, image_size=size)
     click.echo(f"{printable(str(output))}: levels {', '.join(pyramid(model))} of {model.name}")

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 import click
 
-from archdsl.cli.common import complete_config, plugin_option, print_json
+from archdsl.budget import Budget
+from archdsl.cli.common import budget_option, complete_config, plugin_option, print_json
 from archdsl.cli.rendering import print_error
-from archdsl.compiler import compile_graph
+from archdsl.compiler import DEFAULT, compile_graph
 from archdsl.errors import ArchError, Problem
 from archdsl.expect import check_expectations
 from archdsl.loader import load
@@ -33,6 +34,7 @@ class Verdict(NamedTuple):
 
 @click.command("validate")
 @plugin_option
+@budget_option
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=complete_config)
 @click.option(
     "--format",
@@ -42,17 +44,17 @@ class Verdict(NamedTuple):
     show_default=True,
     help="For people, for programs, or as annotations of a GitHub workflow.",
 )
-def command(files: tuple[str, ...], form: str) -> None:
+def command(files: tuple[str, ...], form: str, budget: Budget) -> None:
     """Check config FILEs, their costs against their `expect:` included. Nothing is built."""
     printers = {"text": print_text, "json": print_as_json, "github": print_for_github}
-    if printers[form](map(verdict, files)):
+    if printers[form](verdict(file, budget) for file in files):
         sys.exit(2)
 
 
-def verdict(file: str) -> Verdict:
+def verdict(file: str, budget: Budget = DEFAULT) -> Verdict:
     try:
         config = load(file)
-        costs = report(compile_graph(config))
+        costs = report(compile_graph(config, budget))
         check_expectations(config, costs)
     except ArchError as error:
         return Verdict(file, error=error)

@@ -1,0 +1,194 @@
+"""A config may cost so much and no more, which is told before anything is built; its user may allow more."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+import archdsl
+from archdsl.budget import BUDGET_KEYS, Budget, read_budget
+from archdsl.cli import cli
+from archdsl.ir import Meter, Node
+from archdsl.ops import Identity
+from archdsl.registry import _blocks
+
+Write = Callable[[str, str], Path]
+Problems = Callable[..., list[archdsl.Problem]]
+
+PRESET = "resnet50_v2"
+WIDE = [f"stages.p{level}.width=30000" for level in (2, 3, 4, 5)]
+DEEP = [f"stages.p{level}.depth=1000" for level in (2, 3, 4, 5)]
+
+
+def refused(*overrides: str, size: int | None = None, config: Any = PRESET, **budget: float) -> list[archdsl.Problem]:
+    with pytest.raises(archdsl.ArchError) as caught:
+        archdsl.compile_config(config, overrides, (size, size, 3), budget=Budget(**budget))
+    return caught.value.problems
+
+
+# overrides, image size, key of the budget, entry with the largest share, how much there is in all
+BEYOND: dict[str, tuple[list[str], int | None, str, str]] = {
+    "wide": (WIDE, None, "params", "stages.p4.body"),
+    "deep": (DEEP, None, "layers", "stages.p4.body"),  # where it grew too large
+    "large": ([], 30_000, "macs", "stages.p4.body"),
+    "large and thin": (["++scale.width=0.1"], 40_000, "activation_bytes", "stages.p3.body"),
+}
+
+
+@pytest.mark.parametrize(("overrides", "size", "key", "path"), BEYOND.values(), ids=list(BEYOND))
+def test_what_costs_too_much_is_refused_at_the_entry_that_takes_most(
+    overrides: list[str], size: int | None, key: str, path: str
+) -> None:
+    (problem,) = [each for each in refused(*overrides, size=size) if f"--budget {key}=" in each.hint]
+    assert (problem.code, problem.path) == ("budget", path)
+    assert problem.line
+
+
+@pytest.mark.parametrize("key", ["params", "macs", "activation_bytes"])
+def test_the_message_says_how_much_there_is_and_what_is_enough(key: str) -> None:
+    costs = archdsl.analyze(PRESET, input_shape=(224, 224, 3)).to_dict()
+    nodes = costs["nodes"]
+    amounts = {
+        "params": costs["params"],
+        "macs": costs["macs"],
+        "activation_bytes": sum([4 * math.prod(node["shape"]) for node in nodes]),
+    }
+    (problem,) = refused(size=224, **{key: amounts[key] - 1})
+    assert problem.message.startswith(f"{amounts[key]:,} ")
+    assert f"at most {amounts[key] - 1:,} in all" in problem.message
+    assert archdsl.compile_config(PRESET, (), (224, 224, 3), budget=Budget(**{key: amounts[key]}))
+    hinted = re.search(r"--budget (\S+), budget=Budget\((\S+)\)", problem.hint)
+    assert hinted is not None
+    assert hinted[1] == hinted[2]
+    assert archdsl.compile_config(PRESET, (), (224, 224, 3), budget=read_budget(hinted[1]))
+
+
+def test_all_costs_that_are_too_high_are_reported_in_one_run() -> None:
+    assert len(refused(size=224, params=1, macs=1, activation_bytes=1)) == 3
+
+
+def test_costs_of_an_image_are_counted_when_its_size_is_known() -> None:
+    archdsl.compile_config(PRESET, budget=Budget(macs=1, activation_bytes=1))
+
+
+@pytest.mark.parametrize("preset", [PRESET, "yolo_v8_s_backbone", "yolo_v9_s_backbone", "yolo_v7_backbone"])
+def test_a_backbone_may_have_as_many_operations_as_the_budget_says_and_no_more(preset: str) -> None:
+    made = len(archdsl.compile_config(preset).nodes)
+    assert archdsl.compile_config(preset, budget=Budget(layers=made))
+    (problem,) = refused(config=preset, layers=made - 1)
+    assert f"more than {made - 1:,} operations" in problem.message
+    assert "--budget layers=" in problem.hint
+
+
+HEAVY = ["c2f", "csp", "c3", "rep_ncsp_elan", "elan", "e_elan", "spp_csp", "rep_conv", "cbam", "ghost_conv", "mp_down"]
+REPEATED = {
+    f"64 × 1000 {block}": {f"s{n}": {"width": 64, "depth": 1000, "body": {"block": block}} for n in range(64)}
+    for block in HEAVY
+}
+EXTREME: dict[str, tuple[Any, list[str]]] = {
+    **{name: ({"stages": stages}, []) for name, stages in REPEATED.items()},
+    "depth 10^6": (PRESET, ["stages.p4.depth=1000000"]),
+    "depth 10^6 by scale": (PRESET, ["++scale.depth=1000000"]),
+    "depth 10^12 of a layer": (PRESET, ["stem.conv.depth=1000000000000"]),
+    "width 10^12": (PRESET, ["stages.p4.width=1000000000000"]),
+    "width 10^12 of a layer": (PRESET, ["stem.conv.width=1000000000000"]),
+    "widest and deepest": (PRESET, [f"stages.p{n}={{width: 65536, depth: 1000}}" for n in (2, 3, 4, 5)]),
+}
+
+
+@pytest.mark.parametrize(("config", "overrides"), EXTREME.values(), ids=list(EXTREME))
+def test_extreme_depths_and_widths_are_refused_at_once(
+    config: Any, overrides: list[str], problems_of: Problems, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    add = Meter.add
+    monkeypatch.setattr(Meter, "add", lambda meter: (made.append(meter), add(meter)))
+    (problem,) = problems_of(config, *overrides)
+    assert problem.code in ("budget", "range", "override")
+    assert len(made) <= 20_001  # a tenth of a second
+
+
+def test_a_block_is_stopped_while_it_makes_operations(problems_of: Problems) -> None:
+    made = []
+
+    def endless(x: Node) -> Node:
+        """Never ends. (H, W, C) -> (H, W, C)."""
+        while True:
+            x = Identity()(x)
+            made.append(x)
+
+    archdsl.block(endless)
+    try:
+        (problem,) = problems_of({"stages": {"a": {"width": 8, "body": {"block": "endless"}}}})
+    finally:
+        del _blocks["endless"]
+    assert (problem.code, problem.path) == ("budget", "stages.a.body")
+    assert "more than 20,000 operations" in problem.message
+    assert len(made) == 20_000
+
+
+def test_a_config_may_not_raise_limits(problems_of: Problems, write: Write) -> None:
+    path = write("a.yaml", f"defaults: [{PRESET}, _self_]\nbudget: {{params: 1e12}}\n")
+    for config, overrides in ((path, []), (PRESET, ["+budget={params: 1e12}"]), ({"budget": {}, "stages": {}}, [])):
+        problem = problems_of(config, *overrides)[0]
+        assert (problem.code, problem.path) == ("unknown-key", "budget")
+        assert "--budget or budget=Budget(…)" in problem.hint
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["show", "{}"], ["resolve", "{}"], ["validate", "{}"], ["diff", "{}", "{}"], ["build", "{}", "-o", "{}.keras"]],
+    ids=lambda arguments: arguments[0],
+)
+def test_every_command_of_a_config_takes_the_flag(arguments: list[str], write: Write) -> None:
+    path = write("net.yaml", "stages: {a: {width: 8, body: {block: conv}}}\n")
+    command = [argument.format(path) for argument in arguments]
+    result = CliRunner().invoke(cli, [*command, "--budget", "params=1"])
+    assert "--budget params=" in f"{result.output}{result.exception}"
+    if arguments[0] != "build":  # which would import Keras
+        assert (
+            CliRunner().invoke(cli, [*command, "--budget", "params=1", "--budget", "layers=9,params=1e3"]).exit_code
+            == 0
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("parms=1", "no budget is called text 'parms'; expected one of: params, layers", "did you mean 'params'?"),
+        ("params", "the budget of params is text ''", "params=5e9"),
+        ("macs=many", "the budget of macs is text 'many'; expected a number", "macs=5e9"),
+        ("macs=-1", "the budget of macs is the number -1.0; expected a number > 0", ""),
+        ("macs=0", "expected a number > 0", ""),
+        ("macs=nan", "expected a number > 0", ""),
+        ("=1", "no budget is called", ""),
+    ],
+)
+def test_a_budget_that_is_none_is_refused(text: str, message: str, hint: str) -> None:
+    with pytest.raises(archdsl.ArchError) as caught:
+        read_budget(text)
+    (problem,) = caught.value.problems
+    assert message in problem.message
+    assert hint in problem.hint
+
+
+def test_budgets_are_read_as_numbers() -> None:
+    assert read_budget("") == Budget()
+    assert read_budget("params=5e9,layers=30_000,macs=inf") == Budget(
+        params=5_000_000_000, layers=30_000, macs=math.inf
+    )
+    for value in ("1", None, True, -1):
+        with pytest.raises(archdsl.ArchError):
+            Budget(params=value)  # type: ignore[arg-type]
+
+
+def test_every_preset_is_far_below_the_default_budget() -> None:
+    tenth = Budget(**{key: getattr(Budget(), key) / 10 for key in BUDGET_KEYS})
+    for preset in archdsl.list_presets():
+        archdsl.compile_config(preset.name, input_shape=(640, 640, 3), budget=tenth)
