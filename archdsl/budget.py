@@ -26,7 +26,7 @@ class Budget:
         for name in BUDGET_KEYS:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-                raise fail("budget-value", f"the budget of {name} is {describe(value)}; expected a number > 0")
+                raise fail("value", f"the budget of {name} is {describe(value)}; expected a number > 0")
 
 
 BUDGET_KEYS = tuple(field.name for field in fields(Budget))
@@ -42,10 +42,10 @@ def read_budget(text: str) -> Budget:
         key, _, value = part.partition("=")
         if key not in BUDGET_KEYS:
             hint = did_you_mean(key, BUDGET_KEYS) or "write such as params=5e9"
-            raise fail("budget-value", f"no budget is called {describe(key)}; {one_of(BUDGET_KEYS)}", hint=hint)
+            raise fail("unknown-key", f"no budget is called {describe(key)}; {one_of(BUDGET_KEYS)}", hint=hint)
         try:
             changes[key] = float(value)
         except ValueError:
             message = f"the budget of {key} is {describe(value)}; expected a number"
-            raise fail("budget-value", message, hint=f"write such as {key}=5e9") from None
+            raise fail("value", message, hint=f"write such as {key}=5e9") from None
     return Budget(**changes)

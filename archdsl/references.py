@@ -19,7 +19,6 @@ from archdsl.source import MAX_DEPTH, MAX_NODES, MAX_SCALAR, KeyPath, Place, dot
 
 MAX_REFERENCES = 10_000
 MAX_CHAIN = 32
-CODE = "reference"
 
 _MAX_NAMES = 500  # that a missing key is compared with
 _MAX_INDEX_DIGITS = 9
@@ -92,7 +91,7 @@ def _reference(rest: str, inner: str | None) -> Reference:
 
 
 def _fault(text: str, fact: str, hint: str = "") -> ArchError:
-    return fail(CODE, f"{_quoted(text)} {fact}", hint=hint)
+    return fail("reference", f"{_quoted(text)} {fact}", hint=hint)
 
 
 def _quoted(text: str) -> str:
@@ -122,7 +121,7 @@ def refuse_extending(values: Any, addition: Any, places: Mapping[KeyPath, Place]
             message = f"a mapping cannot extend {describe(present)}, which a parent says"
             mark = nearest_place(places, inner, "").value
             hint = "write all of it, or change what it refers to"
-            raise fail(CODE, message, mark=mark, path=dotted(inner), hint=hint)
+            raise fail("reference", message, mark=mark, path=dotted(inner), hint=hint)
         if isinstance(item, dict) and isinstance(present, dict):
             refuse_extending(present, item, places, inner)
 
@@ -207,7 +206,7 @@ class _Resolver:
         value = self._result(reference, at, path)
         if isinstance(value, (dict, list)):
             message = f"{reference.quoted} is {describe(value)}; expected a value that can stand inside text"
-            raise self._error(CODE, message, at)
+            raise self._error("reference", message, at)
         return str(value)
 
     @contextmanager
@@ -228,7 +227,7 @@ class _Resolver:
     def _start(self, reference: Reference, at: KeyPath) -> KeyPath:
         """The path of the mapping or list that the keys of a reference begin in."""
         if reference.dots > len(at):
-            raise self._error(CODE, f"{reference.quoted} leads above the top of the config", at, "take fewer dots")
+            raise self._error("reference", f"{reference.quoted} leads above the top of the config", at, "take fewer dots")
         return at[: -reference.dots] if reference.dots else ()
 
     def _find(self, reference: Reference, at: KeyPath) -> tuple[Any, KeyPath]:
@@ -272,7 +271,7 @@ class _Resolver:
             where = f"{_quoted(dotted(place))}, which is {describe(holder)}"
             message = f"{reference.quoted}: there is no {_quoted(key)} in {where}"
             hint = "take an item by its number, counted from 0" if isinstance(holder, list) else ""
-        return self._error(CODE, message, at, hint)
+        return self._error("reference", message, at, hint)
 
     def _nearest(self, wanted: str) -> str:
         few = len(self.problems) < ArchError.SHOWN  # nobody sees the hints of the others
@@ -290,7 +289,7 @@ class _Resolver:
         paths = [path for step, following in pairwise(steps) for path in dict.fromkeys((step.target, following.at))]
         names = " -> ".join([dotted(path[:8]) for path in (steps[0].at, *paths)])
         message = f"the reference leads back to itself: {names}"
-        return self._error(CODE, message, steps[0].at, "write the value in one of these places")
+        return self._error("reference", message, steps[0].at, "write the value in one of these places")
 
     def _error(self, code: str, message: str, at: KeyPath, hint: str = "") -> ArchError:
         return fail(code, message, mark=nearest_place(self.places, at, self.file).value, path=dotted(at), hint=hint)

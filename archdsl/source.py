@@ -150,6 +150,9 @@ def _plain(value: Any, path: KeyPath, mark: Mark, nodes: Iterator[int]) -> Any:
         return {key: _plain(item, (*path, key), mark, nodes) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item, (*path, index), mark, nodes) for index, item in enumerate(value)]
+    if isinstance(value, int) and abs(value) >= 10**_MAX_DIGITS:  # Python refuses to print those of over 4,300 digits
+        message = f"a number of more than {_MAX_DIGITS} digits"
+        raise fail("range", message, mark=mark, path=dotted(path), hint="write a smaller number")
     return value
 
 
