@@ -227,7 +227,8 @@ class _Resolver:
     def _start(self, reference: Reference, at: KeyPath) -> KeyPath:
         """The path of the mapping or list that the keys of a reference begin in."""
         if reference.dots > len(at):
-            raise self._error("reference", f"{reference.quoted} leads above the top of the config", at, "take fewer dots")
+            message = f"{reference.quoted} leads above the top of the config"
+            raise self._error("reference", message, at, "take fewer dots")
         return at[: -reference.dots] if reference.dots else ()
 
     def _find(self, reference: Reference, at: KeyPath) -> tuple[Any, KeyPath]:
