@@ -35,7 +35,7 @@ def refused(*overrides: str, size: int | None = None, config: Any = PRESET, **bu
 # overrides, image size, key of the budget, entry with the largest share, how much there is in all
 BEYOND: dict[str, tuple[list[str], int | None, str, str]] = {
     "wide": (WIDE, None, "params", "stages.p4.body"),
-    "deep": (DEEP, None, "layers", "stages.p4.body"),  # where it grew too large
+    "deep": (DEEP, None, "layers", "stages.p3.body"),  # where it grew too large
     "large": ([], 30_000, "macs", "stages.p4.body"),
     "large and thin": (["++scale.width=0.1"], 40_000, "activation_bytes", "stages.p3.body"),
 }
