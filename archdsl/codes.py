@@ -71,7 +71,11 @@ CODES = {
         _S + "scale: {width: 0.25}\n",
     ),
     # Files and parents
-    "cycle": Code("A config inherits from itself, perhaps through others."),
+    "cycle": Code(
+        "A config inherits from itself, or a block contains itself, perhaps through others.",
+        _S + "blocks: {a: {layers: {x: {block: a}}}}\n",
+        _S + "blocks: {a: {layers: {x: {block: conv, width: 8}}}}\n",
+    ),
     "defaults": Code(
         "The Defaults List does not say once, with _self_, where the file itself comes.",
         "defaults: [yolo_v8_s_backbone]\nscale: {width: 0.25}\n",
@@ -102,11 +106,6 @@ CODES = {
     ),
     "unreadable": Code("The file is there, but cannot be read."),
     # Values
-    "interpolation": Code(
-        "A value refers to something else; a config holds values only.",
-        _S + "scale: {width: '${oc.env:WIDTH}'}\n",
-        _S + "scale: {width: 0.25}\n",
-    ),
     "length": Code(
         "A list is too short or too long.",
         _S + "input: {shape: [640, 640]}\n",
@@ -117,10 +116,20 @@ CODES = {
         "stages: {p1: {width: 8, down: {kernel: 3, stride: 2}}}\n",
         "stages: {p1: {width: 8, down: {block: conv, kernel: 3, stride: 2}}}\n",
     ),
+    "missing-value": Code(
+        "A parent leaves a value open (???), and the config does not give it.",
+        _S + "scale: {width: '???'}\n",
+        _S + "scale: {width: 0.5}\n",
+    ),
     "range": Code(
         "A number is too small or too large.",
         _S + "stages: {p4: {depth: 0}}\n",
         _S + "stages: {p4: {depth: 1}}\n",
+    ),
+    "reference": Code(
+        "A reference ${…} leads to no key of the same config, or back to itself; nothing else can be referred to.",
+        _S + "stages: {p4: {depth: '${stages.p3.dpeth}'}}\n",
+        _S + "stages: {p4: {depth: '${stages.p3.depth}'}}\n",
     ),
     "type": Code(
         "A value is of another kind than expected: text for a number, a list for a mapping.",
@@ -154,13 +163,32 @@ CODES = {
         f"{_SHOW} scale.width=0.25",
     ),
     # Stages, layers and blocks
-    "duplicate-block": Code("Two functions are registered as blocks of one name."),
+    "argument": Code(
+        "An argument of a block in `blocks:` is used both as a width and as a depth.",
+        _S + "blocks: {a: {arguments: {n: 8}, layers: {x: {block: conv, width: $n, depth: $n}}}}\n",
+        _S + "blocks: {a: {arguments: {n: 8}, layers: {x: {block: conv, width: $n, depth: 2}}}}\n",
+    ),
+    "duplicate-block": Code(
+        "Two blocks have one name.",
+        _S + "blocks: {c2f: {layers: {x: {block: conv, width: 8}}}}\n",
+        _S + "blocks: {my_c2f: {layers: {x: {block: conv, width: 8}}}}\n",
+    ),
+    "duplicate-output": Code(
+        "`outputs` names a stage twice.",
+        _S + "outputs: [p3, p4, p4]\n",
+        _S + "outputs: [p3, p4, p5]\n",
+    ),
     "from": Code(
         "A block that merges has one input, or another block has several.",
         _S + "stages: {p4: {post: {sum: {block: add}}}}\n",
         _S + "stages: {p4: {post: {sum: {block: add, from: [p4_down, p4_body]}}}}\n",
     ),
     "plugin": Code("Importing a plugin, whose blocks a config may use, fails."),
+    "unknown-argument": Code(
+        "A block in `blocks:` uses $name, but has no argument of that name.",
+        _S + "blocks: {a: {layers: {x: {block: conv, width: $hidden}}}}\n",
+        _S + "blocks: {a: {arguments: {hidden: 8}, layers: {x: {block: conv, width: $hidden}}}}\n",
+    ),
     "unknown-block": Code(
         "There is no such block; `archdsl blocks` lists them.",
         _S + "stages: {p4: {body: {block: c2ff}}}\n",
@@ -208,8 +236,11 @@ CODES = {
         _S + "stages: {p4: {stride: 2}}\n",
     ),
     # Models, weights and pictures
+    "hydra": Code("Hydra refuses the name of a config, an override, or a setting of its own."),
     "fuse": Code("The model cannot be fused, or does not give the same numbers fused."),
     "image": Code("The file is no image that can be read."),
+    "keras-layer": Code("A Keras layer that is used as a block does not do what its rules say."),
+    "missing-config": Code("A Hydra job names no config."),
     "input": Code("The model does not take one photo."),
     "model": Code("The file, or the object, is no model that can be used here."),
     "no-backend": Code("Keras has no backend: pip install 'archdsl[tensorflow]'."),

@@ -48,11 +48,20 @@ stages:
 
 def codes_in(path: Path) -> Iterator[str]:
     """The codes that a file gives to problems: in its calls, and in the (code, message, hint) that it returns."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        first = None
+    tree = ast.parse(path.read_text())
+    constants = {
+        target.id: each.value
+        for each in tree.body
+        if isinstance(each, ast.Assign) and isinstance(each.value, ast.Constant)
+        for target in each.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        first: Any = None
         if isinstance(node, ast.Call) and node.args:
             name = getattr(node.func, "id", None) or getattr(node.func, "attr", None)
-            first = node.args[0] if name in ("fail", "problem", "_report", "_error") else None
+            first = node.args[0] if name in ("fail", "problem", "_report", "_error", "Mistake") else None
+            first = constants.get(getattr(first, "id", ""), first)
         if isinstance(node, ast.FunctionDef) and node.returns and ast.unparse(node.returns) == "tuple[str, str, str]":
             returned = [part.value for part in ast.walk(node) if isinstance(part, ast.Return)]
             yield from [value.elts[0].value for value in returned if isinstance(value, ast.Tuple)]  # type: ignore[attr-defined]
