@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
+from archdsl.composite import Composite
 from archdsl.errors import ArchError, Mark, Note, describe, did_you_mean, fail
 from archdsl.inheritance import merge
 from archdsl.loader import Config, ConfigLike, load, sources_of
@@ -60,16 +61,20 @@ def explain(config: ConfigLike, key: str, overrides: Sequence[str] = ()) -> Expl
     checked, _ = check(loaded)
     effective = _effective(checked)
     steps = list(_steps(config, overrides))
+    layers, blocks = _resolved(loaded)
     taken = _taken(loaded, path, effective)
     statements = (*_said(steps, _behind(path), {_behind(leaf) for leaf in taken}), *_said(steps, path))
     value, default = _at(loaded.values, path), ""
     if taken:
         value = _filled_in(_at(effective, path), _leaves(value, path) | taken, path)
-    elif value is ABSENT:
-        value, default = _default(loaded, path, effective)
+    elif value is not ABSENT:
+        statements = statements or _said(steps, _written(steps, path))
+    else:
+        value, default = _default(path, effective, layers)
         if value is ABSENT and not statements:
             raise _unknown(loaded, path, effective)
-    return Explanation(path, value, statements, default, *_scaled(path, value, scale(checked.scale)))
+    size = _size(path, layers, blocks)
+    return Explanation(path, value, statements, default, *_scaled(size, value, scale(checked.scale)))
 
 
 def _behind(path: KeyPath) -> KeyPath:
@@ -148,6 +153,12 @@ def _said(steps: Sequence[_Step], path: KeyPath, kept: Set[KeyPath] | None = Non
     return tuple(statements)
 
 
+def _written(steps: Sequence[_Step], path: KeyPath) -> KeyPath:
+    """The key around `path` whose value is a reference, and stands for a mapping or list with `path` in it."""
+    around = [path[:length] for length in range(len(path), 0, -1)]
+    return next(each for each in around if _at(steps[-1].values, each) is not ABSENT)
+
+
 def _effective(checked: ConfigSchema) -> dict[str, Any]:
     """The config with every key of the language: stages filled from stage_defaults, the rest by default."""
     stages = {name: stage and filled(stage, checked.stage_defaults) for name, stage in checked.stages.items()}
@@ -157,49 +168,59 @@ def _effective(checked: ConfigSchema) -> dict[str, Any]:
     return values
 
 
-def _default(config: Config, path: KeyPath, effective: dict[str, Any]) -> tuple[Any, str]:
+def _default(path: KeyPath, effective: dict[str, Any], layers: Mapping[KeyPath, LayerSpec]) -> tuple[Any, str]:
     """The value of a key that nobody states, and whose it is; ABSENT when there is no such key."""
     value = _at(effective, path)
-    layer = _layers(config).get(path[:-1])
+    layer = layers.get(path[:-1])
     if layer is not None and value is ABSENT:
         key = str(path[-1])
         if key in layer.arguments:
-            return layer.arguments[key], f"given by {'stages.' if path[0] == 'stages' else ''}{path[1]}"
+            return layer.arguments[key], f"given by {dotted(path[:2])}"
         parameter = layer.block.parameters.get(key)
         if parameter is not None and parameter.default is not parameter.empty:
             return parameter.default, f"the default of block '{layer.block.name}'"
     return value, "" if value is ABSENT else "the default of the language"
 
 
-def _layers(config: Config) -> dict[KeyPath, LayerSpec]:
-    """The layers by their key path; none for a config with mistakes, whose keys can be explained all the same."""
+def _resolved(config: Config) -> tuple[dict[KeyPath, LayerSpec], dict[str, Composite]]:
+    """The layers by key path and the config's own blocks; none where it has mistakes, whose keys are explained too."""
     try:
         spec = resolve(config)
     except ArchError:
-        return {}
-    return {layer.path: layer for stage in (spec.stem, *spec.stages, spec.tail) for layer in stage.layers}
+        return {}, {}
+    blocks = {block.name: block for block in spec.blocks if isinstance(block, Composite)}
+    rows = [stage.layers for stage in (spec.stem, *spec.stages, spec.tail)] + [
+        block.layers for block in blocks.values()
+    ]
+    return {layer.path: layer for row in rows for layer in row}, blocks
 
 
-def _scaled(path: KeyPath, value: Any, factors: Scale) -> tuple[int | None, str]:
+def _size(path: KeyPath, layers: Mapping[KeyPath, LayerSpec], blocks: Mapping[str, Composite]) -> str | None:
+    """Whether a key scales as a width or as a depth."""
+    key, layer = str(path[-1]), layers.get(path[:-1])
+    if layer is not None:
+        stated = key in layer.arguments or (key == "depth" and layer.repeats is not None)
+        defaults_scale = isinstance(layer.block, Composite)
+        return {"depth": "depth", **layer.block.sizes}.get(key) if stated or defaults_scale else None
+    if path[0] == "blocks" and path[2:3] == ("arguments",) and path[1] in blocks:
+        return blocks[str(path[1])].sizes.get(key)
+    return key if path[0] in _SCALED_PARTS and key in ("width", "depth") else None
+
+
+def _scaled(size: str | None, value: Any, factors: Scale) -> tuple[int | None, str]:
     """What scaling makes of a width or depth, and how; nothing where it changes nothing."""
-    if path[0] not in _SCALED_PARTS or type(value) is not int or factors == Scale():
+    if size is None or type(value) is not int or factors == Scale():
         return None, ""
-    if path[-1] == "depth":
-        exact = value * factors.depth
-        rounding = (
-            "" if exact == scaled_depth(value, factors) else ", rounded, at least 1" if exact < 0.5 else ", rounded"
-        )
-        return scaled_depth(value, factors), f"{value} × scale.depth {factors.depth:g} = {exact:g}{rounding}"
-    if path[-1] == "width":
+    if size == "depth":
+        start, exact, result = f"{value}", value * factors.depth, scaled_depth(value, factors)
+        rule = ", at least 1" if exact < 0.5 else ""
+    else:
         capped = min(value, factors.max_width or value)
         start = f"{value}" if capped == value else f"min({value}, scale.max_width {factors.max_width})"
         exact, result = capped * factors.width, scaled_width(value, factors)
-        step = f" to a multiple of {factors.divisor}" if factors.divisor > 1 else ""
-        return (
-            result,
-            f"{start} × scale.width {factors.width:g} = {exact:g}{'' if exact == result else ', rounded' + step}",
-        )
-    return None, ""
+        rule = f" to a multiple of {factors.divisor}" if factors.divisor > 1 else ""
+    rounding = "" if exact == result else f", rounded{rule}"
+    return result, f"{start} × scale.{size} {getattr(factors, size):g} = {exact:g}{rounding}"
 
 
 def _unknown(config: Config, path: KeyPath, effective: dict[str, Any]) -> ArchError:

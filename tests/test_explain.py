@@ -159,6 +159,40 @@ def test_scaling_says_what_a_width_or_depth_becomes(preset: str, key: str, becom
     assert (found.becomes, found.scaling) == (becomes, scaling)
 
 
+def test_a_default_of_a_block_in_python_is_not_scaled() -> None:
+    overrides = ["scale.depth=3", "~stages.p4.depth"]
+    found = explain("yolo_v8_s_backbone", "stages.p4.body.depth", overrides)
+    assert (found.value, found.becomes) == (1, None)
+    layers = archdsl.analyze("yolo_v8_s_backbone", overrides).layers
+    assert next(layer.block for layer in layers if layer.path == "stages.p4.body") == "c2f"
+
+
+def test_numbers_of_a_block_in_yaml_are_scaled_where_they_are_written(write: Write) -> None:
+    inside = "{x: {block: conv, width: $hidden}, y: {block: c2f, depth: $deep, width: 64}}"
+    block = f"{{arguments: {{hidden: 100, deep: 7}}, layers: {inside}}}"
+    text = MINE.replace("post: null", "post: {m: {block: mine}}")
+    path = write("block.yaml", text + f"blocks: {{mine: {block}}}\n")
+    keys = ("blocks.mine.arguments.hidden", "blocks.mine.arguments.deep", "blocks.mine.layers.y.width")
+    assert [explain(path, key).becomes for key in keys] == [50, 2, 32]
+    assert explain(path, "blocks.mine.layers.y.depth").becomes is None
+    assert (explain(path, "stages.p5.post.m.hidden").value, explain(path, "stages.p5.post.m.hidden").becomes) == (
+        100,
+        50,
+    )
+
+
+def test_a_reference_stands_where_it_is_written_and_has_the_value_it_leads_to(write: Write) -> None:
+    path = write(
+        "refers.yaml", MINE.replace("stages:", "stages:\n  p3: {depth: '${stages.p4.depth}'}") + "tail: ${stem}\n"
+    )
+    found = explain(path, "stages.p3.depth")
+    assert (found.value, found.becomes) == (9, 3)
+    assert told(found)[-1] == ("refers.yaml", "${stages.p4.depth}", True)
+    found = explain(path, "tail.conv.width")
+    assert (found.value, told(found)) == (64, [("refers.yaml", "${stem}", True)])
+    assert found.statements[0].path == ("tail",)
+
+
 def test_what_scaling_says_is_what_the_graph_has() -> None:
     graph = archdsl.compile_config("yolo_v8_m_backbone", ["++scale.divisor=24"])
     for level, node in graph.levels.items():
