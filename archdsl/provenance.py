@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +66,7 @@ def explain(config: ConfigLike, key: str, overrides: Sequence[str] = ()) -> Expl
     statements = (*_said(steps, _behind(path), {_behind(leaf) for leaf in taken}), *_said(steps, path))
     value, default = _at(loaded.values, path), ""
     if taken:
-        value = _filled_in(_at(effective, path), _leaves(value, path) | taken, path)
+        value = _part(_at(effective, path), path, _leaves(value, path) | taken)
     elif value is not ABSENT:
         statements = statements or _said(steps, _written(steps, path))
     else:
@@ -93,11 +93,6 @@ def _taken(config: Config, path: KeyPath, effective: dict[str, Any]) -> dict[Key
     }
 
 
-def _filled_in(effective: Any, leaves: Mapping[KeyPath, Any], path: KeyPath) -> Any:
-    """A value that comes from stage_defaults, or the mapping of what is stated in either place."""
-    return _nested(leaves, path) if isinstance(effective, dict) else effective
-
-
 @dataclass(frozen=True)
 class _Step:
     """The config after one more file or override, which marks know by `name`."""
@@ -116,8 +111,7 @@ class _Step:
 
     def mark(self, path: KeyPath, said: Iterable[KeyPath]) -> Mark:
         """Where it says something of `path`: there, else of the first key inside, else of the nearest around it."""
-        around = [path[:length] for length in range(len(path), 0, -1)]
-        for candidate in (path, *said, *around):
+        for candidate in (path, *said, *_upwards(path)):
             place = self.places.get(candidate)
             if place is not None and place.value.file == self.name:
                 return place.value if candidate == path and not isinstance(_at(self.values, path), dict) else place.key
@@ -145,8 +139,7 @@ def _said(steps: Sequence[_Step], path: KeyPath, kept: Set[KeyPath] | None = Non
         after = step.leaves(path)
         said = {leaf: value for leaf, value in after.items() if step.author(leaf) == step.name}
         if said or before - set(after):
-            value = _at(step.values, path)
-            value = _nested(said, path) if isinstance(value, dict) else value
+            value = _part(_at(step.values, path), path, said)
             wins = any((leaf, step.name) in in_force for leaf in said)
             statements.append(Statement(step.mark(path, said), path, value, wins))
         before = set(after)
@@ -155,8 +148,7 @@ def _said(steps: Sequence[_Step], path: KeyPath, kept: Set[KeyPath] | None = Non
 
 def _written(steps: Sequence[_Step], path: KeyPath) -> KeyPath:
     """The key around `path` whose value is a reference, and stands for a mapping or list with `path` in it."""
-    around = [path[:length] for length in range(len(path), 0, -1)]
-    return next(each for each in around if _at(steps[-1].values, each) is not ABSENT)
+    return next(each for each in _upwards(path) if _at(steps[-1].values, each) is not ABSENT)
 
 
 def _effective(checked: ConfigSchema) -> dict[str, Any]:
@@ -224,19 +216,22 @@ def _scaled(size: str | None, value: Any, factors: Scale) -> tuple[int | None, s
 
 
 def _unknown(config: Config, path: KeyPath, effective: dict[str, Any]) -> ArchError:
-    known = {dotted(leaf[:length]) for leaf in _leaves(effective) for length in range(1, len(leaf) + 1)}
-    known |= {dotted(leaf[:length]) for leaf in _leaves(config.values) for length in range(1, len(leaf) + 1)}
-    around = next(
-        path[:length] for length in range(len(path) - 1, -1, -1) if _at(effective, path[:length]) is not ABSENT
-    )
+    leaves = [*_leaves(effective), *_leaves(config.values)]
+    known = {dotted(around): None for leaf in leaves for around in _upwards(leaf) if around}
+    around = next(each for each in _upwards(path) if _at(effective, each) is not ABSENT)
     holder = _at(effective, around)
-    notes = []
+    notes: list[Note] = []
     message = f"there is no key '{dotted(path)}' in this config"
     if around and not isinstance(holder, (dict, list)):
         message += f": '{dotted(around)}' is {describe(holder)}"
         mark = config.place(around).value
         notes = [Note(mark, "that is said at")] if mark.line else []
-    return fail("unknown-key", message, path=dotted(path), hint=did_you_mean(dotted(path), sorted(known)), notes=notes)
+    return fail("unknown-key", message, path=dotted(path), hint=did_you_mean(dotted(path), known), notes=notes)
+
+
+def _upwards(path: KeyPath) -> Iterator[KeyPath]:
+    """The path and those of all that it stands in, the whole config last."""
+    return (path[:length] for length in range(len(path), -1, -1))
 
 
 def _at(values: Any, path: KeyPath) -> Any:
@@ -256,15 +251,12 @@ def _leaves(values: Any, path: KeyPath = ()) -> dict[KeyPath, Any]:
     return {leaf: value for key, item in items for leaf, value in _leaves(item, (*path, key)).items()}
 
 
-def _nested(leaves: Mapping[KeyPath, Any], path: KeyPath) -> dict[str | int, Any]:
-    """The mapping at `path` with nothing in it but `leaves`."""
-    if path in leaves:
-        return {}
-    values: dict[str | int, Any] = {}
-    for leaf, value in leaves.items():
-        *holders, last = leaf[len(path) :]
-        holder = values
-        for key in holders:
-            holder = holder.setdefault(key, {})
-        holder[last] = value
-    return values
+def _part(value: Any, path: KeyPath, leaves: Collection[KeyPath]) -> Any:
+    """What of `value`, which stands at `path`, are the `leaves`; of a list only some of its items are a mapping."""
+    if path in leaves or not isinstance(value, (dict, list)):
+        return value
+    depth = len(path)
+    inside = {leaf[depth] for leaf in leaves if len(leaf) > depth and leaf[:depth] == path}
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    kept = {key: _part(item, (*path, key), leaves) for key, item in items if key in inside}
+    return list(kept.values()) if isinstance(value, list) and len(kept) == len(value) else kept

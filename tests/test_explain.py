@@ -136,6 +136,11 @@ def test_a_mapping_shows_what_each_file_says_of_it(mine: Path) -> None:
     assert found.value["body"] == {"expansion": 0.25, "block": "c2f"}
 
 
+def test_lists_in_a_mapping_are_shown_whole_and_their_items_by_number() -> None:
+    said = [value for _, value, _ in told(explain("yolo_v8_s_backbone", "input", ["input.shape.0=64"]))]
+    assert said == [{"shape": [None, None, 3], "rescale": True}, {"shape": {0: 64}}]
+
+
 def test_an_item_of_a_list_is_a_key(mine: Path) -> None:
     overrides = ["outputs.0=p2"]
     assert told(explain(mine, "outputs.0", overrides)) == [(FAMILY, "p3", False), ("<override 1>", "p2", True)]
