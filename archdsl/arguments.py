@@ -20,7 +20,7 @@ class Use(NamedTuple):
     size: str | None
 
 
-class Reference(NamedTuple):
+class Argument(NamedTuple):
     """A `$name` at `path` in the config, and what it is used as there."""
 
     name: str
@@ -33,35 +33,35 @@ def name_of(value: Any) -> str | None:
     return value[1:] if isinstance(value, str) and value.startswith("$") else None
 
 
-def without_references(arguments: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
-    """What can be checked of arguments before references have values: those without, and the other items of lists."""
+def literal_arguments(arguments: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
+    """What can be checked before any `$name` has a value: arguments without one, and the other items of lists."""
     kept: dict[str, Any] = {}
     for key, value in arguments.items():
-        items = [item for item in value if not list(_references(item, ()))] if isinstance(value, list) else []
-        if key not in known or not list(_references(value, ())):
+        items = [item for item in value if not list(_names(item, ()))] if isinstance(value, list) else []
+        if key not in known or not list(_names(value, ())):
             kept[key] = value
         elif items:
             kept[key] = items
     return kept
 
 
-def references_of(layer: LayerSpec) -> Iterator[Reference]:
-    """Every reference among the arguments of a layer."""
+def arguments_of(layer: LayerSpec) -> Iterator[Argument]:
+    """Every `$name` among the arguments of a layer."""
     stated = {**layer.arguments, **layer.first}
     for key, value in stated.items():
-        for name, place in _references(value, (key,)):
-            yield Reference(name, (*layer.path, *place), _use(layer.block, key, is_item=len(place) > 1))
-    for name, place in _references(layer.repeats, ("depth",)):
-        yield Reference(name, (*layer.path, *place), Use(Depth, None, "depth"))
+        for name, place in _names(value, (key,)):
+            yield Argument(name, (*layer.path, *place), _use(layer.block, key, is_item=len(place) > 1))
+    for name, place in _names(layer.repeats, ("depth",)):
+        yield Argument(name, (*layer.path, *place), Use(Depth, None, "depth"))
 
 
-def _references(value: Any, path: KeyPath) -> Iterator[tuple[str, KeyPath]]:
+def _names(value: Any, path: KeyPath) -> Iterator[tuple[str, KeyPath]]:
     name = name_of(value)
     if name is not None:
         yield name, path
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _references(item, (*path, index))
+            yield from _names(item, (*path, index))
 
 
 def _use(block: Block, key: str, is_item: bool) -> Use:
@@ -80,7 +80,7 @@ def item_type(annotation: Any) -> Any:
 
 
 def filled_in(layer: LayerSpec, values: Mapping[str, Any]) -> LayerSpec:
-    """The layer with values in the place of its references. One that has no value is as if nobody had said it."""
+    """The layer with a value for each `$name`. What has none is as if nobody had said it."""
     arguments, first = _filled_all(layer.arguments, values), _filled_all(layer.first, values)
     return replace(layer, arguments=arguments, first=first, repeats=_filled(layer.repeats, values))
 

@@ -72,9 +72,9 @@ CODES = {
     ),
     # Files and parents
     "cycle": Code(
-        "A config inherits from itself, or a block contains itself, perhaps through others.",
-        _S + "blocks: {a: {layers: {x: {block: a}}}}\n",
-        _S + "blocks: {a: {layers: {x: {block: conv, width: 8}}}}\n",
+        "A config inherits from itself, or a block in `blocks:` contains itself, perhaps through others.",
+        _S + "blocks: {mine: {layers: {again: {block: mine}}}}\n",
+        _S + "blocks: {mine: {layers: {once: {block: identity}}}}\n",
     ),
     "defaults": Code(
         "The Defaults List does not say once, with _self_, where the file itself comes.",
@@ -164,14 +164,14 @@ CODES = {
     ),
     # Stages, layers and blocks
     "argument": Code(
-        "An argument of a block in `blocks:` is used both as a width and as a depth.",
-        _S + "blocks: {a: {arguments: {n: 8}, layers: {x: {block: conv, width: $n, depth: $n}}}}\n",
-        _S + "blocks: {a: {arguments: {n: 8}, layers: {x: {block: conv, width: $n, depth: 2}}}}\n",
+        "An argument of a block in `blocks:` is used as a width and as a depth, which scale differently.",
+        _S + "blocks: {mine: {arguments: {n: 2}, layers: {a: {block: c2f, width: $n, depth: $n}}}}\n",
+        _S + "blocks: {mine: {arguments: {n: 2, m: 2}, layers: {a: {block: c2f, width: $n, depth: $m}}}}\n",
     ),
     "duplicate-block": Code(
-        "Two blocks have one name.",
-        _S + "blocks: {c2f: {layers: {x: {block: conv, width: 8}}}}\n",
-        _S + "blocks: {my_c2f: {layers: {x: {block: conv, width: 8}}}}\n",
+        "Two blocks have one name: two functions, or one in `blocks:` and a registered one.",
+        _S + "blocks: {c2f: {layers: {a: {block: identity}}}}\n",
+        _S + "blocks: {my_c2f: {layers: {a: {block: identity}}}}\n",
     ),
     "duplicate-output": Code(
         "`outputs` names a stage twice.",
@@ -183,11 +183,12 @@ CODES = {
         _S + "stages: {p4: {post: {sum: {block: add}}}}\n",
         _S + "stages: {p4: {post: {sum: {block: add, from: [p4_down, p4_body]}}}}\n",
     ),
+    "keras-layer": Code("A Keras layer cannot be a block, or is not what the rules given for it say."),
     "plugin": Code("Importing a plugin, whose blocks a config may use, fails."),
     "unknown-argument": Code(
-        "A block in `blocks:` uses $name, but has no argument of that name.",
-        _S + "blocks: {a: {layers: {x: {block: conv, width: $hidden}}}}\n",
-        _S + "blocks: {a: {arguments: {hidden: 8}, layers: {x: {block: conv, width: $hidden}}}}\n",
+        "A $name in a block of `blocks:` is none of its arguments.",
+        _S + "blocks: {mine: {arguments: {hidden: 8}, layers: {a: {block: conv, width: $hiden}}}}\n",
+        _S + "blocks: {mine: {arguments: {hidden: 8}, layers: {a: {block: conv, width: $hidden}}}}\n",
     ),
     "unknown-block": Code(
         "There is no such block; `archdsl blocks` lists them.",

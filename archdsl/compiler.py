@@ -125,18 +125,31 @@ class _Compiler:
     def _shape_problem(self, layer: LayerSpec, sources: Sequence[Node], error: ShapeError) -> Problem:
         """The fact in the names that `from:` uses, and where the nodes come from that do not fit."""
         error.names = {node: name for name, node in reversed(self.results.items())}  # the layer's, not its stage's
-        path, wrong = dotted(layer.path), error.path or layer.path
+        if error.path:
+            return self._shape_problem_inside(layer, error)
+        path = dotted(layer.path)
         nodes = error.nodes if all(node.origin.path for node in error.nodes) else sources
         notes = [
             Note(mark, f"{error.names.get(node, node.name)} ({node.type}) comes from")
             for node in dict.fromkeys(nodes)
             if node.origin.path != path and (mark := self._written(node.origin.path)).line
         ]
-        if wrong != layer.path:
-            notes.append(Note(self.config.place(layer.path).value, f"block '{layer.block.name}' is used at"))
         message = f"{'_'.join(error.scopes)}: {error.fact}"
-        mark = self.config.place(wrong).value
-        return problem("shape", message, mark=mark, path=dotted(wrong), hint=error.hint, notes=notes)
+        mark = self.config.place(layer.path).value
+        return problem("shape", message, mark=mark, path=path, hint=error.hint, notes=notes)
+
+    def _shape_problem_inside(self, layer: LayerSpec, error: ShapeError) -> Problem:
+        """The same for a layer of one of the config's own blocks, with the place where the block is used."""
+        places = self.config.places
+        notes = [
+            Note(places[path].key, f"{node.name} ({node.type}) comes from")
+            for node in dict.fromkeys(error.nodes)
+            if (path := (*error.path[:-1], node.name)) in places
+        ]
+        notes.append(Note(self.config.place(layer.path).value, f"block '{layer.block.name}' is used at"))
+        message = f"{'_'.join(error.scopes)}: {error.fact}"
+        mark = self.config.place(error.path).value
+        return problem("shape", message, mark=mark, path=dotted(error.path), hint=error.hint, notes=notes)
 
     def _written(self, path: str) -> Mark:
         """Where a layer stands; for one that stage_defaults make, its stage, which is its own place."""

@@ -15,7 +15,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from archdsl.arguments import Use, filled_in, references_of
+from archdsl.arguments import Use, arguments_of, filled_in
 from archdsl.conventions import Conventions
 from archdsl.errors import Mark, did_you_mean, one_of
 from archdsl.ir import Node, ShapeError
@@ -73,8 +73,8 @@ class Composite(Block):
         """For each argument, what the layers pass it on as; also for names that are no arguments."""
         found: dict[str, list[Use]] = {name: [] for name in self.defaults}
         for layer in self.layers:
-            for reference in references_of(layer):
-                found.setdefault(reference.name, []).append(reference.use)
+            for argument in arguments_of(layer):
+                found.setdefault(argument.name, []).append(argument.use)
         return found
 
     @cached_property
@@ -142,14 +142,14 @@ def mistakes(block: Composite) -> Iterator[Mistake]:
     for name in RESERVED.intersection(block.defaults):
         message = f"an argument cannot be called '{name}'; expected a name of its own"
         yield Mistake("key", message, (*place, "arguments", name))
-    yield from _wrong_references(block)
+    yield from _unknown_arguments(block)
     yield from _unused_arguments(block, place)
     yield from _wrong_sources(block)
 
 
-def _wrong_references(block: Composite) -> Iterator[Mistake]:
+def _unknown_arguments(block: Composite) -> Iterator[Mistake]:
     for layer in block.layers:
-        for name, path, _ in references_of(layer):
+        for name, path, _ in arguments_of(layer):
             if name not in block.defaults:
                 known = one_of(block.defaults) if block.defaults else "it has none"
                 message = f"block '{block.name}' has no argument '{name}'; {known}"

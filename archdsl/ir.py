@@ -59,9 +59,8 @@ class Weight(NamedTuple):
 class ShapeError(ValueError):
     """Nodes that do not fit an operation: why, which nodes, and the names of the scopes it happened in.
 
-    `path` is the config entry that says it, where that is not the layer itself but one inside of its block.
-
-    `{0}` in the hint stands for the name of the first node, `{1}` for that of the second.
+    `{0}` in the hint stands for the name of the first node, `{1}` for that of the second. `path` is the config entry
+    that is wrong, where that is not the layer itself but one inside of its block.
     """
 
     def __init__(self, reason: str, hint: str = ""):

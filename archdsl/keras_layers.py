@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from inspect import Parameter
+from math import inf
 from typing import Any, NamedTuple, get_type_hints
 
 from archdsl.errors import ArchError, Mark, fail
@@ -26,6 +27,7 @@ LayerMaker = Callable[..., Any]
 ShapeRule = Callable[..., TensorType]
 WeightsRule = Callable[..., Sequence[Weight | tuple[int, ...]]]
 MacsRule = Callable[..., int | None]
+ReachRule = Callable[..., float]
 
 _OF_KERAS = {"name", "dtype", "trainable", "activity_regularizer"}  # arguments of every layer that no config sets
 # Sides at which a layer is tried. The first two heights tell its stride: 1680 is divided by every stride up to 8.
@@ -38,6 +40,7 @@ def keras_layer(
     shape: ShapeRule | None = None,
     weights: WeightsRule | None = None,
     macs: MacsRule | None = None,
+    reach: ReachRule | None = None,
     name: str = "",
 ) -> Block:
     """Register a Keras layer as a block, under `name` or that of the layer in snake_case.
@@ -46,14 +49,16 @@ def keras_layer(
     block's. Each rule is a function of the input, a TensorType, and of those of these arguments that it names:
     `shape` gives the TensorType of the result (``lambda x, width: x.with_channels(width)``), `weights` the shapes of
     the arrays in the order of the layer's (archdsl.ir.Weight for one that is not trained), `macs` the
-    multiply-accumulates for one image, 0 without a rule. Without a rule for its shape or weights the layer itself is
-    asked, which takes Keras even for costs. With one, building a model compares it with the layer built.
+    multiply-accumulates for one image, 0 without a rule, `reach` the pixels along one side of the input that one of
+    the result is made of, all of them without a rule (it is not given the input). Without a rule for its shape or
+    weights the layer itself is asked, which takes Keras even for costs. With one, building a model compares it with
+    the layer built.
 
     Raises ArchError for what is no layer, and when the name is taken.
     """
     caller = sys._getframe(1)
     mark = Mark(caller.f_code.co_filename, caller.f_lineno, 1)
-    block = LayerBlock(layer, mark, Rules(shape, weights, macs), name or snake_case(layer.__name__))
+    block = LayerBlock(layer, mark, Rules(shape, weights, macs, reach), name or snake_case(layer.__name__))
     if isinstance(layer, type):
         _make_loadable(layer, block)
     return register(block)
@@ -82,6 +87,7 @@ class Rules(NamedTuple):
     shape: ShapeRule | None
     weights: WeightsRule | None
     macs: MacsRule | None
+    reach: ReachRule | None
 
 
 class LayerBlock(Block):
@@ -162,6 +168,11 @@ class KerasLayer(Op):
         rule = self.block.rules.macs
         return 0 if rule is None else self._call(rule, "macs", inputs[0])
 
+    @property
+    def reach(self) -> float:
+        rule = self.block.rules.reach
+        return inf if rule is None else self._call(rule, "reach")
+
     def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
         (x,) = inputs
         try:
@@ -219,13 +230,13 @@ class KerasLayer(Op):
         mark = Mark(code.co_filename, code.co_firstlineno, 1) if code else self.block.mark
         return fail("keras-layer", f"{name}, of block '{self.block.name}': {fact}", mark=mark, hint=hint)
 
-    def _call(self, rule: Callable[..., Any], kind: str, x: TensorType) -> Any:
+    def _call(self, rule: Callable[..., Any], kind: str, *inputs: TensorType) -> Any:
         """The rule on those arguments that it names."""
         parameters = inspect.signature(rule).parameters
         takes_all = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values())
         arguments = {name: value for name, value in self.arguments if takes_all or name in parameters}
         try:
-            return rule(x, **arguments)
+            return rule(*inputs, **arguments)
         except ShapeError:
             raise
         except Exception as error:  # whatever the user's code raises

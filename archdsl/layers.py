@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 import archdsl.blocks  # noqa: F401  (importing it registers the shipped blocks)
-from archdsl.arguments import name_of, without_references
+from archdsl.arguments import literal_arguments, name_of
 from archdsl.composite import MAX_NESTING, Composite, mistakes
 from archdsl.errors import ArchError, Note, Problem, describe, did_you_mean, one_of, problem
 from archdsl.loader import Config
@@ -115,9 +115,9 @@ class LayerResolver:
         if "width" not in block.parameters and "width" not in said:
             stated.pop("width", None)
         if path[0] == "blocks":
-            literal = without_references(stated, block.parameters)
-            references = [key for key, value in stated.items() if literal.get(key) is not value]
-            self._check_arguments(block, literal, path, given_later=references)
+            literal = literal_arguments(stated, block.parameters)
+            open_ones = [key for key, value in stated.items() if literal.get(key) is not value]
+            self._check_arguments(block, literal, path, given_later=open_ones)
         else:
             self._check_arguments(block, stated, path)
         self._check_sources(block, layer, path)
@@ -127,7 +127,7 @@ class LayerResolver:
         return LayerSpec(name, path, block, stated, tuple(layer.sources or ()), repeats, first)
 
     def _repeats(self, depth: Any, path: KeyPath) -> Any:
-        """How often a layer runs, None where it does not say; inside a block perhaps a reference."""
+        """How often a layer runs, None where it does not say; inside a block perhaps a `$name`."""
         if path[0] == "blocks" and name_of(depth) is not None:
             return depth
         if depth is None or (type(depth) is int and 1 <= depth <= MAX_DEPTH):

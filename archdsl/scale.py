@@ -109,7 +109,7 @@ def _layer(layer: LayerSpec, factors: Scale, blocks: Mapping[Block, Composite]) 
 
 
 def _arguments(arguments: Mapping[str, Any], sizes: Mapping[str, str], factors: Scale) -> dict[str, Any]:
-    """A number is scaled; a reference is not, and what it stands for is, where that is written."""
+    """A number is scaled; a `$name` is not: what it stands for is, where that is written."""
     return {
         name: _SCALED[sizes[name]](value, factors) if name in sizes and isinstance(value, int) else value
         for name, value in arguments.items()

@@ -130,6 +130,17 @@ def test_the_cost_in_multiplications_is_what_its_rule_says() -> None:
     assert archdsl.analyze(one_layer("gate", width=4), input_shape=(10, 10, 6)).macs == 2400
 
 
+def test_the_receptive_field_is_the_whole_image_unless_a_rule_says_better() -> None:
+    archdsl.keras_layer(Gate, name="unknown")
+    archdsl.keras_layer(Gate, name="pointwise", reach=lambda: 1)
+    archdsl.keras_layer(keras.layers.DepthwiseConv2D, reach=lambda kernel_size: kernel_size)
+    fields = []
+    for body in ({"block": "unknown"}, {"block": "pointwise"}, {"block": "depthwise_conv2d", "kernel_size": 5}):
+        config = {**NET, "stages": {"a": {"width": 4, "body": body}}, "outputs": ["a"]}
+        fields.append(archdsl.analyze(config).outputs["a"].receptive_field)
+    assert fields == [None, 3, 3 + 4 * 2]
+
+
 def test_with_rules_for_all_costs_keras_is_not_imported(write: Write) -> None:
     plugin = """
 import archdsl
