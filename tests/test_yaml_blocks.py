@@ -449,6 +449,22 @@ def test_a_file_of_blocks_alone_is_listed_and_its_mistakes_are_shown(run: Run, w
     assert (answer.returncode, "did you mean 'width'?" in answer.stderr) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("key", "becomes"),
+    [
+        ("blocks.inner.arguments.hidden", "becomes 6: 12 × scale.width 0.5 = 6"),
+        ("blocks.mine.layers.first.width", "becomes 10: 20 × scale.width 0.5 = 10"),
+        ("blocks.mine.layers.stated.hidden", "becomes 14: 28 × scale.width 0.5 = 14"),
+        ("stages.a.body.narrow", "becomes 4: 8 × scale.width 0.5 = 4"),
+        ("stages.a.body.steps", "becomes 6: 3 × scale.depth 2 = 6"),
+    ],
+)
+def test_explain_says_what_scale_makes_of_an_argument(key: str, becomes: str, run: Run, write: Write) -> None:
+    text = config(SIZES, "{block: mine, narrow: 8, steps: 3}", stage="width: 32", rest="scale: {width: 0.5, depth: 2}")
+    write("net.yaml", text)
+    assert becomes in run("explain", "net.yaml", key).stdout
+
+
 def test_exclusive_bounds_are_said_in_words(run: Run) -> None:
     assert ["expansion", "0.5", "number,", "above", "0,", "at", "most", "16"] in [
         line.split() for line in run("blocks", "c2f").stdout.splitlines()
