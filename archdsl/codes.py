@@ -187,7 +187,7 @@ CODES = {
     "plugin": Code("Importing a plugin, whose blocks a config may use, fails."),
     "unknown-argument": Code(
         "A $name in a block of `blocks:` is none of its arguments.",
-        _S + "blocks: {mine: {arguments: {hidden: 8}, layers: {a: {block: conv, width: $hiden}}}}\n",
+        _S + "blocks: {mine: {layers: {a: {block: conv, width: $hidden}}}}\n",
         _S + "blocks: {mine: {arguments: {hidden: 8}, layers: {a: {block: conv, width: $hidden}}}}\n",
     ),
     "unknown-block": Code(
@@ -240,7 +240,6 @@ CODES = {
     "hydra": Code("Hydra refuses the name of a config, an override, or a setting of its own."),
     "fuse": Code("The model cannot be fused, or does not give the same numbers fused."),
     "image": Code("The file is no image that can be read."),
-    "keras-layer": Code("A Keras layer that is used as a block does not do what its rules say."),
     "missing-config": Code("A Hydra job names no config."),
     "input": Code("The model does not take one photo."),
     "model": Code("The file, or the object, is no model that can be used here."),
