@@ -51,11 +51,16 @@ class ArchdslConfigSource(ConfigSource):
 
         from archdsl.errors import ArchError
         from archdsl.folders import read_file
-        from archdsl.loader import load
+        from archdsl.inheritance import merge
+        from archdsl.loader import load, sources_of
+        from archdsl.references import relative
 
         path = self._folder / self._normalize_file_name(config_path)
         try:
-            values, package = load(path).values, read_file(path).package
+            load(
+                path
+            )  # which also says whether every reference leads somewhere; Hydra follows them after its overrides
+            values, package = relative(merge(sources_of(path))[0]), read_file(path).package
         except ArchError as error:
             raise ConfigCompositionException(str(error)) from error
         return ConfigResult(self.provider, self.full_path(), OmegaConf.create(values), {"package": package or None})

@@ -34,6 +34,10 @@ class Reference(NamedTuple):
     dots: int
     keys: tuple[str, ...]
 
+    def written_at(self, path: KeyPath) -> str:
+        """As it is written with dots in a value at `path`."""
+        return f"${{{'.' * (self.dots or len(path))}{'.'.join(self.keys)}}}"
+
 
 class _Exhausted(ArchError):
     """A limit was passed, so that the other references are not looked at."""
@@ -51,6 +55,17 @@ def escaped(value: Any) -> Any:
     if isinstance(value, list):
         return [escaped(item) for item in value]
     return _OPENING.sub(r"\1\1\\${", value) if has_reference(value) else value
+
+
+def relative(value: Any, path: KeyPath = ()) -> Any:
+    """A deep copy whose references begin where they stand, so that they hold wherever the config is put."""
+    if isinstance(value, dict):
+        return {key: relative(item, (*path, key)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [relative(item, (*path, index)) for index, item in enumerate(value)]
+    if not has_reference(value):
+        return value
+    return "".join(escaped(piece) if isinstance(piece, str) else piece.written_at(path) for piece in parse(value))
 
 
 def parse(text: str) -> list[str | Reference]:

@@ -152,6 +152,37 @@ def test_a_folder_of_ones_own_inherits_shipped_configs(tmp_path: Path) -> None:
     assert OmegaConf.to_container(found) == load("csp_darknet_s", ["scale.width=0.375"]).values
 
 
+REFERRING = """
+defaults: [yolo_v8_s_backbone, _self_]
+description: ${name}, ${scale.width} wide
+name: mine
+scale: {depth: "${scale.width}"}
+stages: {p4: {depth: "${..p3.depth}"}, p5: {width: "${stages[p3].width}"}}
+outputs: ["${name}", p4, "${.1}", '\\${name}']
+"""
+
+
+@pytest.mark.parametrize("overrides", [[], ["scale.width=0.75", "stages.p3.depth=2"]])
+@pytest.mark.parametrize("package", ["", "model.backbone"])
+def test_references_are_followed_wherever_the_config_is_put(package: str, overrides: list[str], tmp_path: Path) -> None:
+    own = written(tmp_path / "own", {"my_net": REFERRING})
+    defaults = f"[my_net@{package or '_global_'}, _self_]"
+    written(tmp_path, {"main": f"hydra: {{searchpath: ['archdsl://{own}']}}\ndefaults: {defaults}"})
+    placed = [f"{package}.{override}" if package else override for override in overrides]
+    with initialize_config_dir(str(tmp_path), version_base="1.3"):
+        found = compose("main", overrides=placed)
+    config = OmegaConf.select(found, package) if package else found
+    expected = load(own / "my_net.yaml", overrides).values
+    assert OmegaConf.to_container(found, resolve=True) == ({"model": {"backbone": expected}} if package else expected)
+    assert load(config).values == expected
+
+
+def test_a_resolver_is_refused_before_hydra_sees_it(tmp_path: Path) -> None:
+    own = written(tmp_path, {"my_net": "x: ${oc.env:HOME}\n"})
+    with pytest.raises(ConfigCompositionException, match=r"my_net.yaml:1:4: error\[reference\]: x: .* resolver"):
+        ArchdslConfigSource("test", f"archdsl://{own}").load_config("my_net")
+
+
 @pytest.fixture
 def outside(tmp_path: Path) -> ArchdslConfigSource:
     """A folder with ways out of it: to a file and a folder beside it."""
