@@ -14,10 +14,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from archdsl.cli.rendering import print_error
 from archdsl.compiler import compile_graph
 from archdsl.errors import ArchError, fail
 from archdsl.files import written_whole
 from archdsl.loader import load
+from archdsl.printable import printable
 from archdsl.report import count_text, report
 
 REPORT = "report.json"
@@ -32,14 +34,15 @@ def job(config: DictConfig) -> float:
     """
     settings = HydraConfig.get()
     if settings.job.config_name is None:
-        raise fail("missing-config", "no config is named", hint="add --config-name; `archdsl list` prints the presets")
-    label = " ".join([settings.job.config_name, *settings.overrides.task])
+        raise fail("hydra", "no config is named", hint="add --config-name; `archdsl list` prints the presets")
+    label = printable(" ".join([settings.job.config_name, *settings.overrides.task]))
     try:
         costs = report(compile_graph(load(config).with_size(SIDE, SIDE)))
     except ArchError as error:
         if settings.mode != RunMode.MULTIRUN:
             raise
-        click.echo(f"{label}:\n{error}", err=True)
+        click.echo(f"{label}:", err=True)
+        print_error(error, {})
         _write(settings, {"problems": [problem._asdict() for problem in error.problems]})
         return math.inf
     click.echo(f"{label}: {costs.params:,} parameters, {count_text(costs.macs)} MACs")

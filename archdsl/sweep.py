@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import click
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
 from hydra.experimental.callback import Callback
@@ -17,8 +16,10 @@ from omegaconf import DictConfig
 from rich.table import Table
 
 from archdsl.cli.common import console
+from archdsl.cli.rendering import print_error
 from archdsl.errors import fail
 from archdsl.hydra_job import REPORT
+from archdsl.printable import printable
 from archdsl.report import count_text
 
 MAX_JOBS = 1_000
@@ -58,7 +59,7 @@ class Sweep(Callback):
         jobs = count_jobs([*settled, *config.hydra.overrides.task])
         if jobs > MAX_JOBS:
             message = f"a sweep of {jobs:,} combinations; expected at most {MAX_JOBS:,}"
-            click.echo(fail("sweep", message, hint="sweep over fewer values, or add --force"), err=True)
+            print_error(fail("sweep", message, hint="sweep over fewer values, or add --force"), {})
             sys.exit(2)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
@@ -81,5 +82,5 @@ def comparison(jobs: Iterable[dict[str, Any]]) -> Table:
     table.add_column("MACs", justify="right")
     for job in jobs:
         costs = ["invalid", ""] if "problems" in job else [f"{job['params']:,}", count_text(job["macs"])]
-        table.add_row(" ".join(job["overrides"]), *costs)
+        table.add_row(printable(" ".join(job["overrides"])), *costs)
     return table
