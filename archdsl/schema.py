@@ -30,34 +30,48 @@ class InputSchema(Schema):
     """The image: height, width and channels (null: any size), and whether pixels of 0 … 255 are divided by 255."""
 
     shape: tuple[Side | None, Side | None, Side] = Field((None, None, 3), strict=False)
+    """Height, width and channels; null for a side of any size."""
     rescale: bool = False
+    """Whether pixels of 0 … 255 are divided by 255 first."""
 
 
 class NormSchema(Schema):
     """Normalisation after convolutions. `momentum` is the weight of the old statistics, as in Keras."""
 
     kind: Literal["batch", "sync_batch", "group", "none"] = "batch"
+    """Over what is normalised: the batch, the batches of all devices, groups of channels, or nothing."""
     momentum: Annotated[float, Interval(ge=0, lt=1)] = 0.99
+    """Weight of the old statistics at each step, as in Keras; PyTorch writes 1 minus this."""
     epsilon: Annotated[float, Interval(gt=0, le=1)] = 1e-3
+    """Added to the variance before its root is divided by."""
     groups: Groups = 32
+    """Groups of channels, for `kind: group`."""
 
 
 class ConventionsSchema(Schema):
     """What the architecture does the same way everywhere."""
 
     activation: ActivationName = "silu"
+    """After every convolution that does not say its own."""
     slope: Annotated[float, Interval(ge=0, lt=1)] = 0.1
+    """Slope of leaky_relu below zero."""
     padding: PaddingStyle = "same"
+    """`same` as TensorFlow pads, `symmetric` as PyTorch does; they differ where the stride is 2."""
     norm: NormSchema = NormSchema()
+    """Normalisation after every convolution."""
 
 
 class ScaleSchema(Schema):
     """The size of a variant: every width and depth of the family times these."""
 
     width: Annotated[float, Interval(gt=0, le=64)] = 1.0
+    """Every width × this, after the cap of max_width."""
     depth: Annotated[float, Interval(gt=0, le=64)] = 1.0
+    """Every depth × this, rounded, at least 1."""
     max_width: Width | None = None
+    """Cap of every width before it is scaled."""
     divisor: Width = 1
+    """Scaled widths are rounded to a multiple of this."""
 
 
 class LayerSchema(Schema):
@@ -66,8 +80,11 @@ class LayerSchema(Schema):
     model_config = ConfigDict(extra="allow")
 
     block: Text | None = None
+    """What the layer is; `archdsl blocks` lists them."""
     after: Name | None = None
+    """The layer that this one follows; by default the one written before."""
     sources: Annotated[list[Name], BeforeValidator(_listed), Len(1, 64), ONE_OR_MORE] | None = Field(None, alias="from")
+    """Its input, where that is not the layer before: a layer, a stage, `input`, or a list of them."""
 
 
 Layers = dict[Name, LayerSchema | None]
@@ -81,24 +98,38 @@ class BlockSchema(Schema):
     """
 
     description: Text = ""
+    """What it is, in a sentence."""
     arguments: dict[Name, Any] = {}
+    """Its arguments by name, with their defaults."""
     layers: Layers = {}
+    """Its layers by name, in order."""
 
 
 class StageSchema(Schema):
     """One stage; what it does not say comes from stage_defaults, and null empties a slot."""
 
     width: Width | None = None
+    """Output channels of its layers, before scaling."""
     depth: Depth | None = None
+    """How often the body runs, or repeats inside itself, before scaling."""
     stride: Stride | None = None
+    """How many times smaller the stage makes the map; by default its layers say."""
     stride_at: Literal["first", "last"] | None = None
+    """Which repeat of the body has the stride."""
     dilation: Dilation | None = None
+    """Pixels between the taps of the body's windows."""
     after: Name | None = None
+    """The stage that this one follows; by default the one written before."""
     down: LayerSchema | None = None
+    """First slot: what makes the map smaller."""
     pre: Layers | None = None
+    """Second slot: layers before the body, by name."""
     body: LayerSchema | None = None
+    """Third slot: the block that runs `depth` times."""
     first: dict[Name, Any] | None = None
+    """Arguments that only the first repeat of the body takes."""
     post: Layers | None = None
+    """Last slot: layers after the body, by name."""
 
 
 class ExpectSchema(Schema):
@@ -108,36 +139,57 @@ class ExpectSchema(Schema):
     """
 
     params: Count | None = None
+    """Parameters, the statistics of batch norms included."""
     trainable_params: Count | None = None
+    """Parameters that training changes."""
     macs: Count | None = None
+    """Multiply-accumulates for one image; of 640 × 640, where the sides are open."""
 
 
 class PublishedSchema(Schema):
     """Where keras_cv keeps this preset: its Kaggle handle, and the file with its trained weights if there is one."""
 
     kaggle: Text | None = None
+    """Its handle on Kaggle."""
     url: Text | None = None
+    """Address of the file with the trained weights."""
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """Checksum of that file."""
 
 
 class ConfigSchema(Schema):
     """A backbone as a config file describes it, after inheritance."""
 
     archdsl: Literal[1] = 1
+    """Version of the language."""
     name: Name | None = None
+    """Name of the model; by default that of the file."""
     description: Text = ""
+    """What it is, in a sentence or two."""
     source: Text = ""
+    """The paper or code that it follows."""
     input: InputSchema = InputSchema()
+    """The image."""
     conventions: ConventionsSchema = ConventionsSchema()
+    """What the architecture does the same way everywhere."""
     scale: ScaleSchema = ScaleSchema()
+    """The size of this variant of the family."""
     blocks: dict[Name, BlockSchema | None] = {}
+    """Blocks of the config's own, by name."""
     stem: Layers = {}
+    """Layers before the first stage, by name."""
     stage_defaults: StageSchema = StageSchema()
+    """What every stage takes that does not say its own."""
     stages: dict[Name, StageSchema | None]
+    """The stages by name, in order; one named pN comes out 2^N times smaller than the image."""
     tail: Layers = {}
-    outputs: Annotated[list[Text], BeforeValidator(_listed), Len(1, 64)] | None = None
+    """Layers after the last stage, by name; they belong to no level."""
+    outputs: Annotated[list[Text], BeforeValidator(_listed), Len(1, 64), ONE_OR_MORE] | None = None
+    """The stages that a detector takes; by default those named pN."""
     expect: ExpectSchema = ExpectSchema()
+    """Figures that this file promises."""
     published: PublishedSchema = PublishedSchema()
+    """Where trained weights of this very file are published."""
 
 
 def filled(stage: StageSchema, defaults: StageSchema) -> StageSchema:

@@ -259,7 +259,7 @@ def test_explain_prints_each_place_and_marks_the_winner(run: Run, mine: Path) ->
     lines = run("explain", "mine.yaml", "stages.p4.depth").stdout.splitlines()
     family = config_root() / "family" / FAMILY
     assert lines[0] == "stages.p4.depth = 9"
-    assert lines[1].split() == [f"{family}:19:27", "6"]
+    assert lines[1].split() == [f"{family}:20:27", "6"]
     assert lines[2].split() == ["*", "mine.yaml:4:15", "9"]
     assert lines[3] == "  becomes 3: 9 × scale.depth 0.33 = 2.97, rounded"
 

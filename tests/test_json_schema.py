@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from drawn_configs import drawn_configs
+from hypothesis import HealthCheck, given, settings
 from jsonschema import Draft202012Validator
 
 import archdsl
 from archdsl.folders import config_root, read_file
 from archdsl.json_schema import json_schema
 
+SCHEMA = json_schema()
 EXAMPLES = Path(__file__).parent.parent / "examples"
 FILES = [*sorted(config_root().rglob("*.yaml")), *sorted(EXAMPLES.glob("*.yaml"))]
 STAGE = {"stages": {"p1": {"width": 8, "down": {"block": "conv_bn_act", "kernel": 3, "stride": 2}}}}
@@ -51,6 +54,58 @@ def test_what_archdsl_refuses_is_marked_at_its_place(
         archdsl.compile_config(wrong)
     places = {".".join(map(str, error.absolute_path)) for error in leaves(validator.iter_errors(wrong))}
     assert place in places
+
+
+@given(drawn_configs())
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_what_archdsl_builds_is_valid(config: dict[str, Any]) -> None:
+    assert not list(Draft202012Validator(SCHEMA).iter_errors(config))
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        {"stages": {"p1": {"body": {"block": "conv", "from": "input"}}}},
+        {"stages": {"p1": {"post": {"sum": {"block": "add", "from": ["p1_body", "p1_down"]}}}}},
+        {"stages": {"p1": {"width": "${stages.p2.width}", "body": None}, "p2": None}},
+        {"stages": {"p1": "${..p2}"}, "input": {"shape": ["${.1}", None, 3]}, "scale": "${stages}"},
+        {"stages": {"p1": {"pre": {"spp": {"block": "spp", "kernels": [3, "${.0}"], "depth": "${scale.depth}"}}}}},
+    ],
+)
+def test_short_forms_and_references_are_valid(right: dict[str, Any]) -> None:
+    assert not list(Draft202012Validator(SCHEMA).iter_errors(right))
+
+
+def test_every_key_and_every_argument_says_what_it_means() -> None:
+    assert sum(1 for _ in keys_of(SCHEMA)) > 150
+    assert [(place, key) for place, key, value in keys_of(SCHEMA) if not value.get("description")] == []
+
+
+def keys_of(schema: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str, dict[str, Any]]]:
+    """Place, name and schema of every key, but for those that only repeat that a layer may have them."""
+    parts = enumerate(schema) if isinstance(schema, list) else schema.items() if isinstance(schema, dict) else ()
+    for part, inner in parts:
+        if part == "properties" and not {"if", "else"} & set(place):
+            yield from ((place, key, value) for key, value in inner.items() if value is not True)
+        yield from keys_of(inner, (*place, str(part)))
+
+
+def test_every_number_has_a_range() -> None:
+    numbers = [(place, part) for place, part in parts_of(SCHEMA) if part.get("type") in ("integer", "number")]
+    assert len(numbers) > 100
+    bounds = ({"minimum", "exclusiveMinimum", "const"}, {"maximum", "exclusiveMaximum", "const"})
+    assert [place for place, part in numbers if not bounds[0] & part.keys()] == []
+    counts = {place[-3] for place, part in numbers if not bounds[1] & part.keys()}
+    assert counts == {"params", "trainable_params", "macs"}  # of `expect`: whatever the graph has
+
+
+def parts_of(schema: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Every schema inside of the schema."""
+    if isinstance(schema, dict):
+        yield place, schema
+    parts = enumerate(schema) if isinstance(schema, list) else schema.items() if isinstance(schema, dict) else ()
+    for part, inner in parts:
+        yield from parts_of(inner, (*place, str(part)))
 
 
 def leaves(errors: Any) -> list[Any]:

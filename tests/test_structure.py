@@ -34,6 +34,7 @@ overrides
 loader
 hydra_plugin
 schema
+documentation
 json_schema
 validation
 spec

@@ -1,0 +1,198 @@
+"""Config files in an editor: yaml-language-server, which VS Code and others use, with the schema that is committed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+import pytest
+
+from archdsl.folders import config_root
+from archdsl.json_schema import json_schema
+from archdsl.registry import get_block
+
+SERVER = Path(sys.prefix) / "node" / "node_modules" / ".bin" / "yaml-language-server"
+SCHEMA = config_root() / "archdsl.schema.json"
+SHIPPED = sorted(config_root().rglob("*.yaml"))
+PATIENCE_S = 300
+
+Json = dict[str, Any]
+
+
+class Editor:
+    """The side of the protocol that an editor speaks: messages on the server's standard input and output."""
+
+    def __init__(self, process: subprocess.Popen[bytes]):
+        self.process = process
+        self.requests = 0
+        self.ask("initialize", {"processId": None, "rootUri": None, "capabilities": {}})
+        self.send({"method": "initialized", "params": {}})
+        settings = {"yaml": {"schemaStore": {"enable": False}, "completion": True, "hover": True, "validate": True}}
+        self.send({"method": "workspace/didChangeConfiguration", "params": {"settings": settings}})
+
+    def send(self, message: Json) -> None:
+        text = json.dumps({"jsonrpc": "2.0", **message}).encode()
+        self.process.stdin.write(b"Content-Length: %d\r\n\r\n" % len(text) + text)
+        self.process.stdin.flush()
+
+    def received(self) -> Iterator[Json]:
+        while header := self.process.stdout.readline():
+            if header.lower().startswith(b"content-length:"):
+                length = int(header.split(b":")[1])
+            elif header == b"\r\n":
+                yield json.loads(self.process.stdout.read(length))
+        raise AssertionError("yaml-language-server ended, or said nothing for too long")
+
+    def ask(self, method: str, params: Json) -> Any:
+        self.requests += 1
+        self.send({"id": self.requests, "method": method, "params": params})
+        return next(message["result"] for message in self.received() if message.get("id") == self.requests)
+
+    def open(self, *paths: Path) -> dict[Path, list[Json]]:
+        """The diagnostics of files."""
+        for path in paths:
+            document = {"uri": path.as_uri(), "languageId": "yaml", "version": 1, "text": path.read_text()}
+            self.send({"method": "textDocument/didOpen", "params": {"textDocument": document}})
+        found: dict[Path, list[Json]] = {}
+        by_uri = {path.as_uri(): path for path in paths}
+        for message in self.received():
+            if message.get("method") == "textDocument/publishDiagnostics" and message["params"]["uri"] in by_uri:
+                found[by_uri[message["params"]["uri"]]] = message["params"]["diagnostics"]
+            if len(found) == len(paths):
+                break
+        return found
+
+    def at(self, method: str, path: Path, word: str) -> Any:
+        """What the server says of the place where `word` ends for the first time."""
+        before = path.read_text().partition(word)[0] + word
+        position = {"line": before.count("\n"), "character": len(before) - before.rfind("\n") - 1}
+        return self.ask(f"textDocument/{method}", {"textDocument": {"uri": path.as_uri()}, "position": position})
+
+
+@pytest.fixture(scope="module")
+def editor() -> Iterator[Editor]:
+    missing = f"install it: npm install --prefix {Path(sys.prefix) / 'node'} --no-save yaml-language-server"
+    assert SERVER.exists(), f"there is no {SERVER}, which tests/run.sh installs; {missing}"
+    process = subprocess.Popen([SERVER, "--stdio"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    watchdog = Timer(PATIENCE_S, process.kill)
+    watchdog.start()
+    yield Editor(process)
+    watchdog.cancel()
+    process.kill()
+    process.communicate()
+
+
+@pytest.fixture
+def user_file(tmp_path: Path) -> Callable[[str], Path]:
+    """Writes a config that names the committed schema in its first line."""
+
+    def create(text: str) -> Path:
+        path = tmp_path / "my_net.yaml"
+        path.write_text(f"# yaml-language-server: $schema={SCHEMA}\n{text}")
+        return path
+
+    return create
+
+
+def test_the_committed_schema_is_what_the_command_prints() -> None:
+    assert SCHEMA.read_text() == json.dumps(json_schema(), indent=2) + "\n", (
+        "run: archdsl schema > configs/archdsl.schema.json"
+    )
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_file_leads_to_the_schema(path: Path) -> None:
+    line = next(line for line in path.read_text().splitlines() if not line.startswith("# @"))
+    assert (path.parent / line.removeprefix("# yaml-language-server: $schema=")).resolve() == SCHEMA
+
+
+def test_no_shipped_file_has_findings(editor: Editor) -> None:
+    assert editor.open(*SHIPPED) == {path: [] for path in SHIPPED}
+
+
+MISTAKES = {
+    "a key": ("stages:\n  p4:\n    widht: 9\n", 3, "Property widht is not allowed."),
+    "a key at the top": ("scal: {width: 1}\n", 1, "Property scal is not allowed."),
+    "a block": ("stages: {p4: {body: {block: c2ff}}}\n", 1, 'Valid values: "a_conv"'),
+    "an argument": (
+        "stages:\n  p4:\n    body: {block: c2f, expansoin: 0.25}\n",
+        3,
+        "Property expansoin is not allowed.",
+    ),
+    "another block's argument": (
+        "stages: {p4: {body: {block: c2f, kernel: 3}}}\n",
+        1,
+        "Property kernel is not allowed.",
+    ),
+    "a range": ("\n\nscale: {width: 100}\n", 3, "Value is above the maximum of 64."),
+    "a kind": ("input: {rescale: 1}\n", 1, 'Incorrect type. Expected "boolean'),
+    "a choice": ("conventions:\n  activation: swish\n", 2, 'Valid values: "silu", "relu"'),
+}
+
+
+@pytest.mark.parametrize(("text", "line", "message"), MISTAKES.values(), ids=list(MISTAKES))
+def test_a_typo_is_marked_where_it_is(
+    text: str, line: int, message: str, editor: Editor, user_file: Callable[[str], Path]
+) -> None:
+    path = user_file(text)
+    (found,) = editor.open(path)[path]
+    assert (found["range"]["start"]["line"], message in found["message"]) == (line, True), found
+
+
+def test_what_archdsl_allows_is_not_marked(editor: Editor, user_file: Callable[[str], Path]) -> None:
+    text = """\
+defaults: [yolo_v8_s_backbone, _self_]
+scale: {depth: "${scale.width}"}
+stages:
+  p3: null
+  p4:
+    depth: ${..p5.depth}
+    post:
+      side: {block: depthwise_conv_bn_act, from: p4_down, kernel: "${input.shape[2]}"}
+      sum: {block: add, from: [p4_body, side]}
+  p5: {body: {expansion: 0.25}, post: {sppf: null}}
+outputs: [p4, "${.0}"]
+"""
+    path = user_file(text)
+    assert editor.open(path)[path] == []
+
+
+def test_the_arguments_of_a_block_are_offered_with_their_meaning(
+    editor: Editor, user_file: Callable[[str], Path]
+) -> None:
+    path = user_file("stages:\n  p4:\n    body:\n      block: csp\n      tr\n")
+    editor.open(path)
+    offered = {item["label"]: item["documentation"] for item in editor.at("completion", path, "\n      tr")["items"]}
+    assert offered.keys() >= set(get_block("csp").parameters)
+    assert offered["transition"] == "Whether a 1 × 1 convolution follows the bottlenecks."
+    assert "kernel" not in offered
+
+
+def test_blocks_and_activations_are_offered(editor: Editor, user_file: Callable[[str], Path]) -> None:
+    path = user_file("conventions:\n  activation: s\nstages:\n  p4:\n    body:\n      block: c\n")
+    editor.open(path)
+    labels = [item["label"] for item in editor.at("completion", path, "block: c")["items"]]
+    assert {"c2f", "csp", "conv_bn_act"} <= set(labels)
+    labels = [item["label"] for item in editor.at("completion", path, "activation: s")["items"]]
+    assert {"silu", "sigmoid"} <= set(labels)
+
+
+@pytest.mark.parametrize(
+    ("word", "meaning"),
+    [
+        ("max_wid", "Cap of every width before it is scaled."),
+        ("stri", "How many times smaller the stage makes the map"),
+        ("resid", "Whether the input is added to the result, where it fits."),
+        ("conven", "What the architecture does the same way everywhere."),
+    ],
+)
+def test_a_key_says_what_it_means(word: str, meaning: str, editor: Editor, user_file: Callable[[str], Path]) -> None:
+    text = "scale: {max_width: 512}\nconventions: {}\nstages: {p4: {stride: 2, body: {block: c2f, residual: false}}}\n"
+    path = user_file(text)
+    editor.open(path)
+    assert meaning in json.dumps(editor.at("hover", path, word)["contents"], ensure_ascii=False)
