@@ -81,6 +81,11 @@ CODES = {
         "defaults: [yolo_v8_s_backbone]\nscale: {width: 0.25}\n",
         _S + "scale: {width: 0.25}\n",
     ),
+    "duplicate-output": Code(
+        "`outputs` names a stage twice.",
+        _S + "outputs: [p3, p4, p3]\n",
+        _S + "outputs: [p3, p4]\n",
+    ),
     "duplicate-parent": Code(
         "A file is inherited twice; what lies between the two could not tell which counts.",
         "defaults: [family/yolo_v8, yolo_v8_s_backbone, _self_]\n",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from archdsl.errors import ArchError, fail, problem
+from archdsl.errors import ArchError, Mark, fail, problem
 from archdsl.folders import config_root, find_config, read_file
 from archdsl.inheritance import lineage, merge
 from archdsl.order import with_explicit_order
@@ -19,6 +19,9 @@ from archdsl.source import KeyPath, Place, Places, Source, dotted, nearest_place
 
 ConfigLike = str | os.PathLike[str] | Mapping[str, Any]
 """What a config may be given as: a preset name, a path, a dict or an OmegaConf DictConfig."""
+
+ASKED_FOR = Mark("<image size>")
+"""The place of an image size that does not stand in a config: the command line's, or a caller's."""
 
 _TO_BE_FILLED = "???"  # Hydra's mark for a value that a child must give
 
@@ -55,7 +58,8 @@ class Config:
 
     def with_size(self, height: int | None, image_width: int | None) -> Config:
         """The same config for images of another size, with as many channels as it says."""
-        shape = (self.values.get("input") or {}).get("shape")
+        before = self.values.get("input")
+        shape = before.get("shape") if isinstance(before, dict) else None
         channels = shape[2] if isinstance(shape, list) and len(shape) == 3 else 3
         return self.with_input(shape=(height, image_width, channels))
 
@@ -64,7 +68,11 @@ class Config:
         changes: dict[str, Any] = {} if shape is None else {"shape": list(shape)}
         changes |= {} if rescale is None else {"rescale": rescale}
         before = self.values.get("input")
-        return replace(self, values={**self.values, "input": {**(before or {}), **changes}}) if changes else self
+        if not changes or not isinstance(before, dict | None):  # what is no mapping is reported as it stands
+            return self
+        paths = [("input", "shape"), *[("input", "shape", index) for index in range(3)]] if shape is not None else []
+        places = {**self.places, **dict.fromkeys(paths, Place(ASKED_FOR, ASKED_FOR))}
+        return replace(self, values={**self.values, "input": {**(before or {}), **changes}}, places=places)
 
 
 def load(config: ConfigLike, overrides: Sequence[str] = ()) -> Config:

@@ -156,9 +156,8 @@ class Report:
         for header in ("size", "stride", "channels", "receptive field"):
             table.add_column(header, justify="right")
         for level, info in self.outputs.items():
-            seen = "the whole image" if info.receptive_field is None else f"{info.receptive_field} px"
-            size = shape_text(info.shape[:2])
-            table.add_row(level, size, str(info.stride), str(info.channels), seen)
+            numbers = shape_text(info.shape[:2]), str(info.stride), str(info.channels)
+            table.add_row(level, *numbers, field_text(info.receptive_field))
         return table
 
     def totals(self) -> str:
@@ -192,6 +191,11 @@ def shape_text(shape: tuple[int | None, ...]) -> str:
     return " × ".join("?" if side is None else str(side) for side in shape)
 
 
+def field_text(pixels: int | None) -> str:
+    """A receptive field, as in OutputInfo."""
+    return "the whole image" if pixels is None else f"{pixels} px"
+
+
 def count_text(count: int | None) -> str:
     """A count with three figures: 5.09 M, 6.22 G."""
     if count is None:
@@ -203,13 +207,18 @@ def count_text(count: int | None) -> str:
 
 
 def _output(node: Node, fields: Mapping[Node, float]) -> OutputInfo:
-    stride, field = node.type.stride, fields[node]
+    stride = node.type.stride
     return OutputInfo(
         node.type.shape,
         int(stride) if stride == int(stride) else stride,  # type: ignore[arg-type]
         node.channels,
-        ceil(field) if isfinite(field) else None,
+        whole_pixels(fields[node]),
     )
+
+
+def whole_pixels(field: float) -> int | None:
+    """A receptive field as in OutputInfo."""
+    return ceil(field) if isfinite(field) else None
 
 
 def _node(node: Node, levels: tuple[str, ...]) -> NodeInfo:

@@ -48,6 +48,7 @@ costs
 compiler
 passes
 report
+checks
 expect
 presets
 keras_cv

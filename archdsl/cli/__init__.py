@@ -19,6 +19,7 @@ from archdsl.printable import printable
 COMMANDS = {
     "list": "The shipped presets, with parameters and trained weights.",
     "show": "Layers, outputs, parameters and MACs of a config.",
+    "check": "A builder's checklist: strides, channels, objects, pooling; each with what to change.",
     "blocks": "The blocks there are, or one block and its arguments.",
     "resolve": "The whole config as one YAML file, parents and overrides merged in.",
     "validate": "Check config files; nothing is built.",

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from archdsl.composite import Composite
+    from archdsl.loader import Config
 
+Size = tuple[int | None, int | None]
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
@@ -41,9 +43,18 @@ def overrides_argument(function: Decorated) -> Decorated:
 
 
 def size_option(function: Decorated) -> Decorated:
-    """--size 640, --size 480x640, --size any."""
-    help_text = "Image size: a side, HEIGHTxWIDTH, or 'any'."
-    return click.option("--size", default="640", show_default=True, callback=_size, help=help_text)(function)
+    """--size 640, --size 480x640, --size any; without it None, for at_size."""
+    help_text = "Image size: a side, HEIGHTxWIDTH, or 'any'; by default the config's, 640 if it has none."
+    return click.option("--size", callback=_size, help=help_text)(function)
+
+
+def at_size(config: Config, size: Size | None) -> Config:
+    """The config for images of `size`; without one, of the size it says itself, else of 640 × 640."""
+    if size is not None:
+        return config.with_size(*size)
+    given = config.values.get("input") or {}
+    shape = given.get("shape", [None, None]) if isinstance(given, dict) else given
+    return config.with_size(640, 640) if isinstance(shape, list) and shape[:2] == [None, None] else config
 
 
 def plugin_option(function: Decorated) -> Decorated:
@@ -75,7 +86,9 @@ def _load(context: click.Context, parameter: click.Parameter, value: tuple[str, 
     load_plugins(value)
 
 
-def _size(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int | None, int | None]:
+def _size(context: click.Context, parameter: click.Parameter, value: str | None) -> Size | None:
+    if value is None:
+        return None
     if value == "any":
         return None, None
     sides = value.lower().split("x")

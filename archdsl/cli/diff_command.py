@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from archdsl.budget import Budget
-from archdsl.cli.common import budget_option, complete_config, console, plugin_option, size_option
+from archdsl.cli.common import Size, at_size, budget_option, complete_config, console, plugin_option, size_option
 from archdsl.compiler import compile_graph
 from archdsl.loader import load
 from archdsl.printable import printable
@@ -23,10 +23,10 @@ ABSENT = "–"
 @click.argument("second", metavar="B", shell_complete=complete_config)
 @size_option
 @budget_option
-def command(first: str, second: str, size: tuple[int | None, int | None], budget: Budget) -> None:
+def command(first: str, second: str, size: Size | None, budget: Budget) -> None:
     """What differs between the configs A and B, in values, layers and costs."""
     configs = [load(name) for name in (first, second)]
-    reports = [report(compile_graph(config.with_size(*size), budget)) for config in configs]
+    reports = [report(compile_graph(at_size(config, size), budget)) for config in configs]
     values = [dict(flat({**config.resolved, "name": None})) for config in configs]
     print_changes("value", first, second, changes(*values))
     print_changes("layer", first, second, changes(*[layer_texts(costs) for costs in reports]))

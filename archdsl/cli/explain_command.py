@@ -17,7 +17,9 @@ from archdsl.source import dotted
 
 
 def complete_subject(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    codes = [CompletionItem(name, help=code.meaning) for name, code in CODES.items() if name.startswith(incomplete)]
+    codes = [
+        CompletionItem(name, help=code.meaning) for name, code in known_codes().items() if name.startswith(incomplete)
+    ]
     return [*codes, *complete_config(context, parameter, incomplete)]
 
 
@@ -40,19 +42,31 @@ def command(config: str | None, key: str | None, overrides: tuple[str, ...], as_
         print_explanation(explain(config, key, overrides), as_json)
 
 
+def known_codes() -> dict[str, Code]:
+    """Of errors, and of what `archdsl check` asks."""
+    from archdsl.checks import CHECKS
+
+    questions = {name: Code((check.__doc__ or "").partition("\n")[0]) for name, check in CHECKS.items()}
+    return {**CODES, **questions}
+
+
 def print_codes(as_json: bool) -> None:
     if as_json:
-        print_json({name: code._asdict() for name, code in CODES.items()})
+        print_json({name: code._asdict() for name, code in known_codes().items()})
         return
-    width = max(map(len, CODES))
-    click.echo("\n".join(f"{name:{width}}  {CODES[name].meaning}" for name in sorted(CODES)))
+    known = known_codes()
+    width = max(map(len, known))
+    click.echo("\n".join(f"{name:{width}}  {known[name].meaning}" for name in sorted(known)))
 
 
 def print_code(name: str, as_json: bool) -> None:
     """Raises ArchError with the nearest code when there is no such one."""
-    code = CODES.get(name)
+    code = known_codes().get(name)
     if code is None:
-        hint = did_you_mean(name, CODES) or "`archdsl explain` lists the codes; for a value: archdsl explain CONFIG KEY"
+        hint = (
+            did_you_mean(name, known_codes())
+            or "`archdsl explain` lists the codes; for a value: archdsl explain CONFIG KEY"
+        )
         raise fail("unknown-code", f"no error code '{name}'", hint=hint)
     if as_json:
         print_json({"code": name, **code._asdict()})

@@ -5,7 +5,10 @@ from __future__ import annotations
 import click
 
 from archdsl.budget import Budget
+from archdsl.checks import Design, Question, warnings
 from archdsl.cli.common import (
+    Size,
+    at_size,
     budget_option,
     config_argument,
     console,
@@ -14,9 +17,7 @@ from archdsl.cli.common import (
     print_json,
     size_option,
 )
-from archdsl.compiler import compile_graph
 from archdsl.loader import load
-from archdsl.passes import run_passes
 from archdsl.report import report
 
 
@@ -32,21 +33,28 @@ from archdsl.report import report
 def command(
     config: str,
     overrides: tuple[str, ...],
-    size: tuple[int | None, int | None],
+    size: Size | None,
     budget: Budget,
     as_json: bool,
     as_graph: bool,
     fuse: bool,
 ) -> None:
     """Layers, outputs, parameters and MACs of CONFIG. Nothing is built."""
-    loaded = load(config, overrides)
-    graph = compile_graph(loaded.with_size(*size), budget)
-    if fuse:
-        graph, _ = run_passes(graph)
+    design = Design(at_size(load(config, overrides), size), Question(fuse=fuse), budget)
+    costs = report(design.graph)
     if as_graph:
-        click.echo(graph)
+        click.echo(design.graph)
     elif as_json:
-        print_json(report(graph).to_dict())
+        print_json(costs.to_dict())
     else:
-        costs = report(graph)
         console().print(costs.table(), "", costs.outputs_table(), costs.totals())
+        print_warnings(design)
+
+
+def print_warnings(design: Design) -> None:
+    """What is likely a slip, a line each on standard error."""
+    found = warnings(design)
+    for finding in found:
+        click.echo(finding, err=True)
+    if found:
+        click.echo("  hint: `archdsl check`, with the same words, says what to change", err=True)
