@@ -183,11 +183,6 @@ CODES = {
         _S + "blocks: {c2f: {layers: {a: {block: identity}}}}\n",
         _S + "blocks: {my_c2f: {layers: {a: {block: identity}}}}\n",
     ),
-    "duplicate-output": Code(
-        "`outputs` names a stage twice.",
-        _S + "outputs: [p3, p4, p4]\n",
-        _S + "outputs: [p3, p4, p5]\n",
-    ),
     "from": Code(
         "A block that merges has one input, or another block has several.",
         _S + "stages: {p4: {post: {sum: {block: add}}}}\n",
@@ -247,7 +242,6 @@ CODES = {
         _S + "stages: {p4: {stride: 2}}\n",
     ),
     # Models, weights and pictures
-    "hydra": Code("Hydra refuses the name of a config, an override, or a setting of its own."),
     "fuse": Code("The model cannot be fused, or does not give the same numbers fused."),
     "image": Code("The file is no image that can be read."),
     "missing-config": Code("A Hydra job names no config."),

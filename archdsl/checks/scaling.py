@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from archdsl.checks.design import Design, Finding
-from archdsl.scale import MAX_DEPTH, MAX_WIDTH, scaled_depth
+from archdsl.registry import MAX_DEPTH, MAX_WIDTH
+from archdsl.scale import scaled_depth
 from archdsl.source import dotted
 from archdsl.spec import Scale
 
