@@ -1,7 +1,7 @@
 """`hydra.searchpath: [archdsl://configs]`: the shipped configs in any Hydra program, through archdsl's own loader.
 
-The distribution installs this file once more as `hydra_plugins.archdsl`, where Hydra finds it. Every Hydra program
-of the environment imports it, so archdsl itself is imported only when an archdsl:// folder is used.
+Every Hydra program of an environment with archdsl imports this file, so that the rest of archdsl is only imported when
+an archdsl:// folder is used.
 """
 
 from __future__ import annotations

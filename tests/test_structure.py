@@ -33,6 +33,7 @@ inheritance
 overrides
 loader
 hydra_plugin
+found_by_hydra
 schema
 documentation
 json_schema
