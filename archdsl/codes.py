@@ -167,11 +167,6 @@ CODES = {
         f"{_SHOW} scale.width=0.25,0.5",
         f"{_SHOW} scale.width=0.25",
     ),
-    "hydra": Code(
-        "Hydra refuses its command line: an option, a config's name, an override, a launcher.",
-        "python -m archdsl.hydra_app --config-name yolo_v8_s_backbone scale.widht=0.25",
-        "python -m archdsl.hydra_app --config-name yolo_v8_s_backbone scale.width=0.25",
-    ),
     # Stages, layers and blocks
     "argument": Code(
         "An argument of a block in `blocks:` is used as a width and as a depth, which scale differently.",

@@ -40,7 +40,8 @@ class ArchdslConfigSource(ConfigSource):
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         names: list[str] = []
-        for path in (self._folder / config_path).iterdir():
+        folder = self._find(config_path)
+        for path in [] if folder is None else folder.iterdir():
             self._list_add_result(names, f"{config_path}/{path.name}".lstrip("/"), path.name, results_filter)
         return sorted(set(names))
 
@@ -57,9 +58,7 @@ class ArchdslConfigSource(ConfigSource):
 
         path = self._folder / self._normalize_file_name(config_path)
         try:
-            load(
-                path
-            )  # which also says whether every reference leads somewhere; Hydra follows them after its overrides
+            load(path)  # refuses what leads nowhere; Hydra follows references after its overrides
             values, package = relative(merge(sources_of(path))[0]), read_file(path).package
         except ArchError as error:
             raise ConfigCompositionException(str(error)) from error

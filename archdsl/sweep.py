@@ -25,18 +25,21 @@ from archdsl.report import count_text
 MAX_JOBS = 1_000
 
 
-def count_jobs(overrides: Iterable[str]) -> int:
+def count_jobs(overrides: Iterable[str]) -> float:
     """How many combinations Hydra's own sweeper would run; none of them is made."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     return math.prod({override.get_key_element(): _choices(override) for override in parsed}.values())
 
 
-def _choices(override: Override) -> int:
+def _choices(override: Override) -> float:
     sweep = override.value()
     if isinstance(sweep, ChoiceSweep):
         return len(sweep.list)
     if isinstance(sweep, RangeSweep) and sweep.start is not None and sweep.stop is not None and sweep.step:
-        return max(0, math.ceil((sweep.stop - sweep.start) / sweep.step))
+        try:
+            return max(0, math.ceil((sweep.stop - sweep.start) / sweep.step))
+        except (OverflowError, ValueError):  # to infinity, or to a number that no float holds
+            return math.inf
     return 1
 
 

@@ -191,6 +191,11 @@ def test_jobs_are_counted_as_hydra_makes_them(overrides: list[str]) -> None:
     assert count_jobs(overrides) == len(BasicSweeper.split_arguments(parsed, max_batch_size=None)[0])
 
 
+@pytest.mark.parametrize("end", ["inf", "1" + 400 * "0", "nan"])
+def test_a_sweep_without_end_is_counted_too(end: str) -> None:
+    assert count_jobs([f"stages.p4.depth=range(0,{end})", "scale.width=1,2"]) == math.inf
+
+
 @pytest.mark.parametrize(("override", "value"), [("scale.width=0.375", 2_866_920), ("scale.width=-1", math.inf)])
 def test_a_job_returns_what_an_optimising_sweeper_minimises(override: str, value: float, tmp_path: Path) -> None:
     where = [f"hydra.runtime.output_dir='{tmp_path}'", "hydra.mode=MULTIRUN", "hydra.job.num=0"]

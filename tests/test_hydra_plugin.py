@@ -199,7 +199,9 @@ def outside(tmp_path: Path) -> ArchdslConfigSource:
 def test_nothing_outside_of_the_folder_is_there(name: str, outside: ArchdslConfigSource, tmp_path: Path) -> None:
     name = name.format(root=tmp_path)
     assert not outside.is_config(name)
-    assert not outside.is_group(name.rpartition("/")[0] or name)
+    group = name.rpartition("/")[0] or name
+    assert not outside.is_group(group)
+    assert outside.list(group, None) == []
     with pytest.raises(ConfigLoadError):
         outside.load_config(name)
 
