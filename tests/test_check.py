@@ -132,26 +132,29 @@ FINDINGS: dict[str, tuple[str, list[str], str, list[str]]] = {
         "depth-rounded",
         [YOLO, "scale.depth=0.25", "stages.p2.depth=5", "stages.p5.depth=4", "stages.p3.depth=8", "stages.p4.depth=8"],
         "<override 2>",
-        ["stages.p2.depth is 5; × scale.depth 0.25 is 1.25, rounded to 1", "stages.p2.depth=4"],
+        ["depth 5 × scale.depth 0.25 is 1.25, rounded to 1, in stages.p2", "stages.p2.depth=4"],
     ),
     "half a depth": (
         "depth-rounded",
         [YOLO, "scale.depth=0.5"],
         "<override 1>",
-        ["stages.p2.depth is 3; × scale.depth 0.5 is 1.5, rounded to 2", "stages.p2.depth=4", "stages.p5.depth=4"],
+        [
+            "depth 3 × scale.depth 0.5 is 1.5, rounded to 2, in stages.p2, stages.p5",
+            "stages.p2.depth=4 stages.p5.depth=4",
+        ],
     ),
     "a depth under one": (
         "depth-rounded",
         [YOLO, "stages.p5.depth=1"],
         "<override 1>",
-        ["stages.p5.depth is 1; × scale.depth 0.33 is 0.33, rounded to 1", "stages.p5.depth=3"],
+        ["depth 1 × scale.depth 0.33 is 0.33, rounded to 1, in stages.p5", "stages.p5.depth=3"],
     ),
     "a width over the cap": (
         "width-cut",
         [YOLO, BROAD],
         "<override 1>",
         [
-            "stages.p3.width is 2048, but is cut to scale.max_width 1024, which gives 512 channels",
+            "width 2048 is cut to scale.max_width 1024, which gives 512 channels, in stages.p3",
             "stages.p3.width=1024",
         ],
     ),
@@ -159,7 +162,7 @@ FINDINGS: dict[str, tuple[str, list[str], str, list[str]]] = {
         "width-cut",
         [YOLO, "scale.max_width=512"],
         "<override 1>",
-        ["stages.p5.width is 1024"],
+        ["width 1024 is cut"],
     ),
     "a width that scaling made odd": (
         "odd-width",
@@ -306,6 +309,13 @@ def test_a_change_that_would_break_the_config_is_not_suggested() -> None:
     tail = "+tail={sum: {block: concat, from: [p5_sppf, p5]}}"
     findings = found(YOLO, beside, tail, "outputs=[p3,p4,side]", code="unused-stage")
     assert [each["change"] for each in findings] == [[]]
+
+
+def test_what_all_stages_share_is_told_once() -> None:
+    (finding,) = found("yolo_v7_backbone", "stage_defaults.depth=1", "scale.depth=0.5", code="depth-rounded")
+    assert finding["message"].endswith("in stages.p2, stages.p3, stages.p4, stages.p5")
+    assert finding["file"] == "<override 1>"
+    assert finding["change"] == [f"+stages.p{number}.depth=2" for number in (2, 3, 4, 5)]
 
 
 def test_widths_of_blocks_in_yaml_are_looked_at_too(write: Write) -> None:

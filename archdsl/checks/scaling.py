@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from archdsl.checks.design import Design, Finding
 from archdsl.registry import MAX_DEPTH, MAX_WIDTH
 from archdsl.scale import scaled_depth
-from archdsl.source import dotted
+from archdsl.source import KeyPath, dotted
 from archdsl.spec import Scale
 
 MEANT = 0.05
@@ -24,18 +24,30 @@ ROUNDED = f"it rounds every scaled width to a multiple of {MULTIPLE}"
 def rounded_depths(design: Design) -> Iterator[Finding]:
     """Is a depth far from what depth × scale.depth says, because it was rounded?"""
     factors = design.spec.scale
-    depths = {path: depth for path, (depth, _) in design.sizes("depth").items()}
-    found = {path: depth for path, depth in depths.items() if not is_meant(depth, factors)}
-    for path, depth in found.items():
-        mark, where = design.place(path, ("scale", "depth"))
-        message = (
-            f"{dotted(path)} is {depth}; × scale.depth {factors.depth:g} is {depth * factors.depth:.3g}, "
-            f"rounded to {scaled_depth(depth, factors)}"
-        )
-        change = (design.assign(path, unrounded(depth, factors)),)
+    depths = design.sizes("depth")
+    found = {path: pair for path, pair in depths.items() if not is_meant(pair[0], factors)}
+    for (depth, rounded), paths in by_size(found).items():
+        mark, where = design.place(*paths, ("scale", "depth"))
+        exact = f"depth {depth} × scale.depth {factors.depth:g} is {depth * factors.depth:.3g}"
+        message = f"{exact}, rounded to {rounded}, in {owners(paths)}"
+        change = tuple([design.assign(path, unrounded(depth, factors)) for path in paths])
         yield Finding("note", message, mark, where, change, "a depth that needs no rounding, or another scale.depth")
     if not found:
         yield Finding("ok", f"rounding changes none of {len(depths)} depths")
+
+
+def by_size(sizes: Mapping[KeyPath, tuple[int, int]]) -> dict[tuple[int, int], list[KeyPath]]:
+    """Where each size stands, written and built."""
+    found: dict[tuple[int, int], list[KeyPath]] = {}
+    for path, pair in sizes.items():
+        found.setdefault(pair, []).append(path)
+    return found
+
+
+def owners(paths: Iterable[KeyPath]) -> str:
+    """The stages and layers that widths or depths belong to; the first few of many."""
+    names = [dotted(path).removesuffix(".width").removesuffix(".depth") for path in paths]
+    return ", ".join(names[:SHOWN]) + ", …" * (len(names) > SHOWN)
 
 
 def is_meant(depth: int, factors: Scale) -> bool:
@@ -54,12 +66,12 @@ def cut_widths(design: Design) -> Iterator[Finding]:
     """Is a width larger than scale.max_width, and cut?"""
     cap = design.spec.scale.max_width or MAX_WIDTH
     widths = design.sizes("width")
-    cut = {path: written for path, (written, _) in widths.items() if written > cap}
-    for path, written in cut.items():
-        mark, where = design.place(path, ("scale", "max_width"))
-        gives = f"which gives {widths[path][1]} channels"
-        message = f"{dotted(path)} is {written}, but is cut to scale.max_width {cap}, {gives}"
-        yield Finding("note", message, mark, where, (design.assign(path, cap),), "or a larger scale.max_width")
+    cut = {path: pair for path, pair in widths.items() if pair[0] > cap}
+    for (written, built), paths in by_size(cut).items():
+        mark, where = design.place(*paths, ("scale", "max_width"))
+        message = f"width {written} is cut to scale.max_width {cap}, which gives {built} channels, in {owners(paths)}"
+        change = tuple([design.assign(path, cap) for path in paths])
+        yield Finding("note", message, mark, where, change, "or a larger scale.max_width")
     if not cut:
         yield Finding("ok", f"scale.max_width cuts none of {len(widths)} widths")
 
@@ -77,10 +89,9 @@ def odd_widths(design: Design) -> Iterator[Finding]:
         yield Finding("change", f"width {written} is not a multiple of {MULTIPLE}", mark, where, change)
     if scaled:
         mark, where = design.place(("scale", "width"), *scaled)
-        listed = [f"{dotted(path).removesuffix('.width')} {built}" for path, built in scaled.items()]
-        more = ", …" if len(listed) > SHOWN else ""
-        fact = f"{len(scaled)} of {len(widths)} widths do not come out as multiples of {MULTIPLE}"
-        message = f"{fact}: {', '.join(listed[:SHOWN])}{more}"
+        listed = ", ".join([f"{owners([path])} {built}" for path, built in list(scaled.items())[:SHOWN]])
+        more = ", …" if len(scaled) > SHOWN else ""
+        message = f"{len(scaled)} of {len(widths)} widths do not come out as multiples of {MULTIPLE}: {listed}{more}"
         change = (design.assign(("scale", "divisor"), MULTIPLE),)
         yield Finding("change", message, mark, where, change, ROUNDED)
     if not odd:

@@ -54,8 +54,10 @@ def unused_stages(design: Design) -> Iterator[Finding]:
     needed = graph.needed_by(design.outputs.values())
     used = {stage_of(node) for node in graph.nodes if node.name in needed}
     unused = [name for name, end in design.ends.items() if name not in used and end.name not in needed]
-    if not unused or not design.outputs:
-        yield Finding("ok", f"none of {len(design.ends)} stages only costs")
+    if not design.outputs:
+        return
+    if not unused:
+        yield Finding("ok", f"each of the {len(design.ends)} stages serves an output")
         return
     sizes = {node: sum(weight.size for weight in node.weights) for node in graph.nodes}
     share = sum(size for node, size in sizes.items() if stage_of(node) in unused)
