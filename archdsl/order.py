@@ -9,12 +9,16 @@ from typing import Any
 
 def in_order(after: Mapping[str, str | None]) -> tuple[list[str], list[str]]:
     """Names in the order they run, and those whose `after` names nothing that is there (or themselves, in a ring)."""
-    order = [name for name, before in after.items() if before is None]
-    waiting = {name: before for name, before in after.items() if before is not None}
-    while ready := [name for name, before in waiting.items() if before in order]:
-        for name in ready:
-            order.insert(order.index(waiting.pop(name)) + 1, name)
-    return order, list(waiting)
+    followers: dict[str | None, list[str]] = {}
+    for name, before in after.items():
+        followers.setdefault(before, []).append(name)
+    order: list[str] = []
+    pending = followers.get(None, [])[::-1]
+    while pending:
+        order.append(pending.pop())
+        pending += followers.get(order[-1], [])  # the last of them comes first
+    placed = set(order)
+    return order, [name for name in after if name not in placed]
 
 
 def with_explicit_order(config: dict[str, Any]) -> dict[str, Any]:

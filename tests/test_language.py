@@ -12,6 +12,7 @@ import archdsl
 from archdsl.ir import Graph, Node
 from archdsl.loader import load
 from archdsl.ops import Activation, BatchNorm, Conv2D, GroupNorm, MaxPool, Pad, Rescale
+from archdsl.order import in_order
 
 Problems = Callable[..., list[archdsl.Problem]]
 
@@ -309,3 +310,9 @@ def test_merging_has_no_depth(problems_of: Problems) -> None:
     config = yaml.safe_load(SMALL)
     config["stages"]["p3"]["post"] = {"sum": {"block": "add", "from": ["p3_down", "p3_body"], "depth": 2}}
     assert problems_of(config)[0].path == "stages.p3.post.sum.depth"
+
+
+def test_a_long_chain_of_places_is_put_in_order() -> None:
+    names = [f"s{number}" for number in range(5_000)]
+    order, misplaced = in_order({name: before for name, before in zip(names, [*names[1:], None], strict=True)})
+    assert (order, misplaced) == (names[::-1], [])
