@@ -314,5 +314,5 @@ def test_merging_has_no_depth(problems_of: Problems) -> None:
 
 def test_a_long_chain_of_places_is_put_in_order() -> None:
     names = [f"s{number}" for number in range(5_000)]
-    order, misplaced = in_order({name: before for name, before in zip(names, [*names[1:], None], strict=True)})
+    order, misplaced = in_order(dict(zip(names, [*names[1:], None], strict=True)))
     assert (order, misplaced) == (names[::-1], [])
