@@ -67,12 +67,12 @@ class Config:
         """The same config for another image shape (H, W, C), with or without the rescaling."""
         changes: dict[str, Any] = {} if shape is None else {"shape": list(shape)}
         changes |= {} if rescale is None else {"rescale": rescale}
-        before = self.values.get("input")
-        if not changes or not isinstance(before, dict | None):  # what is no mapping is reported as it stands
+        before = self.values.get("input", {})
+        if not changes or not isinstance(before, dict):  # what is no mapping is reported as it stands
             return self
         paths = [("input", "shape"), *[("input", "shape", index) for index in range(3)]] if shape is not None else []
         places = {**self.places, **dict.fromkeys(paths, Place(ASKED_FOR, ASKED_FOR))}
-        return replace(self, values={**self.values, "input": {**(before or {}), **changes}}, places=places)
+        return replace(self, values={**self.values, "input": {**before, **changes}}, places=places)
 
 
 def load(config: ConfigLike, overrides: Sequence[str] = ()) -> Config:

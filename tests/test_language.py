@@ -316,3 +316,12 @@ def test_a_long_chain_of_places_is_put_in_order() -> None:
     names = [f"s{number}" for number in range(5_000)]
     order, misplaced = in_order(dict(zip(names, [*names[1:], None], strict=True)))
     assert (order, misplaced) == (names[::-1], [])
+
+
+@pytest.mark.parametrize("stated", [None, 5, 1.5, "x", [], [8, 8, 3], False])
+def test_an_input_that_is_no_mapping_is_refused_at_any_image_size(stated: object) -> None:
+    for shape in (None, (64, 64, 3)):
+        with pytest.raises(archdsl.ArchError) as caught:
+            archdsl.compile_config({**yaml.safe_load(SMALL), "input": stated}, (), shape)
+        assert [(problem.code, problem.path) for problem in caught.value.problems] == [("type", "input")]
+    assert load({**yaml.safe_load(SMALL), "input": stated}).with_size(64, 64).values["input"] == stated
