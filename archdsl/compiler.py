@@ -15,7 +15,7 @@ from archdsl.ops import Input, Rescale
 from archdsl.ops.windows import slide
 from archdsl.resolver import resolve
 from archdsl.scale import scale_spec
-from archdsl.source import KeyPath, dotted, nearest_place
+from archdsl.source import KeyPath, dotted
 from archdsl.spec import BackboneSpec, LayerSpec, StageSpec
 
 INPUT = "input"
@@ -132,7 +132,7 @@ class _Compiler:
         notes = [
             Note(mark, f"{error.names.get(node, node.name)} ({node.type}) comes from")
             for node in dict.fromkeys(nodes)
-            if node.origin.path != path and (mark := self._written(node.origin.path)).line
+            if node.origin.path != path and (mark := self._written(node.origin.path))
         ]
         message = f"{'_'.join(error.scopes)}: {error.fact}"
         mark = self.config.place(layer.path).value
@@ -151,9 +151,11 @@ class _Compiler:
         mark = self.config.place(error.path).value
         return problem("shape", message, mark=mark, path=dotted(error.path), hint=error.hint, notes=notes)
 
-    def _written(self, path: str) -> Mark:
+    def _written(self, path: str) -> Mark | None:
         """Where a layer stands; for one that stage_defaults make, its stage, which is its own place."""
-        return nearest_place(self.config.places, tuple(path.split(".")), self.config.file).key
+        keys = path.split(".")
+        around = [tuple(keys[:length]) for length in range(len(keys), 0, -1)]
+        return next((self.config.places[each].key for each in around if each in self.config.places), None)
 
     def _guess(self, layer: LayerSpec, source: Node) -> Node:
         """What the layer would have given: its width and stride are known, whatever is wrong with it."""

@@ -132,6 +132,9 @@ def test_a_shape_error_inside_a_block_says_what_the_block_was_given(write: Write
     (found,) = found_in(path)
     assert "32 input and 32 output channels do not divide into 3 groups" in found
     assert "note: p3_body (?x?x32) comes from my_net.yaml:8:3" in found
+    (found,) = found_in(path, "+stages.p3.post.a.from=input", "stages.p3.post.a.groups=2")
+    assert "conv of input (?x?x3)" in found
+    assert "note" not in found  # the file does not say anything of its input
 
 
 def test_where_there_are_two_places_both_are_named(write: Write) -> None:
@@ -294,6 +297,7 @@ CALLS: dict[str, list[str]] = {
     "valid": ["validate", f"{HOSTILE}.yaml", f"{HOSTILE}2.yaml"],
     "for GitHub": ["validate", f"{HOSTILE}2.yaml", "--format", "github"],
     "as JSON": ["validate", f"{HOSTILE}2.yaml", "--format", "json"],
+    "check": ["check", f"{HOSTILE}.yaml"],
     "resolve": ["resolve", f"{HOSTILE}.yaml"],
     "diff": ["diff", "resnet18_v2", f"{HOSTILE}.yaml"],
     "keys and values": ["show", f"{HOSTILE}2.yaml"],
