@@ -8,7 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from archdsl.errors import Mark, did_you_mean, fail
-from archdsl.source import Source, read_text
+from archdsl.reader import read_text
+from archdsl.source import Source
 
 MAX_BYTES = 1 << 20
 

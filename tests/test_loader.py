@@ -19,7 +19,8 @@ import archdsl
 from archdsl.errors import Mark
 from archdsl.folders import MAX_BYTES, config_root
 from archdsl.loader import load
-from archdsl.source import MAX_DEPTH, MAX_NODES, MAX_SCALAR, read_text
+from archdsl.reader import read_text
+from archdsl.source import MAX_DEPTH, MAX_NODES, MAX_SCALAR
 
 Write = Callable[[str, str], Path]
 
@@ -102,7 +103,7 @@ REFUSED = {
     "a: 1\n---\nb: 2\n": (2, 1, "documents", "one per file", ""),
     "a: *b\n": (1, 4, "alias", "named &b", ""),
     "a: &base 1\nb: *bse\n": (2, 4, "alias", "named &bse", "did you mean 'base'?"),
-    "a: &a [*a]\n": (1, 8, "alias", "named &a", ""),
+    "a: &a [*a]\n": (1, 8, "alias", "*a refers to itself", ""),
     "1: 2\n": (1, 1, "key", "a key must be text, got 1", "write '1' in quotes"),
     "a: {~: 2}\n": (1, 5, "key", "got ~", "quotes"),
     "true: 2\n": (1, 1, "key", "got true", "quotes"),
@@ -113,14 +114,14 @@ REFUSED = {
     "a:\n\tb: 1\n": (2, 1, "syntax", "not valid YAML", "indent with spaces, not tabs"),
     "a: [1, 2\nb: 3\n": (1, 4, "syntax", "not valid YAML", "close this bracket"),
     "a: b: c\n": (1, 5, "syntax", "not valid YAML", "quote the value"),
-    "a: 'x\nb: 3\n": (3, 1, "syntax", "not valid YAML", ""),
+    "a: 'x\nb: 3\n": (1, 4, "syntax", "the quote ' is never closed", "close the quote"),
     "a: @x\n": (1, 4, "syntax", "not valid YAML", ""),
     "": (0, 0, "empty", "no settings found", ""),
     "# a comment\n": (0, 0, "empty", "no settings found", ""),
     "---\n": (0, 0, "empty", "no settings found", ""),
     "- a\n": (1, 1, "type", "the top level is a list of 1; expected a mapping", ""),
     "\nhello\n": (2, 1, "type", "the top level is text 'hello'", ""),
-    "a:1\n": (1, 1, "type", "the top level is text 'a:1'", "put a space after the colon"),
+    "a:1\n": (1, 3, "type", "the top level is text 'a:1'", "put a space after the colon"),
 }
 
 

@@ -12,6 +12,7 @@ import archdsl
 PACKAGE = Path(archdsl.__file__).parent
 
 ORDER = """
+characters
 errors
 ir
 ops
@@ -21,7 +22,11 @@ plugins
 blocks
 files
 order
+scalars
 source
+layout
+slips
+reader
 folders
 inheritance
 overrides
@@ -48,7 +53,7 @@ features
 __init__
 cli
 __main__
-""".split()
+""".split()  # noqa: SIM905 (one to a line)
 
 
 def module_of(path: Path) -> str:
