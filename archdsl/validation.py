@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Mapping
-from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from archdsl import meant
+from archdsl.characters import ascii_form
 from archdsl.errors import Problem, describe, did_you_mean, one_of, problem
+from archdsl.homes import belongs, fields, plain
 from archdsl.loader import Config
-from archdsl.source import KeyPath, dotted, nearest_place
+from archdsl.source import MAX_PROBLEMS, KeyPath, dotted, nearest_place
 
 SYNONYMS = {
     "swish": "silu",
@@ -35,6 +39,7 @@ _EXPECTED_TYPES = {
     "is_instance_of": "a list",
     "finite_number": "a finite number",
 }
+_OF_EVERY_LAYER = ("block", "from", "after", "depth")
 _BOUNDS = {"greater_than": ">", "greater_than_equal": "≥", "less_than": "<", "less_than_equal": "≤"}
 _BOUND_KEYS = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", "less_than_equal": "le"}
 
@@ -43,7 +48,8 @@ def problems_of(
     error: ValidationError, config: Config, model: type[BaseModel], prefix: KeyPath = (), owner: str = ""
 ) -> list[Problem]:
     """One Problem for each finding. `prefix` is where `model` stands in the config, `owner` what the keys belong to."""
-    return [_problem(details, config, model, prefix, owner) for details in error.errors(include_url=False)]
+    found = islice(error.errors(include_url=False), MAX_PROBLEMS)
+    return [_problem(details, config, model, prefix, owner) for details in found]
 
 
 def _problem(
@@ -71,51 +77,67 @@ def _words(
         hint = "give the layer or its stage a width" if key == "width" else ""
         return "missing-key", f"{owner or 'the config'} needs '{key}'", hint
     if kind == "extra_forbidden":
-        known = known_keys(model, location[:-1])
-        where = f" of {owner}" if owner else ""
-        if not known:
-            return "unknown-key", f"unknown key '{key}'{where}, which takes no arguments", ""
-        return "unknown-key", f"unknown key '{key}'{where}; {one_of(known)}", did_you_mean(key, known)
+        return _unknown_key(key, known_keys(model, location[:-1]), owner)
     if kind == "key":
-        return "key", f"'{key}' is no valid name; expected lower-case letters, digits and _, a letter first", ""
+        fact = f"'{key}' is no valid name; expected lower-case letters, digits and _, a letter first"
+        return "key", fact, meant.name(key)
     if kind == "literal_error":
         known = re.findall(r"'([^']*)'", context["expected"]) or [context["expected"]]
         word = str(details["input"])
         hint = f"did you mean '{SYNONYMS[word]}'?" if SYNONYMS.get(word) in known else did_you_mean(word, known)
         return "unknown-value", f"got {received}; {one_of(known)}", hint
+    if isinstance(details["input"], float) and not math.isfinite(details["input"]):
+        return "range", f"expected a finite number, got {received}", ""
     if kind in _BOUNDS:
         bound = context[_BOUND_KEYS[kind]]
         return "range", f"got {received}; expected a value {_BOUNDS[kind]} {bound}", ""
     if kind in _EXPECTED_TYPES:
-        return "type", f"expected {_EXPECTED_TYPES[kind]}, got {received}", _type_hint(kind, details["input"])
+        holds = known_keys(model, location) if kind == "model_type" else []
+        hint = _type_hint(kind, details["input"], holds)
+        return "type", f"expected {_EXPECTED_TYPES[kind]}, got {received}", hint
+    if kind == "string_too_long":
+        fact = f"a text of {len(details['input'])} characters; expected at most {context['max_length']}"
+        return "length", fact, ""
     if kind in ("too_short", "too_long"):
         return "length", f"got {received}; {details['msg'][0].lower()}{details['msg'][1:]}", ""
     return "value", f"got {received}; {details['msg'][0].lower()}{details['msg'][1:]}", ""
 
 
-def _type_hint(kind: str, received: Any) -> str:
-    if kind in ("int_type", "float_type") and isinstance(received, str) and re.fullmatch(r"[-+\d.]+", received):
-        return f"write {received} without quotes"
-    if kind == "bool_type" and str(received).lower() in ("yes", "no", "on", "off", "y", "n", "1", "0", "true", "false"):
-        return "write true or false, without quotes"
-    return ""
+def _unknown_key(key: str, known: Sequence[str], owner: str) -> tuple[str, str, str]:
+    """A key that nothing is called: misspelt, at a wrong level, or two slips at once."""
+    where = f" of {owner}" if owner else ""
+    fact = f"; {one_of(known)}" if known else ", which takes no arguments"
+    near = did_you_mean(key, [*known, *(_OF_EVERY_LAYER if owner else ())])
+    text = ascii_form(key)
+    if ":" in text or "：" in key:
+        near = f"put a space after the colon: {': '.join(text.split(':', 1))}"
+    elif "." in key:
+        near = meant.nested(key)
+    elif re.fullmatch(r"p\d+", key) and "stages" in known:
+        near = f"'{key}' belongs under stages"
+    elif key[:1] in "-+" and key[1:] in known:
+        near = f"did you mean '{key[1:]}'? (this looks like a diff)"
+    return "unknown-key", f"unknown key '{key}'{where}{fact}", belongs(key, in_layer=bool(owner)) or near
+
+
+def _type_hint(kind: str, received: Any, holds: Sequence[str]) -> str:
+    """What was meant by a value of another type."""
+    if kind in ("int_type", "int_from_float", "float_type", "finite_number"):
+        return meant.number(received, whole=kind.startswith("int"))
+    if kind == "bool_type":
+        return meant.truth(received)
+    if kind == "string_type":
+        return meant.text(received)
+    return meant.mapping(received, holds) if kind in ("dict_type", "model_type") else meant.sequence(received)
 
 
 def known_keys(model: type[BaseModel], location: Iterable[str | int]) -> list[str]:
     """The keys that may stand at `location` inside `model`."""
     current: Any = model
     for step in location:
-        current = _plain(current)
+        current = plain(current)
         if isinstance(current, type) and issubclass(current, BaseModel):
-            by_key = {field.alias or name: field.annotation for name, field in current.model_fields.items()}
-            current = by_key[str(step)]
+            current = fields(current)[str(step)]
         else:
             current = get_args(current)[-1]  # dict[name, X] and list[X] hold X
-    return [field.alias or name for name, field in _plain(current).model_fields.items()]
-
-
-def _plain(annotation: Any) -> Any:
-    """The annotation without Annotated and Optional."""
-    while get_origin(annotation) in (Annotated, Union, UnionType):
-        annotation = next(item for item in get_args(annotation) if item is not NoneType)
-    return annotation
+    return list(fields(plain(current)))

@@ -220,7 +220,7 @@ def test_aliases_are_copies_and_stand_where_they_are_used(write: Write) -> None:
     assert config.place(("b", "k", 0)).value == (config.file, 2, 4)
 
 
-@pytest.mark.parametrize("data", [b"a: \xff\n", b"\x89PNG\r\n\x1a\n\0\0", "a: é\n".encode("latin-1")])
+@pytest.mark.parametrize("data", [b"a: \xff\n", "a: é\n".encode("latin-1")])
 def test_what_is_not_utf_8_is_refused(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_bytes(data)
@@ -265,11 +265,11 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
 
 
 def test_a_file_that_may_not_be_read_says_so(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, mode: str) -> bytes:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))  # as for anybody but root
 
     path = write("closed/a.yaml", "a: 1\n")
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     problem = problem_of(lambda: load(path))
     assert (problem.code, "Permission denied" in problem.message) == ("unreadable", True)
 

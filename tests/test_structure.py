@@ -22,6 +22,7 @@ plugins
 blocks
 files
 order
+binary
 scalars
 source
 layout
@@ -33,6 +34,8 @@ overrides
 loader
 schema
 json_schema
+homes
+meant
 validation
 spec
 resolver
