@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from archdsl.budget import check_layers, check_params
-from archdsl.conventions import Conventions
 from archdsl.errors import ArchError, did_you_mean, one_of, problem
 from archdsl.ir import Graph, Layout, Node, Origin, ShapeError
 from archdsl.loader import Config
@@ -28,7 +27,7 @@ def compile_graph(config: Config) -> Graph:
 
 def compile_spec(spec: BackboneSpec) -> Graph:
     """The graph of a scaled spec. Raises ArchError for shapes that do not fit and names that do not exist."""
-    compiler = _Compiler(spec.style, spec.config)
+    compiler = _Compiler(spec)
     x = compiler.begin(spec)
     x = compiler.stage(spec.stem, x)
     ends: dict[str, Node] = {}
@@ -42,11 +41,16 @@ def compile_spec(spec: BackboneSpec) -> Graph:
 
 
 class _Compiler:
-    """What is known on the way through the layers: the nodes so far, and the names that `from:` can use."""
+    """What is known on the way through the layers: the nodes so far, and the names that `from:` can use.
 
-    def __init__(self, style: Conventions, config: Config):
-        self.style = style
-        self.config = config
+    `names` are all there will be.
+    """
+
+    def __init__(self, spec: BackboneSpec):
+        self.style = spec.style
+        self.config = spec.config
+        stages = (spec.stem, *spec.stages, spec.tail)
+        self.names = {name for stage in stages for name in (stage.name, *[layer.name for layer in stage.layers])}
         self.layout = Layout()
         self.results: dict[str, Node] = {}
 
@@ -72,6 +76,10 @@ class _Compiler:
         if found is None:
             message = f"there is no layer '{name}' before this one; {one_of(self.results)}"
             hint = did_you_mean(name, self.results)
+            if later := next((full for full in (f"{stage.name}_{name}", name) if full in self.names), ""):
+                steps = [layer.name, later, layer.name] if later != layer.name else [later, later]
+                message = f"'{name}' does not come before this layer; cycle: {' -> '.join(steps)}"
+                hint = "a layer can read only what comes before it"
             raise self._error("unknown-layer", message, (*layer.path, "from"), hint)
         return found
 

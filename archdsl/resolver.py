@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -32,7 +33,8 @@ from archdsl.source import KeyPath, dotted
 from archdsl.spec import BackboneSpec, LayerSpec, Scale, StageSpec
 from archdsl.validation import problems_of
 
-RESERVED = {"input", "stem", "tail"}  # `from:` means something else by them
+# `from:` means something else by the first; the others are not read as names by every YAML reader.
+RESERVED = {"input", "stem", "tail", "yes", "no", "on", "off", "y", "n"}
 _LEADING_ZERO = re.compile(r"p0[0-9]+")
 Entry = TypeVar("Entry", StageSchema, LayerSchema)
 
@@ -142,8 +144,11 @@ class _Resolver:
         present = {name: entry for name, entry in entries.items() if entry is not None}
         order, misplaced = in_order({name: entry.after for name, entry in present.items()})
         for name in misplaced:
-            message = f"there is no '{present[name].after}' to come after; {one_of(order)}"
-            hint = did_you_mean(str(present[name].after), order)
+            after = str(present[name].after)
+            message, hint = f"there is no '{after}' to come after; {one_of(order)}", did_you_mean(after, order)
+            if after in misplaced:  # what it should follow is there, but follows this one
+                message, hint = f"'{name}' comes after '{after}', which comes after '{name}'", "take one `after:` out"
+                message = message if after != name else f"'{name}' comes after itself"
             self._report("unknown-entry", message, (*path, name, "after"), hint)
         return [(name, present[name]) for name in order]
 
@@ -153,7 +158,7 @@ class _Resolver:
 
     def _stage(self, name: str, stage: StageSchema) -> StageSpec:
         path: KeyPath = ("stages", name)
-        if name in RESERVED or _LEADING_ZERO.fullmatch(name):
+        if name in RESERVED or keyword.iskeyword(name) or _LEADING_ZERO.fullmatch(name):
             self._report("key", f"a stage cannot be called '{name}'; expected a name of its own, such as p3", path)
         full = filled(stage, self.checked.stage_defaults)
         width = {} if full.width is None else {"width": full.width}
@@ -214,7 +219,7 @@ class _Resolver:
 
     def _layer(self, layer: LayerSchema, path: KeyPath, name: str, given: Mapping[str, int]) -> LayerSpec | None:
         """The layer, with what the stage gives (width, depth) where its block takes it and it says nothing itself."""
-        block = self._block(layer.block, path)
+        block = self._block(layer, path)
         if block is None:
             return None
         stated = {**given, **(layer.model_extra or {})}
@@ -236,12 +241,14 @@ class _Resolver:
         self._report("range", f"got {depth!r}; expected a whole number from 1 to 1000", (*path, "depth"))
         return None
 
-    def _block(self, name: str | None, path: KeyPath) -> Block | None:
-        if name is None:
-            self._report("missing-key", "a layer needs `block:`", path)
+    def _block(self, layer: LayerSchema, path: KeyPath) -> Block | None:
+        if layer.block is None:
+            meant = next((key for key in layer.model_extra or {} if "'block'" in did_you_mean(key, ["block"])), "")
+            hint = f"did you mean 'block' by '{meant}'?" if meant else ""
+            self._report("missing-key", "a layer needs `block:`", path, hint)
             return None
         try:
-            return get_block(name)
+            return get_block(layer.block)
         except ArchError as error:
             (found,) = error.problems
             self._report(found.code, found.message, (*path, "block"), found.hint)
