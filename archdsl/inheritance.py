@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from archdsl.characters import ascii_form, named
-from archdsl.errors import ArchError, Mark, describe, did_you_mean, fail
+from archdsl.errors import ArchError, Mark, Problem, describe, did_you_mean, fail
 from archdsl.folders import config_root, leads_somewhere, read_file
 from archdsl.source import KeyPath, Place, Source
 
@@ -135,8 +135,26 @@ def _parent(member: Member, index: int, entry: str) -> Member:
         raise member.fail("cycle", f"{name} inherits from itself: cycle: {chain}", index, "take this parent out")
     if len(member.chain) >= MAX_PARENTS:
         raise member.fail("limit", f"inherits through more than {MAX_PARENTS} files", index)
-    source = read_file(path)
+    source = _read(path, member, index)
     return Member(source, member.root, name.rpartition("/")[0], (*member.chain, source.file))
+
+
+def _read(path: Path, member: Member, index: int) -> Source:
+    """The parent at `path`. What is wrong with it says who inherits it, and points there if it has no place itself."""
+    try:
+        return read_file(path)
+    except ArchError as error:
+        trail = " <- ".join([*member.chain, str(path)])
+        entry = member.source.place(("defaults", index)).value
+        raise ArchError([_inherited(found, entry, trail) for found in error.problems]) from None
+
+
+def _inherited(found: Problem, entry: Mark, trail: str) -> Problem:
+    if found.line:
+        return found._replace(message=f"{found.message} ({trail})")
+    return found._replace(
+        file=entry.file, line=entry.line, column=entry.column, message=f"{found.file}: {found.message} ({trail})"
+    )
 
 
 def _fix(entry: str) -> str:

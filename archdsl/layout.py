@@ -52,6 +52,11 @@ class Layout:
                 around = self._open[-1].indent
                 self._open.append(_Collection(around, _start(event)[0]) if event.flow_style else _Collection(None))
 
+    def is_template(self, event: yaml.Event) -> bool:
+        """Whether `{{` stands there."""
+        line, column = _start(event)
+        return self.lines[line][max(0, column - 1) : column + 1] == "{{"
+
     def _outside_brackets(self, event: yaml.Event) -> Iterator[Slip]:
         around, (line, column) = self._open[-1], _start(event)
         if around.indent is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ _TO_BE_FILLED = "???"  # Hydra's mark for a value that a child must give
 class Config:
     """A composed config: parents merged in, overrides applied, `defaults` gone. `values` is plain data.
 
-    `removed` names the stages that overrides deleted.
+    `removed` names the stages that overrides deleted; `replaced_input` is what the config says of its input where
+    the caller says something else.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Config:
     values: dict[str, Any]
     places: Places
     removed: tuple[str, ...] = ()
+    replaced_input: Mapping[str, Any] = field(default_factory=dict)
 
     def place(self, path: KeyPath) -> Place:
         """Where `path` stands; what a stage takes from stage_defaults stands there."""
@@ -53,7 +55,8 @@ class Config:
 
     def with_size(self, height: int | None, image_width: int | None) -> Config:
         """The same config for images of another size, with as many channels as it says."""
-        shape = (self.values.get("input") or {}).get("shape")
+        stated = self.values.get("input")
+        shape = stated.get("shape") if isinstance(stated, dict) else None
         channels = shape[2] if isinstance(shape, list) and len(shape) == 3 else 3
         return self.with_input(shape=(height, image_width, channels))
 
@@ -61,8 +64,10 @@ class Config:
         """The same config for another image shape (H, W, C), with or without the rescaling."""
         changes: dict[str, Any] = {} if shape is None else {"shape": list(shape)}
         changes |= {} if rescale is None else {"rescale": rescale}
-        before = self.values.get("input")
-        return replace(self, values={**self.values, "input": {**(before or {}), **changes}}) if changes else self
+        stated = self.values.get("input", {})
+        if not changes or not isinstance(stated, dict):  # what is no mapping will be reported
+            return self
+        return replace(self, values={**self.values, "input": {**stated, **changes}}, replaced_input=stated)
 
 
 def load(config: ConfigLike, overrides: Sequence[str] = ()) -> Config:

@@ -10,8 +10,10 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from archdsl.characters import named
 from archdsl.errors import ArchError, Mark, Problem, describe, did_you_mean, problem
 from archdsl.inheritance import merge_into
 from archdsl.scalars import MAX_DIGITS
@@ -83,6 +85,8 @@ def _parse(text: str, mark: Mark) -> Override:
     strange = UNPRINTABLE.search(text)
     if strange:
         raise _error("encoding", f"the character U+{ord(strange[0]):04X} is not allowed", mark, "write plain text")
+    if _nesting(text) > MAX_DEPTH:
+        raise _error("depth", f"brackets nested deeper than {MAX_DEPTH}", mark, "write a file with `defaults:`")
     if digits := _TOO_MANY_DIGITS.search(text):  # Python refuses to read them
         raise _error("range", f"a number of {len(digits[0])} digits; expected at most {MAX_DIGITS}", mark)
     try:
@@ -90,6 +94,8 @@ def _parse(text: str, mark: Mark) -> Override:
     except Exception as error:  # Hydra raises several types, some of them private to its parser
         reason = str(error).strip().partition("\n")[0].partition(" expecting ")[0] or "it ends too early"
         hint = next((hint for pattern, hint in _HINTS if re.match(pattern, text)), _HINT)
+        if not text.isascii():
+            hint = f"{named(text)}; write other characters than ASCII in quotes, and in no key"
         raise _error("override", f"{_quoted(text)} is not an override: {reason[:_MAX_REASON]}", mark, hint) from None
     if not parsed.key_or_group and parsed.package is None:
         raise _error("override", f"{_quoted(text)} names no key", mark, "write key=value")
@@ -102,6 +108,12 @@ def _parse(text: str, mark: Mark) -> Override:
     if repeated := _repeated_key(text):
         raise _error("duplicate-key", f"the key '{repeated}' stands twice in a mapping", mark, "keep one of the two")
     return parsed
+
+
+def _nesting(text: str) -> int:
+    """How deep its brackets are; Hydra's parser takes seconds for thousands."""
+    depths = accumulate([(letter in "{[(") - (letter in "}])") for letter in text])
+    return max(depths, default=0)
 
 
 def _repeated_key(text: str) -> str:
@@ -154,6 +166,8 @@ def _apply(values: dict[str, Any], places: dict[KeyPath, Place], override: Overr
     target = _target(values, places, override, mark)
     if override.is_delete():
         _delete(target, override, mark)
+        _forget(places, target, None)
+        places[target.path] = Place(mark, mark)  # what is missing now is missing because of this override
         return
     value = plain_copy(override.value(), target.path, mark)
     if not target.exists and (not _adds(override) or isinstance(target.holder, list)):

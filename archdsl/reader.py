@@ -15,7 +15,7 @@ import yaml
 from archdsl.errors import ArchError, Mark, Problem, describe, did_you_mean, fail, problem
 from archdsl.layout import LINE_END, Layout
 from archdsl.scalars import RefusedScalarError, read_plain
-from archdsl.slips import missing_space, other_text, strange_space, syntax_problem
+from archdsl.slips import missing_space, other_line, other_text, strange_space, syntax_problem
 from archdsl.source import (
     MAX_DEPTH,
     MAX_NODES,
@@ -47,8 +47,12 @@ def read_text(text: str, file: str) -> Source:
         values = reader.document(yaml.parse(text, Loader=_Loader))
     except yaml.MarkedYAMLError as error:
         raise ArchError([*reader.problems, syntax_problem(error, file, text, lines)]) from None
+    slip = other_text(text) if reader.problems or not isinstance(values, dict) else None
+    if slip:
+        mark = Mark(file, slip.line + 1, slip.column + 1)
+        raise fail("syntax", f"not valid YAML: {slip.message}", mark=mark, hint=slip.hint)
     if not isinstance(values, dict) and not reader.problems:
-        raise _not_a_mapping(values, reader.places, file, text, lines)
+        raise _not_a_mapping(values, reader.places, file, lines)
     if reader.problems:
         raise ArchError(reader.problems)
     header = _PACKAGE.match(text)
@@ -64,16 +68,12 @@ def _refuse(text: str, file: str, pattern: re.Pattern[str], code: str, message: 
         raise fail(code, message.format(code=ord(found[0][0])), mark=mark, hint="take it out")
 
 
-def _not_a_mapping(values: Any, places: dict[KeyPath, Place], file: str, text: str, lines: list[str]) -> ArchError:
+def _not_a_mapping(values: Any, places: dict[KeyPath, Place], file: str, lines: list[str]) -> ArchError:
     if values is None:
         raise fail("empty", "no settings found; expected at least `stages:` or `defaults:`", mark=Mark(file))
     mark = places[()].value
     first = mark.line - 1
-    slip = (
-        other_text(text)
-        or strange_space(lines[first], first)
-        or missing_space(lines, iter(range(first, min(len(lines), first + 2))))
-    )
+    slip = strange_space(lines[first], first) or missing_space(lines, iter([first])) or other_line(lines, iter([first]))
     message = f"the top level is {describe(values)}; expected a mapping"
     if slip:
         mark, message = Mark(file, slip.line + 1, slip.column + 1), f"{message} ({slip.message})"
@@ -154,7 +154,10 @@ class _Reader:
 
     def _key(self, event: yaml.Event, events: Iterator[yaml.Event], path: KeyPath) -> str:
         if not isinstance(event, yaml.ScalarEvent):
-            self._report("key", "a key must be text", event, path, "write a name: no list, mapping or alias")
+            hint = "write a name: no list, mapping or alias"
+            if self._layout.is_template(event):
+                hint = "write the value itself; templates are not expanded in a config"
+            self._report("key", "a key must be text", event, path, hint)
             self._value(event, events, (*path, "?"), None)
             return "?"
         self._check_layout(event, path)
@@ -213,9 +216,11 @@ class _Reader:
     def _count(self, event: yaml.Event, path: KeyPath, nodes: int = 1) -> None:
         self._nodes += nodes
         if self._nodes > MAX_NODES:
-            raise fail("limit", f"more than {MAX_NODES} values", mark=self._mark(event), path=dotted(path))
+            self._report("limit", f"more than {MAX_NODES} values", event, path)
+            raise ArchError(self.problems)
         if len(path) > MAX_DEPTH:
-            raise fail("depth", f"nested deeper than {MAX_DEPTH}", mark=self._mark(event), path=dotted(path[:8]))
+            self._report("depth", f"nested deeper than {MAX_DEPTH}", event, path[:8])
+            raise ArchError(self.problems)
 
     def _mark(self, event: yaml.Event) -> Mark:
         start = event.start_mark

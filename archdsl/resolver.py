@@ -22,6 +22,7 @@ from archdsl.registry import Block, get_block
 from archdsl.schema import (
     ConfigSchema,
     ConventionsSchema,
+    InputSchema,
     Layers,
     LayerSchema,
     NormSchema,
@@ -57,7 +58,7 @@ def resolve(config: Config) -> BackboneSpec:
 def check(config: Config) -> tuple[ConfigSchema, list[Problem]]:
     """The config against the schema: what is wrong, and what is right with the wrong entries left out."""
     values = config.values
-    problems: list[Problem] = []
+    problems = _input_problems(config)
     while True:
         try:
             return ConfigSchema.model_validate(values), problems
@@ -68,6 +69,15 @@ def check(config: Config) -> tuple[ConfigSchema, list[Problem]]:
             if remaining == values:
                 raise ArchError(problems) from None
             values = remaining
+
+
+def _input_problems(config: Config) -> list[Problem]:
+    """What is wrong with the config's own input where the caller asks for another."""
+    try:
+        InputSchema.model_validate(config.replaced_input)
+    except ValidationError as error:
+        return problems_of(error, config, InputSchema, ("input",))
+    return []
 
 
 def without(values: dict[str, Any], locations: Sequence[KeyPath]) -> dict[str, Any]:
@@ -135,8 +145,10 @@ class _Resolver:
             outputs=self._outputs(stages),
         )
 
-    def _report(self, code: str, message: str, path: KeyPath, hint: str = "") -> None:
-        mark = self.config.place(path).value
+    def _report(self, code: str, message: str, path: KeyPath, hint: str = "", at: KeyPath = ()) -> None:
+        """The problem is that of `path`; it points at `at` where that is given and written down."""
+        place = self.config.place(at or path)
+        mark = place.key if code == "key" else place.value
         self.problems.append(problem(code, message, mark=mark, path=dotted(path), hint=hint))
 
     def _in_order(self, entries: Mapping[str, Entry | None], path: KeyPath) -> list[tuple[str, Entry]]:
@@ -245,7 +257,7 @@ class _Resolver:
         if layer.block is None:
             meant = next((key for key in layer.model_extra or {} if "'block'" in did_you_mean(key, ["block"])), "")
             hint = f"did you mean 'block' by '{meant}'?" if meant else ""
-            self._report("missing-key", "a layer needs `block:`", path, hint)
+            self._report("missing-key", "a layer needs `block:`", path, hint, at=(*path, "block"))
             return None
         try:
             return get_block(layer.block)

@@ -16,7 +16,7 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _OPENING = (yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken)
 _CLOSING = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken)
 COLON = re.compile(r"(\s*(?:- )*[\w.-]+:)[^\s:/]")
-DASH = re.compile(r"(\s*-)[^\s-]")
+DASH = re.compile(r"(\s*)-[^\s-]")
 
 
 class _Scene(NamedTuple):
@@ -62,7 +62,11 @@ _OTHER_TEXTS = (
     (r"^(?:<{7}|>{7}|\|{7})(?: .*)?$|^={7}$", "merge conflict marker at line {line}", "keep one of the two versions"),
     (r"^(?:@@ -\d|diff --git |\+\+\+ |index [0-9a-f]{7})", "this is a diff, not a config", "apply it to the file"),
     (r"\A\s*<[!?a-zA-Z]", "this is HTML or XML, not YAML", "a config is lines of `key: value`"),
-    (r"^\[[\w.\"-]+\][ ]*$", "this is TOML or INI, not YAML", "write `stages:`, and its keys indented below"),
+    (
+        r"^\[[\w.\"-]+\][ ]*$(?=\s*^\w+ *=)",
+        "this is TOML or INI, not YAML",
+        "write `stages:`, and its keys indented below",
+    ),
     (r"^(?:from \S+ )?import \w|^class \w+[:(]|^def \w+\(", "this is Python, not YAML", "a config is `key: value`"),
     (r"^#include\b", "other files are not included in a config", "inherit with `defaults:`"),
 )
@@ -89,9 +93,14 @@ def _other_text(scene: _Scene) -> Slip | None:
 
 
 def _other_line(scene: _Scene) -> Slip | None:
-    for number in scene.near():
+    return other_line(scene.lines, scene.near())
+
+
+def other_line(lines: Sequence[str], numbers: Iterator[int]) -> Slip | None:
+    """What another language would write so, in one of the lines."""
+    for number in numbers:
         for pattern, message, hint in _OTHER_LINES:
-            if found := re.match(pattern, scene.lines[number]):
+            if found := re.match(pattern, lines[number]):
                 return Slip(number, found.end() - len(found[0].lstrip()), message, hint)
     return None
 
@@ -133,7 +142,7 @@ def missing_space(lines: Sequence[str], numbers: Iterator[int]) -> Slip | None:
         if found := COLON.match(lines[number]):
             return Slip(number, found.end(1), "there is no space after the colon", "put a space after the colon")
         if found := DASH.match(lines[number]):
-            return Slip(number, found.start(1), "a list item without a space", "put a space after the dash")
+            return Slip(number, found.end(1), "a list item without a space", "put a space after the dash")
     return None
 
 
@@ -204,6 +213,17 @@ def _colon(scene: _Scene) -> Slip | None:
     return Slip(scene.at[0], start, "this key is indented deeper than its neighbour above", "indent both the same")
 
 
+def _missing_key(scene: _Scene) -> Slip | None:
+    before = scene.line[: scene.at[1]].strip()[-1:]
+    if (
+        scene.letter == ":"
+        and before in ("", "{", ",")
+        and any(words in scene.problem for words in ("expected key", "expected ','", "node content"))
+    ):
+        return Slip(*scene.at, "a key must be text, got nothing before the colon", "write key: value")
+    return None
+
+
 def _indentation(scene: _Scene) -> Slip | None:
     """A line that fits no indentation above it."""
     if not scene.context.startswith("while parsing a block") or scene.line[: scene.at[1]].strip():
@@ -217,6 +237,7 @@ def _indentation(scene: _Scene) -> Slip | None:
 
 # The rest by PyYAML's words: a part of them, message, hint. `{letter}` and `{line}` stand at the error.
 _WORDS = (
+    ("unexpected ':'", "a colon without a space in brackets", "put a space after the colon"),
     ("cannot start any token", "'{letter}' cannot begin a value", "quote the value"),
     (
         "unknown escape",
@@ -240,10 +261,16 @@ _WORDS = (
 )
 
 
+_AT_BEGINNING = ("could not find expected ':'", "alphabetic or numeric", "tag", "directive")
+_ESCAPES = ("unknown escape", "hexdecimal", "Unicode character escape")
+
+
 def _by_words(scene: _Scene) -> Slip:
     for words, message, hint in _WORDS:
         if words in f"{scene.problem} {scene.context}":
-            place = scene.began if "expected ':'" in scene.problem or "directive" in words else scene.at
+            place = scene.began if words in _AT_BEGINNING else scene.at
+            if words in _ESCAPES:
+                place = (scene.at[0], max(0, scene.line.rfind("\\", 0, scene.at[1] + 1)))
             known = {"letter": scene.letter, "line": scene.line.strip()[:40]}
             return Slip(*place, message.format(**known), hint.format(**known))
     return Slip(*scene.at, scene.problem or scene.context or "it cannot be read")
@@ -255,6 +282,7 @@ _LOOKS: Sequence[Callable[[_Scene], Slip | None]] = (
     _strange_space,
     _other_line,
     _missing_space,
+    _missing_key,
     _quote,
     _bracket,
     _colon,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from archdsl.errors import ArchError, Mark, Problem, describe, fail, problem
 
 MAX_DEPTH = 64
-MAX_NODES = 50_000
+MAX_NODES = 20_000
 MAX_SCALAR = 10_000
 MAX_KEY = 200
 MAX_PROBLEMS = 200

@@ -11,10 +11,11 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from archdsl import meant
-from archdsl.characters import ascii_form
+from archdsl.characters import ascii_form, named
 from archdsl.errors import Problem, describe, did_you_mean, one_of, problem
 from archdsl.homes import belongs, fields, plain
 from archdsl.loader import Config
+from archdsl.schema import ConfigSchema
 from archdsl.source import MAX_PROBLEMS, KeyPath, dotted, nearest_place
 
 SYNONYMS = {
@@ -61,7 +62,7 @@ def _problem(
     path = (*prefix, *location)
     at_key = kind in ("extra_forbidden", "key")
     # What is missing is missing where the user wrote, not where stage_defaults stand.
-    place = nearest_place(config.places, path[:-1], config.file) if kind == "missing" else config.place(path)
+    place = nearest_place(config.places, path, config.file) if kind == "missing" else config.place(path)
     code, message, hint = _words(kind, details, str(location[-1]) if location else "", model, location, owner)
     return problem(code, message, mark=place.key if at_key else place.value, path=dotted(path), hint=hint)
 
@@ -110,7 +111,8 @@ def _unknown_key(key: str, known: Sequence[str], owner: str) -> tuple[str, str, 
     near = did_you_mean(key, [*known, *(_OF_EVERY_LAYER if owner else ())])
     text = ascii_form(key)
     if ":" in text or "：" in key:
-        near = f"put a space after the colon: {': '.join(text.split(':', 1))}"
+        name, _, value = text.partition(":")
+        near = f"put a space after the colon: {name}: {value.strip()} {named(key)}".strip()
     elif "." in key:
         near = meant.nested(key)
     elif re.fullmatch(r"p\d+", key) and "stages" in known:
@@ -140,4 +142,5 @@ def known_keys(model: type[BaseModel], location: Iterable[str | int]) -> list[st
             current = fields(current)[str(step)]
         else:
             current = get_args(current)[-1]  # dict[name, X] and list[X] hold X
-    return list(fields(plain(current)))
+    known = list(fields(plain(current)))
+    return [*known, "defaults"] if current is ConfigSchema else known
