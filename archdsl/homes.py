@@ -16,9 +16,12 @@ _NAMES = {StageSchema: "a stage", LayerSchema: "a layer"}
 
 
 def belongs(key: str, in_layer: bool) -> str:
-    """A hint that says where `key` may stand; nothing for a key that may stand nowhere, or in other layers."""
+    """A hint that says where `key` may stand, or what blocks take it; nothing for a key that may stand nowhere."""
     places = _homes().get(key, ())
-    if not places or (in_layer and _NAMES[LayerSchema] in places):
+    if in_layer and _NAMES[LayerSchema] in places:
+        takers = [name for name, block in sorted(all_blocks().items()) if key in block.parameters]
+        return f"blocks that take '{key}': {', '.join(takers[:5])}" if takers else ""
+    if not places:
         return ""
     return f"'{key}' belongs {' or '.join([f'under {place}' if place else 'at the top level' for place in places])}"
 

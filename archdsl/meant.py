@@ -15,6 +15,8 @@ _POWERS = {"k": 10**3, "m": 10**6}
 # Texts where a number is expected: a pattern, and the fix made from the match.
 _NUMBERS: Sequence[tuple[str, Callable[[re.Match[str]], str]]] = (
     (r"([-+]?\d{1,3}(?:[, ]\d{3})+)", lambda found: f"write {re.sub('[, ]', '', found[1])}"),
+    (r"([-+]?[\d.]+) ?[,;]", lambda found: f"write {found[1]}, without the {found[0][-1]}"),
+    (r"\d+(?: +\d+)+", lambda found: "put commas between the numbers of a list"),
     (r"(\d+),(\d+)", lambda found: f"write {found[1]}.{found[2]}, with a point"),
     (r"([\d.]+) ?([kKmM])", lambda found: f"write {_product(found[1], _POWERS[found[2].lower()])}"),
     (r"([\d.]+) ?%", lambda found: f"write {_product(found[1], 0.01)}, the share"),
@@ -38,8 +40,7 @@ def number(received: Any, whole: bool) -> str:
         return ""
     text = ascii_form(received).strip()
     if text != received:
-        strange = named(received)
-        return f"write {text}" + (f" ({strange})" if strange else "")
+        return " ".join(filter(None, [f"write {text}" if text.isascii() else "", f"({named(received)})"]))
     try:
         if isinstance(read_plain(text), (int, float)):
             return f"write {text} without quotes"
@@ -88,6 +89,8 @@ def sequence(received: Any) -> str:
 
 def mapping(received: Any, holds: Sequence[str]) -> str:
     """For a mapping; `holds` are its keys where they are known, empty where they are names."""
+    if isinstance(received, list) and "shape" in holds:
+        return f"write {{shape: {received}}}".replace("None", "null")[:200]
     if isinstance(received, list):
         return "its entries have names: write `name: …` for each, without a dash"
     if received is None:

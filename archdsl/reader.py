@@ -46,8 +46,8 @@ def read_text(text: str, file: str) -> Source:
     try:
         values = reader.document(yaml.parse(text, Loader=_Loader))
     except yaml.MarkedYAMLError as error:
-        raise ArchError([*reader.problems, syntax_problem(error, file, text, lines)]) from None
-    slip = other_text(text) if reader.problems or not isinstance(values, dict) else None
+        raise ArchError([*reader.problems, syntax_problem(error, file, lines)]) from None
+    slip = other_text("\n".join(lines)) if reader.problems or not isinstance(values, dict) else None
     if slip:
         mark = Mark(file, slip.line + 1, slip.column + 1)
         raise fail("syntax", f"not valid YAML: {slip.message}", mark=mark, hint=slip.hint)
@@ -168,6 +168,8 @@ class _Reader:
             self._report("merge-key", "the merge key << is not allowed", event, path, hint)
         elif not isinstance(value, str):
             hint = f"write '{event.value}' in quotes if this is a name"
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                hint += "; in a number the decimal sign is a point, and a list stands in [brackets]"
             self._report("key", f"a key must be text, got {event.value or 'nothing'}", event, path, hint)
         elif (fault := key_fault(value)) is not None:
             self._report(fault.code, fault.message, event, path, fault.hint)

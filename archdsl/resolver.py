@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 import archdsl.blocks  # noqa: F401  (importing it registers the shipped blocks)
+from archdsl import meant
 from archdsl.conventions import Conventions
-from archdsl.errors import ArchError, Problem, did_you_mean, one_of, problem
+from archdsl.errors import ArchError, Problem, describe, did_you_mean, one_of, problem
 from archdsl.inheritance import copied
 from archdsl.ir import Op, TensorType
 from archdsl.loader import Config
@@ -250,7 +251,11 @@ class _Resolver:
     def _repeats(self, depth: Any, path: KeyPath) -> int | None:
         if depth is None or (type(depth) is int and 1 <= depth <= 1000):
             return depth
-        self._report("range", f"got {depth!r}; expected a whole number from 1 to 1000", (*path, "depth"))
+        if type(depth) is int:
+            self._report("range", f"got {describe(depth)}; expected a value from 1 to 1000", (*path, "depth"))
+        else:
+            fact = f"expected a whole number, got {describe(depth)}"
+            self._report("type", fact, (*path, "depth"), meant.number(depth, whole=True))
         return None
 
     def _block(self, layer: LayerSchema, path: KeyPath) -> Block | None:
@@ -286,6 +291,9 @@ class _Resolver:
         levels = {stage.name: stage.level for stage in stages}
         if self.checked.outputs is None:
             return tuple(stage.level for stage in stages if stage.number is not None)
+        for index, name in enumerate(self.checked.outputs):
+            if name in self.checked.outputs[:index]:
+                self._report("duplicate-output", f"'{name}' is named twice", ("outputs", index), "name it once")
         removed = {*self.config.values["stages"], *self.config.removed}  # null, deleted, or reported as broken
         for index, name in enumerate(self.checked.outputs):
             if name not in levels and name not in removed:

@@ -11,7 +11,8 @@ from archdsl.conventions import PaddingStyle
 from archdsl.ops import ActivationName
 from archdsl.registry import Depth, Dilation, Groups, Stride, Width
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+NAME = r"^[a-z][a-z0-9_]*$"
+Name = Annotated[str, StringConstraints(pattern=NAME, max_length=64)]
 Text = Annotated[str, StringConstraints(max_length=2_000)]
 Side = Annotated[int, Interval(ge=1, le=65_536)]
 Count = Annotated[int, Interval(ge=0)]
@@ -107,7 +108,7 @@ class PublishedSchema(Schema):
 class ConfigSchema(Schema):
     """A backbone as a config file describes it, after inheritance."""
 
-    archdsl: Literal[1] = 1
+    archdsl: Annotated[int, Interval(ge=1, le=1)] = 1
     name: Name | None = None
     description: Text = ""
     source: Text = ""
@@ -118,7 +119,7 @@ class ConfigSchema(Schema):
     stage_defaults: StageSchema = StageSchema()
     stages: dict[Name, StageSchema | None]
     tail: Layers = {}
-    outputs: list[Name] | None = None
+    outputs: Annotated[list[Name], Len(1, 64)] | None = None
     expect: ExpectSchema = ExpectSchema()
     published: PublishedSchema = PublishedSchema()
 

@@ -26,8 +26,12 @@ class _Scene(NamedTuple):
     context: str
     at: tuple[int, int]
     began: tuple[int, int]
-    text: str
     lines: Sequence[str]
+
+    @property
+    def text(self) -> str:
+        """The whole text, with one kind of line end."""
+        return "\n".join(self.lines)
 
     @property
     def line(self) -> str:
@@ -46,11 +50,11 @@ class _Scene(NamedTuple):
         yield from [line for line in dict.fromkeys((self.at[0], self.began[0], above)) if 0 <= line < len(self.lines)]
 
 
-def syntax_problem(error: yaml.MarkedYAMLError, file: str, text: str, lines: Sequence[str]) -> Problem:
+def syntax_problem(error: yaml.MarkedYAMLError, file: str, lines: Sequence[str]) -> Problem:
     """PyYAML's error as one sentence at the place of the slip, and what to do."""
     mark, context = error.problem_mark or error.context_mark, error.context_mark or error.problem_mark
     at, began = [(found.line, found.column) if found else (0, 0) for found in (mark, context)]
-    scene = _Scene(error.problem or "", error.context or "", at, began, text, lines)
+    scene = _Scene(error.problem or "", error.context or "", at, began, lines)
     slip = next(found for look in _LOOKS if (found := look(scene)))
     place = Mark(file, slip.line + 1, slip.column + 1)
     code = "tag" if "tag" in f"{scene.problem} {scene.context}" else "syntax"
@@ -174,6 +178,8 @@ def _bracket(scene: _Scene) -> Slip | None:
         return Slip(*scene.at, fact, "close a bracket with its own kind")
     if "flow" in scene.context and opened and scene.letter != ",":
         line, column = opened[-1]
+        if line == scene.at[0] and scene.letter not in ("", "#"):
+            return Slip(*scene.at, f"a comma is missing before '{scene.letter}'", "put a comma or a colon between")
         return Slip(line, column, f"the '{scene.lines[line][column]}' is never closed", "close this bracket")
     return None
 

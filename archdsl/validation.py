@@ -15,7 +15,7 @@ from archdsl.characters import ascii_form, named
 from archdsl.errors import Problem, describe, did_you_mean, one_of, problem
 from archdsl.homes import belongs, fields, plain
 from archdsl.loader import Config
-from archdsl.schema import ConfigSchema
+from archdsl.schema import NAME, ConfigSchema
 from archdsl.source import MAX_PROBLEMS, KeyPath, dotted, nearest_place
 
 SYNONYMS = {
@@ -40,6 +40,25 @@ _EXPECTED_TYPES = {
     "is_instance_of": "a list",
     "finite_number": "a finite number",
 }
+# What other systems call a key.
+KEY_SYNONYMS = {
+    **dict.fromkeys(("filters", "channels", "out_channels", "ch", "planes", "hidden_size"), "width"),
+    **dict.fromkeys(("kernel_size", "ksize", "k"), "kernel"),
+    **dict.fromkeys(("strides", "s"), "stride"),
+    **dict.fromkeys(("dilation_rate", "dilations"), "dilation"),
+    **dict.fromkeys(("repeats", "repeat", "num_blocks", "number", "n"), "depth"),
+    **dict.fromkeys(("type", "module", "layer", "op"), "block"),
+    **dict.fromkeys(("inputs", "input_layer", "source_layer"), "from"),
+    **dict.fromkeys(("act", "nonlinearity"), "activation"),
+    "eps": "epsilon",
+    **dict.fromkeys(("backbone", "layers", "model"), "stages"),
+    **dict.fromkeys(("out_indices", "output", "returns", "out_features"), "outputs"),
+    **dict.fromkeys(("_base_", "extends", "inherits", "inherit", "parent", "parents", "base", "include"), "defaults"),
+    **dict.fromkeys(("scales", "width_multiple", "depth_multiple", "multiplier"), "scale"),
+    **dict.fromkeys(("input_shape", "image_size", "img_size"), "shape"),
+}
+
+_NAME_RULE = "expected lower-case letters, digits and _, a letter first"
 _OF_EVERY_LAYER = ("block", "from", "after", "depth")
 _BOUNDS = {"greater_than": ">", "greater_than_equal": "≥", "less_than": "<", "less_than_equal": "≤"}
 _BOUND_KEYS = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", "less_than_equal": "le"}
@@ -80,8 +99,9 @@ def _words(
     if kind == "extra_forbidden":
         return _unknown_key(key, known_keys(model, location[:-1]), owner)
     if kind == "key":
-        fact = f"'{key}' is no valid name; expected lower-case letters, digits and _, a letter first"
-        return "key", fact, meant.name(key)
+        return "key", f"'{key}' is no valid name; {_NAME_RULE}", meant.name(key)
+    if kind == "string_pattern_mismatch" and context["pattern"] == NAME:
+        return "value", f"got {received}; {_NAME_RULE}", meant.name(details["input"])
     if kind == "literal_error":
         known = re.findall(r"'([^']*)'", context["expected"]) or [context["expected"]]
         word = str(details["input"])
@@ -94,13 +114,14 @@ def _words(
         return "range", f"got {received}; expected a value {_BOUNDS[kind]} {bound}", ""
     if kind in _EXPECTED_TYPES:
         holds = known_keys(model, location) if kind == "model_type" else []
-        hint = _type_hint(kind, details["input"], holds)
+        hint = belongs(key, in_layer=False) if key in holds else _type_hint(kind, details["input"], holds)
         return "type", f"expected {_EXPECTED_TYPES[kind]}, got {received}", hint
     if kind == "string_too_long":
         fact = f"a text of {len(details['input'])} characters; expected at most {context['max_length']}"
         return "length", fact, ""
     if kind in ("too_short", "too_long"):
-        return "length", f"got {received}; {details['msg'][0].lower()}{details['msg'][1:]}", ""
+        bound = f"least {context['min_length']}" if kind == "too_short" else f"most {context['max_length']}"
+        return "length", f"got {received}; expected at {bound}", ""
     return "value", f"got {received}; {details['msg'][0].lower()}{details['msg'][1:]}", ""
 
 
@@ -110,7 +131,11 @@ def _unknown_key(key: str, known: Sequence[str], owner: str) -> tuple[str, str, 
     fact = f"; {one_of(known)}" if known else ", which takes no arguments"
     near = did_you_mean(key, [*known, *(_OF_EVERY_LAYER if owner else ())])
     text = ascii_form(key)
-    if ":" in text or "：" in key:
+    if synonym := KEY_SYNONYMS.get(key.lower()):
+        return "unknown-key", f"unknown key '{key}'{where}{fact}", _called(key, synonym, known, in_layer=bool(owner))
+    if text.endswith(":"):
+        near = "take one colon out"
+    elif ":" in text or "：" in key:
         name, _, value = text.partition(":")
         near = f"put a space after the colon: {name}: {value.strip()} {named(key)}".strip()
     elif "." in key:
@@ -120,6 +145,12 @@ def _unknown_key(key: str, known: Sequence[str], owner: str) -> tuple[str, str, 
     elif key[:1] in "-+" and key[1:] in known:
         near = f"did you mean '{key[1:]}'? (this looks like a diff)"
     return "unknown-key", f"unknown key '{key}'{where}{fact}", belongs(key, in_layer=bool(owner)) or near
+
+
+def _called(key: str, name: str, known: Sequence[str], in_layer: bool) -> str:
+    """The fix for a key that others call so."""
+    here = name in known or (in_layer and name in _OF_EVERY_LAYER)
+    return f"did you mean '{name}'?" if here else f"'{key}' is called {name}; {belongs(name, in_layer)}".rstrip("; ")
 
 
 def _type_hint(kind: str, received: Any, holds: Sequence[str]) -> str:

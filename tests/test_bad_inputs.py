@@ -100,6 +100,28 @@ def test_the_command_line_reports_it_and_exits_with_2(
     assert (f"error[{case.code}]" if case.code else "rror") in printed.err
 
 
+COMMANDS = {
+    "validate": ["validate", "net.yaml"],
+    "resolve": ["resolve", "net.yaml"],
+    "diff": ["diff", "net.yaml", "resnet18_v2"],
+    "diff the other way": ["diff", "resnet18_v2", "net.yaml"],
+    "build": ["build", "net.yaml", "-o", "net.keras"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("text", ["stages: [", "stages: {p1: {widht: 8}}\n", "a: !!python/name:os.system\n", "", "\0"])
+def test_every_command_reports_the_same(
+    command: str, text: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "net.yaml").write_text(text)
+    with pytest.raises(SystemExit) as caught:
+        main(COMMANDS[command])
+    assert caught.value.code == 2
+    assert str(of("net.yaml")[0]).splitlines()[0] in capsys.readouterr().err
+    assert [path.name for path in folder.iterdir()] == ["net.yaml"]
+
+
 def test_the_whole_table_costs_little_and_imports_no_framework() -> None:
     run = subprocess.run(
         [sys.executable, "-m", "bad_inputs"], env=ENVIRONMENT, capture_output=True, text=True, check=True

@@ -3,7 +3,7 @@
 from bad_inputs.case import Case
 from bad_inputs.composition import OPTIONS, OVERRIDES, PARENTS, PATHS, REFERENCES
 from bad_inputs.files import FILES, TAGS, TEXTS
-from bad_inputs.keys import GRAPH, KEYS, REAL, WHOLE, WORDS
+from bad_inputs.keys import GRAPH, HABITS, KEYS, REAL, WHOLE, WORDS
 
 CASES: list[Case] = [
     *FILES,
@@ -14,6 +14,7 @@ CASES: list[Case] = [
     *WHOLE,
     *REAL,
     *WORDS,
+    *HABITS,
     *GRAPH,
     *PARENTS,
     *OVERRIDES,

@@ -78,6 +78,7 @@ _BYTES = [
 
 FILES = [Case(number, data, code, message, hint, label=label) for number, label, data, code, message, hint in _BYTES]
 FILES += [
+    Case(23, b"\xef\xbb\xbfname: 5\n", "type", "got the number 5", label="a byte order mark", at=("net.yaml", 1, 7)),
     Case(10, b"stages:\n  p3: {width: \xff}\n", "encoding", "byte 22 is 0xff", "", label="a byte that is not UTF-8"),
     Case(
         10, "description: née\n".encode("latin-1"), "encoding", "0xe9", "in Latin-1 this byte is 'é'", label="Latin-1"
@@ -118,6 +119,10 @@ TEXTS = texts(
         ),
         (17, "a: 1\n§=======\nb: 3\n", "syntax", "merge conflict marker at line 2", ""),
         (17, "a: 1\n§>>>>>>> x\nb: 2\n", "syntax", "merge conflict marker at line 2", ""),
+        (17, "a: 1\r\nb: 2\r\n§<<<<<<< HEAD\r\nc: 2\r\n=======\r\n", "syntax", "merge conflict marker at line 3", ""),
+        (17, "a: 1\r§=======\rb: 3\r", "syntax", "merge conflict marker at line 2", ""),
+        (23, f"{NET}\r\nname: §5\r\n", "type", "expected text, got the number 5", ""),
+        (23, "name: a\rsource: §5\r", "type", "expected text, got the number 5", ""),
         (17, "§>>>>>>> theirs\n", "syntax", "merge conflict marker at line 1", ""),
         (17, "a: 1\n§||||||| base\nb: 2\n", "syntax", "merge conflict marker at line 2", ""),
         (19, "§def f(): pass\n", "unknown-key", "unknown key 'def f()'; expected one of: archdsl, name", ""),
