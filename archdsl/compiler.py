@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from archdsl.budget import Budget
-from archdsl.conventions import Conventions
 from archdsl.costs import allow_more, check_costs
 from archdsl.errors import ArchError, Mark, Note, Problem, by_place, did_you_mean, fail, one_of, problem
 from archdsl.ir import Graph, Layout, Meter, Node, Origin, ShapeError, TooManyOperations
@@ -31,7 +30,7 @@ def compile_graph(config: Config, budget: Budget = DEFAULT) -> Graph:
 
 def compile_spec(spec: BackboneSpec, budget: Budget = DEFAULT) -> Graph:
     """The graph of a scaled spec. Raises ArchError for shapes that do not fit and names that do not exist."""
-    compiler = _Compiler(spec.style, spec.config, budget)
+    compiler = _Compiler(spec, budget)
     x = compiler.begin(spec)
     x = compiler.stage(spec.stem, x)
     ends: dict[str, Node] = {}
@@ -49,12 +48,15 @@ def compile_spec(spec: BackboneSpec, budget: Budget = DEFAULT) -> Graph:
 class _Compiler:
     """What is known on the way through the layers: the nodes so far, and the names that `from:` can use.
 
-    A layer that is wrong is replaced by a guess of what it should have given, so that one run reports them all.
+    `names` are all there will be. A layer that is wrong is replaced by a guess of what it should have given, so that
+    one run reports them all.
     """
 
-    def __init__(self, style: Conventions, config: Config, budget: Budget):
-        self.style = style
-        self.config = config
+    def __init__(self, spec: BackboneSpec, budget: Budget):
+        self.style = spec.style
+        self.config = spec.config
+        stages = (spec.stem, *spec.stages, spec.tail)
+        self.names = {name for stage in stages for name in (stage.name, *[layer.name for layer in stage.layers])}
         self.meter = Meter(budget.layers, count=1)  # the input
         self.layout = Layout()
         self.results: dict[str, Node] = {}
@@ -74,9 +76,16 @@ class _Compiler:
     def stage(self, stage: StageSpec, x: Node) -> Node:
         """(H, W, C) -> the result of the stage's last layer, also known under the stage's name."""
         for layer in stage.layers:
+            self._require_free(layer.name, layer.path)
             x = self.results[layer.name] = self._layer(layer, stage, x)
+        self._require_free(stage.name, stage.path)
         self.results[stage.name] = x
         return x
+
+    def _require_free(self, name: str, path: KeyPath) -> None:
+        if name in self.results:
+            fact = f"something before it is called '{name}' too, and `from:` could not tell them apart"
+            self._report("duplicate-layer", fact, path, "give one of them another name")
 
     def _layer(self, layer: LayerSpec, stage: StageSpec, x: Node) -> Node:
         sources = [self._source(name, layer, stage) for name in layer.sources] or [x]
@@ -96,6 +105,10 @@ class _Compiler:
         if found is None:
             message = f"there is no layer '{name}' before this one; {one_of(self.results)}"
             hint = did_you_mean(name, self.results)
+            if later := next((full for full in (f"{stage.name}_{name}", name) if full in self.names), ""):
+                steps = [layer.name, later, layer.name] if later != layer.name else [later, later]
+                message = f"'{name}' does not come before this layer; cycle: {' -> '.join(steps)}"
+                hint = "a layer can read only what comes before it"
             self._report("unknown-layer", message, (*layer.path, "from"), hint)
         return found
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from typing import Any, NamedTuple
 
+from archdsl.characters import ascii_form, named
 from archdsl.printable import printable
+
+_COMPARED = 500  # comparing takes about 10 µs a word
+_NAMED = 3
 
 
 class Mark(NamedTuple):
@@ -124,13 +129,41 @@ def by_place(problems: Iterable[Problem]) -> list[Problem]:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint with the nearest known word, or nothing. Its letters and digits count: yolov8s is yolo_v8_s_backbone."""
+    """A hint with the nearest known words, or nothing; characters that only look like ASCII are named."""
+    plain = ascii_form(word)
+    near = " or ".join([f"'{name}'" for name in _nearest(plain, list(known)[:_COMPARED])])
+    meant = f"did you mean {near}?" if near else ""
+    return " ".join(filter(None, [meant, f"({named(word)})" if plain != word else ""]))
+
+
+def _nearest(word: str, known: Sequence[str]) -> list[str]:
+    """What `word` is but for case and punctuation (yolov8s: yolo_v8_s_backbone), or one slip away; else the nearest."""
+    if word.casefold() in known:
+        return [word.casefold()]
     by_letters: dict[str, str] = {}
     for name in known:
         by_letters[_letters(name)] = name
         by_letters.setdefault(_letters(name).removesuffix("backbone"), name)  # most presets end so, and nobody types it
-    near = difflib.get_close_matches(_letters(word), by_letters, n=1, cutoff=0.6)
-    return f"did you mean '{by_letters[near[0]]}'?" if near else ""
+    same = [by_letters[_letters(word)]] if _letters(word) in by_letters else []
+    slips = [name for name in known if _is_one_slip(word.casefold(), name) and name not in same]
+    slips.sort(key=len, reverse=True)  # a letter is left out more often than mistaken
+    others = difflib.get_close_matches(_letters(word), by_letters, n=1, cutoff=0.6) if not same and not slips else []
+    return [*same, *slips][:_NAMED] or [by_letters[letters] for letters in others]
+
+
+def _is_one_slip(one: str, other: str) -> bool:
+    """Whether a letter was left out, added, mistaken, or two neighbours swapped."""
+    if abs(len(one) - len(other)) > 1:
+        return False
+    start = _shared(one, other)
+    end = _shared(one[start:][::-1], other[start:][::-1])
+    one, other = one[start : len(one) - end], other[start : len(other) - end]
+    return max(len(one), len(other)) < 2 or (len(one) == 2 and one == other[::-1])
+
+
+def _shared(one: str, other: str) -> int:
+    """Number of letters that both begin with."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def _letters(word: str) -> str:
@@ -151,7 +184,7 @@ def describe(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
-        return f"the number {value}" if len(repr(value)) <= 40 else f"a number of {len(repr(value))} digits"
+        return _number(value)
     if isinstance(value, str):
         return f"text '{value}'" if len(value) <= 60 else f"text '{value[:57]}…'"
     if isinstance(value, dict):
@@ -159,3 +192,9 @@ def describe(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return f"a list of {len(value)}"
     return f"a Python {type(value).__name__}"
+
+
+def _number(value: float) -> str:
+    if isinstance(value, int) and abs(value) >= 10**40:  # Python refuses to print the largest
+        return f"a number of about {round(value.bit_length() * 0.30103)} digits"
+    return f"the number {value}"

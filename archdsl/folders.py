@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from collections.abc import Callable
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
-from archdsl.errors import Mark, did_you_mean, fail
-from archdsl.source import Source, read_text
+from archdsl.binary import HEAD, binary_kind, wide_encoding
+from archdsl.errors import ArchError, Mark, did_you_mean, fail
+from archdsl.layout import LINE_END
+from archdsl.reader import read_text
+from archdsl.source import Source
 
 MAX_BYTES = 1 << 20
+_NAMED = 5
+_LOOKED_AT = 1_000
+_NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
 
 @lru_cache(maxsize=1)
@@ -31,39 +47,71 @@ def find_config(reference: str | os.PathLike[str]) -> Path:
 
     Raises ArchError with the nearest preset or file when there is none.
     """
-    text = os.fspath(reference)
+    text = os.fsdecode(reference)
     looks_like_path = text.endswith((".yaml", ".yml")) or os.sep in text or text.startswith(".")
     shipped = config_root() / f"{text}.yaml"
     if not looks_like_path and text in preset_names():
         return shipped
     path = Path(text)
-    if leads_somewhere(path):
+    if text and leads_somewhere(path):
         return path
     if not path.is_absolute() and ".." not in path.parts and leads_somewhere(shipped):  # a family, `family/yolo_v8`
         return shipped
-    if looks_like_path:
-        hint = did_you_mean(path.name, _neighbours(path)) or did_you_mean(path.stem, preset_names())
-        raise fail("missing-file", "there is no such file", mark=Mark(text), hint=hint)
-    hint = did_you_mean(text, preset_names()) or "`archdsl list` prints the presets; a file ends in .yaml"
-    raise fail("unknown-preset", f"no preset or file '{text}'", hint=hint)
+    raise _missing(text, path) if looks_like_path else _unknown(text)
+
+
+def _unknown(text: str) -> ArchError:
+    known = [*preset_names(), *_files(Path())]
+    hint = did_you_mean(text, known) or "`archdsl list` prints the presets; a file ends in .yaml"
+    return fail("unknown-preset", f"no preset or file '{text[:200]}'", hint=hint)
+
+
+def _missing(text: str, path: Path) -> ArchError:
+    """There is no such file; what there is, in its folder and among the shipped configs."""
+    mark = Mark(text[:200])
+    folder = path.parent
+    if not leads_somewhere(folder):
+        hint = did_you_mean(folder.name, _folders(folder.parent)) or did_you_mean(text, _shipped())
+        if text.startswith("~"):
+            hint = "write the whole path; ~ is expanded by the shell only where no quote is around it"
+        return fail("missing-file", f"there is no folder '{str(folder)[:200]}'", mark=mark, hint=hint)
+    hint = did_you_mean(path.name, _files(folder)) or did_you_mean(path.stem, [*preset_names(), *_shipped()])
+    if not hint and _files(folder):
+        hint = f"its folder holds {', '.join(_files(folder)[:_NAMED])}"
+    return fail("missing-file", "there is no such file", mark=mark, hint=hint)
 
 
 def leads_somewhere(path: Path) -> bool:
     """Whether there is anything at `path`, perhaps something that cannot be read."""
     try:
         path.stat()
-    except PermissionError:
-        return True
-    except (OSError, ValueError):  # not there, or no name that a file can have
+    except OSError as error:
+        return error.errno not in _NOWHERE
+    except ValueError:  # no name that a file can have
         return False
     return True
 
 
-def _neighbours(path: Path) -> list[str]:
+def _files(folder: Path) -> list[str]:
+    """Names of the config files in `folder`."""
+    return _names(folder, lambda entry: entry.name.endswith((".yaml", ".yml")))
+
+
+def _folders(folder: Path) -> list[str]:
+    return _names(folder, lambda entry: entry.is_dir())
+
+
+def _names(folder: Path, wanted: Callable[[os.DirEntry[str]], bool]) -> list[str]:
     try:
-        return [other.name for other in path.parent.glob("*.y*ml")]
+        with os.scandir(folder) as entries:
+            return sorted([entry.name for entry in islice(entries, _LOOKED_AT) if wanted(entry)])
     except (OSError, ValueError):
         return []
+
+
+def _shipped() -> list[str]:
+    """The shipped families, as a config names them: family/yolo_v8."""
+    return [str(path.relative_to(config_root()).with_suffix("")) for path in config_root().glob("*/*.yaml")]
 
 
 def read_file(path: Path) -> Source:
@@ -71,10 +119,11 @@ def read_file(path: Path) -> Source:
     name = os.fspath(path)
     try:
         state = path.stat()
-        if not stat.S_ISREG(state.st_mode):
-            raise fail("not-a-file", "not a regular file; expected a YAML file", mark=Mark(name))
-        if state.st_size > MAX_BYTES:
-            raise fail("limit", f"{state.st_size} bytes; a config has at most {MAX_BYTES}", mark=Mark(name))
+        kind = next((kind for test, kind in _KINDS if test(state.st_mode)), "")
+        if kind:
+            hint = f"it holds {', '.join(_files(path)[:_NAMED])}" if _files(path) else ""
+            message = f"{kind}, not a regular file; expected a YAML file"
+            raise fail("not-a-file", message, mark=Mark(name), hint=hint)
         return _read_file(path, name, state.st_mtime_ns, state.st_size)
     except OSError as error:
         raise fail("unreadable", f"cannot be read: {error.strerror}", mark=Mark(name)) from None
@@ -83,10 +132,31 @@ def read_file(path: Path) -> Source:
 @lru_cache(maxsize=256)
 def _read_file(path: Path, name: str, changed_ns: int, size: int) -> Source:
     """Parsed once for each state of the file; parents are shared by many presets."""
-    data = path.read_bytes()
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+        kind = binary_kind(head)
+        if kind:
+            raise fail("encoding", f"binary file ({kind}); expected YAML text", mark=Mark(name))
+        data = head + (file.read(MAX_BYTES) if size <= MAX_BYTES else b"")
+    if max(size, len(data)) > MAX_BYTES:  # some files, as those in /proc, hold more than they say
+        hint = "a config is a few lines; was another file meant?"
+        message = f"{max(size, len(data))} bytes; a config has at most {MAX_BYTES}"
+        raise fail("limit", message, mark=Mark(name), hint=hint)
+    return read_text(_decoded(data, name), name)
+
+
+def _decoded(data: bytes, name: str) -> str:
+    """Text in UTF-8. Raises ArchError that names another encoding, or the place of the byte that is not UTF-8."""
+    encoding = wide_encoding(data)
+    if encoding:
+        raise fail("encoding", f"{encoding} text; expected UTF-8", mark=Mark(name), hint="save the file as UTF-8")
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        message = f"not UTF-8 text (byte {error.start} is 0x{data[error.start]:02x}); expected a YAML file"
-        raise fail("encoding", message, mark=Mark(name)) from None
-    return read_text(text, name)
+        before = LINE_END.split(data[: error.start].decode("utf-8-sig", "replace"))
+        mark = Mark(name, len(before), len(before[-1]) + 1)
+        byte = data[error.start]
+        message = f"not UTF-8 text (byte {error.start} is 0x{byte:02x}); expected a YAML file"
+        letter = bytes([byte]).decode("cp1252", "ignore")
+        hint = f"save the file as UTF-8; in Latin-1 this byte is '{letter}'" if letter and b"\0" not in data else ""
+        raise fail("encoding", message, mark=mark, hint=hint) from None

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from archdsl.errors import ArchError, Mark, Note, did_you_mean, fail
+from archdsl.characters import ascii_form, named
+from archdsl.errors import ArchError, Mark, Note, Problem, describe, did_you_mean, fail
 from archdsl.folders import config_root, leads_somewhere, read_file
 from archdsl.references import refuse_extending
 from archdsl.source import KeyPath, Place, Source
@@ -106,9 +107,14 @@ def _entries(member: Member) -> list[str]:
     if "defaults" not in member.source.values:
         return [SELF]
     entries = member.source.values["defaults"]
-    if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
-        message = "expected a list of config names, such as [family/yolo_v8, _self_]"
-        raise member.fail("type", message, hint="write family/yolo_v8 for {family: yolo_v8}")
+    if not isinstance(entries, list):
+        message = f"expected a list of config names, such as [family/yolo_v8, _self_], got {describe(entries)}"
+        hint = f"write defaults: [{entries}, {SELF}]" if isinstance(entries, str) else "write [family/yolo_v8, _self_]"
+        raise member.fail("type", message, hint=hint[:200])
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, str):
+            message = f"expected a config name, such as family/yolo_v8, got {describe(entry)}"
+            raise member.fail("type", message, index, _as_name(entry))
     if entries.count(SELF) != 1:
         # Without it Hydra puts the file before its parents, so that they would undo what it says.
         hint = f"write defaults: [{', '.join([e for e in entries if e != SELF] + [SELF])}]"
@@ -116,19 +122,62 @@ def _entries(member: Member) -> list[str]:
     return entries
 
 
+def _as_name(entry: Any) -> str:
+    """The fix for an entry of Hydra's other forms: {family: yolo_v8}, {optional family: yolo_v8}."""
+    if not isinstance(entry, dict) or len(entry) != 1:
+        return "write names in a list: [family/yolo_v8, _self_]"
+    (group, name), *_ = entry.items()
+    words = str(group).split()
+    if len(words) > 1:
+        return f"'{words[0]}' is not for parents: they are always there, and each is named once"
+    return f"write {group}/{name} for {{{group}: {name}}}" if isinstance(name, str) else "write family/yolo_v8"
+
+
 def _parent(member: Member, index: int, entry: str) -> Member:
     if not _REFERENCE.fullmatch(entry):
-        message = f"'{entry}' is not a config name; expected one such as family/yolo_v8, without suffix"
-        raise member.fail("parent", message, index, "parents are looked for beside the config and among the presets")
+        message = f"'{entry[:200]}' is not a config name; expected one such as family/yolo_v8, without suffix"
+        raise member.fail("parent", message, index, _fix(entry))
     name = entry.lstrip("/") if entry.startswith("/") or not member.group else f"{member.group}/{entry}"
     path = _find(member, index, name)
     if any(path.resolve() == Path(file).resolve() for file in member.chain):
-        raise member.fail("cycle", f"{name} inherits from itself", index)
+        chain = " -> ".join([Path(file).stem for file in member.chain] + [path.stem])
+        raise member.fail("cycle", f"{name} inherits from itself: cycle: {chain}", index, "take this parent out")
     if len(member.chain) >= MAX_PARENTS:
         raise member.fail("limit", f"inherits through more than {MAX_PARENTS} files", index)
-    source = read_file(path)
+    source = _read(path, member, index)
     named_at = member.source.place(("defaults", index)).value
     return Member(source, member.root, name.rpartition("/")[0], (*member.chain, source.file), named_at)
+
+
+def _read(path: Path, member: Member, index: int) -> Source:
+    """The parent at `path`. What is wrong with it says who inherits it, and points there if it has no place itself."""
+    try:
+        return read_file(path)
+    except ArchError as error:
+        trail = " <- ".join([*member.chain, str(path)])
+        entry = member.source.place(("defaults", index)).value
+        raise ArchError([_inherited(found, entry, trail) for found in error.problems]) from None
+
+
+def _inherited(found: Problem, entry: Mark, trail: str) -> Problem:
+    if found.line:
+        return found._replace(message=f"{found.message} ({trail})")
+    return found._replace(
+        file=entry.file, line=entry.line, column=entry.column, message=f"{found.file}: {found.message} ({trail})"
+    )
+
+
+def _fix(entry: str) -> str:
+    """What to write in place of a parent that is not a name."""
+    plain = ascii_form(entry).strip()
+    bare = plain.removesuffix(".yaml").removesuffix(".yml").removeprefix("./")
+    if bare != entry and _REFERENCE.fullmatch(bare) and not Path(plain).is_absolute():
+        return f"write {bare}" + (f" ({named(entry)})" if plain != entry and named(entry) else "")
+    if ".." in entry or Path(entry).is_absolute() or "~" in entry:
+        return "it leads out of the config's folder: put the parent beside the config, or take a preset"
+    if "@" in entry:
+        return f"parents have no package: write {entry.partition('@')[0]}"
+    return "parents are looked for beside the config and among the presets"
 
 
 def _check_package(member: Member) -> None:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 import archdsl.blocks  # noqa: F401  (importing it registers the shipped blocks)
+from archdsl import meant
 from archdsl.arguments import literal_arguments, name_of
 from archdsl.composite import MAX_NESTING, Composite, mistakes
 from archdsl.errors import ArchError, Note, Problem, describe, did_you_mean, one_of, problem
@@ -81,9 +82,13 @@ class LayerResolver:
         stated = {name: value for name, value in block.defaults.items() if value is not None}
         self._check_arguments(block, stated, path, given_later=block.defaults)
 
-    def _report(self, code: str, message: str, path: KeyPath, hint: str = "", notes: Sequence[Note] = ()) -> None:
-        place = self.config.place(path)
-        mark = place.key if path[:1] == ("blocks",) else place.value  # the value of a key often begins a line below
+    def _report(
+        self, code: str, message: str, path: KeyPath, hint: str = "", notes: Sequence[Note] = (), at: KeyPath = ()
+    ) -> None:
+        """The problem is that of `path`; it points at `at` where that is given and written down."""
+        place = self.config.place(at or path)
+        at_key = code == "key" or path[:1] == ("blocks",)  # where the value often begins a line below
+        mark = place.key if at_key else place.value
         self.problems.append(problem(code, message, mark=mark, path=dotted(path), hint=hint, notes=notes))
 
     def _in_order(self, entries: Mapping[str, Entry | None], path: KeyPath) -> list[tuple[str, Entry]]:
@@ -91,8 +96,11 @@ class LayerResolver:
         present = {name: entry for name, entry in entries.items() if entry is not None}
         order, misplaced = in_order({name: entry.after for name, entry in present.items()})
         for name in misplaced:
-            message = f"there is no '{present[name].after}' to come after; {one_of(order)}"
-            hint = did_you_mean(str(present[name].after), order)
+            after = str(present[name].after)
+            message, hint = f"there is no '{after}' to come after; {one_of(order)}", did_you_mean(after, order)
+            if after in misplaced:  # what it should follow is there, but follows this one
+                message, hint = f"'{name}' comes after '{after}', which comes after '{name}'", "take one `after:` out"
+                message = message if after != name else f"'{name}' comes after itself"
             self._report("unknown-entry", message, (*path, name, "after"), hint)
         return [(name, present[name]) for name in order]
 
@@ -104,7 +112,7 @@ class LayerResolver:
 
     def _layer(self, layer: LayerSchema, path: KeyPath, name: str, given: Mapping[str, int]) -> LayerSpec | None:
         """The layer, with what the stage gives (width, depth) where its block takes it and it says nothing itself."""
-        block = self._block(layer.block, path)
+        block = self._block(layer, path)
         if block is None:
             return None
         said = {key: value for key, value in (layer.model_extra or {}).items() if value is not None}
@@ -132,13 +140,19 @@ class LayerResolver:
             return depth
         if depth is None or (type(depth) is int and 1 <= depth <= MAX_DEPTH):
             return depth
-        message = f"got {describe(depth)}; expected a whole number from 1 to {MAX_DEPTH}"
-        self._report("range", message, (*path, "depth"))
+        if type(depth) is int:
+            self._report("range", f"got {describe(depth)}; expected a value from 1 to {MAX_DEPTH}", (*path, "depth"))
+        else:
+            fact = f"expected a whole number, got {describe(depth)}"
+            self._report("type", fact, (*path, "depth"), meant.number(depth, whole=True))
         return None
 
-    def _block(self, name: str | None, path: KeyPath) -> Block | None:
+    def _block(self, layer: LayerSchema, path: KeyPath) -> Block | None:
+        name = layer.block
         if name is None:
-            self._report("missing-key", "a layer needs `block:`", path)
+            slip = next((key for key in layer.model_extra or {} if "'block'" in did_you_mean(key, ["block"])), "")
+            hint = f"did you mean 'block' by '{slip}'?" if slip else ""
+            self._report("missing-key", "a layer needs `block:`", path, hint, at=(*path, "block"))
             return None
         defined = self.checked.blocks.get(name)
         if defined is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ _TO_BE_FILLED = "???"  # Hydra's mark for a value that a child must give
 class Config:
     """A composed config: parents merged in, overrides and references applied, `defaults` gone. `values` is plain data.
 
-    `removed` names the stages that overrides deleted.
+    `removed` names the stages that overrides deleted; `replaced_input` is what the config says of its input where
+    the caller says something else.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Config:
     values: dict[str, Any]
     places: Places
     removed: tuple[str, ...] = ()
+    replaced_input: Mapping[str, Any] = field(default_factory=dict)
 
     def place(self, path: KeyPath) -> Place:
         """Where `path` stands; what a stage takes from stage_defaults stands there."""
@@ -58,8 +60,8 @@ class Config:
 
     def with_size(self, height: int | None, image_width: int | None) -> Config:
         """The same config for images of another size, with as many channels as it says."""
-        before = self.values.get("input")
-        shape = before.get("shape") if isinstance(before, dict) else None
+        stated = self.values.get("input")
+        shape = stated.get("shape") if isinstance(stated, dict) else None
         channels = shape[2] if isinstance(shape, list) and len(shape) == 3 else 3
         return self.with_input(shape=(height, image_width, channels))
 
@@ -67,12 +69,13 @@ class Config:
         """The same config for another image shape (H, W, C), with or without the rescaling."""
         changes: dict[str, Any] = {} if shape is None else {"shape": list(shape)}
         changes |= {} if rescale is None else {"rescale": rescale}
-        before = self.values.get("input", {})
-        if not changes or not isinstance(before, dict):  # what is no mapping is reported as it stands
+        stated = self.values.get("input", {})
+        if not changes or not isinstance(stated, dict):  # what is no mapping will be reported
             return self
         paths = [("input", "shape"), *[("input", "shape", index) for index in range(3)]] if shape is not None else []
         places = {**self.places, **dict.fromkeys(paths, Place(ASKED_FOR, ASKED_FOR))}
-        return replace(self, values={**self.values, "input": {**before, **changes}}, places=places)
+        values = {**self.values, "input": {**stated, **changes}}
+        return replace(self, values=values, places=places, replaced_input=stated)
 
 
 def load(config: ConfigLike, overrides: Sequence[str] = ()) -> Config:

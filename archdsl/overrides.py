@@ -6,14 +6,18 @@ what is not, `++key=value` does either, `~key` deletes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from archdsl.characters import named
 from archdsl.errors import ArchError, Mark, Note, Problem, describe, did_you_mean, problem
 from archdsl.inheritance import merge_into
 from archdsl.references import has_reference
+from archdsl.scalars import MAX_DIGITS
 from archdsl.source import (
     MAX_DEPTH,
     MAX_SCALAR,
@@ -31,6 +35,17 @@ if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
 _MAX_REASON = 120
+_TOO_MANY_DIGITS = re.compile(r"\d{4301,}")
+_PIECES = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|\\.|[{}\[\](),:]|[^'"\\{}\[\](),:]+|.""")
+_HINT = "write key=value, and quotes around a value that is more than a word: key='a: b'"
+# What was written in place of an override, by a pattern.
+_HINTS = (
+    (r"[^=]*\[-?\d+\]", "take an item of a list by its number, counted from 0: outputs.0=…"),
+    (r"[^=]*\.-\d", "take an item of a list by its number, counted from 0: outputs.0=…"),
+    (r"[^=]*\s=|[^=]*=\s", "write key=value, without spaces around ="),
+    (r"[\w.]+:", "write key=value, with = in place of the colon"),
+    (r"[^=]*=[^=]*=", "write quotes around a value that holds =: key='a=b'"),
+)
 
 
 @dataclass(frozen=True)
@@ -86,11 +101,17 @@ def _parse(text: str, mark: Mark) -> Override:
     strange = UNPRINTABLE.search(text)
     if strange:
         raise _error("encoding", f"the character U+{ord(strange[0]):04X} is not allowed", mark, "write plain text")
+    if _nesting(text) > MAX_DEPTH:
+        raise _error("depth", f"brackets nested deeper than {MAX_DEPTH}", mark, "write a file with `defaults:`")
+    if digits := _TOO_MANY_DIGITS.search(text):  # Python refuses to read them
+        raise _error("range", f"a number of {len(digits[0])} digits; expected at most {MAX_DIGITS}", mark)
     try:
         parsed = _hydra_parse(text)
     except Exception as error:  # Hydra raises several types, some of them private to its parser
         reason = str(error).strip().partition("\n")[0].partition(" expecting ")[0] or "it ends too early"
-        hint = "write key=value, and quotes around a value that is more than a word: key='a: b'"
+        hint = next((hint for pattern, hint in _HINTS if re.match(pattern, text)), _HINT)
+        if not text.isascii():
+            hint = f"{named(text)}; write other characters than ASCII in quotes, and in no key"
         raise _error("override", f"{_quoted(text)} is not an override: {reason[:_MAX_REASON]}", mark, hint) from None
     if not parsed.key_or_group and parsed.package is None:
         raise _error("override", f"{_quoted(text)} names no key", mark, "write key=value")
@@ -100,7 +121,38 @@ def _parse(text: str, mark: Mark) -> Override:
     if parsed.package is not None or "/" in parsed.key_or_group:
         hint = "to change parents, write a file with `defaults:`"
         raise _error("override", f"{_quoted(text)} names a config group; overrides change values", mark, hint)
+    if repeated := _repeated_key(text):
+        raise _error("duplicate-key", f"the key '{repeated}' stands twice in a mapping", mark, "keep one of the two")
     return parsed
+
+
+def _nesting(text: str) -> int:
+    """How deep its brackets are; Hydra's parser takes seconds for thousands."""
+    depths = accumulate([(letter in "{[(") - (letter in "}])") for letter in text])
+    return max(depths, default=0)
+
+
+def _repeated_key(text: str) -> str:
+    """The first key that a mapping in the text says twice; Hydra's parser keeps the last."""
+    keys: list[set[str]] = []
+    word, is_key = "", False
+    for piece in re.findall(_PIECES, text):
+        if piece in ("{", "[", "("):
+            keys.append(set())
+            word, is_key = "", piece == "{"
+        elif piece in ("}", "]", ")"):
+            keys.pop()
+            is_key = False
+        elif piece == ",":
+            word, is_key = "", True
+        elif piece == ":" and is_key and keys:
+            if word.strip() in keys[-1]:
+                return word.strip()
+            keys[-1].add(word.strip())
+            is_key = False
+        else:
+            word += piece
+    return ""
 
 
 def _quoted(text: str) -> str:
@@ -110,15 +162,28 @@ def _quoted(text: str) -> str:
 @lru_cache(maxsize=1024)
 def _hydra_parse(text: str) -> Override:
     # Imported here: it takes 80 ms, and most commands have no override.
-    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.core.override_parser.overrides_parser import OverridesParser, create_functions
 
-    return OverridesParser.create().parse_override(text)
+    functions = create_functions()
+    functions.functions["int"] = partial(_whole, functions.functions["int"])
+    del functions.definitions["shuffle"]  # what is built does not depend on chance
+    return OverridesParser(functions).parse_override(text)
+
+
+def _whole(cast: Callable[..., Any], *values: Any, **named: Any) -> Any:
+    """Hydra's `int(3.7)` is 3; here a number loses nothing."""
+    number = cast(*values, **named)
+    if isinstance(number, (int, list, dict)) and number != values[0] and not isinstance(values[0], str):
+        raise ValueError(f"{values[0]} is no whole number")
+    return number
 
 
 def _apply(values: dict[str, Any], places: dict[KeyPath, Place], override: Override, mark: Mark) -> None:
     target = _target(values, places, override, mark)
     if override.is_delete():
         _delete(target, override, mark)
+        _forget(places, target, None)
+        places[target.path] = Place(mark, mark)  # what is missing now is missing because of this override
         return
     place = Place(mark, mark._replace(column=(override.input_line or "").find("=") + 2))
     value = plain_copy(override.value(), target.path, place.value)

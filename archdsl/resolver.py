@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,12 +18,22 @@ from archdsl.ir import Op, TensorType
 from archdsl.layers import LayerResolver
 from archdsl.loader import Config
 from archdsl.ops import Activation, BatchNorm, GroupNorm
-from archdsl.schema import ConfigSchema, ConventionsSchema, Layers, NormSchema, ScaleSchema, StageSchema, filled
+from archdsl.schema import (
+    ConfigSchema,
+    ConventionsSchema,
+    InputSchema,
+    Layers,
+    NormSchema,
+    ScaleSchema,
+    StageSchema,
+    filled,
+)
 from archdsl.source import KeyPath
 from archdsl.spec import BackboneSpec, LayerSpec, Scale, StageSpec
 from archdsl.validation import problems_of
 
-RESERVED = {"input", "stem", "tail"}  # `from:` means something else by them
+# `from:` means something else by the first; the others are not read as names by every YAML reader.
+RESERVED = {"input", "stem", "tail", "yes", "no", "on", "off", "y", "n"}
 _LEADING_ZERO = re.compile(r"p0[0-9]+")
 
 
@@ -59,7 +70,7 @@ def _raise_all(problems: Sequence[Problem], following: Sequence[Problem]) -> Non
 def check(config: Config) -> tuple[ConfigSchema, list[Problem]]:
     """The config against the schema: what is wrong, and what is right with the wrong entries left out."""
     values = config.values
-    problems: list[Problem] = []
+    problems = _input_problems(config)
     while True:
         try:
             return ConfigSchema.model_validate(values), problems
@@ -70,6 +81,15 @@ def check(config: Config) -> tuple[ConfigSchema, list[Problem]]:
             if remaining == values:
                 raise ArchError(problems) from None
             values = remaining
+
+
+def _input_problems(config: Config) -> list[Problem]:
+    """What is wrong with the config's own input where the caller asks for another."""
+    try:
+        InputSchema.model_validate(config.replaced_input)
+    except ValidationError as error:
+        return problems_of(error, config, InputSchema, ("input",))
+    return []
 
 
 def without(values: dict[str, Any], locations: Sequence[KeyPath]) -> dict[str, Any]:
@@ -140,7 +160,7 @@ class _Resolver(LayerResolver):
 
     def _stage(self, name: str, stage: StageSchema) -> StageSpec:
         path: KeyPath = ("stages", name)
-        if name in RESERVED or _LEADING_ZERO.fullmatch(name):
+        if name in RESERVED or keyword.iskeyword(name) or _LEADING_ZERO.fullmatch(name):
             self._report("key", f"a stage cannot be called '{name}'; expected a name of its own, such as p3", path)
         full = filled(stage, self.checked.stage_defaults)
         width = {} if full.width is None else {"width": full.width}
@@ -202,7 +222,7 @@ class _Resolver(LayerResolver):
         removed = {*self.config.values["stages"], *self.config.removed}  # null, deleted, or reported as broken
         for index, name in enumerate(self.checked.outputs):
             if name in self.checked.outputs[:index]:
-                self._report("duplicate-output", f"stage '{name}' is an output already", ("outputs", index))
+                self._report("duplicate-output", f"'{name}' is named twice", ("outputs", index), "name it once")
             elif name not in levels and name not in removed:
                 message = f"there is no stage '{name}'; {one_of(levels)}"
                 self._report("unknown-output", message, ("outputs", index), did_you_mean(name, levels))

@@ -11,7 +11,8 @@ from archdsl.conventions import PaddingStyle
 from archdsl.ops import ActivationName
 from archdsl.registry import Depth, Dilation, Groups, Stride, Width
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+NAME = r"^[a-z][a-z0-9_]*$"
+Name = Annotated[str, StringConstraints(pattern=NAME, max_length=64)]
 Text = Annotated[str, StringConstraints(max_length=2_000)]
 Side = Annotated[int, Interval(ge=1, le=65_536)]
 Count = Annotated[int, Interval(ge=0)]
@@ -160,7 +161,7 @@ class PublishedSchema(Schema):
 class ConfigSchema(Schema):
     """A backbone as a config file describes it, after inheritance."""
 
-    archdsl: Literal[1] = 1
+    archdsl: Annotated[int, Interval(ge=1, le=1)] = 1
     """Version of the language."""
     name: Name | None = None
     """Name of the model; by default that of the file."""

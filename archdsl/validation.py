@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Mapping
-from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from archdsl import meant
+from archdsl.characters import ascii_form, named
 from archdsl.errors import Problem, describe, did_you_mean, one_of, problem
+from archdsl.homes import belongs, fields, plain
 from archdsl.loader import Config
-from archdsl.source import KeyPath, dotted, nearest_place
+from archdsl.schema import NAME, ConfigSchema
+from archdsl.source import MAX_PROBLEMS, KeyPath, dotted, nearest_place
 
 SYNONYMS = {
     "swish": "silu",
@@ -37,6 +42,26 @@ _EXPECTED_TYPES = {
     "is_instance_of": "a list",
     "finite_number": "a finite number",
 }
+# What other systems call a key.
+KEY_SYNONYMS = {
+    **dict.fromkeys(("filters", "channels", "out_channels", "ch", "planes", "hidden_size"), "width"),
+    **dict.fromkeys(("kernel_size", "ksize", "k"), "kernel"),
+    **dict.fromkeys(("strides", "s"), "stride"),
+    **dict.fromkeys(("dilation_rate", "dilations"), "dilation"),
+    **dict.fromkeys(("repeats", "repeat", "num_blocks", "number", "n"), "depth"),
+    **dict.fromkeys(("type", "module", "layer", "op"), "block"),
+    **dict.fromkeys(("inputs", "input_layer", "source_layer"), "from"),
+    **dict.fromkeys(("act", "nonlinearity"), "activation"),
+    "eps": "epsilon",
+    **dict.fromkeys(("backbone", "layers", "model"), "stages"),
+    **dict.fromkeys(("out_indices", "output", "returns", "out_features"), "outputs"),
+    **dict.fromkeys(("_base_", "extends", "inherits", "inherit", "parent", "parents", "base", "include"), "defaults"),
+    **dict.fromkeys(("scales", "width_multiple", "depth_multiple", "multiplier"), "scale"),
+    **dict.fromkeys(("input_shape", "image_size", "img_size"), "shape"),
+}
+
+_NAME_RULE = "expected lower-case letters, digits and _, a letter first"
+_OF_EVERY_LAYER = ("block", "from", "after", "depth")
 _BOUNDS = {"greater_than": ">", "greater_than_equal": "≥", "less_than": "<", "less_than_equal": "≤"}
 _BOUND_KEYS = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", "less_than_equal": "le"}
 
@@ -45,7 +70,8 @@ def problems_of(
     error: ValidationError, config: Config, model: type[BaseModel], prefix: KeyPath = (), owner: str = ""
 ) -> list[Problem]:
     """One Problem for each finding. `prefix` is where `model` stands in the config, `owner` what the keys belong to."""
-    return [_problem(details, config, model, prefix, owner) for details in error.errors(include_url=False)]
+    found = islice(error.errors(include_url=False), MAX_PROBLEMS)
+    return [_problem(details, config, model, prefix, owner) for details in found]
 
 
 def _problem(
@@ -57,7 +83,7 @@ def _problem(
     path = (*prefix, *location)
     at_key = kind in ("extra_forbidden", "key")
     # What is missing is missing where the user wrote, not where stage_defaults stand.
-    place = nearest_place(config.places, path[:-1], config.file) if kind == "missing" else config.place(path)
+    place = nearest_place(config.places, path, config.file) if kind == "missing" else config.place(path)
     code, message, hint = _words(kind, details, str(location[-1]) if location else "", model, location, owner)
     return problem(code, message, mark=place.key if at_key else place.value, path=dotted(path), hint=hint)
 
@@ -73,54 +99,83 @@ def _words(
         hint = "give the layer or its stage a width" if key == "width" else ""
         return "missing-key", f"{owner or 'the config'} needs '{key}'", hint
     if kind == "extra_forbidden":
-        known = known_keys(model, location[:-1])
-        where = f" of {owner}" if owner else ""
-        if not known:
-            return "unknown-key", f"unknown key '{key}'{where}, which takes no arguments", ""
-        hint = ELSEWHERE.get(key) or did_you_mean(key, known)
-        return "unknown-key", f"unknown key '{key}'{where}; {one_of(known)}", hint
+        return _unknown_key(key, known_keys(model, location[:-1]), owner)
     if kind == "key":
-        return "key", f"'{key}' is no valid name; expected lower-case letters, digits and _, a letter first", ""
+        return "key", f"'{key}' is no valid name; {_NAME_RULE}", meant.name(key)
+    if kind == "string_pattern_mismatch" and context["pattern"] == NAME:
+        return "value", f"got {received}; {_NAME_RULE}", meant.name(details["input"])
     if kind == "literal_error":
         known = re.findall(r"'([^']*)'", context["expected"]) or [context["expected"]]
         word = str(details["input"])
         hint = f"did you mean '{SYNONYMS[word]}'?" if SYNONYMS.get(word) in known else did_you_mean(word, known)
         return "unknown-value", f"got {received}; {one_of(known)}", hint
+    if isinstance(details["input"], float) and not math.isfinite(details["input"]):
+        return "range", f"expected a finite number, got {received}", ""
     if kind in _BOUNDS:
         bound = context[_BOUND_KEYS[kind]]
         return "range", f"got {received}; expected a value {_BOUNDS[kind]} {bound}", ""
     if kind in _EXPECTED_TYPES:
-        return "type", f"expected {_EXPECTED_TYPES[kind]}, got {received}", _type_hint(kind, details["input"])
+        holds = known_keys(model, location) if kind == "model_type" else []
+        hint = belongs(key, in_layer=False) if key in holds else _type_hint(kind, details["input"], holds)
+        return "type", f"expected {_EXPECTED_TYPES[kind]}, got {received}", hint
+    if kind == "string_too_long":
+        fact = f"a text of {len(details['input'])} characters; expected at most {context['max_length']}"
+        return "length", fact, ""
     if kind in ("too_short", "too_long"):
-        return "length", f"got {received}; {details['msg'][0].lower()}{details['msg'][1:]}", ""
+        bound = f"least {context['min_length']}" if kind == "too_short" else f"most {context['max_length']}"
+        return "length", f"got {received}; expected at {bound}", ""
     return "value", f"got {received}; {details['msg'][0].lower()}{details['msg'][1:]}", ""
 
 
-def _type_hint(kind: str, received: Any) -> str:
-    if kind in ("int_type", "float_type") and isinstance(received, str) and re.fullmatch(r"[-+\d.]+", received):
-        return f"write {received} without quotes"
-    if isinstance(received, str) and "$" in received:
-        return "a $name stands alone, for an argument of a block in `blocks:`"
-    if kind == "bool_type" and str(received).lower() in ("yes", "no", "on", "off", "y", "n", "1", "0", "true", "false"):
-        return "write true or false, without quotes"
-    return ""
+def _unknown_key(key: str, known: Sequence[str], owner: str) -> tuple[str, str, str]:
+    """A key that nothing is called: misspelt, at a wrong level, or two slips at once."""
+    where = f" of {owner}" if owner else ""
+    fact = f"; {one_of(known)}" if known else ", which takes no arguments"
+    near = did_you_mean(key, [*known, *(_OF_EVERY_LAYER if owner else ())])
+    text = ascii_form(key)
+    if key in ELSEWHERE:
+        return "unknown-key", f"unknown key '{key}'{where}{fact}", ELSEWHERE[key]
+    if synonym := KEY_SYNONYMS.get(key.lower()):
+        return "unknown-key", f"unknown key '{key}'{where}{fact}", _called(key, synonym, known, in_layer=bool(owner))
+    if text.endswith(":"):
+        near = "take one colon out"
+    elif ":" in text or "：" in key:
+        name, _, value = text.partition(":")
+        near = f"put a space after the colon: {name}: {value.strip()} {named(key)}".strip()
+    elif "." in key:
+        near = meant.nested(key)
+    elif re.fullmatch(r"p\d+", key) and "stages" in known:
+        near = f"'{key}' belongs under stages"
+    elif key[:1] in "-+" and key[1:] in known:
+        near = f"did you mean '{key[1:]}'? (this looks like a diff)"
+    return "unknown-key", f"unknown key '{key}'{where}{fact}", belongs(key, in_layer=bool(owner)) or near
+
+
+def _called(key: str, name: str, known: Sequence[str], in_layer: bool) -> str:
+    """The fix for a key that others call so."""
+    here = name in known or (in_layer and name in _OF_EVERY_LAYER)
+    return f"did you mean '{name}'?" if here else f"'{key}' is called {name}; {belongs(name, in_layer)}".rstrip("; ")
+
+
+def _type_hint(kind: str, received: Any, holds: Sequence[str]) -> str:
+    """What was meant by a value of another type."""
+    if kind in ("int_type", "int_from_float", "float_type", "finite_number"):
+        return meant.number(received, whole=kind.startswith("int"))
+    if kind == "bool_type":
+        return meant.truth(received)
+    if kind == "string_type":
+        return meant.text(received)
+    return meant.mapping(received, holds) if kind in ("dict_type", "model_type") else meant.sequence(received)
 
 
 def known_keys(model: type[BaseModel], location: Iterable[str | int]) -> list[str]:
     """The keys that may stand at `location` inside `model`."""
     current: Any = model
     for step in location:
-        current = _plain(current)
+        current = plain(current)
         if isinstance(current, type) and issubclass(current, BaseModel):
-            by_key = {field.alias or name: field.annotation for name, field in current.model_fields.items()}
-            current = by_key[str(step)]
+            current = fields(current)[str(step)]
         else:
             current = get_args(current)[-1]  # dict[name, X] and list[X] hold X
-    return [field.alias or name for name, field in _plain(current).model_fields.items()]
-
-
-def _plain(annotation: Any) -> Any:
-    """The annotation without Annotated and Optional."""
-    while get_origin(annotation) in (Annotated, Union, UnionType):
-        annotation = next(item for item in get_args(annotation) if item is not NoneType)
-    return annotation
+    known = list(fields(plain(current)))
+    return [*known, "defaults"] if current is ConfigSchema else known

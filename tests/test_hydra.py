@@ -33,7 +33,7 @@ ACCEPTED = [
     "scale.width=0x10",
     "scale.width=inf",
     "scale.width='1'",
-    "scale.width=int(3.4)",
+    "scale.width=int(3.0)",
     "scale.max_width=null",
     "scale={width: 1, depth: 2, max_width: null}",
     "scale={depth: 2}",
@@ -331,10 +331,10 @@ STRICTER_FILES = {
     # Hydra composes the file once, in the first of its places.
     "twice": ({"a": "defaults: [b, b, _self_]\n", "b": "x: 1\n"}, "duplicate-parent", "one Defaults List"),
     # Hydra accepts a group with its option; one way to name a parent is enough.
-    "a group": ({"a": "defaults: [{sub: b}, _self_]\n", "sub/b": GLOBAL}, "type", "write family/yolo_v8 for"),
-    "a suffix": ({"a": "defaults: [b.yaml, _self_]\n", "b": "x: 1\n"}, "parent", "beside the config"),
+    "a group": ({"a": "defaults: [{sub: b}, _self_]\n", "sub/b": GLOBAL}, "type", "write sub/b for {sub: b}"),
+    "a suffix": ({"a": "defaults: [b.yaml, _self_]\n", "b": "x: 1\n"}, "parent", "write b"),
     # Hydra puts the parent under the key `foo`.
-    "a parent under a key": ({"a": "defaults: [b@foo, _self_]\n", "b": "x: 1\n"}, "parent", "beside the config"),
+    "a parent under a key": ({"a": "defaults: [b@foo, _self_]\n", "b": "x: 1\n"}, "parent", "write b"),
     # Hydra reads files outside of the folder where the path leads to one.
     "a folder above": ({"a": "defaults: [../outside/b, _self_]\n"}, "parent", "beside the config"),
     # Hydra fails with a RecursionError.
@@ -394,6 +394,10 @@ def test_a_link_to_inside_of_the_folder_is_followed(tmp_path: Path) -> None:
 
 
 STRICTER_OVERRIDES = {
+    # Hydra takes 3, the last of two keys, and any order.
+    "scale.width=int(3.7)": "override",
+    "scale={width:1,width:2}": "duplicate-key",
+    "outputs=shuffle([p3,p4])": "override",
     # Hydra calls the resolver when the value is read.
     "description='${oc.env:HOME}'": "reference",
     # Hydra keeps the value that is there.

@@ -14,6 +14,7 @@ PACKAGE = Path(archdsl.__file__).parent
 ORDER = """
 printable
 codes
+characters
 errors
 budget
 ir
@@ -26,7 +27,12 @@ plugins
 blocks
 files
 order
+binary
+scalars
 source
+layout
+slips
+reader
 folders
 references
 inheritance
@@ -37,6 +43,8 @@ found_by_hydra
 schema
 documentation
 json_schema
+homes
+meant
 validation
 spec
 arguments

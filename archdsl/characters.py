@@ -1,0 +1,40 @@
+"""Characters that look like ASCII and are not: what they are called, and the ASCII that was meant."""
+
+from __future__ import annotations
+
+import unicodedata
+
+# Letters of other alphabets that a font draws like these.
+_CYRILLIC = dict(zip("аАВсСеЕһНіІјЈкКМоОрРѕЅТԛԝхХуУ", "aABcCeEhHiIjJkKMoOpPsSTqwxXyY", strict=True))
+_GREEK = dict(zip("αΑΒΕΗιΙκΚΜνΝοΟρΡΤυΥΧΖ", "aABEHiIkKMvNoOpPTuYXZ", strict=True))
+_SIGNS = {"−": "-", "‐": "-", "‑": "-", "–": "-", "—": "-", "×": "*", "’": "'", "‘": "'", "“": '"', "”": '"', "٫": "."}
+_ASCII = str.maketrans(_CYRILLIC | _GREEK | _SIGNS)
+
+
+def is_invisible(letter: str) -> bool:
+    """Whether nothing, or only a gap, is seen of it: a no-break space, a zero-width joiner, a direction mark."""
+    return not letter.isascii() and unicodedata.category(letter)[0] in "ZC"
+
+
+def ascii_form(text: str) -> str:
+    """The ASCII text that `text` looks like, as far as that is known: digits as digits, invisible characters gone."""
+    if text.isascii():
+        return text
+    folded = unicodedata.normalize("NFKC", text.translate(_ASCII))
+    kept = "".join("" if is_invisible(letter) else _digit(letter) for letter in folded)
+    return kept.strip()
+
+
+def _digit(letter: str) -> str:
+    return str(unicodedata.digit(letter, letter))
+
+
+def named(text: str, limit: int = 2) -> str:
+    """The characters of `text` that are not ASCII, by name and code point: `'а' is U+0430 CYRILLIC SMALL LETTER A`."""
+    found = list(dict.fromkeys(letter for letter in text if not letter.isascii()))
+    return ", ".join(map(_named, found[:limit])) + (", …" if len(found) > limit else "")
+
+
+def _named(letter: str) -> str:
+    seen = "an invisible character" if is_invisible(letter) else f"'{letter}'"
+    return f"{seen} is U+{ord(letter):04X} {unicodedata.name(letter, '')}".rstrip()

@@ -1,0 +1,23 @@
+"""Traps that a config can fall into, each spelling a case of its own."""
+
+from bad_inputs.case import Case
+from bad_inputs.composition import OPTIONS, OVERRIDES, PARENTS, PATHS, REFERENCES
+from bad_inputs.files import FILES, TAGS, TEXTS
+from bad_inputs.keys import GRAPH, HABITS, KEYS, REAL, WHOLE, WORDS
+
+CASES: list[Case] = [
+    *FILES,
+    *PATHS,
+    *TEXTS,
+    *TAGS,
+    *KEYS,
+    *WHOLE,
+    *REAL,
+    *WORDS,
+    *HABITS,
+    *GRAPH,
+    *PARENTS,
+    *OVERRIDES,
+    *REFERENCES,
+    *OPTIONS,
+]

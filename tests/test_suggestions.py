@@ -1,0 +1,111 @@
+"""Did-you-mean: one slip of a finger is understood, in every kind of word."""
+
+from __future__ import annotations
+
+import random
+import string
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+import archdsl
+from archdsl.conventions import PaddingStyle
+from archdsl.errors import did_you_mean
+from archdsl.folders import preset_names
+from archdsl.homes import fields, plain
+from archdsl.ops import ActivationName
+from archdsl.registry import all_blocks
+from archdsl.schema import (
+    ConfigSchema,
+    ConventionsSchema,
+    InputSchema,
+    NormSchema,
+    ScaleSchema,
+    StageSchema,
+)
+
+LETTERS = string.ascii_lowercase + string.digits + "_"
+MODELS = (ConfigSchema, InputSchema, ConventionsSchema, NormSchema, ScaleSchema, StageSchema)
+# Words that stand beside each other: a slip is looked for among them.
+VOCABULARIES: dict[str, list[Sequence[str]]] = {
+    "keys": [list(fields(model)) for model in MODELS],
+    "arguments of blocks": [list(block.parameters) for block in all_blocks().values() if block.parameters],
+    "blocks": [sorted(all_blocks())],
+    "presets": [preset_names()],
+    "values": [
+        get_args(ActivationName),
+        get_args(PaddingStyle),
+        get_args(plain(fields(NormSchema)["kind"])),
+        get_args(plain(fields(StageSchema)["stride_at"])),
+    ],
+}
+
+
+def slips(word: str, draw: random.Random) -> Iterator[str]:
+    """A letter left out, mistaken, added, or swapped with its neighbour, at every place."""
+    for at in range(len(word)):
+        yield word[:at] + word[at + 1 :]
+        yield word[:at] + draw.choice(LETTERS) + word[at + 1 :]
+        yield word[:at] + draw.choice(LETTERS) + word[at:]
+        yield word[:at] + word[at : at + 2][::-1] + word[at + 2 :]
+    yield word + draw.choice(LETTERS)
+
+
+@pytest.mark.parametrize("kind", VOCABULARIES)
+def test_a_slip_of_one_letter_is_understood(kind: str) -> None:
+    draw = random.Random(20_26)
+    tried = understood = first = 0
+    for words in VOCABULARIES[kind]:
+        for word in words:
+            for slip in {*slips(word, draw)} - {*words, ""}:
+                hint = did_you_mean(slip, words)
+                tried += 1
+                understood += f"'{word}'" in hint
+                first += hint.startswith(f"did you mean '{word}'")
+    assert tried > 200
+    assert understood / tried >= 0.99
+    assert first / tried >= 0.95  # where several words are one slip away, all are named
+
+
+def test_a_preset_is_understood_as_it_is_spoken() -> None:
+    for spoken, name in {
+        "yolov8s": "yolo_v8_s_backbone",
+        "YOLOv8-s": "yolo_v8_s_backbone",
+        "yolo v8 xs": "yolo_v8_xs_backbone",
+        "ResNet-50-v2": "resnet50_v2",
+        "resnet50v2": "resnet50_v2",
+        "CSPDarkNet-Tiny": "csp_darknet_tiny",
+        "darknet53": "darknet53_backbone",
+    }.items():
+        assert f"'{name}'" in did_you_mean(spoken, preset_names()), spoken
+
+
+def test_letters_of_other_alphabets_are_named_with_their_code_point() -> None:
+    assert did_you_mean("dеpth", ["width", "depth"]) == "did you mean 'depth'? ('е' is U+0435 CYRILLIC SMALL LETTER IE)"
+    assert did_you_mean("ｗｉｄｔｈ", ["width"]).startswith("did you mean 'width'? ('ｗ' is U+FF57 FULLWIDTH LATIN")
+    assert did_you_mean("wid\u200bth", ["width"]).endswith("(an invisible character is U+200B ZERO WIDTH SPACE)")
+
+
+@pytest.mark.parametrize("word", ["", "zzzzzz", "数", "x" * 100_000])
+def test_what_is_near_nothing_gets_no_suggestion(word: str) -> None:
+    assert "did you mean" not in did_you_mean(word, preset_names())
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("stages: {p1: {widht: 8}}\n", "did you mean 'width'?"),
+        ("stages: {p1: {width: 8, body: {block: convv}}}\n", "did you mean 'conv'"),
+        ("stages: {p1: {width: 8, body: {block: conv, kernl: 3}}}\n", "did you mean 'kernel'?"),
+        ("conventions: {padding: symetric}\nstages: {p1: {width: 8, body: {block: conv}}}\n", "mean 'symmetric'?"),
+        ("defaults: [resnet18_v3, _self_]\n", "did you mean 'resnet18_v2'?"),
+    ],
+)
+def test_reports_carry_the_suggestion(text: str, hint: str, tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(text)
+    with pytest.raises(archdsl.ArchError) as caught:
+        archdsl.compile_config(path)
+    assert hint in str(caught.value)
