@@ -89,7 +89,8 @@ class LayerResolver:
         place = self.config.place(at or path)
         at_key = code == "key" or path[:1] == ("blocks",)  # where the value often begins a line below
         mark = place.key if at_key else place.value
-        self.problems.append(problem(code, message, mark=mark, path=dotted(path), hint=hint, notes=notes))
+        stated = dotted(self.config.stated(path))
+        self.problems.append(problem(code, message, mark=mark, path=stated, hint=hint, notes=notes))
 
     def _in_order(self, entries: Mapping[str, Entry | None], path: KeyPath) -> list[tuple[str, Entry]]:
         """Entries in the order they run; those set to null were taken out."""

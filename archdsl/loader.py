@@ -43,11 +43,13 @@ class Config:
 
     def place(self, path: KeyPath) -> Place:
         """Where `path` stands; what a stage takes from stage_defaults stands there."""
-        if path not in self.places and path[:1] == ("stages",):
-            default = ("stage_defaults", *path[2:])
-            if len(path) > 2 and default in self.places:
-                return self.places[default]
-        return nearest_place(self.places, path, self.file)
+        return nearest_place(self.places, self.stated(path), self.file)
+
+    def stated(self, path: KeyPath) -> KeyPath:
+        """The key that the value of `path` is written under: its own, or that of stage_defaults."""
+        default = ("stage_defaults", *path[2:])
+        taken = path[:1] == ("stages",) and len(path) > 2 and path not in self.places and default in self.places
+        return default if taken else path
 
     @property
     def resolved(self) -> dict[str, Any]:

@@ -85,7 +85,8 @@ def _problem(
     # What is missing is missing where the user wrote, not where stage_defaults stand.
     place = nearest_place(config.places, path, config.file) if kind == "missing" else config.place(path)
     code, message, hint = _words(kind, details, str(location[-1]) if location else "", model, location, owner)
-    return problem(code, message, mark=place.key if at_key else place.value, path=dotted(path), hint=hint)
+    mark = place.key if at_key else place.value
+    return problem(code, message, mark=mark, path=dotted(config.stated(path)), hint=hint)
 
 
 def _words(

@@ -80,6 +80,10 @@ def codes_of(example: str, folder: Path) -> set[str]:
     try:
         if example.startswith("archdsl "):
             cli.main(example.split()[1:], standalone_mode=False)
+        elif example.startswith("python "):
+            command = [sys.executable, *example.split()[1:]]
+            printed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stderr
+            return set(re.findall(r"error\[(.*?)\]", printed))
         elif example:
             (folder / "my_net.yaml").write_text(example)
             return {found.code for found in verdict("my_net.yaml").problems}
@@ -186,9 +190,15 @@ def test_problems_are_ordered_by_place_and_twenty_are_shown() -> None:
 
 
 def test_the_problems_of_a_file_are_told_once_and_in_the_order_of_its_lines(write: Write) -> None:
-    text = NET.replace("block: c2f}", "block: c2ff}").replace("p3: {", "p3: {widht: 1, ") + "outputs: [p3, p7]\n"
-    lines = [int(found.split(":")[1]) for found in found_in(write("my_net.yaml", text))]
-    assert lines == [5, 8, 11]
+    text = NET.replace("block: c2f}", "block: c2ff}").replace("kernel: 3, stride: 2}\n  body", "kernle: 3}\n  body")
+    text = text.replace("p3: {", "p3: {widht: 1, ") + "outputs: [p3, p7]\n"
+    found = found_in(write("my_net.yaml", text))
+    assert [(int(line.split(":")[1]), line.split(": ")[2]) for line in found] == [
+        (4, "stage_defaults.down.kernle"),  # which every stage takes
+        (5, "stage_defaults.body.block"),
+        (8, "stages.p3.widht"),
+        (11, "outputs.1"),
+    ]
 
 
 # On a terminal
