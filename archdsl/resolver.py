@@ -222,7 +222,10 @@ class _Resolver(LayerResolver):
         removed = {*self.config.values["stages"], *self.config.removed}  # null, deleted, or reported as broken
         for index, name in enumerate(self.checked.outputs):
             if name in self.checked.outputs[:index]:
-                self._report("duplicate-output", f"'{name}' is named twice", ("outputs", index), "name it once")
+                first = self.config.place(("outputs", self.checked.outputs.index(name))).value
+                notes = [Note(first, f"the first '{name}' stands at")] if first.line else []
+                fact = f"'{name}' is named twice"
+                self._report("duplicate-output", fact, ("outputs", index), "name it once", notes)
             elif name not in levels and name not in removed:
                 message = f"there is no stage '{name}'; {one_of(levels)}"
                 self._report("unknown-output", message, ("outputs", index), did_you_mean(name, levels))

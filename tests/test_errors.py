@@ -150,6 +150,9 @@ def test_where_there_are_two_places_both_are_named(write: Write) -> None:
     (found,) = found_in(write("d.yaml", NET + "tail: {}\nstem: {}\n"))
     assert found.startswith("d.yaml:12:1: error[duplicate-key]")
     assert "note: the first 'stem' stands at d.yaml:2:1" in found
+    (found,) = found_in(write("f.yaml", NET + "outputs: [p3, p4, p3]\n"))
+    assert found.startswith("f.yaml:11:19: error[duplicate-output]")
+    assert "note: the first 'p3' stands at f.yaml:11:11" in found
     path = write("e.yaml", NET)
     assert "note: it stands at e.yaml:9:16" not in found_in(path, "+stages.p4.width=1")[0]
     assert "note: it stands at e.yaml:9:8" in found_in(path, "+stages.p4.width=1")[0]
