@@ -197,7 +197,7 @@ class _Reader:
             self._report("alias", message, event, path, did_you_mean(name, self._anchors))
             return None
         value = self._anchors[name]
-        self._count(event, path, _size(value))
+        self._count(event, path, _size(value), _depth(value))
         set_places(self.places, path, value, self.places[path])
         return value
 
@@ -218,12 +218,12 @@ class _Reader:
             message = f"not valid YAML: {found.message}"
             self.problems.append(problem("syntax", message, mark=mark, path=dotted(path), hint=found.hint))
 
-    def _count(self, event: yaml.Event, path: KeyPath, nodes: int = 1) -> None:
+    def _count(self, event: yaml.Event, path: KeyPath, nodes: int = 1, depth: int = 0) -> None:
         self._nodes += nodes
         if self._nodes > MAX_NODES:
             self._report("limit", f"more than {MAX_NODES} values", event, path)
             raise ArchError(self.problems)
-        if len(path) > MAX_DEPTH:
+        if len(path) + depth > MAX_DEPTH:
             self._report("depth", f"nested deeper than {MAX_DEPTH}", event, path[:8])
             raise ArchError(self.problems)
 
@@ -245,3 +245,9 @@ def _size(value: Any) -> int:
     if isinstance(value, dict):
         return 1 + sum(map(_size, value.values()))
     return 1 + sum(map(_size, value)) if isinstance(value, list) else 1
+
+
+def _depth(value: Any) -> int:
+    """How many mappings and lists of `value` stand inside each other; aliases cannot make it more than MAX_DEPTH."""
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if items is None else 1 + max(map(_depth, items), default=0)

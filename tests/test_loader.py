@@ -82,6 +82,7 @@ NESTED = {
     "block lists": "a:\n" + "- " * 30_000 + "x\n",
     "block mappings": "".join(" " * depth + "a:\n" for depth in range(1_400)),
     "keys": "? " * 30_000,
+    "aliases": "a0: &a0 1\n" + "".join(f"a{n}: &a{n} {'[' * 50}*a{n - 1}{']' * 50}\n" for n in range(1, 40)),
 }
 # text: line, column, code, a part of the message, a part of the hint
 REFUSED = {
