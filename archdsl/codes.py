@@ -167,6 +167,11 @@ CODES = {
         f"{_SHOW} scale.width=0.25,0.5",
         f"{_SHOW} scale.width=0.25",
     ),
+    "hydra": Code(
+        "Hydra refuses its command line: an option, a config's name, an override, a launcher.",
+        "python -m archdsl.hydra_app --config-name yolo_v8_s_backbon",
+        "python -m archdsl.hydra_app --config-name yolo_v8_s_backbone",
+    ),
     # Stages, layers and blocks
     "argument": Code(
         "An argument of a block in `blocks:` is used as a width and as a depth, which scale differently.",
@@ -239,6 +244,7 @@ CODES = {
     # Models, weights and pictures
     "fuse": Code("The model cannot be fused, or does not give the same numbers fused."),
     "image": Code("The file is no image that can be read."),
+    "missing-config": Code("A Hydra job names no config."),
     "input": Code("The model does not take one photo."),
     "model": Code("The file, or the object, is no model that can be used here."),
     "no-backend": Code("Keras has no backend: pip install 'archdsl[tensorflow]'."),

@@ -121,8 +121,11 @@ def fail(
 
 
 def by_place(problems: Iterable[Problem]) -> list[Problem]:
-    """In their order, each told once: what stands in stage_defaults is wrong in every stage that takes it."""
-    return sorted(dict.fromkeys(problems), key=lambda each: each.mark)
+    """In their order, each told once: what is written in one place may be wrong wherever it is taken from there."""
+    unique: dict[tuple[str | Mark, ...], Problem] = {}
+    for each in problems:
+        unique.setdefault((each.mark, each.code, each.message, "" if each.line else each.path), each)
+    return sorted(unique.values(), key=lambda each: each.mark)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
