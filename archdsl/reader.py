@@ -221,11 +221,13 @@ class _Reader:
     def _count(self, event: yaml.Event, path: KeyPath, nodes: int = 1, depth: int = 0) -> None:
         self._nodes += nodes
         if self._nodes > MAX_NODES:
-            self._report("limit", f"more than {MAX_NODES} values", event, path)
-            raise ArchError(self.problems)
+            raise self._beyond("limit", f"more than {MAX_NODES} values", event, path)
         if len(path) + depth > MAX_DEPTH:
-            self._report("depth", f"nested deeper than {MAX_DEPTH}", event, path[:8])
-            raise ArchError(self.problems)
+            raise self._beyond("depth", f"nested deeper than {MAX_DEPTH}", event, path[:8])
+
+    def _beyond(self, code: str, message: str, event: yaml.Event, path: KeyPath) -> ArchError:
+        found = problem(code, message, mark=self._mark(event), path=dotted(path))
+        return ArchError([found, *self.problems])
 
     def _mark(self, event: yaml.Event) -> Mark:
         start = event.start_mark

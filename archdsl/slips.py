@@ -216,7 +216,7 @@ def _colon(scene: _Scene) -> Slip | None:
     """A colon in a line that cannot take one."""
     if "mapping values" not in scene.problem:
         return None
-    if re.search(r":\s", scene.line[: scene.at[1]]) or ": " in scene.line[: scene.at[1] + 1][:-1]:
+    if re.search(r":\s", scene.line[: scene.at[1]]):
         return Slip(*scene.at, "a second colon in one line", "quote the value, or put it on a line of its own")
     above = next((number for number in scene.near() if number < scene.at[0]), None)
     start = len(scene.line) - len(scene.line.lstrip())
@@ -248,16 +248,13 @@ def _indentation(scene: _Scene) -> Slip | None:
     return None
 
 
+_BACKSLASH = "write \\\\ for a backslash, or use single quotes"
 # The rest by PyYAML's words: a part of them, message, hint. `{letter}` and `{line}` stand at the error.
 _WORDS = (
     ("unexpected ':'", "a colon without a space in brackets", "put a space after the colon"),
     ("cannot start any token", "'{letter}' cannot begin a value", "quote the value"),
-    (
-        "unknown escape",
-        "a backslash sequence that YAML does not have",
-        "write \\\\ for a backslash, or use single quotes",
-    ),
-    ("hexdecimal", "an incomplete \\x or \\u sequence", "write \\\\ for a backslash, or use single quotes"),
+    ("unknown escape", "a backslash sequence that YAML does not have", _BACKSLASH),
+    ("hexdecimal", "an incomplete \\x or \\u sequence", _BACKSLASH),
     ("Unicode character escape", "a \\u sequence that stands for no character", "write the character itself"),
     ("alphabetic or numeric", "* and & need a name", "quote a value that begins with * or &"),
     ("tag", "tags are not allowed; a config is plain data", "leave the tag out"),
@@ -272,8 +269,6 @@ _WORDS = (
     ("expected key", "text follows a complete value", "begin a new line, or quote the whole value"),
     ("node content", "a value is missing before '{letter}'", "write the value, or take the '{letter}' out"),
 )
-
-
 _AT_BEGINNING = ("could not find expected ':'", "alphabetic or numeric", "tag", "directive")
 _ESCAPES = ("unknown escape", "hexdecimal", "Unicode character escape")
 
@@ -292,11 +287,11 @@ def _by_words(scene: _Scene) -> Slip:
 _LOOKS: Sequence[Callable[[_Scene], Slip | None]] = (
     _other_text,
     _tab,
+    _quote,
     _strange_space,
     _other_line,
     _missing_space,
     _missing_key,
-    _quote,
     _reference,
     _bracket,
     _colon,

@@ -3,7 +3,9 @@
 from bad_inputs.case import Case
 from bad_inputs.composition import OPTIONS, OVERRIDES, PARENTS, PATHS, REFERENCES
 from bad_inputs.files import FILES, TAGS, TEXTS
-from bad_inputs.keys import GRAPH, HABITS, KEYS, REAL, WHOLE, WORDS
+from bad_inputs.graph import GRAPH
+from bad_inputs.keys import HABITS, KEYS
+from bad_inputs.scalars import REAL, WHOLE, WORDS
 
 CASES: list[Case] = [
     *FILES,
