@@ -76,16 +76,9 @@ class _Compiler:
     def stage(self, stage: StageSpec, x: Node) -> Node:
         """(H, W, C) -> the result of the stage's last layer, also known under the stage's name."""
         for layer in stage.layers:
-            self._require_free(layer.name, layer.path)
             x = self.results[layer.name] = self._layer(layer, stage, x)
-        self._require_free(stage.name, stage.path)
         self.results[stage.name] = x
         return x
-
-    def _require_free(self, name: str, path: KeyPath) -> None:
-        if name in self.results:
-            fact = f"something before it is called '{name}' too, and `from:` could not tell them apart"
-            self._report("duplicate-layer", fact, path, "give one of them another name")
 
     def _layer(self, layer: LayerSpec, stage: StageSpec, x: Node) -> Node:
         sources = [self._source(name, layer, stage) for name in layer.sources] or [x]

@@ -126,8 +126,6 @@ HABITS = texts(
         (68, "stages:\n  p1:\n    width: §8;\n", "type", "expected a whole number, got text '8;'", "write 8, without the ;"),
         (194, f"outputs: [p1, §p1]\n{NET}", "duplicate-output", "'p1' is named twice", "name it once"),
         (194, f"outputs: §[]\n{NET}", "length", "got a list of 0; expected at least 1", ""),
-        (198, "stages: {p1: {width: 8, stride: 2, body: {block: conv}, post: {body: §{block: conv}}}}\n", "duplicate-layer", "is called 'p1_body' too", "another name"),
-        (198, "stages: {p1: {width: 8, stride: 2, body: {block: conv}}, p1_body: §{width: 8, body: {block: conv}}}\n", "duplicate-layer", "is called 'p1_body' too", ""),
         (198, "stages: {p1: {width: 8, stride: 2, body: {block: conv}, post: {§Add: {block: conv}}}}\n", "key", "'Add' is no valid name", "write add"),
         (182, "stages: {p1: {width: 8, stride: 2, body: {block: conv, depth: §0}}}\n", "range", "got the number 0; expected a value from 1 to 1000", ""),
         (182, "stages: {p1: {width: 8, stride: 2, body: {block: conv, depth: §1e3}}}\n", "type", "expected a whole number, got the number 1000.0", "write 1000"),
