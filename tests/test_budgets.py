@@ -130,7 +130,7 @@ def test_a_block_is_stopped_while_it_makes_operations(problems_of: Problems) -> 
         del _blocks["endless"]
     assert (problem.code, problem.path) == ("budget", "stages.a.body")
     assert "more than 20,000 operations" in problem.message
-    assert len(made) == 20_000
+    assert 19_000 < len(made) <= 20_000
 
 
 def test_a_config_may_not_raise_limits(problems_of: Problems, write: Write) -> None:
