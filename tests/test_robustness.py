@@ -19,6 +19,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import archdsl
+from archdsl.cli import main
 
 TESTS = Path(__file__).parent
 PRESET = "yolo_v8_s_backbone"
@@ -78,6 +79,38 @@ def test_a_mutant_compiles_or_is_refused(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", OUTCOMES)
 def test_thousands_of_mutants_compile_or_are_refused(kind: str, tmp_path: Path) -> None:
     sweep(kind, range(150, 5_150), tmp_path)
+
+
+COMMANDS = [
+    ["validate", "FILE"],
+    ["validate", "--format", "json", "FILE"],
+    ["validate", "--format", "github", "FILE"],
+    ["show", "FILE"],
+    ["check", "FILE"],
+    ["resolve", "FILE"],
+    ["explain", "FILE", "stages.p3.width"],
+    ["diff", "FILE", PRESET],
+    ["blocks", "--config", "FILE"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_answers_a_mutant_with_0_or_2(command: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    answers = set()
+    for seed in range(40):
+        path.write_bytes(mutation.text_mutant(seed).encode())
+        answers.add(answer([str(path) if word == "FILE" else word for word in command]))
+    assert answers == {0, 2}
+
+
+def answer(arguments: list[str]) -> Any:
+    """The exit code of a command that runs in this process, which prints what it has to say."""
+    try:
+        main(arguments)
+    except SystemExit as ended:
+        return ended.code
+    return 0
 
 
 # Texts from YAML's grammar
