@@ -24,12 +24,12 @@ import archdsl
 _KEYS = """
     archdsl name description input conventions scale stem stages stage_defaults outputs tail defaults expect shape a b
     rescale activation padding norm kind width depth stride kernel down body pre post first after block from p2 p3
-    dilation max_width divisor stride_at blocks budget
+    dilation max_width divisor stride_at blocks budget arguments layers
 """
 _WORDS = """
     c2f conv conv_bn_act add concat silu same symmetric p2 p3 p4 family/yolo_v8 yolo_v8_s_backbone _self_ input text
     true false null ~ yes no on off .inf -.inf .nan 0 1 2 8 16 64 -1 1.5 1e3 1e-3 1e999 010 08 0o7 0x1F 1_000 12:30
-    2001-01-01 ??? = <<
+    2001-01-01 ??? = << mine $hidden $width
 """
 _SIGNS = ": , - ? [ ] { } & * ! | > ' \" % @ ` # ~ << ${ } $ \\ --- ... = . / +"
 KEYS = _KEYS.split()
@@ -132,6 +132,17 @@ stages:
   p4: {depth: 2, body: {block: csp}}
   p5: null
 outputs: [p3]
+""",
+    """\
+blocks:
+  mine:
+    arguments: {width: null, hidden: 4}
+    layers:
+      one: {block: conv, width: $hidden, from: input}
+      two: {block: conv, width: $hidden, depth: 2}
+      all: {block: concat, from: [one, two]}
+      out: {block: conv, width: $width}
+stages: {a: {width: 8, depth: 2, body: {block: mine, hidden: 8}}}
 """,
     """\
 scale: {max_width: 16}

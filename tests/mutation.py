@@ -1,4 +1,4 @@
-"""Seeded mutants of the shipped configs: what a slip of the hand or a hostile one makes of a good config."""
+"""Seeded mutants of good configs, shipped ones and one more: what a slip of the hand makes of them, or an enemy."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import random
 from collections.abc import Callable
 from functools import cache
 from typing import Any
+
+import yaml
 
 from archdsl.folders import config_root, preset_names
 from archdsl.loader import load
@@ -77,15 +79,35 @@ Place = tuple[Holder, Any]  # and a key or an index in it
 Change = Callable[[random.Random, dict[str, Any]], None]
 
 
+WITH_BLOCKS = """\
+blocks:
+  pair:
+    arguments: {width: null, hidden: 4, kernel: 3}
+    layers:
+      one: {block: conv_bn_act, width: $hidden, kernel: $kernel, from: input}
+      two: {block: conv_bn_act, width: $hidden, depth: 2}
+      all: {block: concat, from: [one, two]}
+      out: {block: conv_bn_act, width: $width}
+  twice: {arguments: {width: null}, layers: {first: {block: pair, width: $width}, then: {block: pair, width: $width}}}
+scale: {width: 0.5}
+stem: {conv: {block: conv_bn_act, width: 16, stride: 2}}
+stages:
+  p2: {width: 16, depth: 2, stride: 2, down: {block: conv}, body: {block: twice}}
+  p3: {width: "${stages.p2.width}", stride: 2, down: {block: conv}, body: {block: pair, hidden: 8}}
+outputs: [p2, p3]
+"""
+
+
 @cache
 def whole(name: str) -> dict[str, Any]:
-    return load(name).resolved
+    """A preset, or the config with blocks of its own."""
+    return load(name if name else yaml.safe_load(WITH_BLOCKS)).resolved
 
 
 def value_mutant(seed: int) -> dict[str, Any]:
     """A shipped config, one to three of its values changed."""
     draw = random.Random(seed)
-    values = copy.deepcopy(whole(draw.choice(preset_names())))
+    values = copy.deepcopy(whole(draw.choice([*preset_names(), *[""] * 6])))
     for _ in range(draw.choice([1, 1, 2, 3])):
         draw.choice(CHANGES)(draw, values)
     return values
@@ -94,8 +116,8 @@ def value_mutant(seed: int) -> dict[str, Any]:
 def text_mutant(seed: int) -> str:
     """The text of a shipped file, preset or family, one to three of its lines changed."""
     draw = random.Random(seed)
-    path = draw.choice(sorted(config_root().rglob("*.yaml")))
-    lines = path.read_text().splitlines()
+    path = draw.choice([*sorted(config_root().rglob("*.yaml")), *[None] * 6])
+    lines = (path.read_text() if path else WITH_BLOCKS).splitlines()
     for _ in range(draw.choice([1, 1, 2, 3])):
         draw.choice(LINE_CHANGES)(draw, lines)
     return draw.choice(["\n", "\n", "\n", "\r\n"]).join(lines) + "\n"

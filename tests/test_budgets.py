@@ -91,8 +91,14 @@ REPEATED = {
     f"64 × 1000 {block}": {f"s{n}": {"width": 64, "depth": 1000, "body": {"block": block}} for n in range(64)}
     for block in HEAVY
 }
+NESTED = {
+    "a": {"layers": {"x": {"block": "identity", "depth": 1000}}},
+    "b": {"layers": {"x": {"block": "a", "depth": 1000}}},
+    "c": {"layers": {"x": {"block": "b", "depth": 1000}}},
+}
 EXTREME: dict[str, tuple[Any, list[str]]] = {
     **{name: ({"stages": stages}, []) for name, stages in REPEATED.items()},
+    "1000 × 1000 × 1000": ({"blocks": NESTED, "stages": {"s": {"width": 8, "body": {"block": "c"}}}}, []),
     "depth 10^6": (PRESET, ["stages.p4.depth=1000000"]),
     "depth 10^6 by scale": (PRESET, ["++scale.depth=1000000"]),
     "depth 10^12 of a layer": (PRESET, ["stem.conv.depth=1000000000000"]),
