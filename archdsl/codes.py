@@ -243,8 +243,8 @@ CODES = {
     ),
     # Models, weights and pictures
     "fuse": Code("The model cannot be fused, or does not give the same numbers fused."),
+    "hydra": Code("Hydra refuses the name of a config, an override, or a setting of its own."),
     "image": Code("The file is no image that can be read."),
-    "missing-config": Code("A Hydra job names no config."),
     "input": Code("The model does not take one photo."),
     "model": Code("The file, or the object, is no model that can be used here."),
     "no-backend": Code("Keras has no backend: pip install 'archdsl[tensorflow]'."),
