@@ -206,7 +206,7 @@ def test_an_answer_says_the_fact_and_the_place_and_its_change_mends_it(name: str
     assert before[0]["path"]
     for finding in before:
         after = found(*words, *finding["change"], code=code)
-        assert finding["message"] not in [each["message"] for each in after]
+        assert (finding["path"], finding["message"]) not in [(each["path"], each["message"]) for each in after]
     assert not found(*words, *[word for finding in before for word in finding["change"]], code=code)
 
 
@@ -241,7 +241,7 @@ def assert_changes_mend(config: archdsl.loader.Config, question: Question) -> No
         overrides = [word for word in finding.change if "=" in word or word.startswith("~")]
         if overrides and len(overrides) == len(finding.change):
             changed = examine(Design(changed_config(config, overrides), question), [finding.code])
-            assert finding.message not in [each.message for each in changed]
+            assert (finding.path, finding.message) not in [(each.path, each.message) for each in changed]
 
 
 def test_a_neck_of_equal_channels_gets_them_without_a_change_of_the_backbone() -> None:
@@ -309,6 +309,28 @@ def test_a_change_that_would_break_the_config_is_not_suggested() -> None:
     tail = "+tail={sum: {block: concat, from: [p5_sppf, p5]}}"
     findings = found(YOLO, beside, tail, "outputs=[p3,p4,side]", code="unused-stage")
     assert [each["change"] for each in findings] == [[]]
+
+
+def test_the_same_fact_in_two_places_is_two_findings_with_a_change_each(write: Write) -> None:
+    path = write("mine.yaml", "stages:\n  a: {width: 12, body: {block: conv}}\n  b: {width: 12, body: {block: conv}}\n")
+    findings = found(str(path), code="odd-width")
+    assert [(each["path"], each["line"], each["change"]) for each in findings] == [
+        ("stages.a.width", 2, ["stages.a.width=16"]),
+        ("stages.b.width", 3, ["stages.b.width=16"]),
+    ]
+
+
+def test_levels_are_added_where_stages_have_no_defaults(write: Write) -> None:
+    text = """
+stages:
+  p2: {width: 16, down: {block: conv_bn_act, kernel: 3, stride: 4}}
+  p3: {width: 32, down: {block: conv_bn_act, kernel: 3, stride: 2}}
+"""
+    path = str(write("mine.yaml", text))
+    (finding,) = found(path, code="levels")
+    assert "there is no stage for P4 and P5" in finding["message"]
+    assert finding["change"][0] == "+stages.p4={width: 32, down: {block: conv_bn_act, kernel: 3, stride: 2}}"
+    assert not found(path, *finding["change"], code="levels")
 
 
 def test_what_all_stages_share_is_told_once() -> None:

@@ -77,7 +77,7 @@ def mends(finding: Finding, design: Design) -> bool:
         changed = examine(replace(design, config=changed_config(design.config, overrides)), [finding.code])
     except ArchError:
         return False
-    return finding.message not in [other.message for other in changed]
+    return (finding.path, finding.message) not in [(other.path, other.message) for other in changed]
 
 
 def changed_config(config: Config, overrides: list[str]) -> Config:

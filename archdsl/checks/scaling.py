@@ -16,7 +16,7 @@ MEANT = 0.05
 MULTIPLE = 8
 """Tensor cores take 16-bit channels in eights (NVIDIA, Deep Learning Performance guide, convolutional layers)."""
 
-SHOWN = 6
+SHOWN = 6  # stages and layers that a message lists
 
 ROUNDED = f"it rounds every scaled width to a multiple of {MULTIPLE}"
 

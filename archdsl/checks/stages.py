@@ -22,7 +22,7 @@ def levels(design: Design) -> Iterator[Finding]:
     absent = [level for level, stride in missing.items() if stride not in by_stride]
     found = [by_stride.get(stride, level) for level, stride in missing.items()]
     listed = " and ".join([f"{level.upper()} of stride {stride}" for level, stride in missing.items()])
-    reason = f"; there is no stage for {' and '.join(absent).upper()}" if absent else ""
+    reason = f"; there is no stage for {' and '.join([level.upper() for level in absent])}" if absent else ""
     mark, path = design.place(("outputs",), ("stages",))
     message = f"{listed} missing among the outputs: {outputs}{reason}"
     change = (*added_stages(design, absent), with_outputs(design, found))
@@ -35,10 +35,13 @@ def stride_of(level: str) -> int:
 
 
 def added_stages(design: Design, names: Iterable[str]) -> list[str]:
-    """Overrides for stages after the last one, as wide and as deep as that."""
+    """Overrides for stages after the last one, as wide as that, and as deep where stages have bodies by default."""
     last = list(design.ends)[-1]
-    size = {key: value for key in ("width", "depth") if (value := design.value(("stages", last, key))) is not None}
-    return [design.assign(("stages", name), size) for name in names]
+    keys = ("width", "depth") if design.value(("stage_defaults", "body")) else ("width",)
+    stage = {key: value for key in keys if (value := design.value(("stages", last, key))) is not None}
+    if not any(design.value(("stage_defaults", key)) for key in ("down", "stride")):
+        stage["down"] = {"block": "conv_bn_act", "kernel": 3, "stride": 2}
+    return [design.assign(("stages", name), stage) for name in names]
 
 
 def with_outputs(design: Design, added: Iterable[str]) -> str:
