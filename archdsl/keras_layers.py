@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from inspect import Parameter
 from math import inf
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, NamedTuple, TypeVar, get_type_hints
+
+from pydantic import PydanticUserError, TypeAdapter
 
 from archdsl.errors import ArchError, Mark, fail
 from archdsl.ir import Node, Op, ShapeError, TensorType, Weight
@@ -28,6 +30,7 @@ ShapeRule = Callable[..., TensorType]
 WeightsRule = Callable[..., Sequence[Weight | tuple[int, ...]]]
 MacsRule = Callable[..., int | None]
 ReachRule = Callable[..., float]
+Result = TypeVar("Result")
 
 _OF_KERAS = {"name", "dtype", "trainable", "activity_regularizer"}  # arguments of every layer that no config sets
 # Sides at which a layer is tried. The first two heights tell its stride: 1680 is divided by every stride up to 8.
@@ -49,15 +52,18 @@ def keras_layer(
     block's. Each rule is a function of the input, a TensorType, and of those of these arguments that it names:
     `shape` gives the TensorType of the result (``lambda x, width: x.with_channels(width)``), `weights` the shapes of
     the arrays in the order of the layer's (archdsl.ir.Weight for one that is not trained), `macs` the
-    multiply-accumulates for one image, 0 without a rule, `reach` the pixels along one side of the input that one of
-    the result is made of, all of them without a rule (it is not given the input). Without a rule for its shape or
-    weights the layer itself is asked, which takes Keras even for costs. With one, building a model compares it with
-    the layer built.
+    multiply-accumulates for one image of known size, 0 without a rule, `reach` the pixels along one side of the input
+    that one of the result is made of, all of them without a rule (it is not given the input). Without a rule for its
+    shape or weights the layer itself is asked, which takes Keras even for costs. With one, building a model compares
+    it with the layer built.
 
     Raises ArchError for what is no layer, and when the name is taken.
     """
     caller = sys._getframe(1)
     mark = Mark(caller.f_code.co_filename, caller.f_lineno, 1)
+    if not hasattr(layer, "__name__"):
+        hint = "give the class of a layer, not one that is made already"
+        raise fail("keras-layer", f"{layer!r} is no class and no function", mark=mark, hint=hint)
     block = LayerBlock(layer, mark, Rules(shape, weights, macs, reach), name or snake_case(layer.__name__))
     if isinstance(layer, type):
         _make_loadable(layer, block)
@@ -103,9 +109,7 @@ class LayerBlock(Block):
             raise fail("keras-layer", message, mark=mark, hint="take **kwargs and pass them to super().__init__()")
 
     def _applied(self, x: Node, /, **arguments: Any) -> Node:
-        defaults = {name: parameter.default for name, parameter in self.parameters.items()}
-        given = {**{name: value for name, value in defaults.items() if value is not Parameter.empty}, **arguments}
-        return KerasLayer(self, tuple((name, _frozen(value)) for name, value in given.items()))(x, name=self.name)
+        return KerasLayer(self, arguments)(x, name=self.name)
 
     @cached_property
     def _signature(self) -> Mapping[str, Parameter]:
@@ -120,10 +124,10 @@ class LayerBlock(Block):
         function = self.layer.__init__ if isinstance(self.layer, type) else self.layer  # type: ignore[misc]
         try:
             hints = get_type_hints(function, include_extras=True)
-        except (NameError, TypeError):  # Keras itself has annotations that nobody can look up
+        except (NameError, TypeError, AttributeError):  # Keras itself has annotations that nobody can look up
             hints = {}
         return {
-            name: parameter.replace(annotation=hints.get(name, Any))
+            name: parameter.replace(annotation=_checkable(hints.get(name, Any)))
             for name, parameter in self._signature.items()
             if parameter.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY) and name not in _OF_KERAS
         }
@@ -142,36 +146,35 @@ class KerasLayer(Op):
     """A Keras layer of a user's own. (H, W, C) -> what its shape rule says, or the layer itself."""
 
     block: LayerBlock
-    arguments: tuple[tuple[str, Any], ...] = ()
+    arguments: Mapping[str, Any]
+
+    def __hash__(self) -> int:
+        return hash((self.block, repr(self.arguments)))
 
     def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
+        _ = self.weights(x), self.macs(x), self.reach  # a rule that fails is reported here, where its layer is known
         rule = self.block.rules.shape
         if rule is None:
             measured = _measure(self, x.shape)
             return TensorType(*measured.shape, x.stride * measured.ratio)
-        result = self._call(rule, "shape", x)
-        if not isinstance(result, TensorType):
-            raise ShapeError(f"the shape rule of block '{self.block.name}' gives no TensorType, but {result!r}")
-        return result
+        return self._call(rule, "shape", _as_type, x)
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         rule = self.block.rules.weights
         if rule is None:
             return _measure(self, inputs[0].shape).weights
-        given = self._call(rule, "weights", inputs[0])
-        return tuple(
-            each if isinstance(each, Weight) else Weight(f"weight{number}", tuple(each))
-            for number, each in enumerate(given)
-        )
+        return self._call(rule, "weights", _as_weights, inputs[0])
 
     def macs(self, *inputs: TensorType) -> int | None:
         rule = self.block.rules.macs
-        return 0 if rule is None else self._call(rule, "macs", inputs[0])
+        if rule is None:
+            return 0
+        return None if None in inputs[0].shape else self._call(rule, "macs", int, inputs[0])
 
     @property
     def reach(self) -> float:
         rule = self.block.rules.reach
-        return inf if rule is None else self._call(rule, "reach")
+        return inf if rule is None else self._call(rule, "reach", float)
 
     def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
         (x,) = inputs
@@ -187,14 +190,14 @@ class KerasLayer(Op):
         return result
 
     def __str__(self) -> str:
-        return f"{self.block.layer.__name__}({', '.join(f'{name}={value}' for name, value in self.arguments)})"
+        return f"{self.block.layer.__name__}({', '.join(f'{name}={value}' for name, value in self.arguments.items())})"
 
     def made(self, name: str) -> Any:
         """The layer. Raises ShapeError with what its code raises."""
         import keras
 
         try:
-            layer = self.block.layer(**dict(self.arguments), name=name)
+            layer = self.block.layer(**self.arguments, name=name)
         except Exception as error:  # whatever the user's code raises
             raise ShapeError(f"making the layer fails: {_reason(error)}") from error
         if not isinstance(layer, keras.Layer):
@@ -208,7 +211,10 @@ class KerasLayer(Op):
         given = TensorType(*x.shape[1:])
         trials = _trials(layer, given.channels, x.dtype)
         for before, found in [Trial(given, TensorType(*result.shape[1:])), *trials]:
-            expected = self.infer(before)
+            try:
+                expected = self.infer(before)
+            except ShapeError:  # it may refuse sizes that the layer takes
+                continue
             pairs = zip(expected.shape, found.shape, strict=True)
             if any(None not in pair and pair[0] != pair[1] for pair in pairs):
                 message = f"for {before} the shape rule gives {expected}, the layer {found}; expected the same"
@@ -230,17 +236,43 @@ class KerasLayer(Op):
         mark = Mark(code.co_filename, code.co_firstlineno, 1) if code else self.block.mark
         return fail("keras-layer", f"{name}, of block '{self.block.name}': {fact}", mark=mark, hint=hint)
 
-    def _call(self, rule: Callable[..., Any], kind: str, *inputs: TensorType) -> Any:
-        """The rule on those arguments that it names."""
-        parameters = inspect.signature(rule).parameters
-        takes_all = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values())
-        arguments = {name: value for name, value in self.arguments if takes_all or name in parameters}
+    def _call(self, rule: Callable[..., Any], kind: str, convert: Callable[[Any], Result], *inputs: Any) -> Result:
+        """What `convert` makes of the rule on those arguments that it names."""
+        defaults = {name: parameter.default for name, parameter in self.block.parameters.items()}
+        known = {name: value for name, value in defaults.items() if value is not Parameter.empty}
         try:
-            return rule(*inputs, **arguments)
+            parameters = inspect.signature(rule).parameters
+            takes_all = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values())
+            named = {**known, **self.arguments}
+            return convert(
+                rule(*inputs, **{name: value for name, value in named.items() if takes_all or name in parameters})
+            )
         except ShapeError:
             raise
         except Exception as error:  # whatever the user's code raises
             raise ShapeError(f"the {kind} rule of block '{self.block.name}' fails: {_reason(error)}") from error
+
+
+def _as_type(result: Any) -> TensorType:
+    if not isinstance(result, TensorType):
+        raise TypeError(f"expected a TensorType, got {result!r}")
+    return result
+
+
+def _as_weights(result: Any) -> tuple[Weight, ...]:
+    return tuple(
+        each if isinstance(each, Weight) else Weight(f"weight{number}", tuple(map(int, each)))
+        for number, each in enumerate(result)
+    )
+
+
+def _checkable(annotation: Any) -> Any:
+    """The type of an argument; any, where a config cannot be checked against it."""
+    try:
+        TypeAdapter(annotation).json_schema()
+    except PydanticUserError:
+        return Any
+    return annotation
 
 
 def _reason(error: Exception) -> str:
@@ -331,8 +363,3 @@ def _listed(weights: Sequence[Weight]) -> str:
     """`(3, 3, 8, 1) and (8,), not trained`."""
     texts = [f"{weight.shape}{'' if weight.trainable else ', not trained'}" for weight in weights]
     return " and ".join(texts) or "none"
-
-
-def _frozen(value: Any) -> Any:
-    """A list of a config as a tuple, so that operations can be compared."""
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value

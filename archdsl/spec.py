@@ -17,7 +17,8 @@ from archdsl.source import KeyPath
 class LayerSpec:
     """One block with its arguments. `name` is its full name, `path` its place in the config.
 
-    `repeats` is how often it runs, None for a layer that does not say; `first` and `last` are what the first
+    `repeats` is how often it runs, None for a layer that does not say, in a block of the config's own perhaps a
+    `$name`; `first` and `last` are what the first
     and the last repeat say differently. `sources` are the names in `from:`, empty for the layer before.
     """
 

@@ -12,7 +12,9 @@ import keras
 import numpy as np
 import pytest
 import yaml
+from hydra import compose, initialize_config_dir
 from jsonschema import Draft202012Validator
+from omegaconf import OmegaConf
 
 import archdsl
 from archdsl.ir import Graph
@@ -262,6 +264,20 @@ def test_overrides_reach_into_blocks() -> None:
     text = config(SIZES, stage="width: 32")
     assert widths(compiled(text, "blocks.inner.arguments.hidden=5"))[5] == 5
     assert widths(compiled(text, "blocks.mine.layers.own.width=$narrow"))[6] == 16
+
+
+def test_blocks_compose_as_hydra_composes_them(write: Write) -> None:
+    write("parent.yaml", config(SIZES, stage="width: 32"))
+    write("child.yaml", "defaults: [parent, _self_]\nblocks: {mine: {arguments: {narrow: 8}, layers: {many: null}}}")
+    overrides = [
+        "blocks.inner.arguments.hidden=5",
+        "blocks.mine.layers.own.width=$narrow",
+        "+blocks.mine.description=x",
+    ]
+    child = write("unused.yaml", "{}").parent / "child.yaml"
+    with initialize_config_dir(str(child.parent), version_base=None):
+        composed = OmegaConf.to_container(compose("child", overrides))
+    assert load(child, overrides).values == composed
 
 
 def test_a_file_of_blocks_is_inherited_beside_a_preset(write: Write) -> None:
