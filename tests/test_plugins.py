@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import archdsl
+import archdsl.blocks
 from archdsl import registry
 
 Write = Callable[[str, str], Path]
@@ -72,6 +73,14 @@ def test_an_installed_distribution_brings_its_blocks(write: Write, monkeypatch: 
 def test_a_plugin_that_fails_says_why(text: str, fact: str, write: Write) -> None:
     with pytest.raises(archdsl.ArchError, match=fact):
         archdsl.analyze("resnet18_v2", plugins=[write("bad.py", text)])
+
+
+def test_a_plugin_that_takes_a_name_is_told_where_it_is_alone(
+    write: Write, run: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    write("net.yaml", CONFIG), write("my_blocks.py", PLUGIN.replace("narrow", "c2f"))
+    answer = run("show", "net.yaml", "--plugin", "my_blocks.py")
+    assert (answer.returncode, "csp.py" in answer.stderr, "my_blocks.py:6" in answer.stderr) == (2, True, True)
 
 
 def test_a_missing_plugin_is_named() -> None:

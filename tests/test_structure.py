@@ -23,8 +23,8 @@ receptive_field
 conventions
 registry
 keras_layers
-plugins
 blocks
+plugins
 files
 order
 binary
