@@ -215,6 +215,11 @@ CODES = {
         _S + "outputs: [p3, p4, p6]\n",
         _S + "outputs: [p3, p4, p5]\n",
     ),
+    "unknown-stage": Code(
+        "`freeze` names no stage.",
+        _S + "freeze: [stem, p22]\n",
+        _S + "freeze: [stem, p2]\n",
+    ),
     "unused": Code(
         "Something is said that nothing takes: an argument, or a layer that nothing reads.",
         _S + "stages: {p4: {post: {side: {block: conv}, main: {block: conv, from: p4_body}}}}\n",

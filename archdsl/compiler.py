@@ -37,7 +37,7 @@ def compile_spec(spec: BackboneSpec, budget: Budget = DEFAULT) -> Graph:
     for stage in spec.stages:
         x = ends[stage.level] = compiler.stage(stage, x)
     x = compiler.stage(spec.tail, x)
-    graph = Graph(spec.config.name, tuple(compiler.layout.nodes), x, ends, spec.outputs)
+    graph = Graph(spec.config.name, tuple(compiler.layout.nodes), x, ends, spec.outputs, spec.freeze)
     problems = compiler.problems + _stride_problems(graph, spec, compiler.guesses)
     problems = problems or _unread(graph, spec)  # what an error left out reads nothing either
     if problems:

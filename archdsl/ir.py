@@ -256,7 +256,8 @@ class Graph:
     """A backbone as operations, in the order they run.
 
     `levels` holds the last node of every stage under its public name ("P3" for stage p3); `outputs` names the
-    levels a detector takes; `output` is the last feature map, after the tail.
+    levels a detector takes; `output` is the last feature map, after the tail. What the parts named in `freeze` (stages,
+    stem, tail) are made of is not trained.
     """
 
     name: str
@@ -264,6 +265,7 @@ class Graph:
     output: Node
     levels: Mapping[str, Node]
     outputs: tuple[str, ...]
+    freeze: tuple[str, ...] = ()
 
     @property
     def input(self) -> Node:
@@ -284,6 +286,10 @@ class Graph:
             if not found.isdisjoint(node.inputs):
                 found.add(node)
         return found
+
+    def is_frozen(self, node: Node) -> bool:
+        """Whether `node` keeps its weights in training."""
+        return node.origin.path.removeprefix("stages.").partition(".")[0] in self.freeze
 
     def __repr__(self) -> str:
         return f"<Graph {self.name}, {len(self.nodes)} nodes>"

@@ -79,6 +79,10 @@ class Config:
         values = {**self.values, "input": {**stated, **changes}}
         return replace(self, values=values, places=places, replaced_input=stated)
 
+    def with_freeze(self, parts: Sequence[str] | None) -> Config:
+        """The same config with these stages (and stem, tail) frozen; None for what it says itself."""
+        return self if parts is None else replace(self, values={**self.values, "freeze": _as_list(parts, "freeze")})
+
 
 def load(config: ConfigLike, overrides: Sequence[str] = ()) -> Config:
     """Read, inherit, override, follow references. Raises ArchError with the place of everything that is wrong."""
@@ -119,10 +123,10 @@ def _root(path: Path) -> Path:
     return shipped if path.resolve().is_relative_to(shipped) else path.parent
 
 
-def _as_list(overrides: Sequence[str]) -> list[str]:
-    if isinstance(overrides, str):
-        raise fail("type", "expected a list of overrides, got one text", hint=f"write overrides=['{overrides}']")
-    return list(overrides)
+def _as_list(texts: Sequence[str], name: str = "overrides") -> list[str]:
+    if isinstance(texts, str):
+        raise fail("type", f"expected a list of {name}, got one text", hint=f"write {name}=['{texts}']")
+    return list(texts)
 
 
 def _refuse_gaps(values: dict[str, Any], places: Places, file: str) -> None:

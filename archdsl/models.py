@@ -14,7 +14,7 @@ import keras
 from archdsl import keras_cv
 from archdsl.api import load_preset_weights
 from archdsl.compiler import compile_graph
-from archdsl.emit import Backbone
+from archdsl.emit import Backbone, dtype_policy
 from archdsl.errors import did_you_mean, fail, one_of
 from archdsl.loader import load
 from archdsl.presets import PresetInfo, list_presets, preset_info
@@ -65,11 +65,15 @@ class KerasCVBackbone(Backbone):
         return {f"P{number}": level for number, level in enumerate(self.graph.levels, 2)}
 
     def get_config(self) -> dict[str, Any]:
-        return {"name": self.name, "trainable": self.trainable, **json.loads(self._arguments_json)}
+        return {"name": self.name, **self._state(), **json.loads(self._arguments_json)}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Any:
-        return cls(**config)
+        arguments = {key: value for key, value in config.items() if key not in ("trainable", "dtype", "frozen")}
+        with dtype_policy(config.get("dtype")):
+            model = cls(**arguments)
+        model._restore(config)
+        return model
 
     @_ClassProperty
     def presets(cls) -> dict[str, Any]:

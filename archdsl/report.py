@@ -62,8 +62,8 @@ class Report:
     """Costs of a backbone for one image of `input_shape`, in the order its operations run.
 
     `params` counts every array, `trainable_params` those that training changes (not the statistics of batch
-    norms). `macs` are the multiply-accumulates of the convolutions and `flops` twice that; None for an unknown
-    image size.
+    norms, and not what the config freezes). `macs` are the multiply-accumulates of the convolutions and `flops`
+    twice that; None for an unknown image size.
     """
 
     name: str
@@ -177,7 +177,7 @@ def report(graph: Graph) -> Report:
     for level in graph.outputs:
         name = graph.levels[level].name
         ends[name] = (*ends.get(name, ()), level)
-    nodes = tuple([_node(node, ends.get(node.name, ())) for node in graph.nodes])
+    nodes = tuple([_node(node, ends.get(node.name, ()), graph.is_frozen(node)) for node in graph.nodes])
     return Report(graph.name, graph.input.type.shape, outputs, nodes)
 
 
@@ -221,8 +221,8 @@ def whole_pixels(field: float) -> int | None:
     return ceil(field) if isfinite(field) else None
 
 
-def _node(node: Node, levels: tuple[str, ...]) -> NodeInfo:
-    weights = [(weight.size, weight.trainable) for weight in node.weights]
+def _node(node: Node, levels: tuple[str, ...], frozen: bool) -> NodeInfo:
+    weights = [(weight.size, weight.trainable and not frozen) for weight in node.weights]
     return NodeInfo(
         name=node.name,
         op=node.op.kind,

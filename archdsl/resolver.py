@@ -38,7 +38,7 @@ _LEADING_ZERO = re.compile(r"p0[0-9]+")
 
 
 # What can still be told of a config whose broken entries were left out; other problems may follow from the gaps.
-_INDEPENDENT = {"unknown-block", "unknown-key", "unknown-value", "unknown-output", "type", "range"}
+_INDEPENDENT = {"unknown-block", "unknown-key", "unknown-value", "unknown-output", "unknown-stage", "type", "range"}
 
 
 def resolve(config: Config) -> BackboneSpec:
@@ -152,6 +152,7 @@ class _Resolver(LayerResolver):
             tail=self._end("tail", checked.tail),
             outputs=self._outputs(stages),
             blocks=blocks,
+            freeze=self._freeze(stages),
         )
 
     def _end(self, name: str, layers: Layers) -> StageSpec:
@@ -219,14 +220,27 @@ class _Resolver(LayerResolver):
         levels = {stage.name: stage.level for stage in stages}
         if self.checked.outputs is None:
             return tuple(stage.level for stage in stages if stage.number is not None)
-        removed = {*self.config.values["stages"], *self.config.removed}  # null, deleted, or reported as broken
         for index, name in enumerate(self.checked.outputs):
             if name in self.checked.outputs[:index]:
                 first = self.config.place(("outputs", self.checked.outputs.index(name))).value
                 notes = [Note(first, f"the first '{name}' stands at")] if first.line else []
                 fact = f"'{name}' is named twice"
                 self._report("duplicate-output", fact, ("outputs", index), "name it once", notes)
-            elif name not in levels and name not in removed:
+            elif name not in levels and name not in self._removed:
                 message = f"there is no stage '{name}'; {one_of(levels)}"
                 self._report("unknown-output", message, ("outputs", index), did_you_mean(name, levels))
         return tuple(levels[name] for name in self.checked.outputs if name in levels)
+
+    def _freeze(self, stages: tuple[StageSpec, ...]) -> tuple[str, ...]:
+        """The stages in `freeze:`, the stem and the tail among them."""
+        parts = ["stem", *[stage.name for stage in stages], "tail"]
+        for index, name in enumerate(self.checked.freeze):
+            if name not in parts and name not in self._removed:
+                message = f"there is no stage '{name}'; {one_of(parts)}"
+                self._report("unknown-stage", message, ("freeze", index), did_you_mean(name, parts))
+        return tuple(name for name in self.checked.freeze if name in parts)
+
+    @property
+    def _removed(self) -> set[str]:
+        """Stages that were set to null, deleted, or reported as broken."""
+        return {*self.config.values["stages"], *self.config.removed}

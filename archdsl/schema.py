@@ -16,6 +16,7 @@ Name = Annotated[str, StringConstraints(pattern=NAME, max_length=64)]
 Text = Annotated[str, StringConstraints(max_length=2_000)]
 Side = Annotated[int, Interval(ge=1, le=65_536)]
 Count = Annotated[int, Interval(ge=0)]
+ANY_NUMBER = WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}})
 ONE_OR_MORE = WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}, "minItems": 1})
 
 
@@ -187,6 +188,8 @@ class ConfigSchema(Schema):
     """Layers after the last stage, by name; they belong to no level."""
     outputs: Annotated[list[Text], BeforeValidator(_listed), Len(1, 64), ONE_OR_MORE] | None = None
     """The stages that a detector takes; by default those named pN."""
+    freeze: Annotated[list[Text], BeforeValidator(_listed), Len(0, 64), ANY_NUMBER] = []
+    """Stages that training leaves alone; `stem` and `tail` are names here too."""
     expect: ExpectSchema = ExpectSchema()
     """Figures that this file promises."""
     published: PublishedSchema = PublishedSchema()

@@ -91,3 +91,4 @@ class BackboneSpec:
     tail: StageSpec
     outputs: tuple[str, ...]
     blocks: tuple[Block, ...] = ()
+    freeze: tuple[str, ...] = ()

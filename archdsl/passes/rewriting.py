@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from archdsl.ir import Graph, Node, Op
@@ -52,11 +53,11 @@ def rewrite(
         settled[node] = settled[replaced[node]] if node in replaced else _settle(node, changes.get(node), settled)
     levels = {level: settled[node] for level, node in graph.levels.items()}
     nodes = tuple([settled[node] for node in graph.nodes if node not in replaced])
-    whole = Graph(graph.name, nodes, settled[graph.output], levels, graph.outputs)
+    whole = replace(graph, nodes=nodes, output=settled[graph.output], levels=levels)
     needed = whole.needed_by([whole.output, *levels.values()])
     kept = tuple([node for node in nodes if node.name in needed])
     arrays = None if weights is None else _arrays(kept, weights, changes)
-    return Graph(graph.name, kept, whole.output, levels, graph.outputs), arrays
+    return replace(whole, nodes=kept), arrays
 
 
 def _settle(node: Node, change: Change | None, settled: Mapping[Node, Node]) -> Node:
