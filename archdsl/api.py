@@ -5,19 +5,24 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archdsl.budget import Budget
+from archdsl.carried import SUFFIX, carried_by
 from archdsl.compiler import DEFAULT, compile_graph
 from archdsl.errors import fail
 from archdsl.ir import Graph
-from archdsl.loader import ConfigLike, load
+from archdsl.loader import Config, ConfigLike, load
+from archdsl.passes import run_passes
 from archdsl.plugins import Plugin, load_plugins
 from archdsl.presets import PresetInfo, preset_info
 from archdsl.report import Report, report
+from archdsl.weights import load as load_weights_file
 
 if TYPE_CHECKING:
     from archdsl.emit import Backbone
+    from archdsl.weights.transfer import Transfer
 
 ImageShape = Sequence[int | None]
 
@@ -65,30 +70,51 @@ def build_from_config(
     input_tensor: Any = None,
     include_rescaling: bool | None = None,
     weights: str | os.PathLike[str] | None = None,
+    freeze: Sequence[str] | None = None,
     name: str | None = None,
     plugins: Sequence[Plugin] = (),
     budget: Budget = DEFAULT,
 ) -> Backbone:
     """A functional Keras model of a config: (batch, H, W, C) -> the last feature map.
 
+    `config` may also be a `.safetensors` file that archdsl wrote, which holds its config and its weights.
     `input_tensor`, a keras.Input, takes the place of a new one; of any other tensor only the shape and type are
-    used. `include_rescaling` replaces the config's `input.rescale` (divide by 255). `weights` is a file to load.
+    used. `include_rescaling` replaces the config's `input.rescale` (divide by 255), `freeze` its `freeze`: names of
+    stages, `stem` and `tail` that training leaves alone. `weights` is a file to load, see archdsl.weights.load.
     Other arguments and errors as for compile_config.
     """
     load_plugins(plugins)
     if input_tensor is not None:
         input_shape = tuple(input_tensor.shape)[1:]
-    loaded = load(config, overrides).with_input(shape=input_shape, rescale=include_rescaling)
+    loaded = load(config, overrides).with_input(shape=input_shape, rescale=include_rescaling).with_freeze(freeze)
+    model, _ = build(loaded, weights, input_tensor=input_tensor, name=name, budget=budget)
+    return model
+
+
+def build(
+    loaded: Config,
+    weights: str | os.PathLike[str] | None = None,
+    *,
+    partial: bool = False,
+    input_tensor: Any = None,
+    name: str | None = None,
+    budget: Budget = DEFAULT,
+) -> tuple[Backbone, Transfer | None]:
+    """The model of a composed config, and what was loaded into it.
+
+    A config that comes from a weights file takes the file's weights, unless `weights` names others.
+    """
+    carrier = Path(loaded.file) if loaded.file.endswith(SUFFIX) else None
+    passes = carried_by(carrier).passes if carrier else ()
     graph = compile_graph(loaded, budget)  # before Keras is imported: a mistake is reported at once
+    graph, _ = run_passes(graph, names=passes)
+    file = weights if weights is not None else carrier
 
     from archdsl.emit import Backbone
 
-    model = Backbone(graph, loaded.resolved, input_tensor, name=name or graph.name)
-    if weights is not None:
-        from archdsl.weights import load as load_weights
-
-        load_weights(model, weights)
-    return model
+    fresh = file is None or partial
+    model = Backbone(graph, loaded.resolved, input_tensor, passes=passes, fresh=fresh, name=name or graph.name)
+    return model, None if file is None else load_weights_file(model, file, partial=partial)
 
 
 def from_preset(name: str, load_weights: bool | None = None, **kwargs: Any) -> Backbone:

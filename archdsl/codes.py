@@ -247,12 +247,14 @@ CODES = {
         _S + "stages: {p4: {stride: 2}}\n",
     ),
     # Models, weights and pictures
+    "checksum": Code("The file is not the one that was asked for, or its config was changed after it was written."),
     "fuse": Code("The model cannot be fused, or does not give the same numbers fused."),
     "hydra": Code("Hydra refuses the name of a config, an override, or a setting of its own."),
     "image": Code("The file is no image that can be read."),
     "input": Code("The model does not take one photo."),
     "model": Code("The file, or the object, is no model that can be used here."),
     "no-backend": Code("Keras has no backend: pip install 'archdsl[tensorflow]'."),
+    "no-config": Code("The weights file does not say which model it is of."),
     "no-levels": Code("The model has no pyramid levels: it is not a Backbone, nor its features()."),
     "no-weights": Code("The preset has no trained weights, or they are not on this machine."),
     "not-finite": Code("The model gives values that are not finite numbers."),
@@ -265,5 +267,6 @@ CODES = {
         "There is no such error code.", "archdsl explain unknown-blok", "archdsl explain unknown-block"
     ),
     "unknown-pass": Code("There is no such pass over the graph."),
-    "weights": Code("The file holds no weights, or those of another model."),
+    "version": Code("The weights file was written in another version of the language."),
+    "weights": Code("The file holds no weights, or those of another model, or is damaged."),
 }

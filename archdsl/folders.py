@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from archdsl.binary import HEAD, binary_kind, wide_encoding
+from archdsl.carried import SUFFIX, carried_by
 from archdsl.errors import ArchError, Mark, did_you_mean, fail
 from archdsl.layout import LINE_END
 from archdsl.reader import read_text
@@ -48,7 +49,7 @@ def find_config(reference: str | os.PathLike[str]) -> Path:
     Raises ArchError with the nearest preset or file when there is none.
     """
     text = os.fsdecode(reference)
-    looks_like_path = text.endswith((".yaml", ".yml")) or os.sep in text or text.startswith(".")
+    looks_like_path = text.endswith((".yaml", ".yml", SUFFIX)) or os.sep in text or text.startswith(".")
     shipped = config_root() / f"{text}.yaml"
     if not looks_like_path and text in preset_names():
         return shipped
@@ -124,6 +125,8 @@ def read_file(path: Path) -> Source:
             hint = f"it holds {', '.join(_files(path)[:_NAMED])}" if _files(path) else ""
             message = f"{kind}, not a regular file; expected a YAML file"
             raise fail("not-a-file", message, mark=Mark(name), hint=hint)
+        if path.suffix == SUFFIX:
+            return read_text(carried_by(path).config, name)
         return _read_file(path, name, state.st_mtime_ns, state.st_size)
     except OSError as error:
         raise fail("unreadable", f"cannot be read: {error.strerror}", mark=Mark(name)) from None

@@ -26,6 +26,7 @@ keras_layers
 blocks
 plugins
 files
+carried
 order
 binary
 scalars

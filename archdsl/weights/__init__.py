@@ -1,0 +1,58 @@
+"""Weight files, which others wrote or we did: everything in them is checked before a model is changed.
+
+Importing this module imports neither Keras nor NumPy.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archdsl.carried import SUFFIX
+from archdsl.errors import Mark, fail
+from archdsl.files import written_whole
+
+if TYPE_CHECKING:
+    from archdsl.emit import Backbone
+    from archdsl.weights.transfer import Transfer
+
+__all__ = ["load", "save"]
+
+KERAS_SUFFIX = ".weights.h5"
+
+
+def load(
+    model: Backbone, file: str | os.PathLike[str], *, partial: bool = False, sha256: str | None = None
+) -> Transfer:
+    """Read a weights file into `model`; says what came from where.
+
+    Files of the same architecture that this library, Keras, or keras_cv wrote, under Keras 3 or Keras 2:
+    `.safetensors`, `.weights.h5`, `.keras` (nothing of it is executed) and the older `.h5`. `partial` takes the
+    layers that fit by name and shape, and leaves the others as they are. `sha256` is what the file must have.
+
+    Raises ArchError, and leaves the model as it was, when the file is missing, damaged, of another kind or another
+    architecture, when its names and places contradict each other, or when it holds numbers that are not finite.
+    """
+    from archdsl.weights.loading import load_into
+
+    return load_into(model, file, partial, sha256)
+
+
+def save(model: Backbone, file: str | os.PathLike[str]) -> None:
+    """Write the weights of `model`, whole or not at all: `.safetensors` with its config, or Keras's `.weights.h5`.
+
+    `archdsl build` and `build_from_config` make the model again from a `.safetensors` file alone.
+    """
+    path = Path(file)
+    if path.suffix == SUFFIX:
+        from archdsl.weights.tensors import write
+
+        with written_whole(path) as partial:
+            write(model, partial)
+    elif path.name.endswith(KERAS_SUFFIX):
+        with written_whole(path) as partial:
+            model.save_weights(partial)
+    else:
+        message = f"a weights file is named *{SUFFIX} or *{KERAS_SUFFIX}"
+        raise fail("weights", message, mark=Mark(str(path)))

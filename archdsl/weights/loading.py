@@ -1,0 +1,186 @@
+"""A weights file → a model, everything checked before anything is changed."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy
+
+from archdsl.compiler import compile_graph
+from archdsl.emit import Backbone
+from archdsl.errors import ArchError, Mark, Problem, fail, problem
+from archdsl.ir import Node
+from archdsl.loader import load as load_config
+from archdsl.presets import list_presets
+from archdsl.weights.matching import Match, arrays_of, fits, match, shape_counts, shapes_text
+from archdsl.weights.opening import opened
+from archdsl.weights.stored import Contents, Stored, StoredArray
+from archdsl.weights.transfer import Left, Moved, Transfer
+
+if TYPE_CHECKING:
+    from archdsl.weights.stored import Array
+
+_FLOATS = ("float32", "float64", "float16", "bfloat16")
+_SLACK_BYTES = 1 << 26  # what HDF5 writes around the arrays of a model
+_TRAINING_COPIES = 8  # of each array: an optimizer keeps two, all may be float64
+
+
+def load_into(model: Backbone, file: str | os.PathLike[str], partial: bool, sha256: str | None) -> Transfer:
+    """Give `model` the arrays of a file. See archdsl.weights.load."""
+    if not isinstance(model, Backbone):
+        raise fail("model", f"'{getattr(model, 'name', model)}' is no archdsl.Backbone")
+    params = sum(weight.size for node in model.graph.nodes for weight in node.weights)
+    with opened(Path(file), _SLACK_BYTES + _TRAINING_COPIES * 4 * params, sha256) as contents:
+        return _take(model, contents, partial, Mark(str(file)))
+
+
+def _take(model: Backbone, contents: Contents, partial: bool, mark: Mark) -> Transfer:
+    nodes = {node.name: node for node in model.graph.nodes if node.weights}
+    found = match(model, contents)
+    problems = _misfits(model, nodes, found, mark)
+    if problems and partial and found.matched_by == "order":
+        return _take(model, _named_by_its_preset(contents, mark), partial, mark)
+    if partial:
+        problems = [*_contradictions(found, mark)]
+    moving = {name: stored for name, stored in found.pairs.items() if fits(nodes[name], stored)}
+    if not problems and not moving:
+        problems = [problem("weights", f"no layer of {model.name} fits", mark=mark)]
+    if problems:
+        raise ArchError(_with_hint(problems, contents))
+    values = {name: _read(nodes[name], stored, mark) for name, stored in moving.items()}
+    _refuse_strange_numbers(values, mark)
+    layers = model.layers_by_node
+    for name, arrays in values.items():
+        layers[name].set_weights(arrays)
+    return _transfer(nodes, found, moving)
+
+
+def _named_by_its_preset(contents: Contents, mark: Mark) -> Contents:
+    """For a variant, a file without names says too little; its preset, which its shapes tell, has the names."""
+    names = _presets_with_shapes(contents)
+    if not names:
+        hint = "load it into the architecture it was written for, save that as .safetensors, and give this file"
+        raise fail("weights", "its layers have no names that say where they belong in a variant", mark=mark, hint=hint)
+    loaded = load_config(names[0])
+    source = Backbone(compile_graph(loaded), loaded.resolved, fresh=False)
+    _take(source, contents, partial=False, mark=mark)
+    return Contents("nodes", tuple(_stored(node, source) for node in source.graph.nodes if node.weights))
+
+
+def _stored(node: Node, model: Backbone) -> Stored:
+    arrays = zip(node.weights, model.layers_by_node[node.name].get_weights(), strict=True)
+    by_name = {weight.name: StoredArray(weight.shape, array.dtype.name, array.copy) for weight, array in arrays}
+    return Stored(node.name, node.name, by_name)
+
+
+# Whether a file fits
+
+
+def _misfits(model: Backbone, nodes: Mapping[str, Node], found: Match, mark: Mark) -> list[Problem]:
+    """Why a whole model cannot be read from the file; one problem for each kind of reason."""
+    return [
+        problem("weights", f"does not fit {model.name}: {fact}", mark=mark)
+        for fact in [*found.contradictions[:1], *_shape_facts(nodes, found), *_count_facts(nodes, found)]
+    ]
+
+
+def _contradictions(found: Match, mark: Mark) -> Iterator[Problem]:
+    for fact in found.contradictions[:1]:
+        yield problem("weights", f"names and places contradict each other: {fact}", mark=mark)
+
+
+def _shape_facts(nodes: Mapping[str, Node], found: Match) -> Iterator[str]:
+    different = [name for name in nodes if name in found.pairs and not fits(nodes[name], found.pairs[name])]
+    if different:
+        name = different[0]
+        stored = found.pairs[name]
+        more = f"; {len(different) - 1} more layers differ" if len(different) > 1 else ""
+        yield f"the first layer that differs is {name}, {_both_shapes(nodes[name], stored)}{more}"
+
+
+def _both_shapes(node: Node, stored: Stored) -> str:
+    wanted = shapes_text(weight.shape for weight in node.weights)
+    return f"with {wanted}; the file has {shapes_text(stored.shapes)} ({stored.label})"
+
+
+def _count_facts(nodes: Mapping[str, Node], found: Match) -> Iterator[str]:
+    missing = [name for name in nodes if name not in found.pairs]
+    if missing:
+        yield f"{_some(missing)} {'is' if len(missing) == 1 else 'are'} not in the file"
+    if found.surplus:
+        yield f"the file also has {_some([stored.label for stored in found.surplus])}, which the model does not"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def _with_hint(problems: list[Problem], contents: Contents) -> list[Problem]:
+    """The last problem says which preset the file is of, if it is of one."""
+    names = _presets_with_shapes(contents)
+    hint = f"its arrays have the shapes of {' or '.join(names)}" if names else ""
+    return [*problems[:-1], problems[-1]._replace(hint=hint)]
+
+
+def _presets_with_shapes(contents: Contents) -> list[str]:
+    """Presets with as many arrays of each shape as the file has; without those that differ in their weights only."""
+    shapes = Counter(shape for stored in contents.layers for shape in stored.shapes)
+    fresh = [info.name for info in list_presets() if not info.has_weights]
+    return [name for name in fresh if shape_counts(compile_graph(load_config(name))) == shapes]
+
+
+# What a file gives
+
+
+def _read(node: Node, stored: Stored, mark: Mark) -> list[Array]:
+    arrays = [array for array in arrays_of(node, stored) if array]
+    strange = [array.dtype for array in arrays if array.dtype not in _FLOATS]
+    if strange:
+        raise fail("weights", f"{stored.label} is of {strange[0]}; expected {_FLOATS[0]}", mark=mark)
+    return [_float32(array) for array in arrays]
+
+
+def _float32(array: StoredArray) -> Array:
+    """The values of an array. Those of bfloat16 are two bytes each, which HDF5 has no type for."""
+    values = array.read()
+    if array.dtype == "bfloat16":
+        import ml_dtypes
+
+        values = values.view(ml_dtypes.bfloat16)
+    return numpy.asarray(values, "float32")
+
+
+def _refuse_strange_numbers(values: Mapping[str, Sequence[Array]], mark: Mark) -> None:
+    broken = [name for name, arrays in values.items() if not all(numpy.isfinite(array).all() for array in arrays)]
+    if broken:
+        message = f"{_some(broken)} {'has' if len(broken) == 1 else 'have'} values that are no finite numbers"
+        raise fail("weights", message, mark=mark, hint="the training that wrote it diverged, or the file is damaged")
+
+
+def _transfer(nodes: Mapping[str, Node], found: Match, moving: Mapping[str, Stored]) -> Transfer:
+    taken = {id(stored) for stored in moving.values()}
+    unused = [stored.label for stored in (*found.pairs.values(), *found.surplus) if id(stored) not in taken]
+    return Transfer(
+        found.scheme,
+        found.matched_by,
+        tuple(_moved(node, moving[name].label) for name, node in nodes.items() if name in moving),
+        tuple(_left(node, found.pairs.get(name)) for name, node in nodes.items() if name not in moving),
+        tuple(unused),
+    )
+
+
+def _moved(node: Node, label: str) -> Moved:
+    return Moved(node.name, node.origin.path, label, tuple(weight.shape for weight in node.weights))
+
+
+def _left(node: Node, stored: Stored | None) -> Left:
+    shapes = tuple(weight.shape for weight in node.weights)
+    if stored is None:
+        return Left(node.name, node.origin.path, shapes, (), "not in the file")
+    reason = f"{shapes_text(stored.shapes)} in the file, {shapes_text(shapes)} here"
+    return Left(node.name, node.origin.path, shapes, stored.shapes, reason)

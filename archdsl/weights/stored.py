@@ -1,0 +1,58 @@
+"""What any weights file comes to: layers with arrays, each with what the file says of where it belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy
+
+    Array: TypeAlias = numpy.ndarray[Any, Any]
+
+Shape: TypeAlias = tuple[int, ...]
+Layout = Literal["paths", "listed", "nodes"]
+"""How a file says whose arrays they are.
+
+paths: places such as layers/conv2d_3 (.weights.h5, .keras), in newer files with the layer's name too.
+listed: a list of layers with their names, in the model's order (the old .h5).
+nodes: the name of the node (.safetensors).
+"""
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """An array that has not been read yet."""
+
+    shape: Shape
+    dtype: str
+    read: Callable[[], Array]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A layer of a file: its arrays by their name or number, its place, and its name where the file has one.
+
+    `sublayer` is the name that Keras numbered itself for a layer within another.
+    """
+
+    place: str
+    name: str
+    arrays: dict[str, StoredArray]
+    sublayer: str = ""
+
+    @property
+    def label(self) -> str:
+        return self.name or self.place
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        return tuple(array.shape for array in self.arrays.values())
+
+
+class Contents(NamedTuple):
+    """The layers of a file, in its order."""
+
+    layout: Layout
+    layers: tuple[Stored, ...]

@@ -1,0 +1,99 @@
+"""What came over from a file and what did not, layer by layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from archdsl.weights.stored import Shape
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+class Moved(NamedTuple):
+    """A layer that has the file's values now: its node, the entry of the config it is of, its name in the file."""
+
+    node: str
+    entry: str
+    stored: str
+    shapes: tuple[Shape, ...]
+
+
+class Left(NamedTuple):
+    """A layer that kept its fresh values, with its shapes, those in the file, and why."""
+
+    node: str
+    entry: str
+    shapes: tuple[Shape, ...]
+    stored_shapes: tuple[Shape, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What `load` did: layers `moved` and `left`, and layers of the file that nothing took (`unused`).
+
+    `scheme` says whose names the file has; `matched_by` is "order" where it has none and places and shapes decided.
+    """
+
+    scheme: str
+    matched_by: str
+    moved: tuple[Moved, ...]
+    left: tuple[Left, ...] = ()
+    unused: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON."""
+        return {
+            "scheme": self.scheme,
+            "matched_by": self.matched_by,
+            "moved": [{**each._asdict(), "shapes": [list(shape) for shape in each.shapes]} for each in self.moved],
+            "left": [
+                {
+                    **each._asdict(),
+                    "shapes": [list(shape) for shape in each.shapes],
+                    "stored_shapes": [list(shape) for shape in each.stored_shapes],
+                }
+                for each in self.left
+            ],
+            "unused": list(self.unused),
+        }
+
+    def to_table(self) -> str:
+        """The table that `archdsl build --partial` prints, as text."""
+        from rich.console import Console
+
+        console = Console(width=120, no_color=True)
+        with console.capture() as capture:
+            console.print(self.table(), self.summary())
+        return capture.get()
+
+    def table(self) -> Table:
+        """A row for each entry of the config whose layers moved or not, and one for each reason, as a rich table."""
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False)
+        table.add_column("layer")
+        table.add_column("moved", justify="right")
+        table.add_column("why not the rest", overflow="fold")
+        for entry, lines in groupby(self._lines(), key=lambda line: line[0]):
+            reasons = [reason for _, reason in lines]
+            why = list(dict.fromkeys(filter(None, reasons)))
+            count = f"{reasons.count('')} of {len(reasons)}"
+            table.add_row(entry.removeprefix("stages."), count, why[0] if why else "")
+            for reason in why[1:]:
+                table.add_row("", "", reason)
+        return table
+
+    def summary(self) -> str:
+        """One line: how many layers moved, stayed fresh, and were not used."""
+        whole = len(self.moved) + len(self.left)
+        return f"\n{len(self.moved)} of {whole} layers moved; {len(self.unused)} layers of the file were not used"
+
+    def _lines(self) -> list[tuple[str, str]]:
+        """Entry and reason of each layer, entry by entry; a layer that moved has no reason."""
+        lines = [(each.entry, "") for each in self.moved] + [(each.entry, each.reason) for each in self.left]
+        order = {entry: index for index, entry in enumerate(dict.fromkeys(entry for entry, _ in lines))}
+        return sorted(lines, key=lambda line: order[line[0]])
