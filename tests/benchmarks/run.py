@@ -11,6 +11,7 @@ import gc
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -179,6 +180,24 @@ def build(repeat: int) -> Iterator[Row]:
         yield against(f"build {name}", seconds_in_turns(sides, repeat), most=1.0)
 
 
+def weights(repeat: int) -> Iterator[Row]:
+    """A model with the weights of a local file, which keras_cv wrote."""
+    from keras_cv.src.utils.preset_utils import save_to_preset
+
+    import archdsl
+
+    for name in ("yolo_v8_s_backbone", "csp_darknet_xl", "resnet152_v2"):
+        with tempfile.TemporaryDirectory() as folder:
+            theirs = keras_cv_model(name, (None, None, 3))
+            save_to_preset(theirs, folder)
+            read, file = type(theirs).from_preset, Path(folder) / "model.weights.h5"
+            sides = (
+                lambda: archdsl.from_preset(name, load_weights=True, weights=file),  # noqa: B023
+                lambda: read(folder, load_weights=True),  # noqa: B023
+            )
+            yield against(f"from_preset {name}, load_weights=True", seconds_in_turns(sides, repeat), most=1.0)
+
+
 def forward(repeat: int) -> Iterator[Row]:
     import tensorflow as tf
 
@@ -243,7 +262,7 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(f"| {line} |" for line in lines).replace("_reach", " reach")
 
 
-GROUPS = {"cli": cli, "compile": compile_, "build": build, "forward": forward, "training": training}
+GROUPS = {"cli": cli, "compile": compile_, "build": build, "weights": weights, "forward": forward, "training": training}
 
 
 def main() -> None:
