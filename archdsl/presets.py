@@ -14,7 +14,8 @@ from archdsl.schema import PublishedSchema
 class PresetInfo(NamedTuple):
     """A shipped preset. `params` counts every array of the model.
 
-    `weights_url` is where its trained weights are published, `kaggle_handle` keras_cv's name for it; None for none.
+    `weights_url` is where its trained weights are published, `weights_size` in bytes, `kaggle_handle` keras_cv's name
+    for it; None for none, or not known.
     """
 
     name: str
@@ -23,6 +24,7 @@ class PresetInfo(NamedTuple):
     has_weights: bool
     weights_url: str | None
     weights_sha256: str | None
+    weights_size: int | None
     kaggle_handle: str | None
     source: str
 
@@ -47,6 +49,7 @@ def preset_info(name: str) -> PresetInfo:
         has_weights=published.url is not None,
         weights_url=published.url,
         weights_sha256=published.sha256,
+        weights_size=published.size,
         kaggle_handle=published.kaggle,
         source=values.get("source", ""),
     )
