@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from archdsl.budget import Budget
 from archdsl.carried import SUFFIX, carried_by
 from archdsl.compiler import DEFAULT, compile_graph
-from archdsl.errors import fail
+from archdsl.folders import preset_names
 from archdsl.ir import Graph
 from archdsl.loader import Config, ConfigLike, load
 from archdsl.passes import run_passes
 from archdsl.plugins import Plugin, load_plugins
-from archdsl.presets import PresetInfo, preset_info
+from archdsl.presets import PresetInfo
+from archdsl.pretrained import find_preset, weights_file
 from archdsl.report import Report, report
 from archdsl.weights import load as load_weights_file
 
@@ -117,29 +117,28 @@ def build(
     return model, None if file is None else load_weights_file(model, file, partial=partial)
 
 
-def from_preset(name: str, load_weights: bool | None = None, **kwargs: Any) -> Backbone:
-    """The model of a shipped preset; `kwargs` as for build_from_config.
+def from_preset(name: str | os.PathLike[str], load_weights: bool | None = None, **kwargs: Any) -> Backbone:
+    """The model of a preset; what a folder holds comes back as the class that it was.
 
-    `load_weights` True asks for its trained weights, False for fresh ones, None for trained ones where they
-    exist. Trained weights are read from a file given as `weights=`; nothing is downloaded.
+    `name` is that of a shipped preset, a folder that keras_cv or save_to_preset wrote, or a kaggle:// handle.
+    `load_weights` True asks for its trained weights, False for fresh ones, None for trained ones where they exist;
+    they are downloaded if they are not on this machine, unless `weights=FILE` gives them. `kwargs` as for
+    build_from_config; for a class of keras_cv they replace constructor arguments.
 
-    Raises ArchError for a name that is no preset, and for weights that cannot be had.
+    Raises ArchError for a name that is no preset, and for weights that cannot be had: within a second where there
+    is no network, and before Keras is imported.
     """
-    info = preset_info(name)
-    model = build_from_config(name, **kwargs)
-    if "weights" not in kwargs:
-        load_preset_weights(model, info, load_weights)
-    return model
+    preset = find_preset(name, preset_names(), "archdsl")
+    given = kwargs.pop("weights", None)
+    weights = given if given is not None else weights_file(preset, load_weights)
+    if isinstance(preset, PresetInfo):
+        return build_from_config(preset.name, weights=weights, **kwargs)
+    if preset.config is not None:
+        model = build_from_config(preset.config, weights=weights, **{**preset.arguments, **kwargs})
+        if preset.state and not {"freeze", "overrides"} & set(kwargs):  # else the config says what is trained
+            model.restore_state(preset.state)
+        return model
 
+    from archdsl import models
 
-def load_preset_weights(model: Backbone, info: PresetInfo, load_weights: bool | None) -> None:
-    """Give `model` the trained weights of a preset, as far as `load_weights` asks for them (see from_preset)."""
-    if load_weights is False or (load_weights is None and not info.has_weights):
-        return
-    if not info.has_weights:
-        hint = "`archdsl list` says which have"
-        raise fail("no-weights", f"preset '{info.name}' has no trained weights", hint=hint)
-    message = f"the trained weights of '{info.name}' are not on this machine; they are published at {info.weights_url}"
-    if load_weights:
-        raise fail("no-weights", message, hint="download the file and give it as weights='FILE'")
-    warnings.warn(f"{message}. The model starts from fresh weights.", stacklevel=3)
+    return models.build_folder(preset, weights, kwargs)

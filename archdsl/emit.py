@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
@@ -97,6 +98,16 @@ class Backbone(keras.Model):  # type: ignore[misc]
         """The same layers as a plain keras.Model, whose file loads where archdsl is not installed."""
         return keras.Model(self.inputs[0], self.outputs[0], name=self.name)
 
+    def save_to_preset(self, folder: str | os.PathLike[str]) -> None:
+        """Write a folder that `archdsl.from_preset` reads: the config as YAML, the weights as safetensors.
+
+        It is written whole or not at all; a preset that is there already is replaced. Raises ArchError for a
+        folder with anything else in it, and when it cannot be written.
+        """
+        from archdsl.preset_folder import write_folder
+
+        write_folder(self, folder)
+
     def get_config(self) -> dict[str, Any]:
         return {
             "name": self.name,
@@ -112,7 +123,7 @@ class Backbone(keras.Model):  # type: ignore[misc]
         graph, _ = run_passes(compile_graph(loaded), names=passes)
         with dtype_policy(config["dtype"]):
             model = cls(graph, loaded.resolved, passes=passes, name=config["name"])
-        model._restore(config)
+        model.restore_state(config)
         return model
 
     def _state(self) -> dict[str, Any]:
@@ -120,7 +131,8 @@ class Backbone(keras.Model):  # type: ignore[misc]
         frozen = [name for name, layer in self.layers_by_node.items() if not layer.trainable]
         return {"trainable": self.trainable, "dtype": self.dtype_policy.name, "frozen": frozen}
 
-    def _restore(self, state: Mapping[str, Any]) -> None:
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        """Train what a saved model says that it trains."""
         self.trainable = state.get("trainable", True)
         if "frozen" in state:
             self._freeze(state["frozen"])

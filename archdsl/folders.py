@@ -115,7 +115,7 @@ def _shipped() -> list[str]:
     return [str(path.relative_to(config_root()).with_suffix("")) for path in config_root().glob("*/*.yaml")]
 
 
-def read_file(path: Path) -> Source:
+def read_file(path: Path, read: Callable[[str, str], Source] = read_text) -> Source:
     """The config in the file at `path`. Raises ArchError when it is not a small text file, or not a config."""
     name = os.fspath(path)
     try:
@@ -127,13 +127,13 @@ def read_file(path: Path) -> Source:
             raise fail("not-a-file", message, mark=Mark(name), hint=hint)
         if path.suffix == SUFFIX:
             return read_text(carried_by(path).config, name)
-        return _read_file(path, name, state.st_mtime_ns, state.st_size)
+        return _read_file(path, name, read, state.st_mtime_ns, state.st_size)
     except OSError as error:
         raise fail("unreadable", f"cannot be read: {error.strerror}", mark=Mark(name)) from None
 
 
 @lru_cache(maxsize=256)
-def _read_file(path: Path, name: str, changed_ns: int, size: int) -> Source:
+def _read_file(path: Path, name: str, read: Callable[[str, str], Source], changed_ns: int, size: int) -> Source:
     """Parsed once for each state of the file; parents are shared by many presets."""
     with path.open("rb") as file:
         head = file.read(HEAD)
@@ -145,7 +145,7 @@ def _read_file(path: Path, name: str, changed_ns: int, size: int) -> Source:
         hint = "a config is a few lines; was another file meant?"
         message = f"{max(size, len(data))} bytes; a config has at most {MAX_BYTES}"
         raise fail("limit", message, mark=Mark(name), hint=hint)
-    return read_text(_decoded(data, name), name)
+    return read(_decoded(data, name), name)
 
 
 def _decoded(data: bytes, name: str) -> str:

@@ -5,22 +5,24 @@ A model's `config`, as YAML, is what any of these calls means in the language.
 
 from __future__ import annotations
 
+import inspect
 import json
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import keras
 
 from archdsl import keras_cv
-from archdsl.api import load_preset_weights
 from archdsl.compiler import compile_graph
 from archdsl.emit import Backbone, dtype_policy
-from archdsl.errors import did_you_mean, fail, one_of
+from archdsl.errors import Mark, did_you_mean, fail, one_of
+from archdsl.keras_cv_presets import FAMILIES, SIZES, arguments_of
 from archdsl.loader import load
-from archdsl.presets import PresetInfo, list_presets, preset_info
-from archdsl.resolver import resolve
-from archdsl.scale import scale_spec
-from archdsl.spec import LayerSpec
+from archdsl.preset_folder import PresetFolder
+from archdsl.presets import PresetInfo, list_presets
+from archdsl.pretrained import Preset, find_preset, weights_file
+from archdsl.weights import load as load_weights_file
 
 ImageShape = Sequence[int | None]
 ANY_SIZE = (None, None, 3)
@@ -72,7 +74,7 @@ class KerasCVBackbone(Backbone):
         arguments = {key: value for key, value in config.items() if key not in ("trainable", "dtype", "frozen")}
         with dtype_policy(config.get("dtype")):
             model = cls(**arguments)
-        model._restore(config)
+        model.restore_state(config)
         return model
 
     @_ClassProperty
@@ -95,25 +97,44 @@ class KerasCVBackbone(Backbone):
         return (info.kaggle_handle or "").startswith(f"kaggle://keras/{cls.kaggle_model}/")
 
     @classmethod
-    def from_preset(cls, preset: str, load_weights: bool | None = None, **kwargs: Any) -> Any:
-        """The model of a preset of this family, by name; `kwargs` replace constructor arguments.
+    def from_preset(cls, preset: str | os.PathLike[str], load_weights: bool | None = None, **kwargs: Any) -> Any:
+        """The model of a preset of this family; `kwargs` replace constructor arguments.
 
-        `load_weights` True asks for trained weights, False for fresh ones, None for trained ones where they exist.
-        Raises ArchError for a name that the family does not have, and for weights that cannot be had.
+        `preset` is a name, a folder that keras_cv or save_to_preset wrote, or a kaggle:// handle. `load_weights`
+        True asks for trained weights, False for fresh ones, None for trained ones where they exist.
+        Raises ArchError for a preset that the family does not have, and for weights that cannot be had.
         """
         family = cls._family()
-        known = [info.name for info in list_presets() if family._owns(info)]
-        if preset not in known:
-            message = f"{cls.__name__} has no preset '{preset}'; {one_of(known)}"
-            raise fail("unknown-preset", message, hint=did_you_mean(str(preset), known))
-        model = family(**{"include_rescaling": True, **family.arguments_of(preset), **kwargs})
-        load_preset_weights(model, preset_info(preset), load_weights)
+        names = [info.name for info in list_presets() if family._owns(info)]
+        found = find_preset(preset, names, cls.__name__)
+        return family._build_preset(found, weights_file(found, load_weights), kwargs)
+
+    @classmethod
+    def _build_preset(cls, preset: Preset, weights: str | os.PathLike[str] | None, kwargs: dict[str, Any]) -> Any:
+        arguments = cls._arguments_in(preset)
+        known = [key for key in inspect.signature(cls).parameters if key != "kwargs"] + ["name"]
+        for key in kwargs:
+            if key not in known:
+                message = f"{cls.__name__} takes no '{key}'; {one_of(known)}"
+                raise fail("unknown-key", message, path=key, hint=did_you_mean(key, known))
+        model = cls(**{**arguments, **kwargs}, fresh=weights is None)
+        if weights is not None:
+            load_weights_file(model, weights)
+        if isinstance(preset, PresetFolder):
+            model.restore_state(preset.state)
         return model
 
     @classmethod
-    def arguments_of(cls, preset: str) -> dict[str, Any]:
-        """The constructor arguments that a preset stands for."""
-        raise NotImplementedError
+    def _arguments_in(cls, preset: Preset) -> dict[str, Any]:
+        """The constructor arguments that a preset holds. Raises ArchError when it is one of another class."""
+        family = next(each.__name__ for each in cls.__mro__ if each.__name__ in FAMILIES)
+        if isinstance(preset, PresetInfo):
+            return arguments_of(family, preset.name)
+        owner, size = SIZES.get(preset.class_name, (preset.class_name, None))
+        if owner != family:
+            message = f"the preset is a {preset.class_name}; expected a {family}"
+            raise fail("preset", message, mark=Mark(str(preset.path)), hint="archdsl.from_preset takes any")
+        return {**(arguments_of(owner, size) if size else {}), **preset.arguments}
 
 
 @keras.saving.register_keras_serializable("archdsl")
@@ -151,14 +172,6 @@ class YOLOV8Backbone(KerasCVBackbone):
         first = next(iter(self.graph.levels))
         return {"P1": f"{first.lower()}_down_act", **super().pyramid_level_inputs}
 
-    @classmethod
-    def arguments_of(cls, preset: str) -> dict[str, Any]:
-        bodies = _bodies(preset)
-        return {
-            "stackwise_channels": [body.arguments["width"] for body in bodies],
-            "stackwise_depth": [body.arguments["depth"] for body in bodies],
-        }
-
 
 @keras.saving.register_keras_serializable("archdsl")
 class CSPDarkNetBackbone(KerasCVBackbone):
@@ -189,10 +202,6 @@ class CSPDarkNetBackbone(KerasCVBackbone):
             input_tensor,
             **kwargs,
         )
-
-    @classmethod
-    def arguments_of(cls, preset: str) -> dict[str, Any]:
-        return YOLOV8Backbone.arguments_of(preset)
 
 
 @keras.saving.register_keras_serializable("archdsl")
@@ -228,20 +237,10 @@ class ResNetV2Backbone(KerasCVBackbone):
         config = keras_cv.resnet_v2(**arguments)  # type: ignore[arg-type]
         super().__init__(arguments, config, include_rescaling, input_shape, input_tensor, **kwargs)
 
-    @classmethod
-    def arguments_of(cls, preset: str) -> dict[str, Any]:
-        bodies = _bodies(preset)
-        basic = bodies[0].block.name == "preact_basic"
-        return {
-            "stackwise_filters": [body.arguments["width"] // (1 if basic else 4) for body in bodies],
-            "stackwise_blocks": [body.repeats for body in bodies],
-            "stackwise_strides": [body.last["stride"] for body in bodies],
-            "block_type": "basic_block" if basic else "block",
-        }
 
-
-def _alias(name: str, base: type[KerasCVBackbone], preset: str) -> Any:
+def _alias(name: str, base: type[KerasCVBackbone]) -> Any:
     """keras_cv's class for one size. Calling it gives a model of the base class, which is what it is saved as."""
+    _, preset = SIZES[name]
 
     def new(
         cls: type[KerasCVBackbone],
@@ -251,7 +250,7 @@ def _alias(name: str, base: type[KerasCVBackbone], preset: str) -> Any:
         **kwargs: Any,
     ) -> Any:
         arguments = {"include_rescaling": include_rescaling, "input_shape": input_shape, "input_tensor": input_tensor}
-        return base(**{**base.arguments_of(preset), **arguments, **kwargs})
+        return base(**{**arguments_of(base.__name__, preset), **arguments, **kwargs})
 
     def owns(cls: type[KerasCVBackbone], info: PresetInfo) -> bool:
         return info.name.startswith(f"{preset}_")
@@ -261,22 +260,16 @@ def _alias(name: str, base: type[KerasCVBackbone], preset: str) -> Any:
     return type(name, (base,), {**methods, "__doc__": doc, "__module__": __name__})
 
 
-CSPDarkNetTinyBackbone = _alias("CSPDarkNetTinyBackbone", CSPDarkNetBackbone, "csp_darknet_tiny")
-CSPDarkNetSBackbone = _alias("CSPDarkNetSBackbone", CSPDarkNetBackbone, "csp_darknet_s")
-CSPDarkNetMBackbone = _alias("CSPDarkNetMBackbone", CSPDarkNetBackbone, "csp_darknet_m")
-CSPDarkNetLBackbone = _alias("CSPDarkNetLBackbone", CSPDarkNetBackbone, "csp_darknet_l")
-CSPDarkNetXLBackbone = _alias("CSPDarkNetXLBackbone", CSPDarkNetBackbone, "csp_darknet_xl")
-ResNet18V2Backbone = _alias("ResNet18V2Backbone", ResNetV2Backbone, "resnet18_v2")
-ResNet34V2Backbone = _alias("ResNet34V2Backbone", ResNetV2Backbone, "resnet34_v2")
-ResNet50V2Backbone = _alias("ResNet50V2Backbone", ResNetV2Backbone, "resnet50_v2")
-ResNet101V2Backbone = _alias("ResNet101V2Backbone", ResNetV2Backbone, "resnet101_v2")
-ResNet152V2Backbone = _alias("ResNet152V2Backbone", ResNetV2Backbone, "resnet152_v2")
-
-
-def _bodies(preset: str) -> list[LayerSpec]:
-    """The scaled body of each stage of a preset."""
-    spec = scale_spec(resolve(load(preset)))
-    return [next(layer for layer in stage.layers if layer.path[-1] == "body") for stage in spec.stages]
+CSPDarkNetTinyBackbone = _alias("CSPDarkNetTinyBackbone", CSPDarkNetBackbone)
+CSPDarkNetSBackbone = _alias("CSPDarkNetSBackbone", CSPDarkNetBackbone)
+CSPDarkNetMBackbone = _alias("CSPDarkNetMBackbone", CSPDarkNetBackbone)
+CSPDarkNetLBackbone = _alias("CSPDarkNetLBackbone", CSPDarkNetBackbone)
+CSPDarkNetXLBackbone = _alias("CSPDarkNetXLBackbone", CSPDarkNetBackbone)
+ResNet18V2Backbone = _alias("ResNet18V2Backbone", ResNetV2Backbone)
+ResNet34V2Backbone = _alias("ResNet34V2Backbone", ResNetV2Backbone)
+ResNet50V2Backbone = _alias("ResNet50V2Backbone", ResNetV2Backbone)
+ResNet101V2Backbone = _alias("ResNet101V2Backbone", ResNetV2Backbone)
+ResNet152V2Backbone = _alias("ResNet152V2Backbone", ResNetV2Backbone)
 
 
 def _preset_entry(info: PresetInfo) -> dict[str, Any]:
@@ -284,3 +277,11 @@ def _preset_entry(info: PresetInfo) -> dict[str, Any]:
         "metadata": {"description": info.description, "params": info.params},
         "kaggle_handle": info.kaggle_handle,
     }
+
+
+def build_folder(
+    folder: PresetFolder, weights: str | os.PathLike[str] | None, kwargs: dict[str, Any]
+) -> KerasCVBackbone:
+    """The model in a folder of one of these classes; `kwargs` replace constructor arguments."""
+    family: type[KerasCVBackbone] = globals()[folder.class_name]._family()
+    return family._build_preset(folder, weights, kwargs)  # type: ignore[no-any-return]
