@@ -58,7 +58,10 @@ class Config:
         Without what holds only for the file that states it, and for no variant of it.
         """
         kept = {key: value for key, value in self.values.items() if key not in ("expect", "published")}
-        return with_explicit_order({"archdsl": 1, "name": self.name, **escaped(kept)})
+        resolved = {"archdsl": 1, "name": self.name, **escaped(kept)}
+        if self.removed:  # so that `outputs` may still name them
+            resolved["stages"] |= dict.fromkeys(self.removed)
+        return with_explicit_order(resolved)
 
     def with_size(self, height: int | None, image_width: int | None) -> Config:
         """The same config for images of another size, with as many channels as it says."""

@@ -224,6 +224,12 @@ def test_a_resolved_config_is_one_file_that_gives_the_same_graph(name: str, sort
     assert str(again) == str(archdsl.compile_config(resolved))
 
 
+def test_a_resolved_config_builds_again_without_the_stages_that_overrides_deleted() -> None:
+    deleted = ["~stages.p4", "~stages.p5"]
+    resolved = load("yolo_v8_s_backbone", deleted).resolved
+    assert str(archdsl.compile_config(resolved)) == str(archdsl.compile_config("yolo_v8_s_backbone", deleted))
+
+
 def test_a_dict_config_is_a_config() -> None:
     from omegaconf import OmegaConf
 
