@@ -88,6 +88,16 @@ def test_detector_features_trains_and_measures(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_transfer_learning_is_worth_it_and_comes_out_the_same_again(tmp_path: Path) -> None:
+    arguments = ("transfer_learning.py", "--epochs", "3", "--head-epochs", "20")
+    printed = run(tmp_path, *arguments)
+    trained, untrained, chance = map(float, re.findall(r": (?:accuracy )?(\d+\.\d)%", printed))
+    assert trained > untrained + 10
+    assert trained > chance + 30
+    assert re.findall(r"accuracy.*", run(tmp_path, *arguments)) == re.findall(r"accuracy.*", printed)
+    assert not list(tmp_path.iterdir())
+
+
 def test_hydra_app_takes_overrides_and_leaves_nothing_behind(tmp_path: Path) -> None:
     costs = archdsl.analyze("yolo_v8_s_backbone", ["scale.width=0.375"])
     assert f"{costs.params:,} parameters" in run(tmp_path, "hydra_app.py", "scale.width=0.375")
