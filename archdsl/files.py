@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -25,7 +25,8 @@ def written_whole(path: Path, hint: str = "") -> Iterator[Path]:
     except OSError as error:
         raise fail("output", f"cannot be written: {error.strerror or error}", mark=Mark(str(path)), hint=hint) from None
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # on a read-only disk even what is not there cannot be removed
+            partial.unlink()
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener, getproxie
 
 from archdsl.files import written_whole
 
-PROBE_S = 0.6  # for a server to take a connection
+PROBE_S = 0.5  # for a server to take a connection
 READ_S = 15.0  # for it to say anything more
 MAX_BYTES = 4 << 30
 _CHUNK_BYTES = 1 << 20

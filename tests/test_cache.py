@@ -263,6 +263,18 @@ def test_a_cache_that_cannot_be_written_is_told(server: str, home: Path) -> None
     assert "hint: ARCHDSL_CACHE=FOLDER names another folder" in said
 
 
+def test_a_read_only_disk_is_told_too(server: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such a disk refuses to open a file, and to remove one that is not there."""
+
+    def refuse(*arguments: Any, **options: Any) -> Any:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    said = message(lambda: cache.trained_weights(published(f"{server}/whole")))
+    assert f"{FILE}: error[output]: cannot be written: Read-only file system" in said
+
+
 def test_what_kagglehub_has_downloaded_is_found(home: Path) -> None:
     folder = home / "kagglehub" / "models" / "keras" / "yolov8" / "keras" / NAME
     path = folder / "2" / "model.weights.h5"
