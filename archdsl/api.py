@@ -16,7 +16,6 @@ from archdsl.loader import Config, ConfigLike, load
 from archdsl.passes import run_passes
 from archdsl.plugins import Plugin, load_plugins
 from archdsl.presets import PresetInfo
-from archdsl.pretrained import find_preset, weights_file
 from archdsl.report import Report, report
 from archdsl.weights import load as load_weights_file
 
@@ -128,6 +127,8 @@ def from_preset(name: str | os.PathLike[str], load_weights: bool | None = None, 
     Raises ArchError for a name that is no preset, and for weights that cannot be had: within a second where there
     is no network, and before Keras is imported.
     """
+    from archdsl.pretrained import find_preset, weights_file  # what speaks with the network takes a while to import
+
     preset = find_preset(name, preset_names(), "archdsl")
     given = kwargs.pop("weights", None)
     weights = given if given is not None else weights_file(preset, load_weights)

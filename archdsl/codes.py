@@ -256,13 +256,16 @@ CODES = {
     "no-backend": Code("Keras has no backend: pip install 'archdsl[tensorflow]'."),
     "no-config": Code("The weights file does not say which model it is of."),
     "no-levels": Code("The model has no pyramid levels: it is not a Backbone, nor its features()."),
-    "no-weights": Code("The preset has no trained weights, or they are not on this machine."),
+    "no-weights": Code("The preset has no trained weights."),
     "not-finite": Code("The model gives values that are not finite numbers."),
     "output": Code(
         "The file cannot be written: its folder, its name or its suffix is wrong.",
         "archdsl build yolo_v8_s_backbone -o model.h5",
         "archdsl build yolo_v8_s_backbone -o model.keras",
     ),
+    "preset": Code("The folder holds no preset, one of another class, or one whose parts contradict each other."),
+    "unavailable": Code("A file is not on this machine and cannot be downloaded; the message says how to get it."),
+    "unknown-class": Code("A preset's folder names a class that is none of the backbones."),
     "unknown-code": Code(
         "There is no such error code.", "archdsl explain unknown-blok", "archdsl explain unknown-block"
     ),

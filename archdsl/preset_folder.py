@@ -135,16 +135,16 @@ def _read_description(file: Path, classes: Mapping[str, type[BaseModel]]) -> Pre
     name, weights = stated.class_name, stated.weights
     if name not in classes:
         message = f"a preset of class '{name}'; {one_of(classes)}"
-        raise _wrong(source, "class_name", "unknown-class", message, did_you_mean(name, classes))
+        raise _error("unknown-class", message, source, "class_name", did_you_mean(name, classes))
     if weights is not None and Path(weights).name != weights:
-        raise _wrong(source, "weights", "value", f"got '{weights}'; expected the name of a file in this folder")
+        raise _error("value", f"got '{weights}'; expected the name of a file in this folder", source, "weights")
     _validated(source, classes[name], stated.config, ("config",), name)
     state = {key: stated.config[key] for key in _STATE if key in stated.config}
     arguments = {key: value for key, value in stated.config.items() if key not in (*_STATE, "input_tensor")}
     return PresetFolder(file.parent, name, arguments, state, weights=weights)
 
 
-def _wrong(source: Source, key: str, code: str, message: str, hint: str = "") -> ArchError:
+def _error(code: str, message: str, source: Source, key: str, hint: str = "") -> ArchError:
     return fail(code, message, mark=source.place((key,)).value, path=key, hint=hint)
 
 

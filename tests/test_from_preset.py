@@ -236,7 +236,7 @@ BROKEN: list[tuple[Callable[[Path], Any], str]] = [
     (lambda folder: (folder / "model.weights.h5").unlink(), r"error\[missing-file\]: there is no 'model.weights.h5', "),
     (
         lambda folder: (folder / "model.weights.h5").write_bytes(b""),
-        r"model.weights.h5: error\[weights-file\]: an empty file",
+        r"model.weights.h5: error\[weights\]: an empty file",
     ),
     (
         lambda folder: change(folder, config={**YOLO, "stackwise_channels": [8, 12, 18]}),
