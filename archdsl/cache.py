@@ -9,6 +9,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
@@ -31,7 +32,10 @@ def cache_folder() -> Path:
     """What ARCHDSL_CACHE names, else the platform's folder for such files. It need not be there yet."""
     named = os.environ.get("ARCHDSL_CACHE")
     if named:
-        return Path(named).expanduser().absolute()
+        path = Path(named)
+        with suppress(RuntimeError):  # ~somebody, who does not exist
+            path = path.expanduser()
+        return path.absolute()
     from platformdirs import user_cache_path
 
     return user_cache_path("archdsl", appauthor=False)

@@ -17,17 +17,27 @@ from archdsl.schema import Schema, Side, Text
 from archdsl.spec import LayerSpec
 
 Listed = Len(1, 64)
+ANY_SIZE = (None, None, 3)
+
+
+ModelName = Annotated[str, StringConstraints(pattern=r"^[^/]+$", max_length=200)]
 
 
 class BackboneArguments(Schema):
     """What every class of keras_cv takes, as its presets write it."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[^/]+$", max_length=200)] | None = None
+    name: ModelName | None = None
     trainable: bool = True
     frozen: list[Text] = []
-    include_rescaling: bool = True
-    input_shape: tuple[Side | None, Side | None, Side] = Field((None, None, 3), strict=False)
+    include_rescaling: bool
+    input_shape: tuple[Side | None, Side | None, Side] = Field(ANY_SIZE, strict=False)
     input_tensor: None = None
+
+
+class SizeArguments(BackboneArguments):
+    """What the class of one size takes."""
+
+    include_rescaling: bool = True
 
 
 class StackwiseArguments(BackboneArguments):
@@ -79,7 +89,7 @@ def config_of(class_name: str, arguments: Mapping[str, Any]) -> Config:
     """The config that one of the FAMILIES builds for its constructor arguments, without `name` and `trainable`."""
     write = _CONFIGS[class_name]
     own = {key: value for key, value in arguments.items() if key not in BackboneArguments.model_fields}
-    shape, rescale = arguments["input_shape"], bool(arguments["include_rescaling"])
+    shape, rescale = arguments.get("input_shape", ANY_SIZE), arguments["include_rescaling"]
     return load(write(**own)).with_input(shape=shape, rescale=rescale)
 
 

@@ -63,14 +63,14 @@ class Description(Schema):
 class PlainArguments(Schema):
     """What a plain Backbone is besides its config."""
 
-    name: Text | None = None
+    name: keras_cv_presets.ModelName | None = None
     trainable: bool = True
     frozen: list[Text] = []
 
 
 CLASSES: dict[str, type[BaseModel]] = {
     **keras_cv_presets.FAMILIES,
-    **dict.fromkeys(keras_cv_presets.SIZES, keras_cv_presets.BackboneArguments),
+    **dict.fromkeys(keras_cv_presets.SIZES, keras_cv_presets.SizeArguments),
 }
 
 

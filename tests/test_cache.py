@@ -89,6 +89,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of its own for each test, and no Kaggle."""
     monkeypatch.setenv("ARCHDSL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "kagglehub"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
     monkeypatch.setattr(cache, "_KAGGLE_SITE", NOBODY)
     return tmp_path
 
@@ -113,6 +114,8 @@ def test_the_cache_is_where_the_user_or_the_platform_says(home: Path, monkeypatc
     assert cache.cache_folder() == home / "cache"
     monkeypatch.setenv("ARCHDSL_CACHE", "~/elsewhere")
     assert cache.cache_folder() == Path.home() / "elsewhere"
+    monkeypatch.setenv("ARCHDSL_CACHE", "~nobody_of_that_name/elsewhere")
+    assert cache.cache_folder() == Path.cwd() / "~nobody_of_that_name" / "elsewhere"
     monkeypatch.delenv("ARCHDSL_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "xdg"))
     assert cache.cache_folder().name == "archdsl"

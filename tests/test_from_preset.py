@@ -252,6 +252,34 @@ def test_a_broken_folder_is_one_clear_error(damage: Callable[[Path], Any], repor
         archdsl.from_preset(folder)
 
 
+SAVED_AND_BROKEN: list[tuple[str, str, str]] = [
+    ("metadata.json", '{"class_name": ', r"metadata.json:1:16: error\[syntax\]: not valid JSON"),
+    (
+        "metadata.json",
+        '{"class_name": "Sequential", "config": {}, "weights": null}',
+        r"metadata.json:1:16: .*unknown-class",
+    ),
+    ("metadata.json", '{"class_name": "YOLOV8Backbone", "config": {}, "weights": null}', r"needs 'include_rescaling'"),
+    (
+        "metadata.json",
+        '{"class_name": "Backbone", "config": {"name": "a/b"}, "weights": null}',
+        r"config.name: got text",
+    ),
+    ("config.yaml", "stages: {p2: {width: x}}", r"config.yaml:1:22: error\[type\]: stages.p2.width: "),
+    ("config.yaml", "stages: !!python/object:os.system {}", r"config.yaml:1:9: error\[tag\]: "),
+    ("config.yaml", "defaults: [../../etc/passwd, _self_]", r"config.yaml:1:12: error"),
+    ("model.safetensors", "<html>", r"model.safetensors: error\["),
+]
+
+
+@pytest.mark.parametrize(("file", "text", "report"), SAVED_AND_BROKEN)
+def test_a_broken_folder_of_ours_is_one_clear_error(file: str, text: str, report: str, tmp_path: Path) -> None:
+    archdsl.build_from_config("yolo_v8_xs_backbone", ["scale.width=0.125"]).save_to_preset(tmp_path / "mine")
+    (tmp_path / "mine" / file).write_text(text)
+    with pytest.raises(archdsl.ArchError, match=report):
+        archdsl.from_preset(tmp_path / "mine")
+
+
 def test_a_folder_is_read_without_keras_being_imported(folder: Path) -> None:
     program = f"""
 import sys
