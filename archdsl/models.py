@@ -86,6 +86,11 @@ class KerasCVBackbone(Backbone):
         """The presets that were trained."""
         return {info.name: _preset_entry(info) for info in list_presets() if cls._owns(info) and info.has_weights}
 
+    @_ClassProperty
+    def presets_without_weights(cls) -> dict[str, Any]:
+        """The presets that are architectures only."""
+        return {name: entry for name, entry in cls.presets.items() if name not in cls.presets_with_weights}
+
     @classmethod
     def _family(cls) -> type[KerasCVBackbone]:
         """The class that models are of; for a size's class, that of all sizes."""

@@ -49,7 +49,7 @@ def parameters(owner: type) -> list[tuple[str, object, object]]:
 def test_a_class_takes_keras_cvs_arguments_and_lists_its_presets(name: str) -> None:
     ours, theirs = getattr(models, name), getattr(keras_cv.models, name)
     assert parameters(ours) == parameters(theirs)
-    for listing in ("presets", "presets_with_weights"):
+    for listing in ("presets", "presets_with_weights", "presets_without_weights"):
         assert set(getattr(ours, listing)) == set(getattr(theirs, listing))
     for preset, entry in ours.presets.items():
         assert entry["kaggle_handle"] == theirs.presets[preset]["kaggle_handle"]
