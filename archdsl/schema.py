@@ -155,7 +155,7 @@ class PublishedSchema(Schema):
     """Its handle on Kaggle."""
     url: Text | None = None
     """Address of the file with the trained weights."""
-    size: Count | None = None
+    size: Annotated[int, Interval(ge=1, le=1 << 40)] | None = None
     """Size of that file in bytes."""
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
     """Checksum of that file."""
