@@ -249,7 +249,6 @@ CODES = {
     # Models, weights and pictures
     "checksum": Code("The file is not the one that was asked for, or its config was changed after it was written."),
     "fuse": Code("The model cannot be fused, or does not give the same numbers fused."),
-    "hydra": Code("Hydra refuses the name of a config, an override, or a setting of its own."),
     "image": Code("The file is no image that can be read."),
     "input": Code("The model does not take one photo."),
     "model": Code("The file, or the object, is no model that can be used here."),

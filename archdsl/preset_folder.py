@@ -20,8 +20,9 @@ from archdsl.errors import ArchError, Mark, did_you_mean, fail, one_of
 from archdsl.files import folder_written_whole
 from archdsl.folders import read_file
 from archdsl.loader import Config, load
+from archdsl.reader import read_text
 from archdsl.schema import Schema, Text
-from archdsl.source import KeyPath, Source, read_text
+from archdsl.source import KeyPath, Source
 from archdsl.validation import problems_of
 
 if TYPE_CHECKING:
