@@ -22,6 +22,7 @@ from pydantic import PydanticUserError, TypeAdapter
 from archdsl.errors import ArchError, Mark, fail
 from archdsl.ir import Node, Op, ShapeError, TensorType, Weight
 from archdsl.registry import Block, register
+from archdsl.trials import Trial, applied, listed, nearest_ratio, reason_of, stride_of, trials_of, weights_of
 
 LayerMaker = Callable[..., Any]
 """A Keras layer class, or a function that returns a layer."""
@@ -33,8 +34,6 @@ ReachRule = Callable[..., float]
 Result = TypeVar("Result")
 
 _OF_KERAS = {"name", "dtype", "trainable", "activity_regularizer"}  # arguments of every layer that no config sets
-# Sides at which a layer is tried. The first two heights tell its stride: 1680 is divided by every stride up to 8.
-_TRIED = ((1024, 1280), (2704, 1280), (1023, 1281))
 
 
 def keras_layer(
@@ -180,7 +179,7 @@ class KerasLayer(Op):
         (x,) = inputs
         try:
             layer = self.made(name)
-            result = _apply(layer, x)
+            result = applied(layer, x)
         except ShapeError as error:
             raise self._fail(name, str(error)) from error
         if self.block.rules.shape:
@@ -199,7 +198,7 @@ class KerasLayer(Op):
         try:
             layer = self.block.layer(**self.arguments, name=name)
         except Exception as error:  # whatever the user's code raises
-            raise ShapeError(f"making the layer fails: {_reason(error)}") from error
+            raise ShapeError(f"making the layer fails: {reason_of(error)}") from error
         if not isinstance(layer, keras.Layer):
             raise ShapeError(f"{self.block.layer.__name__} gives no Keras layer, but {layer!r}")
         if layer.name != name:
@@ -209,7 +208,7 @@ class KerasLayer(Op):
     def _check_shape(self, layer: Any, x: Any, result: Any) -> None:
         """Compare the rule with the layer: at the sides of this image, and at some more."""
         given = TensorType(*x.shape[1:])
-        trials = _trials(layer, given.channels, x.dtype)
+        trials = trials_of(layer, given.channels, x.dtype)
         for before, found in [Trial(given, TensorType(*result.shape[1:])), *trials]:
             try:
                 expected = self.infer(before)
@@ -219,15 +218,15 @@ class KerasLayer(Op):
             if any(None not in pair and pair[0] != pair[1] for pair in pairs):
                 message = f"for {before} the shape rule gives {expected}, the layer {found}; expected the same"
                 raise self._fail(layer.name, message, self.block.rules.shape)
-        stride = _stride(trials)
+        stride = stride_of(trials)
         if stride is not None and self.infer(given).stride != stride:
             message = f"the shape rule has stride {self.infer(given).stride:g}, the layer {stride:g}"
             raise self._fail(layer.name, message, self.block.rules.shape, "write x.strided(…) in the rule")
 
     def _check_weights(self, layer: Any, x: Any) -> None:
-        promised, owned = self.weights(TensorType(*x.shape[1:])), _owned(layer)
+        promised, owned = self.weights(TensorType(*x.shape[1:])), weights_of(layer)
         if [weight[1:] for weight in promised] != [weight[1:] for weight in owned]:
-            message = f"the weights rule gives {_listed(promised)}, the layer owns {_listed(owned)}; expected the same"
+            message = f"the weights rule gives {listed(promised)}, the layer owns {listed(owned)}; expected the same"
             raise self._fail(layer.name, message, self.block.rules.weights)
 
     def _fail(self, name: str, fact: str, rule: Any = None, hint: str = "") -> ArchError:
@@ -250,7 +249,7 @@ class KerasLayer(Op):
         except ShapeError:
             raise
         except Exception as error:  # whatever the user's code raises
-            raise ShapeError(f"the {kind} rule of block '{self.block.name}' fails: {_reason(error)}") from error
+            raise ShapeError(f"the {kind} rule of block '{self.block.name}' fails: {reason_of(error)}") from error
 
 
 def _as_type(result: Any) -> TensorType:
@@ -275,17 +274,6 @@ def _checkable(annotation: Any) -> Any:
     return annotation
 
 
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-
-
-class Trial(NamedTuple):
-    """What a layer makes of an input."""
-
-    given: TensorType
-    found: TensorType
-
-
 class Measured(NamedTuple):
     """What a layer gives, what it owns, and how many times larger the stride becomes."""
 
@@ -302,64 +290,8 @@ def _measure(op: KerasLayer, shape: tuple[int | None, int | None, int]) -> Measu
     state = random.getstate()
     try:
         layer = op.made("layer")
-        height, image_width, channels = _apply(layer, keras.KerasTensor((None, *shape))).shape[1:]
-        ratio = _stride(_trials(layer, shape[2], "float32")) or _ratio(shape[0], height)
-        return Measured((height, image_width, channels), _owned(layer), ratio)
+        height, image_width, channels = applied(layer, keras.KerasTensor((None, *shape))).shape[1:]
+        ratio = stride_of(trials_of(layer, shape[2], "float32")) or nearest_ratio(shape[0], height)
+        return Measured((height, image_width, channels), weights_of(layer), ratio)
     finally:
         random.setstate(state)  # Keras takes its seeds from there, and asking must not change what a model begins with
-
-
-def _apply(layer: Any, x: Any) -> Any:
-    """The layer on a symbolic tensor. Raises ShapeError with what it raises, and for what is no feature map."""
-    try:
-        result = layer(x)
-    except Exception as error:  # whatever the user's code raises
-        raise ShapeError(f"the layer fails: {_reason(error)}") from error
-    shape = getattr(result, "shape", None)
-    if shape is None or len(shape) != 4 or shape[-1] is None:
-        received = f"a tensor of shape {tuple(shape)}" if shape is not None else f"a {type(result).__name__}"
-        raise ShapeError(f"the layer gives {received}; expected one feature map, (batch, height, width, channels)")
-    return result
-
-
-def _trials(layer: Any, channels: int, dtype: str) -> list[Trial]:
-    """What a built layer makes of the sides that are tried, without those that it does not take."""
-    import keras
-
-    trials = []
-    for height, image_width in _TRIED:
-        try:
-            spec = layer.compute_output_spec(keras.KerasTensor((1, height, image_width, channels), dtype=dtype))
-            found = TensorType(*spec.shape[1:])
-        except Exception:  # a layer may be made for one size, and fail for others as it likes
-            continue
-        trials.append(Trial(TensorType(height, image_width, channels), found))
-    return trials
-
-
-def _stride(trials: Sequence[Trial]) -> float | None:
-    """The pixels between two of the result, from how much it grows with the input; None where it does not."""
-    by_height = {trial.given.height: trial.found.height for trial in trials}
-    (small, _), (large, _), _ = _TRIED
-    before, after = by_height.get(small), by_height.get(large)
-    return (large - small) / (after - before) if before and after and after > before else None
-
-
-def _ratio(before: int | None, after: int | None) -> float:
-    """The nearest whole ratio of two heights, or one over a whole number."""
-    if not before or not after or after == 1:
-        return 1
-    return round(before / after) if before >= after else 1 / round(after / before)
-
-
-def _owned(layer: Any) -> tuple[Weight, ...]:
-    return tuple(
-        Weight(each.path.removeprefix(f"{layer.name}/"), tuple(map(int, each.shape)), bool(each.trainable))
-        for each in layer.weights
-    )
-
-
-def _listed(weights: Sequence[Weight]) -> str:
-    """`(3, 3, 8, 1) and (8,), not trained`."""
-    texts = [f"{weight.shape}{'' if weight.trainable else ', not trained'}" for weight in weights]
-    return " and ".join(texts) or "none"

@@ -22,6 +22,7 @@ ops
 receptive_field
 conventions
 registry
+trials
 keras_layers
 blocks
 plugins
