@@ -6,6 +6,8 @@ Everything is imported when it is first asked for. Neither Keras nor TensorFlow 
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from archdsl.registration import import_keras, register_with_keras
+
 if TYPE_CHECKING:
     from archdsl import models as models
     from archdsl import weights as weights
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from archdsl.registry import block as block
 
 __version__ = "0.1.0"
+
+register_with_keras()
 
 _MODULES = {
     "ArchError": "errors",
@@ -60,6 +64,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """A public name from the module that defines it, or a module of the package."""
     if name in _MODULES:
+        if _MODULES[name] == "emit":
+            import_keras()
         value = globals()[name] = getattr(importlib.import_module(f"archdsl.{_MODULES[name]}"), name)
         return value
     try:

@@ -16,6 +16,7 @@ from archdsl.loader import Config, ConfigLike, load
 from archdsl.passes import run_passes
 from archdsl.plugins import Plugin, load_plugins
 from archdsl.presets import PresetInfo
+from archdsl.registration import import_keras
 from archdsl.report import Report, report
 from archdsl.weights import load as load_weights_file
 
@@ -109,6 +110,7 @@ def build(
     graph, _ = run_passes(graph, names=passes)
     file = weights if weights is not None else carrier
 
+    import_keras()
     from archdsl.emit import Backbone
 
     fresh = file is None or partial

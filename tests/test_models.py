@@ -117,6 +117,22 @@ def test_saved_in_safe_mode_it_gives_the_same(tmp_path: Path) -> None:
     assert largest_difference(loaded.features()(image())["P3"], model.features()(image())["P3"]) == 0
 
 
+@pytest.mark.parametrize(
+    "imports", ["import archdsl, keras", "import keras, archdsl", "import archdsl; archdsl.Backbone; import keras"]
+)
+def test_saved_it_loads_in_a_process_that_only_imports_archdsl(imports: str, tmp_path: Path) -> None:
+    build().save(tmp_path / "model.keras")
+    archdsl.models.CSPDarkNetTinyBackbone().save(tmp_path / "classic.keras")
+    program = f"""
+{imports}
+print(type(keras.models.load_model("model.keras")).__name__, end=" ")
+print(type(keras.models.load_model("classic.keras")).__name__)
+"""
+    command = [sys.executable, "-c", program]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.stdout.split() == ["Backbone", "CSPDarkNetBackbone"], result.stderr
+
+
 def test_a_saved_model_keeps_its_precision_and_what_is_frozen(tmp_path: Path) -> None:
     keras.config.set_dtype_policy("mixed_float16")
     try:

@@ -12,6 +12,7 @@ import archdsl
 PACKAGE = Path(archdsl.__file__).parent
 
 ORDER = """
+registration
 printable
 codes
 characters
