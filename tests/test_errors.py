@@ -45,6 +45,9 @@ stages:
 
 # Codes
 
+MAKERS = ("fail", "problem", "_report", "_error", "Mistake", "Fault", "RefusedScalarError")
+"""What is called with a code first."""
+
 
 def codes_in(path: Path) -> Iterator[str]:
     """The codes that a file gives to problems: in its calls, and in the (code, message, hint) that it returns."""
@@ -60,7 +63,7 @@ def codes_in(path: Path) -> Iterator[str]:
         first: Any = None
         if isinstance(node, ast.Call) and node.args:
             name = getattr(node.func, "id", None) or getattr(node.func, "attr", None)
-            first = node.args[0] if name in ("fail", "problem", "_report", "_error", "Mistake") else None
+            first = node.args[0] if name in MAKERS else None
             first = constants.get(getattr(first, "id", ""), first)
         if isinstance(node, ast.FunctionDef) and node.returns and ast.unparse(node.returns) == "tuple[str, str, str]":
             returned = [part.value for part in ast.walk(node) if isinstance(part, ast.Return)]
