@@ -42,8 +42,9 @@ def number(received: Any, whole: bool) -> str:
     if text != received:
         return " ".join(filter(None, [f"write {text}" if text.isascii() else "", f"({named(received)})"]))
     try:
-        if isinstance(read_plain(text), (int, float)):
-            return f"write {text} without quotes"
+        value = read_plain(text)
+        if isinstance(value, (int, float)):
+            return f"write {value}" + (" without quotes" if str(value) == text else "")
     except RefusedScalarError as refused:
         return str(refused.args[2])
     return next((fix(found) for pattern, fix in _NUMBERS if (found := re.fullmatch(pattern, text, re.I))), "")

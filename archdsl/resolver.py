@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from archdsl import meant
 from archdsl.composite import Composite
 from archdsl.conventions import Conventions
 from archdsl.errors import ArchError, Note, Problem, by_place, did_you_mean, one_of
@@ -228,7 +229,8 @@ class _Resolver(LayerResolver):
                 self._report("duplicate-output", fact, ("outputs", index), "name it once", notes)
             elif name not in levels and name not in self._removed:
                 message = f"there is no stage '{name}'; {one_of(levels)}"
-                self._report("unknown-output", message, ("outputs", index), did_you_mean(name, levels))
+                hint = meant.sequence(name) if re.search(r"^-|[\s,;]", name) else did_you_mean(name, levels)
+                self._report("unknown-output", message, ("outputs", index), hint)
         return tuple(levels[name] for name in self.checked.outputs if name in levels)
 
     def _freeze(self, stages: tuple[StageSpec, ...]) -> tuple[str, ...]:

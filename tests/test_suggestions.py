@@ -11,6 +11,7 @@ from typing import get_args
 import pytest
 
 import archdsl
+import archdsl.blocks  # registers the shipped ones
 from archdsl.conventions import PaddingStyle
 from archdsl.errors import did_you_mean
 from archdsl.folders import preset_names

@@ -239,27 +239,26 @@ OVERRIDES = overridden(
         (91, "input.rescale=yes", "type", "expected true or false, got text 'yes'", "write true"),
         (93, f"description={'x' * 10_001}", "limit", "the limit is 10000", "write a file"),
         (97, "conventions.activation=RELU", "unknown-value", "got text 'RELU'", "did you mean 'relu'?"),
-        (99, "outputs=p3", "type", "expected a list, got text 'p3'", "write [p3]"),
         (187, "stage_defaults.body.block=os.system", "unknown-block", "no block 'os.system'", ""),
         (193, "outputs=[p3,p9]", "unknown-output", "there is no stage 'p9'; expected one of: p2, p3, p4, p5", ""),
-        (149, "description=${oc.env:HOME}", "interpolation", "${oc.env:HOME}", ""),
-        (157, "description='${oc.decode:${oc.env:X}}'", "interpolation", "${oc.env:X}", ""),
-        (159, "description=${now:%Y}", "interpolation", "", ""),
+        (149, "description=${oc.env:HOME}", "reference", "${oc.env:HOME}", ""),
+        (157, "description='${oc.decode:${oc.env:X}}'", "reference", "${oc.env:X}", ""),
+        (159, "description=${now:%Y}", "reference", "", ""),
         (163, "description=${b", "override", "is not an override", ""),
     ]
 )
 
 REFERENCES = texts(
     [
-        (149, f"description: §${{oc.env:HOME}}\n{NET}", "interpolation", "${oc.env:HOME}", ""),
-        (149, f"description: §${{env:HOME}}\n{NET}", "interpolation", "${env:HOME}", ""),
-        (157, f"description: §${{oc.decode:${{oc.env:X}}}}\n{NET}", "interpolation", "", ""),
-        (157, f"description: §${{oc.create:{{a: 1}}}}\n{NET}".replace("{a: 1}", "[1]"), "interpolation", "", ""),
-        (157, f"description: §${{oc.select:scale.width,1}}\n{NET}", "interpolation", "", ""),
-        (159, f"description: §${{hydra:runtime.cwd}}\n{NET}", "interpolation", "", ""),
-        (159, f"description: §'${{now:%Y}}'\n{NET}", "interpolation", "", ""),
-        (160, f"description: §???\n{NET}", "interpolation", "???", ""),
-        (163, f"description: §'${{b'\n{NET}", "interpolation", "", ""),
+        (149, f"description: §${{oc.env:HOME}}\n{NET}", "reference", "${oc.env:HOME}", ""),
+        (149, f"description: §${{env:HOME}}\n{NET}", "reference", "${env:HOME}", ""),
+        (157, f"description: §${{oc.decode:${{oc.env:X}}}}\n{NET}", "reference", "", ""),
+        (157, f"description: §${{oc.create:{{a: 1}}}}\n{NET}".replace("{a: 1}", "[1]"), "reference", "", ""),
+        (157, f"description: §${{oc.select:scale.width,1}}\n{NET}", "reference", "", ""),
+        (159, f"description: §${{hydra:runtime.cwd}}\n{NET}", "reference", "", ""),
+        (159, f"description: §'${{now:%Y}}'\n{NET}", "reference", "", ""),
+        (160, f"description: §???\n{NET}", "missing-value", "???", ""),
+        (163, f"description: §'${{b'\n{NET}", "reference", "", ""),
     ]
 )
 

@@ -153,9 +153,8 @@ WORDS = [
         "a list",
         "outputs: %\n",
         [
-            (99, "p1", "type", "expected a list, got text 'p1'", "write [p1]"),
-            (99, "p1, p2", "type", "expected a list, got text 'p1, p2'", "write [p1, p2]"),
-            (99, "(p1; p2)", "type", "expected a list, got text", "write [p1, p2]"),
+            (99, "p1, p2", "unknown-output", "there is no stage 'p1, p2'", "write [p1, p2]"),
+            (99, "(p1; p2)", "unknown-output", "there is no stage '(p1; p2)'", "write [p1, p2]"),
             (99, "5", "type", "expected a list, got the number 5", "write [5]"),
             (101, "{p1: true}", "type", "expected a list, got a mapping", "write [p1]"),
             (101, "{p1, p2}", "type", "expected a list, got a mapping", "write [p1, p2]"),
