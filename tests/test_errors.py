@@ -378,10 +378,10 @@ def test_validate_prints_one_json_document(run: Run, write: Write) -> None:
         "file": "bad.yaml",
         "line": 12,
         "column": 1,
-        "path": "",
+        "path": "stem",
         "code": "duplicate-key",
         "message": "the key 'stem' stands here a second time",
-        "hint": "",
+        "hint": "keep one of the two",
         "notes": [{"file": "bad.yaml", "line": 2, "column": 1, "message": "the first 'stem' stands at bad.yaml:2:1"}],
     }
     assert len(bad["problems"]) == 2
