@@ -218,7 +218,10 @@ class _Resolver:
             return self.value(raw, target, path)
 
     def _written_out(self, reference: Reference, at: KeyPath, path: KeyPath) -> str:
-        value = self._result(reference, at, path)
+        with self._following(reference, at, self._steps):
+            raw, target = self._find(reference, at)
+            # What a mapping holds is not looked at: it may well hold this very text.
+            value = raw if isinstance(raw, (dict, list)) else self.value(raw, target, path)
         if isinstance(value, (dict, list)):
             message = f"{reference.quoted} is {describe(value)}; expected a value that can stand inside text"
             raise self._error("reference", message, at)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from hydra import compose, initialize_config_dir
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
@@ -240,6 +240,7 @@ configs = st.dictionaries(
 
 @settings(max_examples=400, deadline=None)
 @given(configs)
+@example({"b": {"a": "${a}"}, "a": "x${b}"})
 def test_drawn_configs_resolve_as_in_omegaconf(config: dict[str, Any]) -> None:
     try:
         expected: Any = by_omegaconf(config)
