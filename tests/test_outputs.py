@@ -112,7 +112,7 @@ WRONG = {
     outputs("P4"): ("outputs.0", "there is no stage 'P4'", "did you mean 'p4'?"),
     outputs("stem"): ("outputs.0", "there is no stage 'stem'", ""),
     outputs("p4_body"): ("outputs.0", "there is no stage 'p4_body'", ""),
-    outputs("p4", "p3", "p4"): ("outputs.2", "stage 'p4' is an output already", ""),
+    outputs("p4", "p3", "p4"): ("outputs.2", "'p4' is named twice", ""),
     outputs(): ("outputs", "got a list of 0", ""),
     outputs("4"): ("outputs.0", "expected text, got the number 4", ""),
     "+stages.p7={width: 64}": ("stages.p7", "its total stride is 64, but a stage named p7 has stride 128", "another"),
