@@ -131,8 +131,8 @@ class LayerResolver:
             self._check_arguments(block, stated, path)
         self._check_sources(block, layer, path)
         first: dict[str, Any] = {}
-        if repeats is not None and "stride" in stated:  # a repeated layer strides once
-            first["stride"], stated["stride"] = stated["stride"], 1
+        if repeats is not None and "stride" in block.parameters:  # a repeated layer strides once
+            first["stride"], stated["stride"] = stated.get("stride", block.parameters["stride"].default), 1
         return LayerSpec(name, path, block, stated, tuple(layer.sources or ()), repeats, first)
 
     def _repeats(self, depth: Any, path: KeyPath) -> Any:
@@ -180,7 +180,17 @@ class LayerResolver:
         except ValidationError as error:
             found = problems_of(error, self.config, block.schema, path, f"block '{block.name}'")
             expected = {(code, dotted((*path, name))) for name in given_later for code in ("missing-key", "length")}
-            self.problems += [each for each in found if (each.code, each.path) not in expected]
+            found = [each for each in found if (each.code, each.path) not in expected]
+            self.problems += [self._said_before(each, block, path) for each in found]
+
+    def _said_before(self, found: Problem, block: Block, path: KeyPath) -> Problem:
+        """An argument that a parent gives to the block that stood here: what to write, and where the block changed."""
+        changed = self.config.place((*path, "block")).value
+        if found.code != "unknown-key" or changed.file in ("", found.file):
+            return found
+        key = found.path.rpartition(".")[2]
+        note = Note(changed, f"block '{block.name}' takes the place of another at")
+        return found._replace(hint=f"to leave it out, write {key}: null beside the block", notes=(*found.notes, note))
 
     def _check_sources(self, block: Block, layer: LayerSchema, path: KeyPath) -> None:
         count = len(layer.sources or ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +14,6 @@ from archdsl.folders import config_root, find_config, read_file
 from archdsl.inheritance import lineage, merge
 from archdsl.order import with_explicit_order
 from archdsl.overrides import apply_overrides
-from archdsl.printable import printable
 from archdsl.references import escaped, resolve_references
 from archdsl.source import KeyPath, Place, Places, Source, dotted, nearest_place, read_mapping
 
@@ -116,8 +116,13 @@ def _read(config: ConfigLike) -> tuple[Source, Path | None, str]:
         return read_mapping(config), None, "backbone"
     if isinstance(config, (str, os.PathLike)):
         path = find_config(config)
-        return read_file(path), _root(path), printable(path.stem)
+        return read_file(path), _root(path), _model_name(path.stem)
     raise fail("type", f"expected a preset name, a path or a mapping, got a {type(config).__name__}")
+
+
+def _model_name(stem: str) -> str:
+    """The name of a file as that of a model, which Keras takes with few other characters than letters and digits."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", stem).lstrip("_.-")[:64] or "backbone"
 
 
 def _root(path: Path) -> Path:

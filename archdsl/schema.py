@@ -13,6 +13,7 @@ from archdsl.registry import Depth, Dilation, Groups, Stride, Width
 
 NAME = r"^[a-z][a-z0-9_]*$"
 Name = Annotated[str, StringConstraints(pattern=NAME, max_length=64)]
+ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 Text = Annotated[str, StringConstraints(max_length=2_000)]
 Side = Annotated[int, Interval(ge=1, le=65_536)]
 Count = Annotated[int, Interval(ge=0)]
@@ -166,7 +167,7 @@ class ConfigSchema(Schema):
 
     archdsl: Annotated[int, Interval(ge=1, le=1)] = 1
     """Version of the language."""
-    name: Name | None = None
+    name: ModelName | None = None
     """Name of the model; by default that of the file."""
     description: Text = ""
     """What it is, in a sentence or two."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import random
 import re
 import socket
 import subprocess
@@ -24,7 +24,7 @@ from archdsl.presets import PresetInfo, preset_info
 
 NAME = "yolo_v8_xs_backbone_coco"
 FILE = "yolov8_n_backbone.h5"
-CONTENT = os.urandom(3_000_000)
+CONTENT = random.Random(0).randbytes(3_000_000)
 NOBODY = "http://127.0.0.1:9/"  # the discard port, where nothing listens
 
 

@@ -304,6 +304,16 @@ def test_a_repeated_layer_strides_once() -> None:
     assert [op.stride for op in convolutions(compiled(SMALL, f"++stem={stem}"), "stem")] == [2, 1, 1]
     graph = compiled(SMALL, "+stages.p4={width: 8, stride: 2, down: {depth: 2}}")
     assert [op.stride for op in convolutions(graph, "p4_down")] == [2, 1]
+    twice = compiled(SMALL, "+stages.p3.down={block: mp_down, depth: 2, kernel: null}")
+    assert twice.levels["P3"].type.stride == 8
+
+
+def test_an_argument_that_a_parent_gave_to_another_block_is_told_with_its_way_out(problems_of: Problems) -> None:
+    (problem,) = problems_of("csp_darknet_tiny", "+stages.p5.body.block=conv_bn_act")
+    assert (problem.code, problem.path) == ("unknown-key", "stages.p5.body.residual")
+    assert "residual: null" in problem.hint
+    assert problem.notes[0].mark.file == "<override 1>"
+    archdsl.compile_config("csp_darknet_tiny", ["++stages.p5.body={block: conv_bn_act, residual: null}"])
 
 
 @pytest.mark.parametrize("name", ["input", "stem", "tail", "p00", "p03"])

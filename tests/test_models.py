@@ -117,6 +117,16 @@ def test_saved_in_safe_mode_it_gives_the_same(tmp_path: Path) -> None:
     assert largest_difference(loaded.features()(image())["P3"], model.features()(image())["P3"]) == 0
 
 
+@pytest.mark.parametrize("stem", ["my-net.v2", "My Net (2)", "_Ä", "2024"])
+def test_a_model_is_named_after_its_file_and_loads_whatever_that_is_called(stem: str, tmp_path: Path) -> None:
+    path = tmp_path / f"{stem}.yaml"
+    path.write_text(yaml.safe_dump(TINY))
+    model = archdsl.build_from_config(path)
+    model.save(tmp_path / "model.keras")
+    assert keras.models.load_model(tmp_path / "model.keras").name == model.name
+    assert str(archdsl.compile_config(model.config)) == str(model.graph)
+
+
 @pytest.mark.parametrize(
     "imports", ["import archdsl, keras", "import keras, archdsl", "import archdsl; archdsl.Backbone; import keras"]
 )
