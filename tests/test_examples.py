@@ -100,15 +100,15 @@ def test_transfer_learning_is_worth_it_and_comes_out_the_same_again(tmp_path: Pa
 
 def test_hydra_app_takes_overrides_and_leaves_nothing_behind(tmp_path: Path) -> None:
     costs = archdsl.analyze("yolo_v8_s_backbone", ["scale.width=0.375"])
-    assert f"{costs.params:,} parameters" in run(tmp_path, "hydra_app.py", "scale.width=0.375")
+    assert f"{costs.params:,} parameters" in run(tmp_path, "hydra_app.py", "backbone.scale.width=0.375")
     assert not list(tmp_path.iterdir())
 
 
 def test_hydra_app_sweeps(tmp_path: Path) -> None:
-    printed = run(tmp_path, "hydra_app.py", "--multirun", "scale.width=0.25,0.5")
+    printed = run(tmp_path, "hydra_app.py", "--multirun", "backbone.scale.width=0.25,0.5")
     for width in (0.25, 0.5):
         costs = archdsl.analyze("yolo_v8_s_backbone", [f"scale.width={width}"])
-        assert f"scale.width={width}: {costs.params:,} parameters" in printed
+        assert f"backbone.scale.width={width}: {costs.params:,} parameters" in printed
     assert [path.name for path in tmp_path.iterdir()] == ["multirun"]  # .gitignore lists it
 
 
