@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from archdsl.budget import Budget
 from archdsl.carried import SUFFIX, carried_by
 from archdsl.compiler import DEFAULT, compile_graph
-from archdsl.folders import preset_names
+from archdsl.composition.folders import preset_names
 from archdsl.ir import Graph
 from archdsl.loader import Config, ConfigLike, load
 from archdsl.passes import run_passes

@@ -104,7 +104,7 @@ class Backbone(keras.Model):  # type: ignore[misc]
         It is written whole or not at all; a preset that is there already is replaced. Raises ArchError for a
         folder with anything else in it, and when it cannot be written.
         """
-        from archdsl.preset_folder import write_folder
+        from archdsl.pretrained.preset_folder import write_folder
 
         write_folder(self, folder)
 

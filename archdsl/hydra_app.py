@@ -21,8 +21,8 @@ from hydra.errors import MissingConfigException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
 from archdsl import cli
+from archdsl.composition.folders import preset_names
 from archdsl.errors import ArchError, did_you_mean, fail
-from archdsl.folders import preset_names
 from archdsl.hydra_job import job
 from archdsl.hydra_plugin import ArchdslConfigSource
 from archdsl.sweep import Sweep

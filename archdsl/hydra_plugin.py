@@ -50,11 +50,11 @@ class ArchdslConfigSource(ConfigSource):
         if not self.is_config(config_path):
             raise ConfigLoadError(f"there is no config '{config_path}' in {self.full_path()}")
 
+        from archdsl.composition.folders import read_file
+        from archdsl.composition.inheritance import merge
+        from archdsl.composition.references import relative
         from archdsl.errors import ArchError
-        from archdsl.folders import read_file
-        from archdsl.inheritance import merge
         from archdsl.loader import load, sources_of
-        from archdsl.references import relative
 
         path = self._folder / self._normalize_file_name(config_path)
         try:
@@ -69,13 +69,13 @@ class ArchdslConfigSource(ConfigSource):
         if self.path != SHIPPED:
             return Path(self.path)
 
-        from archdsl.folders import config_root
+        from archdsl.composition.folders import config_root
 
         return config_root()
 
     def _find(self, name: str) -> Path | None:
         """What is called so in the folder; None for nothing, and for what lies outside of it."""
-        from archdsl.folders import leads_somewhere
+        from archdsl.composition.folders import leads_somewhere
 
         folder, path = self._folder, self._folder / name
         if not folder.is_absolute() or not leads_somewhere(path):

@@ -8,17 +8,17 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 import archdsl.blocks  # noqa: F401  (importing it registers the shipped blocks)
-from archdsl import meant
 from archdsl.arguments import literal_arguments, name_of
 from archdsl.composite import MAX_NESTING, Composite, mistakes
+from archdsl.composition.order import in_order
 from archdsl.errors import ArchError, Note, Problem, describe, did_you_mean, one_of, problem
+from archdsl.language import meant
+from archdsl.language.schema import BlockSchema, ConfigSchema, Layers, LayerSchema, StageSchema
+from archdsl.language.validation import problems_of
 from archdsl.loader import Config
-from archdsl.order import in_order
 from archdsl.registry import MAX_DEPTH, Block, all_blocks, get_block
-from archdsl.schema import BlockSchema, ConfigSchema, Layers, LayerSchema, StageSchema
 from archdsl.source import KeyPath, dotted
 from archdsl.spec import LayerSpec
-from archdsl.validation import problems_of
 
 Entry = TypeVar("Entry", StageSchema, LayerSchema)
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from archdsl.composition.folders import config_root, find_config, read_file
+from archdsl.composition.inheritance import lineage, merge
+from archdsl.composition.order import with_explicit_order
+from archdsl.composition.overrides import apply_overrides
+from archdsl.composition.references import escaped, resolve_references
 from archdsl.errors import ArchError, Mark, fail, problem
-from archdsl.folders import config_root, find_config, read_file
-from archdsl.inheritance import lineage, merge
-from archdsl.order import with_explicit_order
-from archdsl.overrides import apply_overrides
-from archdsl.references import escaped, resolve_references
 from archdsl.source import KeyPath, Place, Places, Source, dotted, nearest_place, read_mapping
 
 ConfigLike = str | os.PathLike[str] | Mapping[str, Any]

@@ -17,11 +17,11 @@ from archdsl import keras_cv
 from archdsl.compiler import compile_graph
 from archdsl.emit import Backbone, dtype_policy
 from archdsl.errors import Mark, did_you_mean, fail, one_of
-from archdsl.keras_cv_presets import ANY_SIZE, FAMILIES, SIZES, arguments_of
 from archdsl.loader import load
-from archdsl.preset_folder import PresetFolder
 from archdsl.presets import PresetInfo, list_presets
 from archdsl.pretrained import Preset, find_preset, weights_file
+from archdsl.pretrained.keras_cv_presets import ANY_SIZE, FAMILIES, SIZES, arguments_of
+from archdsl.pretrained.preset_folder import PresetFolder
 from archdsl.weights import load as load_weights_file
 
 ImageShape = Sequence[int | None]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
+from archdsl.composition.folders import find_config, preset_names, read_file
 from archdsl.errors import did_you_mean, fail, one_of
-from archdsl.folders import find_config, preset_names, read_file
+from archdsl.language.schema import PublishedSchema
 from archdsl.loader import load
-from archdsl.schema import PublishedSchema
 
 
 class PresetInfo(NamedTuple):

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from archdsl.composite import Composite
+from archdsl.composition.inheritance import merge
+from archdsl.composition.overrides import apply_overrides, override_name
 from archdsl.errors import ArchError, Mark, Note, describe, did_you_mean, fail
-from archdsl.inheritance import merge
+from archdsl.language.schema import ConfigSchema, filled
 from archdsl.loader import Config, ConfigLike, load, sources_of
-from archdsl.overrides import apply_overrides, override_name
 from archdsl.resolver import check, resolve, scale
 from archdsl.scale import scaled_depth, scaled_width
-from archdsl.schema import ConfigSchema, filled
 from archdsl.source import KeyPath, Places, dotted, key_path, nearest_place
 from archdsl.spec import LayerSpec, Scale
 

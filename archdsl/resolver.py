@@ -10,16 +10,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from archdsl import meant
 from archdsl.composite import Composite
+from archdsl.composition.inheritance import copied
 from archdsl.conventions import Conventions
 from archdsl.errors import ArchError, Note, Problem, by_place, did_you_mean, one_of
-from archdsl.inheritance import copied
 from archdsl.ir import Op, TensorType
-from archdsl.layers import LayerResolver
-from archdsl.loader import Config
-from archdsl.ops import Activation, BatchNorm, GroupNorm
-from archdsl.schema import (
+from archdsl.language import meant
+from archdsl.language.schema import (
     ConfigSchema,
     ConventionsSchema,
     InputSchema,
@@ -29,9 +26,12 @@ from archdsl.schema import (
     StageSchema,
     filled,
 )
+from archdsl.language.validation import problems_of
+from archdsl.layers import LayerResolver
+from archdsl.loader import Config
+from archdsl.ops import Activation, BatchNorm, GroupNorm
 from archdsl.source import KeyPath
 from archdsl.spec import BackboneSpec, LayerSpec, Scale, StageSpec
-from archdsl.validation import problems_of
 
 # `from:` means something else by the first; the others are not read as names by every YAML reader.
 RESERVED = {"input", "stem", "tail", "yes", "no", "on", "off", "y", "n"}

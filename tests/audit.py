@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import archdsl
-from archdsl.folders import config_root, preset_names
+from archdsl.composition.folders import config_root, preset_names
 from archdsl.registry import all_blocks
 
 READING = {"open", "os.listdir", "os.scandir", "glob.glob", "pathlib.Path.glob"}

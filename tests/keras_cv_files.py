@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 import archdsl
+from archdsl.pretrained.keras_cv_presets import arguments_of
 
 LAYOUTS = {
     "3": ("3.weights.h5", "3.keras", "3_whole.h5"),
@@ -52,7 +53,7 @@ SAMPLE = ["yolo_v8_xs_backbone", "csp_darknet_tiny", "resnet18_v2"]
 
 def preset(name: str) -> tuple[str, Mapping[str, Any]]:
     """keras_cv's class and the arguments of a preset, which tests/test_keras_cv.py holds against keras_cv's own."""
-    return PRESETS[name], {**getattr(archdsl.models, PRESETS[name]).arguments_of(name), "include_rescaling": True}
+    return PRESETS[name], {**arguments_of(PRESETS[name], name), "include_rescaling": True}
 
 
 def ours(name: str) -> archdsl.Backbone:

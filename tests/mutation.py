@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from archdsl.folders import config_root, preset_names
+from archdsl.composition.folders import config_root, preset_names
 from archdsl.loader import load
 
 NUMBERS = [0, -1, 1, 2, 3.7, 1e-3, 10**6, 10**12, 2**63, 10**19, 10**40, 1e308, 1e-308, math.inf, -math.inf, math.nan]

@@ -24,9 +24,9 @@ from omegaconf import OmegaConf
 
 import archdsl
 from archdsl.cli import main
-from archdsl.folders import preset_names
+from archdsl.composition.folders import preset_names
 from archdsl.loader import load
-from archdsl.reader import read_text
+from archdsl.reading.reader import read_text
 
 TESTS = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{TESTS}:{TESTS.parent}"}

@@ -34,8 +34,9 @@ def applied(name: str, x: Node, style: Conventions = STYLE, **arguments: Any) ->
 
 
 def nodes(result: Node) -> list[Node]:
-    """Everything inside a block, under its names there."""
-    assert isinstance(result.op, Call)
+    """Everything inside a block, under its names there; a block of one operation is that."""
+    if not isinstance(result.op, Call):
+        return [result]
     layout = Layout()
     layout.place(result.op.body)
     return layout.nodes

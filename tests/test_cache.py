@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 import archdsl
-from archdsl import cache, network
 from archdsl.presets import PresetInfo, preset_info
+from archdsl.pretrained import cache, network
 
 NAME = "yolo_v8_xs_backbone_coco"
 FILE = "yolov8_n_backbone.h5"
@@ -227,7 +227,8 @@ def start(server: str, *statements: str) -> subprocess.Popen[str]:
     """A process that runs `statements`; `info` is a preset that the server publishes."""
     sha256 = hashlib.sha256(CONTENT).hexdigest()
     begin = [
-        "from archdsl import ArchError, cache",
+        "from archdsl import ArchError",
+        "from archdsl.pretrained import cache",
         "from archdsl.presets import preset_info",
         f"info = preset_info({NAME!r})._replace(kaggle_handle=None, weights_url='{server}/whole/{FILE}')",
         f"info = info._replace(weights_sha256='{sha256}')",

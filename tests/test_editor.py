@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from archdsl.folders import config_root
-from archdsl.json_schema import json_schema
+from archdsl.composition.folders import config_root
+from archdsl.language.json_schema import json_schema
 from archdsl.registry import get_block
 
 SERVER = Path(sys.prefix) / "node" / "node_modules" / ".bin" / "yaml-language-server"

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 import archdsl
-from archdsl.folders import config_root, preset_names
+from archdsl.composition.folders import config_root, preset_names
 from archdsl.loader import load
 from archdsl.provenance import ABSENT, Explanation, explain
 
@@ -236,7 +236,7 @@ def test_inside_an_alias_a_value_stands_where_the_alias_does(write: Write) -> No
         ("scale.divsor", "did you mean 'scale.divisor'?"),
         ("output", "did you mean 'outputs'?"),
         ("stages.p4.depth.more", "did you mean 'stages.p4.depth'?"),
-        ("outputs.7", "did you mean 'outputs'?"),
+        ("outputs.7", "did you mean 'outputs.0'"),
         ("", ""),
         (".", ""),
         ("\x1b[31m", ""),

@@ -193,7 +193,7 @@ BROKEN: list[tuple[Callable[[Path], Any], str]] = [
     (lambda folder: (folder / "config.json").write_text("{" + " " * (1 << 20) + "}"), r"error\[limit\]: 1048578 bytes"),
     (lambda folder: (folder / "config.json").write_text("[]"), r"config.json:1:1: error\[type\]: the top level is a l"),
     (lambda folder: (folder / "config.json").write_text("{}"), r"config.json:1:1: error\[missing-key\]: class_name: "),
-    (lambda folder: (folder / "config.json").write_bytes(b"\xff\xfe{"), r"config.json: error\[encoding\]: not UTF-8"),
+    (lambda folder: (folder / "config.json").write_bytes(b"\xff\xfe{"), r"config.json: error\[encoding\]: UTF-16"),
     (lambda folder: change(folder, class_name="YOLOV8Detector"), r":\d+:\d+: error\[unknown-class\]: class_name: a pr"),
     (
         lambda folder: change(folder, class_name="os.system"),
@@ -284,7 +284,7 @@ def test_a_folder_is_read_without_keras_being_imported(folder: Path) -> None:
     program = f"""
 import sys
 from pathlib import Path
-from archdsl.preset_folder import read_folder
+from archdsl.pretrained.preset_folder import read_folder
 assert read_folder(Path({str(folder)!r})).class_name == "YOLOV8Backbone"
 assert not {{"keras", "tensorflow", "numpy", "keras_cv"}} & set(sys.modules)
 """

@@ -15,7 +15,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 import archdsl
-from archdsl.folders import config_root, preset_names
+from archdsl.composition.folders import config_root, preset_names
 from archdsl.loader import load
 
 PRESET = "yolo_v8_s_backbone"

@@ -20,7 +20,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 import archdsl
-from archdsl.folders import config_root
+from archdsl.composition.folders import config_root
 from archdsl.hydra_job import job
 from archdsl.sweep import Sweep, count_jobs
 

@@ -20,7 +20,7 @@ from hydra.test_utils.config_source_common_tests import ConfigSourceTestSuite
 from omegaconf import OmegaConf
 
 import archdsl
-from archdsl.folders import preset_names
+from archdsl.composition.folders import preset_names
 from archdsl.hydra_plugin import ArchdslConfigSource
 from archdsl.loader import load
 

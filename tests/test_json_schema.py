@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from jsonschema import Draft202012Validator
 
 import archdsl
-from archdsl.folders import config_root, read_file
-from archdsl.json_schema import json_schema
+from archdsl.composition.folders import config_root, read_file
+from archdsl.language.json_schema import json_schema
 
 SCHEMA = json_schema()
 EXAMPLES = Path(__file__).parent.parent / "examples"

@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 import archdsl
+from archdsl.composition.order import in_order
 from archdsl.ir import Graph, Node
 from archdsl.loader import load
 from archdsl.ops import Activation, BatchNorm, Conv2D, GroupNorm, MaxPool, Pad, Rescale
-from archdsl.order import in_order
 
 Problems = Callable[..., list[archdsl.Problem]]
 

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
 
 import archdsl
+from archdsl.composition.folders import MAX_BYTES, config_root
 from archdsl.errors import Mark
-from archdsl.folders import MAX_BYTES, config_root
 from archdsl.loader import load
-from archdsl.reader import read_text
+from archdsl.reading.reader import read_text
 from archdsl.source import MAX_DEPTH, MAX_NODES, MAX_SCALAR
 
 Write = Callable[[str, str], Path]

@@ -15,7 +15,7 @@ from oracle import largest_relative_difference, random_images, trained
 
 import archdsl
 from archdsl import fusion
-from archdsl.folders import config_root
+from archdsl.composition.folders import config_root
 from archdsl.ops import ACTIVATIONS
 from archdsl.registry import all_blocks
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import archdsl
+from archdsl.composition.folders import config_root
 from archdsl.expect import check_expectations
-from archdsl.folders import config_root
 from archdsl.loader import load
 
 # Parameters as counted by keras_cv 0.9.0 (backbone presets of YOLOV8, CSPDarkNet and ResNetV2).

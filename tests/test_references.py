@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 import archdsl
+from archdsl.composition.folders import config_root
+from archdsl.composition.references import MAX_CHAIN, MAX_REFERENCES, escaped
 from archdsl.errors import Mark
-from archdsl.folders import config_root
 from archdsl.loader import load
-from archdsl.references import MAX_CHAIN, MAX_REFERENCES, escaped
 from archdsl.source import MAX_DEPTH, MAX_NODES, MAX_SCALAR
 
 Write = Callable[[str, str], Path]

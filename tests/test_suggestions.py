@@ -12,13 +12,11 @@ import pytest
 
 import archdsl
 import archdsl.blocks  # registers the shipped ones
+from archdsl.composition.folders import preset_names
 from archdsl.conventions import PaddingStyle
 from archdsl.errors import did_you_mean
-from archdsl.folders import preset_names
-from archdsl.homes import fields, plain
-from archdsl.ops import ActivationName
-from archdsl.registry import all_blocks
-from archdsl.schema import (
+from archdsl.language.homes import fields, plain
+from archdsl.language.schema import (
     ConfigSchema,
     ConventionsSchema,
     InputSchema,
@@ -26,6 +24,8 @@ from archdsl.schema import (
     ScaleSchema,
     StageSchema,
 )
+from archdsl.ops import ActivationName
+from archdsl.registry import all_blocks
 
 LETTERS = string.ascii_lowercase + string.digits + "_"
 MODELS = (ConfigSchema, InputSchema, ConventionsSchema, NormSchema, ScaleSchema, StageSchema)

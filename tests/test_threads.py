@@ -17,7 +17,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 import archdsl
-from archdsl.folders import config_root, preset_names, read_file
+from archdsl.composition.folders import config_root, preset_names, read_file
 from archdsl.loader import load
 
 THREADS = 8

@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 
 import archdsl
 from archdsl.ir import Graph
-from archdsl.json_schema import json_schema
+from archdsl.language.json_schema import json_schema
 from archdsl.loader import load
 from archdsl.ops import Activation, Conv2D, MaxPool
 from archdsl.resolver import own_blocks

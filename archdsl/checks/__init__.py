@@ -14,10 +14,10 @@ from archdsl.checks.design import Design, Finding, Neck, Question, Verdict
 from archdsl.checks.image import input_size, tiny_objects
 from archdsl.checks.scaling import cut_widths, odd_widths, rounded_depths
 from archdsl.checks.stages import levels, unused_stages
+from archdsl.composition.inheritance import copied
+from archdsl.composition.overrides import apply_overrides
 from archdsl.errors import ArchError
-from archdsl.inheritance import copied
 from archdsl.loader import Config
-from archdsl.overrides import apply_overrides
 
 __all__ = [
     "CHECKS",

@@ -11,8 +11,8 @@ from typing import Any, Literal, NamedTuple
 from archdsl.budget import Budget
 from archdsl.compiler import DEFAULT, compile_graph
 from archdsl.composite import Composite
+from archdsl.composition.folders import config_root
 from archdsl.errors import Mark
-from archdsl.folders import config_root
 from archdsl.ir import Graph, Node
 from archdsl.loader import Config
 from archdsl.passes import run_passes

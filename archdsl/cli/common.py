@@ -15,8 +15,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from archdsl.budget import BUDGET_KEYS, Budget, read_budget
+from archdsl.composition.overrides import override_name
 from archdsl.errors import ArchError, fail
-from archdsl.overrides import override_name
 from archdsl.plugins import load_plugins
 from archdsl.printable import printable
 
@@ -106,7 +106,7 @@ def own_blocks(config: str | None) -> dict[str, Composite]:
 
 
 def complete_config(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from archdsl.folders import preset_names
+    from archdsl.composition.folders import preset_names
 
     names = [CompletionItem(name) for name in preset_names() if name.startswith(incomplete)]
     return names or [CompletionItem(incomplete, type="file")]

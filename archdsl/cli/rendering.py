@@ -12,8 +12,8 @@ from pathlib import Path
 
 import click
 
+from archdsl.composition.folders import MAX_BYTES
 from archdsl.errors import ArchError, Mark, Problem
-from archdsl.folders import MAX_BYTES
 from archdsl.printable import printable
 
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what YAML takes for one

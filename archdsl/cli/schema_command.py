@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from archdsl.cli.common import complete_config, own_blocks, plugin_option, print_json
-from archdsl.json_schema import json_schema
+from archdsl.language.json_schema import json_schema
 
 
 @click.command("schema")

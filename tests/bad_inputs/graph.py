@@ -125,7 +125,7 @@ GRAPH += [
 ]
 GRAPH += [
     Case(197, "stages: {p1: {width: 8, body: {block: conv}}, §P1: {width: 8}}\n", "key", "'P1' is no valid name", "write p1"),
-    Case(197, f"name: §a b\n{NET}", "value", "expected lower-case letters", "write a_b"),
-    Case(197, f"name: §Net\n{NET}", "value", "expected lower-case letters", "write net"),
+    Case(197, f"name: §a b\n{NET}", "value", "expected letters, digits", "write a_b"),
+    Case(197, f"name: §_Net\n{NET}", "value", "expected letters, digits", "write net"),
     Case(197, f"name: §''\n{NET}", "value", "", ""),
 ]

@@ -161,7 +161,7 @@ def compile_(repeat: int) -> Iterator[Row]:
 def validating() -> Row:
     """Every shipped config once; all but one of them are read for the first time."""
     from archdsl.cli.validate_command import verdict
-    from archdsl.folders import preset_names
+    from archdsl.composition.folders import preset_names
 
     names = preset_names()
     start = time.process_time()

@@ -10,12 +10,12 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from archdsl import meant
 from archdsl.characters import ascii_form, named
 from archdsl.errors import Problem, describe, did_you_mean, one_of, problem
-from archdsl.homes import belongs, fields, plain
+from archdsl.language import meant
+from archdsl.language.homes import belongs, fields, plain
+from archdsl.language.schema import MODEL_NAME, NAME, ConfigSchema
 from archdsl.loader import Config
-from archdsl.schema import NAME, ConfigSchema
 from archdsl.source import MAX_PROBLEMS, KeyPath, dotted, nearest_place
 
 SYNONYMS = {
@@ -60,7 +60,10 @@ KEY_SYNONYMS = {
     **dict.fromkeys(("input_shape", "image_size", "img_size"), "shape"),
 }
 
-_NAME_RULE = "expected lower-case letters, digits and _, a letter first"
+_NAME_RULES = {
+    NAME: "expected lower-case letters, digits and _, a letter first",
+    MODEL_NAME: "expected letters, digits, _, - and points, a letter or digit first",
+}
 _OF_EVERY_LAYER = ("block", "from", "after", "depth")
 _BOUNDS = {"greater_than": ">", "greater_than_equal": "≥", "less_than": "<", "less_than_equal": "≤"}
 _BOUND_KEYS = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", "less_than_equal": "le"}
@@ -102,9 +105,9 @@ def _words(
     if kind == "extra_forbidden":
         return _unknown_key(key, known_keys(model, location[:-1]), owner)
     if kind == "key":
-        return "key", f"'{key}' is no valid name; {_NAME_RULE}", meant.name(key)
-    if kind == "string_pattern_mismatch" and context["pattern"] == NAME:
-        return "value", f"got {received}; {_NAME_RULE}", meant.name(details["input"])
+        return "key", f"'{key}' is no valid name; {_NAME_RULES[NAME]}", meant.name(key)
+    if kind == "string_pattern_mismatch" and context["pattern"] in _NAME_RULES:
+        return "value", f"got {received}; {_NAME_RULES[context['pattern']]}", meant.name(details["input"])
     if kind == "literal_error":
         known = re.findall(r"'([^']*)'", context["expected"]) or [context["expected"]]
         word = str(details["input"])

@@ -9,11 +9,11 @@ from annotated_types import Len
 from pydantic import Field, StringConstraints
 
 from archdsl.keras_cv import csp_darknet, resnet_v2, yolo_v8
+from archdsl.language.schema import Schema, Side, Text
 from archdsl.loader import Config, load
 from archdsl.registry import Depth, Dilation, Stride, Width
 from archdsl.resolver import resolve
 from archdsl.scale import scale_spec
-from archdsl.schema import Schema, Side, Text
 from archdsl.spec import LayerSpec
 
 Listed = Len(1, 64)

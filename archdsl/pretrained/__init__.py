@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from archdsl.cache import KAGGLE, kaggle_file, trained_weights
+from archdsl.composition.folders import leads_somewhere
 from archdsl.errors import Mark, describe, did_you_mean, fail, one_of
-from archdsl.folders import leads_somewhere
-from archdsl.preset_folder import KERAS_CV_CONFIG, PresetFolder, read_folder
 from archdsl.presets import PresetInfo, list_presets, preset_info
+from archdsl.pretrained.cache import KAGGLE, kaggle_file, trained_weights
+from archdsl.pretrained.preset_folder import KERAS_CV_CONFIG, PresetFolder, read_folder
 
 Preset = PresetInfo | PresetFolder
 

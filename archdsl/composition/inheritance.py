@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from archdsl.characters import ascii_form, named
+from archdsl.composition.folders import config_root, leads_somewhere, read_file
+from archdsl.composition.references import refuse_extending
 from archdsl.errors import ArchError, Mark, Note, Problem, describe, did_you_mean, fail
-from archdsl.folders import config_root, leads_somewhere, read_file
-from archdsl.references import refuse_extending
 from archdsl.source import KeyPath, Place, Source
 
 SELF = "_self_"

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 from archdsl.errors import ArchError, fail
 from archdsl.files import make_folder
-from archdsl.network import Refused, download, refusals
 from archdsl.presets import PresetInfo
+from archdsl.pretrained.network import Refused, download, refusals
 
 KAGGLE = "kaggle://"
 _KAGGLE_SITE = "https://www.kaggle.com/models/"

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from archdsl import schema as language
+from archdsl.language import schema as language
 from archdsl.registry import Block
 
 Json = dict[str, Any]
@@ -54,7 +54,7 @@ def _meaning(argument: str) -> Json:
 
 
 def document_fields(schema: Json) -> None:
-    """Give every key of the language the docstring that stands below its field in archdsl.schema."""
+    """Give every key of the language the docstring that stands below its field in archdsl.language.schema."""
     for name, field, text in _field_docstrings():
         model: type[BaseModel] = getattr(language, name)
         holder = schema if model is language.ConfigSchema else schema["$defs"][name]

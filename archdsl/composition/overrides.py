@@ -14,10 +14,10 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from archdsl.characters import named
+from archdsl.composition.inheritance import merge_into
+from archdsl.composition.references import has_reference
 from archdsl.errors import ArchError, Mark, Note, Problem, describe, did_you_mean, problem
-from archdsl.inheritance import merge_into
-from archdsl.references import has_reference
-from archdsl.scalars import MAX_DIGITS
+from archdsl.reading.scalars import MAX_DIGITS
 from archdsl.source import (
     MAX_DEPTH,
     MAX_SCALAR,

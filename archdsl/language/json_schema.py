@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import TypeAdapter
 
 import archdsl.blocks  # noqa: F401  (importing it registers the shipped blocks)
-from archdsl.documentation import arguments_of, document_fields
+from archdsl.language.documentation import arguments_of, document_fields
+from archdsl.language.schema import ConfigSchema
 from archdsl.registry import Block, Depth, all_blocks
-from archdsl.schema import ConfigSchema
 
 Json = dict[str, Any]
 

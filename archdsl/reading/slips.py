@@ -10,7 +10,7 @@ import yaml
 
 from archdsl.characters import is_invisible, named
 from archdsl.errors import Mark, Problem, problem
-from archdsl.layout import Slip
+from archdsl.reading.layout import Slip
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _OPENING = (yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken)

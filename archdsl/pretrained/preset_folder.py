@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from archdsl import keras_cv_presets
+from archdsl.composition.folders import read_file
 from archdsl.errors import ArchError, Mark, did_you_mean, fail, one_of
 from archdsl.files import folder_written_whole
-from archdsl.folders import read_file
+from archdsl.language.schema import Schema, Text
+from archdsl.language.validation import problems_of
 from archdsl.loader import Config, load
-from archdsl.reader import read_text
-from archdsl.schema import Schema, Text
+from archdsl.pretrained import keras_cv_presets
+from archdsl.reading.reader import read_text
 from archdsl.source import KeyPath, Source
-from archdsl.validation import problems_of
 
 if TYPE_CHECKING:
     from archdsl.emit import Backbone

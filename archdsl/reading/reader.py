@@ -13,9 +13,9 @@ from typing import Any
 import yaml
 
 from archdsl.errors import ArchError, Mark, Note, Problem, describe, did_you_mean, fail, problem
-from archdsl.layout import LINE_END, Layout
-from archdsl.scalars import RefusedScalarError, read_plain
-from archdsl.slips import missing_space, other_line, other_text, strange_space, syntax_problem
+from archdsl.reading.layout import LINE_END, Layout
+from archdsl.reading.scalars import RefusedScalarError, read_plain
+from archdsl.reading.slips import missing_space, other_line, other_text, strange_space, syntax_problem
 from archdsl.source import (
     MAX_DEPTH,
     MAX_NODES,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from archdsl.characters import ascii_form, named
-from archdsl.scalars import RefusedScalarError, read_plain
+from archdsl.reading.scalars import RefusedScalarError, read_plain
 
 _YES, _NO = ("yes", "on", "y", "t", "true", "1"), ("no", "off", "n", "f", "false", "0")
 _POWERS = {"k": 10**3, "m": 10**6}

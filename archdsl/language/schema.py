@@ -13,7 +13,8 @@ from archdsl.registry import Depth, Dilation, Groups, Stride, Width
 
 NAME = r"^[a-z][a-z0-9_]*$"
 Name = Annotated[str, StringConstraints(pattern=NAME, max_length=64)]
-ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+MODEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+ModelName = Annotated[str, StringConstraints(pattern=MODEL_NAME, max_length=64)]
 Text = Annotated[str, StringConstraints(max_length=2_000)]
 Side = Annotated[int, Interval(ge=1, le=65_536)]
 Count = Annotated[int, Interval(ge=0)]

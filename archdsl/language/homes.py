@@ -9,8 +9,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
+from archdsl.language.schema import ConfigSchema, LayerSchema, StageSchema
 from archdsl.registry import all_blocks
-from archdsl.schema import ConfigSchema, LayerSchema, StageSchema
 
 _NAMES = {StageSchema: "a stage", LayerSchema: "a layer"}
 

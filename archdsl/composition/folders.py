@@ -10,11 +10,11 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
-from archdsl.binary import HEAD, binary_kind, wide_encoding
 from archdsl.carried import SUFFIX, carried_by
 from archdsl.errors import ArchError, Mark, did_you_mean, fail
-from archdsl.layout import LINE_END
-from archdsl.reader import read_text
+from archdsl.reading.binary import HEAD, binary_kind, wide_encoding
+from archdsl.reading.layout import LINE_END
+from archdsl.reading.reader import read_text
 from archdsl.source import Source
 
 MAX_BYTES = 1 << 20
@@ -33,7 +33,7 @@ _KINDS = (
 @lru_cache(maxsize=1)
 def config_root() -> Path:
     """The folder of the shipped configs: inside an installed package, else beside it in the checkout."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parent.parent
     installed = package / "configs"
     return installed if installed.is_dir() else package.parent / "configs"
 

@@ -1,0 +1,1 @@
+"""Files → one mapping: where configs are, how they inherit, overrides and references."""

@@ -1,0 +1,1 @@
+"""What may be written in a config, and what to say of anything else."""
