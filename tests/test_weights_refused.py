@@ -108,7 +108,7 @@ DAMAGES: list[tuple[str, str, Callable[[h5py.File], None], str]] = [
     ("nan", "2.weights.h5", put(BN, np.nan), "p2_body_1_conv2_bn has values that are no finite numbers"),
     ("inf", "3.weights.h5", put(CONV, np.inf), "p2_body_1_conv1_conv has values that are no finite numbers"),
     ("nan", "2.h5", put(LISTED_BN, np.nan), "p2_body_1_conv1_bn has values that are no finite numbers"),
-    ("names", "2.h5", lambda f: f.attrs.modify("layer_names", 3), "damaged or cut short"),
+    ("names", "2.h5", lambda f: f.attrs.create("layer_names", 3), "damaged or cut short"),
     ("another dtype", "2.h5", lambda f: retype(f, LISTED_BN), "is of int64; expected float32"),
 ]
 
