@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archdsl.budget import Budget
+from archdsl.budget import DEFAULT, Budget
 from archdsl.carried import SUFFIX, carried_by
-from archdsl.compiler import DEFAULT, compile_graph
+from archdsl.compiler import compile_graph
 from archdsl.composition.folders import preset_names
 from archdsl.ir import Graph
 from archdsl.loader import Config, ConfigLike, load
@@ -44,7 +44,7 @@ def compile_config(
     Raises ArchError with the place of everything that is wrong.
     """
     load_plugins(plugins)
-    return compile_graph(load(config, overrides).with_input(shape=input_shape), budget)
+    return compile_graph(load(config, overrides, budget).with_input(shape=input_shape), budget)
 
 
 def analyze(
@@ -86,7 +86,9 @@ def build_from_config(
     load_plugins(plugins)
     if input_tensor is not None:
         input_shape = tuple(input_tensor.shape)[1:]
-    loaded = load(config, overrides).with_input(shape=input_shape, rescale=include_rescaling).with_freeze(freeze)
+    loaded = (
+        load(config, overrides, budget).with_input(shape=input_shape, rescale=include_rescaling).with_freeze(freeze)
+    )
     model, _ = build(loaded, weights, input_tensor=input_tensor, name=name, budget=budget)
     return model
 

@@ -15,12 +15,19 @@ class Budget:
     where its size is known: `macs`, multiply-accumulates, by default a thousand times those of the largest preset at
     640 × 640; and `activation_bytes`, the results of all operations in float32, by default more than the memory of
     any one accelerator.
+
+    What is read has limits too: `file_bytes` of each file, `values` in all of them or in what references stand for,
+    `parents` in a row, `references` followed. How deep values nest is bounded for good: it is Python's stack.
     """
 
     params: float = 2_000_000_000
     layers: float = 20_000
     macs: float = 1e14
     activation_bytes: float = 256 * 2**30
+    file_bytes: float = 2**20
+    values: float = 20_000
+    parents: float = 32
+    references: float = 10_000
 
     def __post_init__(self) -> None:
         for name in BUDGET_KEYS:
@@ -30,6 +37,14 @@ class Budget:
 
 
 BUDGET_KEYS = tuple(field.name for field in fields(Budget))
+DEFAULT = Budget()
+
+
+def allow_more(name: str, amount: float) -> str:
+    """How the user allows that much: the next number of two figures, 2.1e4 for 20,001."""
+    digits = max(0, len(str(int(amount))) - 2)
+    number = f"{-(-int(amount) // 10**digits) * 10**digits:.2g}".replace("e+0", "e").replace("e+", "e")
+    return f"or allow more: --budget {name}={number}, budget=Budget({name}={number})"
 
 
 def read_budget(text: str) -> Budget:

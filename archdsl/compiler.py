@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
-from archdsl.budget import Budget
-from archdsl.costs import allow_more, check_costs
+from archdsl.budget import DEFAULT, Budget, allow_more
+from archdsl.costs import check_costs
 from archdsl.errors import ArchError, Mark, Note, Problem, by_place, did_you_mean, fail, one_of, problem
 from archdsl.ir import Graph, Layout, Meter, Node, Origin, ShapeError, TooManyOperations
 from archdsl.loader import Config
@@ -18,7 +18,6 @@ from archdsl.source import KeyPath, dotted
 from archdsl.spec import BackboneSpec, LayerSpec, StageSpec
 
 INPUT = "input"
-DEFAULT = Budget()
 
 
 def compile_graph(config: Config, budget: Budget = DEFAULT) -> Graph:

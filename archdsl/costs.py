@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from archdsl.budget import Budget
+from archdsl.budget import Budget, allow_more
 from archdsl.errors import ArchError, Problem, problem
 from archdsl.ir import Graph, Node
 from archdsl.loader import Config
@@ -63,10 +63,3 @@ def over_budget(name: str, amounts: Mapping[str, int], config: Config, budget: B
     message = f"{total:,} {cost.unit}, {amounts[most]:,} of them here; expected at most {limit:,.0f} in all"
     hint = f"{cost.cure}; {allow_more(name, total)}"
     return problem("budget", message, mark=config.place(tuple(most.split("."))).value, path=most, hint=hint)
-
-
-def allow_more(name: str, amount: float) -> str:
-    """How the user allows that much: the next number of two figures, 2.1e4 for 20,001."""
-    digits = max(0, len(str(int(amount))) - 2)
-    number = f"{-(-int(amount) // 10**digits) * 10**digits:.2g}".replace("e+0", "e").replace("e+", "e")
-    return f"or allow more: --budget {name}={number}, budget=Budget({name}={number})"

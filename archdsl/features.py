@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archdsl.api import build_from_config
-from archdsl.budget import Budget
-from archdsl.compiler import DEFAULT
+from archdsl.budget import DEFAULT, Budget
 from archdsl.errors import Mark, did_you_mean, fail, one_of
 from archdsl.files import written_whole
 from archdsl.loader import ConfigLike

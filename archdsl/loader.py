@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from archdsl.budget import DEFAULT, Budget
 from archdsl.composition.folders import config_root, find_config, read_file
 from archdsl.composition.inheritance import lineage, merge
 from archdsl.composition.order import with_explicit_order
@@ -87,22 +88,22 @@ class Config:
         return self if parts is None else replace(self, values={**self.values, "freeze": _as_list(parts, "freeze")})
 
 
-def load(config: ConfigLike, overrides: Sequence[str] = ()) -> Config:
+def load(config: ConfigLike, overrides: Sequence[str] = (), budget: Budget = DEFAULT) -> Config:
     """Read, inherit, override, follow references. Raises ArchError with the place of everything that is wrong."""
-    source, root, name = _read(config)
-    values, places = merge(lineage(source, root))
+    source, root, name = _read(config, budget)
+    values, places = merge(lineage(source, root, budget))
     stages_before = _stage_names(values)
-    apply_overrides(values, places, _as_list(overrides))
+    apply_overrides(values, places, _as_list(overrides), budget)
     removed = tuple(stages_before - _stage_names(values))
     _refuse_gaps(values, places, source.file)
-    values = resolve_references(values, places, source.file)
+    values = resolve_references(values, places, source.file, budget)
     stated = values.get("name")
     return Config(stated if isinstance(stated, str) else name, source.file, values, places, removed)
 
 
 def sources_of(config: ConfigLike) -> list[Source]:
     """The files that a config is made of, parents before children."""
-    source, root, _ = _read(config)
+    source, root, _ = _read(config, DEFAULT)
     return lineage(source, root)
 
 
@@ -111,12 +112,12 @@ def _stage_names(values: Mapping[str, Any]) -> set[str]:
     return set(stages) if isinstance(stages, dict) else set()
 
 
-def _read(config: ConfigLike) -> tuple[Source, Path | None, str]:
+def _read(config: ConfigLike, budget: Budget) -> tuple[Source, Path | None, str]:
     if isinstance(config, Mapping):
-        return read_mapping(config), None, "backbone"
+        return read_mapping(config, budget=budget), None, "backbone"
     if isinstance(config, (str, os.PathLike)):
         path = find_config(config)
-        return read_file(path), _root(path), _model_name(path.stem)
+        return read_file(path, budget=budget), _root(path), _model_name(path.stem)
     raise fail("type", f"expected a preset name, a path or a mapping, got a {type(config).__name__}")
 
 

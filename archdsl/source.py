@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from archdsl.budget import DEFAULT, Budget, allow_more
 from archdsl.errors import ArchError, Mark, Problem, describe, fail, problem
 
 MAX_DEPTH = 64
-MAX_NODES = 20_000
 MAX_SCALAR = 10_000
 MAX_KEY = 200
 MAX_PROBLEMS = 200
@@ -100,6 +100,11 @@ def fault_of(value: Any) -> Fault | None:
     return Fault("type", f"expected plain data, got {describe(value)}", _CONVERSIONS.get(type(value).__name__, ""))
 
 
+def too_many_values(budget: Budget) -> tuple[str, str]:
+    """Message and hint."""
+    return f"more than {budget.values:.0f} values", allow_more("values", 2 * budget.values)
+
+
 def key_fault(key: Any) -> Fault | None:
     """What is wrong with a key, wherever it stands."""
     if not isinstance(key, str):
@@ -118,21 +123,21 @@ _CONVERSIONS = {
 }
 
 
-def read_mapping(values: Mapping[Any, Any], file: str = "<dict>") -> Source:
+def read_mapping(values: Mapping[Any, Any], file: str = "<dict>", budget: Budget = DEFAULT) -> Source:
     """A config that came as Python values: copied, tuples made lists, every key and value checked."""
-    plain = plain_copy(values, (), Mark(file))
+    plain = plain_copy(values, (), Mark(file), budget)
     if not isinstance(plain, dict):  # a DictConfig may stand for nothing, or for an interpolation
         raise fail("type", f"expected a mapping, got {describe(plain)}", mark=Mark(file))
     return Source(file, plain)
 
 
-def plain_copy(value: Any, path: KeyPath, mark: Mark) -> Any:
+def plain_copy(value: Any, path: KeyPath, mark: Mark, budget: Budget = DEFAULT) -> Any:
     """Python values as a config holds them, under the limits that texts have; they stand under `path`.
 
     Takes what Python code computes with for what it means: tuples, DictConfigs, numpy's numbers.
     Raises ArchError for anything else that a file could not hold.
     """
-    copier = _Copier(mark)
+    copier = _Copier(mark, budget)
     plain = copier.copy(value, path)
     if copier.problems:
         raise ArchError(copier.problems)
@@ -142,8 +147,9 @@ def plain_copy(value: Any, path: KeyPath, mark: Mark) -> Any:
 class _Copier:
     """Gathers what is wrong on the way."""
 
-    def __init__(self, mark: Mark):
+    def __init__(self, mark: Mark, budget: Budget):
         self.mark = mark
+        self.budget = budget
         self.problems: list[Problem] = []
         self._nodes = 0
 
@@ -170,8 +176,9 @@ class _Copier:
 
     def _count(self, path: KeyPath) -> None:
         self._nodes += 1
-        if self._nodes > MAX_NODES:  # a few lists that hold each other's items can stand for millions of values
-            raise fail("limit", f"more than {MAX_NODES} values", mark=self.mark, path=dotted(path))
+        if self._nodes > self.budget.values:  # a few lists that hold each other's items can stand for millions
+            message, hint = too_many_values(self.budget)
+            raise fail("limit", message, mark=self.mark, path=dotted(path), hint=hint)
         if len(path) > MAX_DEPTH:
             raise self._too_deep(path)
 

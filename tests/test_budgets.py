@@ -15,6 +15,7 @@ import archdsl
 from archdsl.budget import BUDGET_KEYS, Budget, read_budget
 from archdsl.cli import cli
 from archdsl.ir import Meter, Node
+from archdsl.loader import load
 from archdsl.ops import Identity
 from archdsl.registry import _blocks
 
@@ -198,3 +199,31 @@ def test_every_preset_is_far_below_the_default_budget() -> None:
     tenth = Budget(**{key: getattr(Budget(), key) / 10 for key in BUDGET_KEYS})
     for preset in archdsl.list_presets():
         archdsl.compile_config(preset.name, input_shape=(640, 640, 3), budget=tenth)
+
+
+READING: dict[str, tuple[str, Any, float]] = {
+    # key of the budget: a config beyond the default, and what is enough
+    "values": ("values", {"description": "", "x": [1] * 20_000}, 30_000),
+    "references": ("references", {"a": 1, "x": ["${a}"] * 10_001}, 20_000),
+}
+
+
+@pytest.mark.parametrize(("key", "config", "enough"), READING.values(), ids=list(READING))
+def test_limits_of_reading_can_be_raised_by_the_user(key: str, config: Any, enough: float) -> None:
+    with pytest.raises(archdsl.ArchError) as caught:
+        load(config)
+    assert f"--budget {key}=" in caught.value.problems[0].hint
+    assert load(config, (), Budget(**{key: enough})).values["x"]
+
+
+def test_long_files_and_many_parents_are_read_when_the_user_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a0.yaml").write_text("#" * 2_000_000 + "\nstages: {p1: {width: 8, down: {block: conv, stride: 2}}}")
+    for number in range(1, 40):
+        (tmp_path / f"a{number}.yaml").write_text(f"defaults: [a{number - 1}, _self_]\n")
+    path = tmp_path / "a39.yaml"
+    for limits in ({}, {"parents": 100}, {"file_bytes": 3e6}):
+        with pytest.raises(archdsl.ArchError):
+            load(path, (), Budget(**limits))
+    assert archdsl.analyze(path, budget=Budget(parents=100, file_bytes=3e6)).params
+    command = ["show", str(path), "--budget", "parents=100,file_bytes=inf"]
+    assert CliRunner().invoke(cli, command, catch_exceptions=False).exit_code == 0

@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from archdsl.budget import Budget
-from archdsl.compiler import DEFAULT, compile_graph
+from archdsl.budget import DEFAULT, Budget
+from archdsl.compiler import compile_graph
 from archdsl.composite import Composite
 from archdsl.composition.folders import config_root
 from archdsl.errors import Mark

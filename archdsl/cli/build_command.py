@@ -61,7 +61,7 @@ def command(
     """Build CONFIG and write it as a Keras model file. CONFIG may be a .safetensors file, which has its weights."""
     if output.suffix != ".keras":
         raise fail("output", "a model file is named *.keras", mark=Mark(str(output)))
-    loaded = load(config, overrides).with_freeze(freeze)
+    loaded = load(config, overrides, budget).with_freeze(freeze)
     compile_graph(loaded, budget)  # mistakes come before the seconds that Keras takes to be imported
     import_keras()
     with written_whole(output) as unfinished:

@@ -74,7 +74,7 @@ def command(
     Every answer is ok, a note (worth knowing), or a change (worth making) with the words that make it. The exit code
     is 0 whatever the answers are; with --strict it is 2 when there is a change.
     """
-    design = Design(at_size(load(config, overrides), size), Question(levels, neck, min_object, fuse), budget)
+    design = Design(at_size(load(config, overrides, budget), size), Question(levels, neck, min_object, fuse), budget)
     findings = suggestions(design)
     shape = design.graph.input.type.shape
     if as_json:

@@ -25,7 +25,7 @@ ABSENT = "–"
 @budget_option
 def command(first: str, second: str, size: Size | None, budget: Budget) -> None:
     """What differs between the configs A and B, in values, layers and costs."""
-    configs = [load(name) for name in (first, second)]
+    configs = [load(name, (), budget) for name in (first, second)]
     reports = [report(compile_graph(at_size(config, size), budget)) for config in configs]
     values = [dict(flat({**config.resolved, "name": None})) for config in configs]
     print_changes("value", first, second, changes(*values))

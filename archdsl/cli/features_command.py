@@ -45,7 +45,7 @@ def command(
     check_paths(image, output)
     if not config.endswith(".keras"):
         compile_graph(
-            load(config, overrides), budget
+            load(config, overrides, budget), budget
         )  # mistakes come before the seconds that Keras takes to be imported
     import_keras()
     importlib.import_module("keras").utils.set_random_seed(0)  # random weights draw the same picture every time

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from archdsl.composition.folders import MAX_BYTES
+from archdsl.budget import DEFAULT
 from archdsl.errors import ArchError, Mark, Problem
 from archdsl.printable import printable
 
@@ -68,7 +68,7 @@ def _content(path: Path) -> str:
     """The text of a small regular file, else nothing: what is read again may have changed since."""
     try:
         state = path.stat()
-        if not stat.S_ISREG(state.st_mode) or state.st_size > MAX_BYTES:
+        if not stat.S_ISREG(state.st_mode) or state.st_size > DEFAULT.file_bytes:
             return ""
         return path.read_bytes().decode("utf-8-sig", "replace")
     except (OSError, ValueError):

@@ -18,6 +18,6 @@ from archdsl.loader import load
 @budget_option
 def command(config: str, overrides: tuple[str, ...], budget: Budget) -> None:
     """The whole of CONFIG as one YAML file, parents and overrides merged in."""
-    loaded = load(config, overrides)
+    loaded = load(config, overrides, budget)
     compile_graph(loaded, budget)  # what is printed can be built
     click.echo(yaml.safe_dump(loaded.resolved, sort_keys=False, default_flow_style=None, width=120), nl=False)

@@ -40,7 +40,7 @@ def command(
     fuse: bool,
 ) -> None:
     """Layers, outputs, parameters and MACs of CONFIG. Nothing is built."""
-    design = Design(at_size(load(config, overrides), size), Question(fuse=fuse), budget)
+    design = Design(at_size(load(config, overrides, budget), size), Question(fuse=fuse), budget)
     costs = report(design.graph)
     if as_graph:
         click.echo(design.graph)

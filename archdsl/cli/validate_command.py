@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import click
 
-from archdsl.budget import Budget
+from archdsl.budget import DEFAULT, Budget
 from archdsl.cli.common import budget_option, complete_config, plugin_option, print_json
 from archdsl.cli.rendering import print_error
-from archdsl.compiler import DEFAULT, compile_graph
+from archdsl.compiler import compile_graph
 from archdsl.errors import ArchError, Problem
 from archdsl.expect import check_expectations
 from archdsl.loader import load
@@ -53,7 +53,7 @@ def command(files: tuple[str, ...], form: str, budget: Budget) -> None:
 
 def verdict(file: str, budget: Budget = DEFAULT) -> Verdict:
     try:
-        config = load(file)
+        config = load(file, (), budget)
         costs = report(compile_graph(config, budget))
         check_expectations(config, costs)
     except ArchError as error:

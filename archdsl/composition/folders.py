@@ -10,6 +10,7 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
+from archdsl.budget import DEFAULT, Budget, allow_more
 from archdsl.carried import SUFFIX, carried_by
 from archdsl.errors import ArchError, Mark, did_you_mean, fail
 from archdsl.reading.binary import HEAD, binary_kind, wide_encoding
@@ -17,7 +18,9 @@ from archdsl.reading.layout import LINE_END
 from archdsl.reading.reader import read_text
 from archdsl.source import Source
 
-MAX_BYTES = 1 << 20
+Reader = Callable[[str, str, Budget], Source]
+"""Text, name and limits → config."""
+
 _NAMED = 5
 _LOOKED_AT = 1_000
 _NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
@@ -115,7 +118,7 @@ def _shipped() -> list[str]:
     return [str(path.relative_to(config_root()).with_suffix("")) for path in config_root().glob("*/*.yaml")]
 
 
-def read_file(path: Path, read: Callable[[str, str], Source] = read_text) -> Source:
+def read_file(path: Path, read: Reader = read_text, budget: Budget = DEFAULT) -> Source:
     """The config in the file at `path`. Raises ArchError when it is not a small text file, or not a config."""
     name = os.fspath(path)
     try:
@@ -126,26 +129,27 @@ def read_file(path: Path, read: Callable[[str, str], Source] = read_text) -> Sou
             message = f"{kind}, not a regular file; expected a YAML file"
             raise fail("not-a-file", message, mark=Mark(name), hint=hint)
         if path.suffix == SUFFIX:
-            return read_text(carried_by(path).config, name)
-        return _read_file(path, name, read, state.st_mtime_ns, state.st_size)
+            return read_text(carried_by(path).config, name, budget)
+        return _read_file(path, name, read, budget, state.st_mtime_ns, state.st_size)
     except OSError as error:
         raise fail("unreadable", f"cannot be read: {error.strerror}", mark=Mark(name)) from None
 
 
 @lru_cache(maxsize=256)
-def _read_file(path: Path, name: str, read: Callable[[str, str], Source], changed_ns: int, size: int) -> Source:
+def _read_file(path: Path, name: str, read: Reader, budget: Budget, changed_ns: int, size: int) -> Source:
     """Parsed once for each state of the file; parents are shared by many presets."""
     with path.open("rb") as file:
         head = file.read(HEAD)
         kind = binary_kind(head)
         if kind:
             raise fail("encoding", f"binary file ({kind}); expected YAML text", mark=Mark(name))
-        data = head + (file.read(MAX_BYTES) if size <= MAX_BYTES else b"")
-    if max(size, len(data)) > MAX_BYTES:  # some files, as those in /proc, hold more than they say
-        hint = "a config is a few lines; was another file meant?"
-        message = f"{max(size, len(data))} bytes; a config has at most {MAX_BYTES}"
+        most = int(min(budget.file_bytes, max(size, DEFAULT.file_bytes)))
+        data = head + (file.read(most) if size <= most else b"")
+    if max(size, len(data)) > most:  # some files, as those in /proc, hold more than they say
+        hint = f"a config is a few lines; was another file meant? {allow_more('file_bytes', size)}"
+        message = f"{max(size, len(data))} bytes; a config has at most {budget.file_bytes:.0f}"
         raise fail("limit", message, mark=Mark(name), hint=hint)
-    return read(_decoded(data, name), name)
+    return read(_decoded(data, name), name, budget)
 
 
 def _decoded(data: bytes, name: str) -> str:

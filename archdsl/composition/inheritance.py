@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from archdsl.budget import DEFAULT, Budget, allow_more
 from archdsl.characters import ascii_form, named
 from archdsl.composition.folders import config_root, leads_somewhere, read_file
 from archdsl.composition.references import refuse_extending
@@ -15,7 +16,6 @@ from archdsl.errors import ArchError, Mark, Note, Problem, describe, did_you_mea
 from archdsl.source import KeyPath, Place, Source
 
 SELF = "_self_"
-MAX_PARENTS = 32
 _REFERENCE = re.compile(r"/?[A-Za-z0-9_\-]+(?:/[A-Za-z0-9_\-]+)*")
 
 
@@ -28,6 +28,7 @@ class Member:
     group: str = ""
     chain: tuple[str, ...] = ()
     named_at: Mark | None = None
+    budget: Budget = DEFAULT
 
     def fail(self, code: str, message: str, index: int | None = None, hint: str = "") -> ArchError:
         path: KeyPath = ("defaults",) if index is None else ("defaults", index)
@@ -36,14 +37,14 @@ class Member:
         return fail(code, message + trail, mark=mark, path=".".join(map(str, path)), hint=hint)
 
 
-def lineage(source: Source, root: Path | None) -> list[Source]:
+def lineage(source: Source, root: Path | None, budget: Budget = DEFAULT) -> list[Source]:
     """The files that make up `source`, parents before children as the Defaults Lists order them.
 
     `root` is the config's own folder, None for a config that has none (a dict). Parents are looked for there,
     then among the shipped configs, and nowhere else.
     """
     members: dict[str, Member] = {}
-    for member in _walk(Member(source, root, _group(source, root), (source.file,))):
+    for member in _walk(Member(source, root, _group(source, root), (source.file,), budget=budget)):
         first = members.setdefault(member.source.file, member)
         if first is not member:
             raise _named_twice(first, member)
@@ -142,17 +143,19 @@ def _parent(member: Member, index: int, entry: str) -> Member:
     if any(path.resolve() == Path(file).resolve() for file in member.chain):
         chain = " -> ".join([Path(file).stem for file in member.chain] + [path.stem])
         raise member.fail("cycle", f"{name} inherits from itself: cycle: {chain}", index, "take this parent out")
-    if len(member.chain) >= MAX_PARENTS:
-        raise member.fail("limit", f"inherits through more than {MAX_PARENTS} files", index)
+    if len(member.chain) >= member.budget.parents:
+        hint = allow_more("parents", 2 * member.budget.parents)
+        raise member.fail("limit", f"inherits through more than {member.budget.parents:.0f} files", index, hint)
     source = _read(path, member, index)
     named_at = member.source.place(("defaults", index)).value
-    return Member(source, member.root, name.rpartition("/")[0], (*member.chain, source.file), named_at)
+    heirs = (*member.chain, source.file)
+    return Member(source, member.root, name.rpartition("/")[0], heirs, named_at, member.budget)
 
 
 def _read(path: Path, member: Member, index: int) -> Source:
     """The parent at `path`. What is wrong with it says who inherits it, and points there if it has no place itself."""
     try:
-        return read_file(path)
+        return read_file(path, budget=member.budget)
     except ArchError as error:
         trail = " <- ".join([*member.chain, str(path)])
         entry = member.source.place(("defaults", index)).value

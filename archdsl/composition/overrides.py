@@ -13,6 +13,7 @@ from functools import lru_cache, partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from archdsl.budget import DEFAULT, Budget
 from archdsl.characters import named
 from archdsl.composition.inheritance import merge_into
 from archdsl.composition.references import has_reference
@@ -79,13 +80,15 @@ def override_name(number: int) -> str:
     return f"<override {number}>"
 
 
-def apply_overrides(values: dict[str, Any], places: dict[KeyPath, Place], overrides: Sequence[str]) -> None:
+def apply_overrides(
+    values: dict[str, Any], places: dict[KeyPath, Place], overrides: Sequence[str], budget: Budget = DEFAULT
+) -> None:
     """Change `values` in place, in order. Raises ArchError with every override that cannot be applied."""
     problems: list[Problem] = []
     for number, text in enumerate(overrides, 1):
         mark = Mark(override_name(number), 1, 1)
         try:
-            _apply(values, places, _parse(text, mark), mark)
+            _apply(values, places, _parse(text, mark), mark, budget)
         except ArchError as error:
             problems += error.problems
     if problems:
@@ -178,7 +181,9 @@ def _whole(cast: Callable[..., Any], *values: Any, **named: Any) -> Any:
     return number
 
 
-def _apply(values: dict[str, Any], places: dict[KeyPath, Place], override: Override, mark: Mark) -> None:
+def _apply(
+    values: dict[str, Any], places: dict[KeyPath, Place], override: Override, mark: Mark, budget: Budget
+) -> None:
     target = _target(values, places, override, mark)
     if override.is_delete():
         _delete(target, override, mark)
@@ -186,7 +191,7 @@ def _apply(values: dict[str, Any], places: dict[KeyPath, Place], override: Overr
         places[target.path] = Place(mark, mark)  # what is missing now is missing because of this override
         return
     place = Place(mark, mark._replace(column=(override.input_line or "").find("=") + 2))
-    value = plain_copy(override.value(), target.path, place.value)
+    value = plain_copy(override.value(), target.path, place.value, budget)
     if not target.exists and (not _adds(override) or isinstance(target.holder, list)):
         raise _unknown_key(target, mark)
     if override.is_add():

@@ -14,10 +14,10 @@ from functools import cached_property
 from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
+from archdsl.budget import DEFAULT, Budget, allow_more
 from archdsl.errors import ArchError, Problem, describe, did_you_mean, fail, problem
-from archdsl.source import MAX_DEPTH, MAX_NODES, MAX_SCALAR, KeyPath, Place, dotted, nearest_place
+from archdsl.source import MAX_DEPTH, MAX_SCALAR, KeyPath, Place, dotted, nearest_place, too_many_values
 
-MAX_REFERENCES = 10_000
 MAX_CHAIN = 32
 
 _MAX_NAMES = 500  # that a missing key is compared with
@@ -113,12 +113,14 @@ def _quoted(text: str) -> str:
     return describe(text).removeprefix("text ")
 
 
-def resolve_references(values: dict[str, Any], places: dict[KeyPath, Place], file: str) -> dict[str, Any]:
+def resolve_references(
+    values: dict[str, Any], places: dict[KeyPath, Place], file: str, budget: Budget = DEFAULT
+) -> dict[str, Any]:
     """`values` without references. `places` learns where what they stand for was written.
 
     Raises ArchError for every reference that leads nowhere or back to itself, and beyond the limits.
     """
-    resolver = _Resolver(values, places, file)
+    resolver = _Resolver(values, places, file, budget)
     resolved: dict[str, Any] = resolver.value(values, (), ())
     if resolver.problems:
         raise ArchError(dict.fromkeys(resolver.problems))
@@ -151,8 +153,9 @@ class _Step(NamedTuple):
 class _Resolver:
     """Walks a config and what its references stand for; the path of a result may differ from where it was written."""
 
-    def __init__(self, values: dict[str, Any], places: dict[KeyPath, Place], file: str):
+    def __init__(self, values: dict[str, Any], places: dict[KeyPath, Place], file: str, budget: Budget):
         self.values = values
+        self.budget = budget
         self.places = places
         self.file = file
         self.problems: list[Problem] = []
@@ -189,8 +192,9 @@ class _Resolver:
 
     def _count(self, path: KeyPath) -> None:
         self._expanded += 1
-        if self._expanded > MAX_NODES:
-            raise self._exhausted("limit", f"references stand for more than {MAX_NODES} values", self._steps[0].at)
+        if self._expanded > self.budget.values:
+            message, hint = too_many_values(self.budget)
+            raise self._exhausted("limit", f"references stand for {message}", self._steps[0].at, hint)
         if len(path) > MAX_DEPTH:
             raise self._exhausted("depth", f"references nest deeper than {MAX_DEPTH}", self._steps[0].at)
 
@@ -230,8 +234,10 @@ class _Resolver:
     @contextmanager
     def _following(self, reference: Reference, at: KeyPath, steps: list[_Step]) -> Iterator[None]:
         self._followed += 1
-        if self._followed > MAX_REFERENCES:
-            raise self._exhausted("limit", f"more than {MAX_REFERENCES} references are followed", at)
+        if self._followed > self.budget.references:
+            most = self.budget.references
+            hint = allow_more("references", 2 * most)
+            raise self._exhausted("limit", f"more than {most:.0f} references are followed", at, hint)
         if at in (step.at for step in steps):
             raise self._loop(steps, at)
         if len(steps) >= MAX_CHAIN:
@@ -313,9 +319,10 @@ class _Resolver:
     def _error(self, code: str, message: str, at: KeyPath, hint: str = "") -> ArchError:
         return fail(code, message, mark=nearest_place(self.places, at, self.file).value, path=dotted(at), hint=hint)
 
-    def _exhausted(self, code: str, message: str, at: KeyPath) -> _Exhausted:
+    def _exhausted(self, code: str, message: str, at: KeyPath, hint: str = "") -> _Exhausted:
         mark = nearest_place(self.places, at, self.file).value
-        return _Exhausted([problem(code, message, mark=mark, path=dotted(at), hint="write the values themselves")])
+        hint = f"write the values themselves, {hint}".rstrip(", ")
+        return _Exhausted([problem(code, message, mark=mark, path=dotted(at), hint=hint)])
 
 
 def _names(value: Any, path: str) -> Iterator[str]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from archdsl.budget import DEFAULT, Budget
 from archdsl.composition.folders import read_file
 from archdsl.errors import ArchError, Mark, did_you_mean, fail, one_of
 from archdsl.files import folder_written_whole
@@ -157,7 +158,7 @@ def _validated(source: Source, schema: type[BaseModel], values: dict[str, Any], 
         raise ArchError(problems_of(error, config, schema, path, owner)) from None
 
 
-def read_json(text: str, file: str) -> Source:
+def read_json(text: str, file: str, budget: Budget = DEFAULT) -> Source:
     """JSON as the strict loader reads YAML, of which it is a part: limits, no key twice, the place of each value."""
     try:
         json.loads(text)
@@ -166,4 +167,4 @@ def read_json(text: str, file: str) -> Source:
         raise fail("syntax", f"not valid JSON: {error.msg[0].lower()}{error.msg[1:]}", mark=mark) from None
     except (RecursionError, ValueError):  # too deep, or a number of thousands of digits: the loader says where
         pass
-    return read_text(text, file)
+    return read_text(text, file, budget)

@@ -12,13 +12,13 @@ from typing import Any
 
 import yaml
 
+from archdsl.budget import DEFAULT, Budget
 from archdsl.errors import ArchError, Mark, Note, Problem, describe, did_you_mean, fail, problem
 from archdsl.reading.layout import LINE_END, Layout
 from archdsl.reading.scalars import RefusedScalarError, read_plain
 from archdsl.reading.slips import missing_space, other_line, other_text, strange_space, syntax_problem
 from archdsl.source import (
     MAX_DEPTH,
-    MAX_NODES,
     MAX_PROBLEMS,
     UNPRINTABLE,
     KeyPath,
@@ -28,6 +28,7 @@ from archdsl.source import (
     fault_of,
     key_fault,
     set_places,
+    too_many_values,
 )
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -35,7 +36,7 @@ _PACKAGE = re.compile(r"\s*#\s*@package +(\S+) *(?:[\r\n]|$)")
 _TAG_DIRECTIVE = re.compile(r"^%TAG\b", re.MULTILINE)
 
 
-def read_text(text: str, file: str) -> Source:
+def read_text(text: str, file: str, budget: Budget = DEFAULT) -> Source:
     """The config in `text`; `file` is its name in messages.
 
     Raises ArchError: not YAML, not one mapping, a duplicate key, a tag, or beyond the limits.
@@ -43,7 +44,7 @@ def read_text(text: str, file: str) -> Source:
     _refuse(text, file, UNPRINTABLE, "encoding", "the character U+{code:04X} is not allowed; expected plain text")
     _refuse(text, file, _TAG_DIRECTIVE, "tag", "tags are not allowed; a config is plain data")
     lines = LINE_END.split(text)
-    reader = _Reader(file, Layout(lines))
+    reader = _Reader(file, Layout(lines), budget)
     try:
         values = reader.document(yaml.parse(text, Loader=_Loader))
     except yaml.MarkedYAMLError as error:
@@ -85,8 +86,9 @@ def _not_a_mapping(values: Any, places: dict[KeyPath, Place], file: str, lines: 
 class _Reader:
     """Builds values from YAML events and notes where each came from."""
 
-    def __init__(self, file: str, layout: Layout):
+    def __init__(self, file: str, layout: Layout, budget: Budget):
         self.file = file
+        self.budget = budget
         self.places: dict[KeyPath, Place] = {}
         self.problems: list[Problem] = []
         self._layout = layout
@@ -220,13 +222,13 @@ class _Reader:
 
     def _count(self, event: yaml.Event, path: KeyPath, nodes: int = 1, depth: int = 0) -> None:
         self._nodes += nodes
-        if self._nodes > MAX_NODES:
-            raise self._beyond("limit", f"more than {MAX_NODES} values", event, path)
+        if self._nodes > self.budget.values:
+            raise self._beyond("limit", *too_many_values(self.budget), event, path)
         if len(path) + depth > MAX_DEPTH:
-            raise self._beyond("depth", f"nested deeper than {MAX_DEPTH}", event, path[:8])
+            raise self._beyond("depth", f"nested deeper than {MAX_DEPTH}", "", event, path[:8])
 
-    def _beyond(self, code: str, message: str, event: yaml.Event, path: KeyPath) -> ArchError:
-        found = problem(code, message, mark=self._mark(event), path=dotted(path))
+    def _beyond(self, code: str, message: str, hint: str, event: yaml.Event, path: KeyPath) -> ArchError:
+        found = problem(code, message, mark=self._mark(event), path=dotted(path), hint=hint)
         return ArchError([found, *self.problems])
 
     def _mark(self, event: yaml.Event) -> Mark:
