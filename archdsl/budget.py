@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from math import inf
 
 from archdsl.errors import describe, did_you_mean, fail, one_of
 
@@ -38,6 +39,7 @@ class Budget:
 
 BUDGET_KEYS = tuple(field.name for field in fields(Budget))
 DEFAULT = Budget()
+UNLIMITED = Budget(**dict.fromkeys(BUDGET_KEYS, inf))
 
 
 def allow_more(name: str, amount: float) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 
+from archdsl.budget import UNLIMITED
 from archdsl.compiler import compile_graph
 from archdsl.errors import did_you_mean, fail, one_of
 from archdsl.ir import Graph
@@ -118,9 +119,9 @@ class Backbone(keras.Model):  # type: ignore[misc]
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Backbone:
-        loaded = load(config["config"])
+        loaded = load(config["config"], (), UNLIMITED)  # what was built once can be built again
         passes = config.get("passes", ())
-        graph, _ = run_passes(compile_graph(loaded), names=passes)
+        graph, _ = run_passes(compile_graph(loaded, UNLIMITED), names=passes)
         with dtype_policy(config["dtype"]):
             model = cls(graph, loaded.resolved, passes=passes, name=config["name"])
         model.restore_state(config)

@@ -227,3 +227,17 @@ def test_long_files_and_many_parents_are_read_when_the_user_says_so(tmp_path: Pa
     assert archdsl.analyze(path, budget=Budget(parents=100, file_bytes=3e6)).params
     command = ["show", str(path), "--budget", "parents=100,file_bytes=inf"]
     assert CliRunner().invoke(cli, command, catch_exceptions=False).exit_code == 0
+
+
+def test_what_was_built_over_the_budget_is_saved_and_loaded(tmp_path: Path) -> None:
+    import keras
+
+    large = {
+        "input": {"shape": [40_000, 40_000, 3]},
+        "stages": {"p1": {"width": 64, "depth": 4, "down": {"block": "conv", "stride": 2}, "body": {"block": "conv"}}},
+    }
+    with pytest.raises(archdsl.ArchError, match="activation_bytes"):
+        archdsl.build_from_config(large)
+    model = archdsl.build_from_config(large, budget=Budget(activation_bytes=1e12))
+    model.save(tmp_path / "large.keras")
+    assert keras.models.load_model(tmp_path / "large.keras").count_params() == model.count_params()
