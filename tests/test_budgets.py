@@ -201,6 +201,17 @@ def test_every_preset_is_far_below_the_default_budget() -> None:
         archdsl.compile_config(preset.name, input_shape=(640, 640, 3), budget=tenth)
 
 
+@pytest.mark.parametrize(("width", "fits"), [(21_500, True), (25_000, False)])
+def test_by_default_a_config_may_have_two_billion_parameters(width: int, fits: bool) -> None:
+    body = {"block": "conv", "kernel": 2, "bias": False}  # 4 width² parameters: 1.8e9 and 2.5e9
+    config = {"stages": {"p1": {"width": width, "down": {"block": "conv", "stride": 2}, "body": body}}}
+    if fits:
+        assert archdsl.analyze(config, input_shape=None).params > 4 * width**2
+    else:
+        (problem,) = refused(config=config)
+        assert "--budget params=2.5e9" in problem.hint or "--budget params=2.6e9" in problem.hint
+
+
 READING: dict[str, tuple[str, Any, float]] = {
     # key of the budget: a config beyond the default, and what is enough
     "values": ("values", {"description": "", "x": [1] * 20_000}, 30_000),
