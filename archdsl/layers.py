@@ -11,7 +11,7 @@ import archdsl.blocks  # noqa: F401  (importing it registers the shipped blocks)
 from archdsl.arguments import literal_arguments, name_of
 from archdsl.composite import MAX_NESTING, Composite, mistakes
 from archdsl.composition.order import in_order
-from archdsl.errors import ArchError, Note, Problem, describe, did_you_mean, one_of, problem
+from archdsl.errors import ArchError, Mark, Note, Problem, describe, did_you_mean, one_of, problem
 from archdsl.language import meant
 from archdsl.language.schema import BlockSchema, ConfigSchema, Layers, LayerSchema, StageSchema
 from archdsl.language.validation import problems_of
@@ -186,11 +186,15 @@ class LayerResolver:
     def _said_before(self, found: Problem, block: Block, path: KeyPath) -> Problem:
         """An argument that a parent gives to the block that stood here: what to write, and where the block changed."""
         changed = self.config.place((*path, "block")).value
-        if found.code != "unknown-key" or changed.file in ("", found.file):
+        if found.code != "unknown-key" or self._lateness(changed) <= self._lateness(found.mark):
             return found
         key = found.path.rpartition(".")[2]
         note = Note(changed, f"block '{block.name}' takes the place of another at")
         return found._replace(hint=f"to leave it out, write {key}: null beside the block", notes=(*found.notes, note))
+
+    def _lateness(self, mark: Mark) -> int:
+        """Parents come first, then the config itself, then its overrides."""
+        return 2 if mark.file.startswith("<override") else int(mark.file == self.config.file)
 
     def _check_sources(self, block: Block, layer: LayerSchema, path: KeyPath) -> None:
         count = len(layer.sources or ())

@@ -316,6 +316,13 @@ def test_an_argument_that_a_parent_gave_to_another_block_is_told_with_its_way_ou
     archdsl.compile_config("csp_darknet_tiny", ["++stages.p5.body={block: conv_bn_act, residual: null}"])
 
 
+def test_a_misspelt_argument_of_an_inherited_block_has_the_nearest_one(problems_of: Problems) -> None:
+    config = {"defaults": ["csp_darknet_tiny", "_self_"], "stages": {"p4": {"body": {"expnsion": 0.25}}}}
+    for (problem,) in (problems_of(config), problems_of("csp_darknet_tiny", "+stages.p4.body.expnsion=0.25")):
+        assert problem.hint == "did you mean 'expansion'?"
+        assert not problem.notes
+
+
 @pytest.mark.parametrize("name", ["input", "stem", "tail", "p00", "p03"])
 def test_some_names_are_not_for_stages(name: str, problems_of: Problems) -> None:
     config = {"stages": {name: {"width": 8, "body": {"block": "conv"}}}}
