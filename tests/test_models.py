@@ -127,9 +127,15 @@ def test_a_model_is_named_after_its_file_and_loads_whatever_that_is_called(stem:
     assert str(archdsl.compile_config(model.config)) == str(model.graph)
 
 
-@pytest.mark.parametrize(
-    "imports", ["import archdsl, keras", "import keras, archdsl", "import archdsl; archdsl.Backbone; import keras"]
-)
+IMPORTS = [
+    "import archdsl, keras",
+    "import keras, archdsl",
+    "import archdsl; archdsl.Backbone; import keras",
+    "import archdsl, importlib.util; importlib.util.find_spec('keras'); import keras",
+]
+
+
+@pytest.mark.parametrize("imports", IMPORTS)
 def test_saved_it_loads_in_a_process_that_only_imports_archdsl(imports: str, tmp_path: Path) -> None:
     build().save(tmp_path / "model.keras")
     archdsl.models.CSPDarkNetTinyBackbone().save(tmp_path / "classic.keras")
