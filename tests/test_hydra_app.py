@@ -94,6 +94,55 @@ def test_a_config_of_ones_own_goes_through_the_strict_loader(app: Run, tmp_path:
         assert (result.returncode, result.stderr.startswith(f"{folder}/{name}.yaml:{place}")) == (2, True)
 
 
+ACTING = """
+hydra:
+  run: {dir: written}
+  callbacks: {mine: {_target_: acting.Callback}}
+"""
+DATA = "defaults: [yolo_v8_s_backbone, _self_]\n"
+CONFIGS_THAT_ACT = {
+    "a key of Hydra's": ({"net": f"{DATA}{ACTING}"}, "net", "net.yaml:3:1: error[unknown-key]: hydra: unknown key"),
+    "in a parent": (
+        {"net": "defaults: [nets/base, _self_]\n", "nets/base": f"# @package _global_\ndefaults: [/yolo_v8_s_backbone, _self_]\n{ACTING}"},
+        "net",
+        "nets/base.yaml:4:1: error[unknown-key]: hydra: unknown key",
+    ),
+    "a config in the package": ({"net": f"# @package hydra\n{DATA}name: x\n"}, "net", "net.yaml:1:1: error[package]"),
+    "an override in the Defaults List": (
+        {"net": "defaults: [override hydra/launcher: basic, _self_]\n"},
+        "net",
+        "net.yaml:1:12: error[type]",
+    ),
+    "a parent in the group": (
+        {"net": "defaults: [hydra/callbacks/mine, _self_]\n", "hydra/callbacks/mine": "mine: {_target_: acting.Callback}\n"},
+        "net",
+        "hydra/callbacks/mine.yaml:1:1: error[package]",
+    ),
+    "a group": ({"hydra/callbacks/mine": "name: x\n"}, "hydra/callbacks/mine", "error[hydra]: Cannot find"),
+    "a folder above": ({"folder/name": "name: x\n"}, "folder/../hydra/callbacks/mine", "error[hydra]"),
+    "a target inside": (
+        {"net": f"{DATA}blocks: {{a: {{arguments: {{b: {{_target_: acting.Callback}}}}}}}}\n"},
+        "net",
+        "net.yaml:2:30: error[unknown-key]: blocks.a.arguments.b._target_: unknown key '_target_'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("files", "name", "report"), CONFIGS_THAT_ACT.values(), ids=list(CONFIGS_THAT_ACT))
+def test_a_config_is_data_to_hydra_too(
+    files: dict[str, str], name: str, report: str, app: Run, tmp_path: Path
+) -> None:
+    for file, text in files.items():
+        path = tmp_path / f"{file}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (tmp_path / "acting.py").write_text("from pathlib import Path\nPath('acted').touch()\n")
+    before = sorted(tmp_path.rglob("*"))
+    result = app("--config-dir", ".", "--config-name", name)
+    assert (result.returncode, report in result.stderr) == (2, True), result.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 MISTAKES = {
     "no config": ((), "error[hydra]: no config is named"),
     "an unknown config": (("-cn", "yolo_v8_s"), "did you mean 'yolo_v8_s_backbone'?"),
@@ -106,6 +155,7 @@ MISTAKES = {
     "no override": ((*PRESET, "scale.width"), "error[hydra]: Error parsing override 'scale.width'"),
     "a deep override": ((*PRESET, f"+x={'[' * 3000}{']' * 3000}"), "error[hydra]: maximum recursion depth"),
     "a long name": (("-cn", "a" * 3000), "error[hydra]: [Errno 36] File name too long"),
+    "a pickle": ((*PRESET, "--experimental", "config.pickle"), "error[hydra]: --experimental-rerun is not allowed"),
     "two modes": ((*PRESET, "--run", "--multirun"), "error[hydra]: Only one of --run, --multirun"),
 }
 
@@ -147,10 +197,9 @@ def test_a_huge_sweep_is_counted_and_refused(app: Run, tmp_path: Path) -> None:
     assert not reports(tmp_path)
 
 
-def test_sweep_parameters_in_a_config_are_counted_too(app: Run, tmp_path: Path) -> None:
-    sweep = "hydra: {sweeper: {params: {scale.width: 'range(1,1001)'}}}"
-    (tmp_path / "wide.yaml").write_text(f"defaults: [yolo_v8_s_backbone, _self_]\n{sweep}\n")
-    result = app("-cd", ".", "-cn", "wide", "--multirun", "scale.depth=1,2")
+def test_sweep_parameters_in_hydras_settings_are_counted_too(app: Run) -> None:
+    params = "+hydra.sweeper.params={scale.width: 'range(1,1001)'}"
+    result = app(*PRESET, params, "--multirun", "scale.depth=1,2")
     assert (result.returncode, "a sweep of 2,000 combinations" in result.stderr) == (2, True)
 
 
