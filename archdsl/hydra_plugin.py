@@ -89,7 +89,7 @@ class ArchdslConfigSource(ConfigSource):
         from archdsl.composition.folders import leads_somewhere
 
         folder, path = self._folder, self._folder / name
-        is_hydras = os.path.normpath(name).split(os.sep)[0] == "hydra"
+        is_hydras = Path(os.path.normpath(name)).parts[:1] == ("hydra",)
         if is_hydras or not folder.is_absolute() or not leads_somewhere(path):
             return None
         return path if path.resolve().is_relative_to(folder.resolve()) else None

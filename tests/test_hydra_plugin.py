@@ -283,7 +283,10 @@ hydra:
     [
         (ACTING.lstrip(), r"2:1: error\[unknown-key\]: hydra: "),
         ("stages: {p3: {width: 8}}\nlr: 0.1\n", r"3:1: error\[unknown-key\]: lr: "),
-        ("stem: {conv: {block: conv, kernel: {_target_: acting.Callback}}}\n", r"2:37: error\[unknown-key\]: stem.conv"),
+        (
+            "stem: {conv: {block: conv, kernel: {_target_: acting.Callback}}}\n",
+            r"2:37: error\[unknown-key\]: stem.conv",
+        ),
         ("stages: {_target_: acting.Callback}\n", r"2:10: error\[key\]: stages._target_: "),
     ],
 )

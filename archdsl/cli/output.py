@@ -1,0 +1,86 @@
+"""All that the command line prints goes through here, so that no text of a file can act on a terminal or on CI."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from archdsl.printable import printable_lines
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, ConsoleRenderable
+    from rich.segment import Segment
+
+
+class Styled(NamedTuple):
+    """A piece of a line in a style of its own."""
+
+    text: str
+    colour: str | None = None
+    bold: bool = False
+
+
+Line = Sequence[str | Styled]
+
+_format_warning = warnings.formatwarning
+
+
+def say(text: object = "", *, err: bool = False, end: str = "\n") -> None:
+    """Print a text of one or more lines."""
+    click.echo(printable_lines(str(text)) + end, err=err, nl=False)
+
+
+def say_styled(lines: Iterable[Line], *, colours: bool) -> None:
+    """Print lines of pieces on standard error, with or without their styles."""
+    text = "\n".join(["".join(map(_piece, line)) for line in lines])
+    click.echo(text, err=True, color=colours)
+
+
+def _piece(piece: str | Styled) -> str:
+    if isinstance(piece, str):
+        return printable_lines(piece)
+    return click.style(printable_lines(piece.text), fg=piece.colour, bold=piece.bold or None)
+
+
+def format_warning(*arguments: Any, **options: Any) -> str:
+    """As Python's own, and printable."""
+    return printable_lines(_format_warning(*arguments, **options))
+
+
+def print_json(value: Any) -> None:
+    text = json.dumps(value, indent=2)  # ASCII, and all that a file says is between quotes
+    click.echo(re.sub("\x7f|#(?=#)", lambda found: f"\\u{ord(found[0]):04x}", text))
+
+
+@lru_cache(maxsize=2)
+def console(err: bool = False) -> Console:
+    """Standard output or error for rich. A pipe gets the width that every table fits into."""
+    from rich.console import Console
+
+    stream = sys.stderr if err else sys.stdout
+    width = None if stream.isatty() else 140
+    made = Console(stderr=err, highlight=False, emoji=False, markup=False, width=width)
+    made.push_render_hook(_Hook())  # type: ignore[arg-type]  # its base class takes rich to be imported
+    return made
+
+
+class _Hook:
+    """Stands between what is to be printed and rich, which only takes five control characters out."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [_Printable(renderable) for renderable in renderables]
+
+
+class _Printable(NamedTuple):
+    renderable: ConsoleRenderable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for segment in console.render(self.renderable, options):
+            yield segment if segment.control else segment._replace(text=printable_lines(segment.text))
