@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 # What a CI system takes for a command in a log: `::error::` where a line begins (GitHub), `##[` or `##vso[` anywhere.
-_COMMAND = re.compile(r"^(?P<indent>\s*):(?=:)|#(?=#\w*\[)", re.MULTILINE)
+_COMMAND = re.compile(r"^(?P<indent>\s*):(?=:)|#(?=#\w*\[)")
 
 
 def printable(text: str) -> str:
@@ -17,12 +17,14 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(map(_shown, text))
 
 
-def printable_lines(text: str) -> str:
-    """`text` with its line ends kept, and each line printable and no command to a CI system: ``\\x3a:error::``.
+def printable_line(text: str) -> str:
+    """`text` printable, and no command to a CI system: ``\\x3a:error::``; the same inside the double quotes of YAML."""
+    return _COMMAND.sub(_as_text, printable(text))
 
-    Inside the double quotes of YAML it means the same as before.
-    """
-    return _COMMAND.sub(_as_text, "\n".join(map(printable, text.split("\n"))))
+
+def printable_lines(text: str) -> str:
+    """`text` with its line ends kept and each of its lines printable."""
+    return "\n".join(map(printable_line, text.split("\n")))
 
 
 def _as_text(found: re.Match[str]) -> str:

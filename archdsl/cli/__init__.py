@@ -90,5 +90,5 @@ def main(arguments: Sequence[str] | None = None, *, command: click.Command = cli
     except BrokenPipeError:  # `archdsl show … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception:
-        say(traceback.format_exc(), err=True, end="")
+        say(*traceback.format_exc().split("\n"), err=True)
         sys.exit(1)

@@ -55,7 +55,7 @@ def print_codes(as_json: bool) -> None:
         return
     known = known_codes()
     width = max(map(len, known))
-    say("\n".join(f"{name:{width}}  {known[name].meaning}" for name in sorted(known)))
+    say(*[f"{name:{width}}  {known[name].meaning}" for name in sorted(known)])
 
 
 def print_code(name: str, as_json: bool) -> None:
@@ -70,7 +70,7 @@ def print_code(name: str, as_json: bool) -> None:
     if as_json:
         print_json({"code": name, **code._asdict()})
     else:
-        say("\n\n".join([f"{name}\n{code.meaning}", *examples(code)]))
+        say(*"\n\n".join([f"{name}\n{code.meaning}", *examples(code)]).split("\n"))
 
 
 def examples(code: Code) -> list[str]:
@@ -91,7 +91,7 @@ def print_explanation(found: Explanation, as_json: bool) -> None:
         lines.append(f"  {'*' if said.wins else ' '} {place:{width}}  {statement_text(said, found)}")
     lines += [f"    {found.default}"] if found.default else []
     lines += [f"  becomes {found.becomes}: {found.scaling}"] if found.scaling else []
-    say("\n".join(lines))
+    say(*lines)
 
 
 def statement_text(said: Statement, found: Explanation) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from archdsl.printable import printable_lines
+from archdsl.printable import printable_line, printable_lines
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, ConsoleRenderable
@@ -32,21 +32,19 @@ Line = Sequence[str | Styled]
 _format_warning = warnings.formatwarning
 
 
-def say(text: object = "", *, err: bool = False, end: str = "\n") -> None:
-    """Print a text of one or more lines."""
-    click.echo(printable_lines(str(text)) + end, err=err, nl=False)
+def say(*lines: object, err: bool = False) -> None:
+    """Print each on a line."""
+    say_styled([[str(line)] for line in lines], err=err, colours=False)
 
 
-def say_styled(lines: Iterable[Line], *, colours: bool) -> None:
-    """Print lines of pieces on standard error, with or without their styles."""
-    text = "\n".join(["".join(map(_piece, line)) for line in lines])
-    click.echo(text, err=True, color=colours)
+def say_styled(lines: Iterable[Line], *, err: bool, colours: bool) -> None:
+    """Print lines of pieces, with or without their styles."""
+    click.echo("\n".join(["".join(map(_piece, line)) for line in lines]), err=err, color=colours)
 
 
 def _piece(piece: str | Styled) -> str:
-    if isinstance(piece, str):
-        return printable_lines(piece)
-    return click.style(printable_lines(piece.text), fg=piece.colour, bold=piece.bold or None)
+    text, colour, bold = (piece, None, False) if isinstance(piece, str) else piece
+    return click.style(printable_line(text), fg=colour, bold=bold or None, reset=bool(colour or bold))
 
 
 def format_warning(*arguments: Any, **options: Any) -> str:

@@ -23,7 +23,7 @@ def print_error(error: ArchError, texts: Mapping[str, str]) -> None:
     """All that is wrong. `texts` holds what is in no file: overrides, by the name that marks know them by."""
     terminal = sys.stderr.isatty()
     lines = [line for problem in error.problems[: error.SHOWN] for line in _lines(problem, texts if terminal else None)]
-    say_styled([*lines, *[[text] for text in error.rest]], colours=has_colours(terminal))
+    say_styled([*lines, *[[text] for text in error.rest]], err=True, colours=has_colours(terminal))
 
 
 def has_colours(terminal: bool) -> bool:

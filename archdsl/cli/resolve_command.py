@@ -21,7 +21,8 @@ def command(config: str, overrides: tuple[str, ...], budget: Budget) -> None:
     """The whole of CONFIG as one YAML file, parents and overrides merged in."""
     loaded = load(config, overrides, budget)
     compile_graph(loaded, budget)  # what is printed can be built
-    say(yaml.dump(loaded.resolved, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=120), end="")
+    text = yaml.dump(loaded.resolved, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=120)
+    say(*text.removesuffix("\n").split("\n"))
 
 
 class _Dumper(yaml.SafeDumper):

@@ -42,7 +42,7 @@ def command(
     design = Design(at_size(load(config, overrides, budget), size), Question(fuse=fuse), budget)
     costs = report(design.graph)
     if as_graph:
-        say(design.graph)
+        say(*str(design.graph).split("\n"))
     elif as_json:
         print_json(costs.to_dict())
     else:
@@ -54,6 +54,6 @@ def print_warnings(design: Design) -> None:
     """What is likely a slip, a line each on standard error."""
     found = warnings(design)
     for finding in found:
-        say(finding, err=True)
+        say(*str(finding).split("\n"), err=True)
     if found:
         say("  hint: `archdsl check`, with the same words, says what to change", err=True)
