@@ -57,6 +57,7 @@ weights
 pretrained
 models
 api
+pictures
 features
 __init__
 cli
