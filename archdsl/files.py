@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -44,10 +45,10 @@ def folder_written_whole(path: Path, files: Collection[str]) -> Iterator[Path]:
     """
     path = path.absolute()
     _check_parent(path)
-    if path.is_symlink() or (path.exists() and not path.is_dir()):
-        raise fail("output", "is in the way; expected a new folder", mark=Mark(str(path)))
     partial = _beside(path)
     try:
+        if not _is_folder_or_nothing(path):
+            raise fail("output", "is in the way; expected a new folder", mark=Mark(str(path)))
         if foreign := sorted(_names_in(path) - set(files)):
             message = f"the folder contains '{foreign[0]}', which is not part of a preset; nothing was changed"
             raise fail("output", message, mark=Mark(str(path)), hint="choose a new folder")
@@ -81,9 +82,11 @@ def _replace_folder(path: Path, partial: Path) -> None:
                 path.rename(before)
                 aside.append(before)
         raise OSError("other processes replace it all the time")
-    finally:
+    except OSError:
         if aside and not path.exists():
-            _renamed(aside.pop(), path)
+            _renamed(aside[-1], path)
+        raise
+    finally:
         for each in aside:
             shutil.rmtree(each, ignore_errors=True)
 
@@ -109,6 +112,14 @@ def _exchanged(one: Path, other: Path) -> bool:
     if hasattr(system, "renameat2"):  # Linux
         return bool(system.renameat2(_HERE, paths[0], _HERE, paths[1], _EXCHANGE) == 0)
     return hasattr(system, "renamex_np") and bool(system.renamex_np(*paths, _EXCHANGE) == 0)  # macOS
+
+
+def _is_folder_or_nothing(path: Path) -> bool:
+    """Asked once, as another process may be replacing it."""
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except FileNotFoundError:
+        return True
 
 
 def _names_in(path: Path) -> set[str]:
