@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 import warnings
@@ -53,8 +54,18 @@ def format_warning(*arguments: Any, **options: Any) -> str:
 
 
 def print_json(value: Any) -> None:
-    text = json.dumps(value, indent=2)  # ASCII, and all that a file says is between quotes
+    """Print plain data; JSON has no infinite number, so that is a text, as YAML writes it."""
+    text = json.dumps(_finite(value), indent=2, allow_nan=False)  # ASCII, and all that a file says is between quotes
     click.echo(re.sub("\x7f|#(?=#)", lambda found: f"\\u{ord(found[0]):04x}", text))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    is_finite = not isinstance(value, float) or math.isfinite(value)
+    return value if is_finite else f"{value}".replace("inf", ".inf").replace("nan", ".nan")
 
 
 @lru_cache(maxsize=2)
