@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 PathLike = str | os.PathLike[str]
 
 MAX_CHANNELS = 16
+MAX_LEVELS = 64
 MAX_NAME = 200  # letters drawn
 MAX_IMAGE_SIZE = 4096  # a power of two, which every stride divides
 UNVIEWABLE = {"pgf", "raw", "rgba"}  # matplotlib writes these too: LaTeX source, and bytes without a header
@@ -107,6 +108,7 @@ def draw_features(
     _check_output(Path(output_path))
     opened = open_image(image_path)
     tensors = pyramid(model)
+    _check_range("the number of levels", len(tensors), MAX_LEVELS)
     image = fit_image(opened, _sides(model, tensors, opened, image_size))
     shown = feature_maps(model, _chosen(tensors, levels), image)
     figure = _draw(model.name, image, [_level(name, values, image, channels) for name, values in shown.items()])

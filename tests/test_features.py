@@ -201,6 +201,9 @@ def test_what_cannot_be_drawn_is_refused(model: archdsl.Backbone, tmp_path: Path
     assert problem(model, PHOTO, output, levels=["P7"]).code == "unknown-output"
     grey = archdsl.build_from_config("yolo_v8_xs_backbone", ["scale.width=0.125"], input_shape=(None, None, 1))
     assert "expected one photo" in problem(grey, PHOTO, output).message
+    inputs = keras.Input((8, 8, 3))
+    many = keras.Model(inputs, {f"P{number}": keras.layers.ReLU()(inputs) for number in range(65)})
+    assert problem(many, PHOTO, output).message == "the number of levels is 65; expected 1 to 64"
     broken = keras.models.clone_model(model.features(["P3"]))
     broken.set_weights([numpy.full(weight.shape, numpy.nan) for weight in broken.get_weights()])
     assert problem(broken, PHOTO, output, image_size=64).code == "not-finite"
@@ -300,5 +303,6 @@ def test_any_name_of_a_model_can_be_drawn(name: str, tmp_path: Path, capfd: pyte
     keras.Model(inputs, {level: keras.layers.Conv2D(2, 3, 8)(inputs)}, name=name).save(tmp_path / "net.keras")
     command = ["features", str(tmp_path / "net.keras"), str(PHOTO), "-o", str(tmp_path / "out.png"), "--channels", "1"]
     main(command)
-    assert capfd.readouterr().out.replace("\n", "").isprintable()
+    printed = capfd.readouterr().out
+    assert printed.replace("\n", "").isprintable() and len(printed) < 1_000
     assert (tmp_path / "out.png").stat().st_size > 1_000
