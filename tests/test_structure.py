@@ -33,14 +33,14 @@ source
 reading
 composition
 loader
-hydra_plugin
-found_by_hydra
 language
 spec
 arguments
 composite
 layers
 resolver
+hydra_plugin
+found_by_hydra
 scale
 provenance
 costs
@@ -57,6 +57,7 @@ weights
 pretrained
 models
 api
+pictures
 features
 __init__
 cli
