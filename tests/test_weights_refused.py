@@ -188,7 +188,7 @@ OTHERS = [
     ("a.keras", zipped({"config.json": b"{}"}), "an archive without one model.weights.h5"),
     ("a.keras", b"PK\x03\x04", "a damaged .keras file"),
     ("a.keras", zipped({"model.weights.h5": b"hello"}), "damaged or cut short"),
-    ("a.keras", zipped({"model.weights.h5": bytes(1 << 27)}), "unpack to more than"),
+    ("a.keras", zipped({"model.weights.h5": bytes(1 << 27)}), "unpacks to more than"),
     ("a.safetensors", struct.pack("<Q", 1 << 60) + b"{}", "no whole safetensors file"),
     ("a.safetensors", struct.pack("<Q", 2) + b"{}", "are not in the file"),
 ]

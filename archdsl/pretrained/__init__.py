@@ -12,6 +12,7 @@ from archdsl.errors import Mark, describe, did_you_mean, fail, one_of
 from archdsl.presets import PresetInfo, list_presets, preset_info
 from archdsl.pretrained.cache import KAGGLE, kaggle_file, trained_weights
 from archdsl.pretrained.preset_folder import KERAS_CV_CONFIG, PresetFolder, read_folder
+from archdsl.weights import Published
 
 Preset = PresetInfo | PresetFolder
 
@@ -43,7 +44,7 @@ def _without_version(handle: str | None) -> str:
     return "/".join((handle or "").split("/")[:6]) if (handle or "").startswith(KAGGLE) else ""
 
 
-def weights_file(preset: Preset, load_weights: bool | None) -> Path | None:
+def weights_file(preset: Preset, load_weights: bool | None) -> Path | Published | None:
     """The file to load into a model of the preset: None where nothing is asked for, or nothing was trained.
 
     `load_weights` True asks for weights, False for none, None for those that there are. Raises ArchError when

@@ -17,6 +17,7 @@ from archdsl.errors import ArchError, fail
 from archdsl.files import make_folder
 from archdsl.presets import PresetInfo
 from archdsl.pretrained.network import Refused, download, refusals
+from archdsl.weights import Published
 
 KAGGLE = "kaggle://"
 _KAGGLE_SITE = "https://www.kaggle.com/models/"
@@ -41,8 +42,10 @@ def cache_folder() -> Path:
     return user_cache_path("archdsl", appauthor=False)
 
 
-def trained_weights(info: PresetInfo) -> Path:
+def trained_weights(info: PresetInfo) -> Path | Published:
     """The file with the trained weights of a preset that has some: on this machine, or else downloaded now.
+
+    The published file keeps its sha256, for whoever reads it: it may be changed after it was looked at here.
 
     Looked for in the cache, in kagglehub's, at Kaggle if kagglehub is installed, at the published address. Raises
     ArchError, within a second where there is no network, that says how to get the file by hand.
@@ -51,7 +54,7 @@ def trained_weights(info: PresetInfo) -> Path:
     path = cache_folder() / info.name / PurePosixPath(urlsplit(url).path).name
     damage = _damage(path, info) if path.is_file() else ""
     if path.is_file() and not damage:
-        return path
+        return _published(path, info)
     if damage:
         warnings.warn(f"{path}: {damage}; it is not used", stacklevel=4)
     kept = _in_kagglehub(handle, _KAGGLE_WEIGHTS)
@@ -61,7 +64,7 @@ def trained_weights(info: PresetInfo) -> Path:
     def fetch() -> Path:
         make_folder(path.parent, _OTHER_CACHE)
         download(url, path, sha256=info.weights_sha256, size=info.weights_size, hint=_OTHER_CACHE)
-        return path
+        return _published(path, info)
 
     try:
         return _first_of({**_kagglehub(handle, _KAGGLE_WEIGHTS), url: fetch})
@@ -98,7 +101,11 @@ def kaggle_file(handle: str, name: str) -> Path:
         raise _unavailable(f"the files of {handle}", path, _KAGGLE_SITE + body, str(refused), hint) from None
 
 
-def _first_of(sources: Sources) -> Path:
+def _published(path: Path, info: PresetInfo) -> Path | Published:
+    return Published(path, info.weights_sha256) if info.weights_sha256 else path
+
+
+def _first_of(sources: Mapping[str, Callable[[], _Found]]) -> _Found:
     """The file from the first source that gives it. Raises Refused with every source's reason."""
     reasons = refusals(sources)
     for address, get in sources.items():
