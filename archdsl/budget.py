@@ -52,7 +52,8 @@ class Budget:
 BUDGET_KEYS = tuple(field.name for field in fields(Budget))
 DEFAULT = Budget()
 UNLIMITED = Budget(**dict.fromkeys(BUDGET_KEYS, inf))
-_FOR_SAVED = ContextVar("_FOR_SAVED", default=Budget(macs=inf, activation_bytes=inf))  # no image is run by loading
+_ONLY_BUILT = Budget(macs=inf, activation_bytes=inf)  # no image is run by loading a model
+_FOR_SAVED: ContextVar[Budget] = ContextVar("_FOR_SAVED", default=_ONLY_BUILT)  # noqa: B039  (it is frozen)
 
 
 def for_saved_models() -> Budget:

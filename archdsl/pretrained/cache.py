@@ -17,7 +17,6 @@ from archdsl.errors import ArchError, fail
 from archdsl.files import make_folder
 from archdsl.presets import PresetInfo
 from archdsl.pretrained.network import Refused, download, refusals
-from archdsl.weights import Published
 
 KAGGLE = "kaggle://"
 _KAGGLE_SITE = "https://www.kaggle.com/models/"
@@ -42,10 +41,8 @@ def cache_folder() -> Path:
     return user_cache_path("archdsl", appauthor=False)
 
 
-def trained_weights(info: PresetInfo) -> Path | Published:
+def trained_weights(info: PresetInfo) -> Path:
     """The file with the trained weights of a preset that has some: on this machine, or else downloaded now.
-
-    The published file keeps its sha256, for whoever reads it: it may be changed after it was looked at here.
 
     Looked for in the cache, in kagglehub's, at Kaggle if kagglehub is installed, at the published address. Raises
     ArchError, within a second where there is no network, that says how to get the file by hand.
@@ -54,7 +51,7 @@ def trained_weights(info: PresetInfo) -> Path | Published:
     path = cache_folder() / info.name / PurePosixPath(urlsplit(url).path).name
     damage = _damage(path, info) if path.is_file() else ""
     if path.is_file() and not damage:
-        return _published(path, info)
+        return path
     if damage:
         warnings.warn(f"{path}: {damage}; it is not used", stacklevel=4)
     kept = _in_kagglehub(handle, _KAGGLE_WEIGHTS)
@@ -64,7 +61,7 @@ def trained_weights(info: PresetInfo) -> Path | Published:
     def fetch() -> Path:
         make_folder(path.parent, _OTHER_CACHE)
         download(url, path, sha256=info.weights_sha256, size=info.weights_size, hint=_OTHER_CACHE)
-        return _published(path, info)
+        return path
 
     try:
         return _first_of({**_kagglehub(handle, _KAGGLE_WEIGHTS), url: fetch})
@@ -101,11 +98,7 @@ def kaggle_file(handle: str, name: str) -> Path:
         raise _unavailable(f"the files of {handle}", path, _KAGGLE_SITE + body, str(refused), hint) from None
 
 
-def _published(path: Path, info: PresetInfo) -> Path | Published:
-    return Published(path, info.weights_sha256) if info.weights_sha256 else path
-
-
-def _first_of(sources: Mapping[str, Callable[[], _Found]]) -> _Found:
+def _first_of(sources: Sources) -> Path:
     """The file from the first source that gives it. Raises Refused with every source's reason."""
     reasons = refusals(sources)
     for address, get in sources.items():

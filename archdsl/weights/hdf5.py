@@ -53,9 +53,9 @@ def _damage_told() -> Iterator[None]:
 
 
 def _layers_by_path(root: Object) -> Iterator[Stored]:
-    found = {path: group for path, *group in _groups(root) if path.partition("/")[0] not in TRAINING_STATE}
-    names = {_place(path): _name(group) for path, (group, _) in found.items() if path.endswith("vars")}
-    for path, (_, arrays) in found.items():
+    found = [each for each in _groups(root) if each[0].partition("/")[0] not in TRAINING_STATE]
+    names = {_place(path): _name(group) for path, group, _ in found if path.endswith("vars")}
+    for path, _, arrays in found:
         if arrays:
             place = _place(path)
             owner, inner = _split(place)
