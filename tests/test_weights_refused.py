@@ -20,6 +20,7 @@ from keras_cv_files import ours
 
 import archdsl
 from archdsl import weights
+from archdsl.weights import opening
 
 
 @pytest.fixture(scope="module")
@@ -263,7 +264,29 @@ def endless(file: h5py.File) -> None:
     file["layers/conv2d_3/again"] = file["layers"]
 
 
+def packed(file: h5py.File) -> None:
+    """A megabyte that unpacks to one gigabyte, in one chunk."""
+    file["layers/conv2d_3/vars"].pop("0")
+    chunks = (3, 3, 4, 4)
+    file["layers/conv2d_3/vars"].create_dataset("0", chunks, "float32", chunks=chunks, compression="gzip")
+
+
+def opaque(size: int) -> Callable[[h5py.File], None]:
+    """The last array as bytes that are said to be bfloat16, which are two each."""
+
+    def change(file: h5py.File) -> None:
+        path = "layers/batch_normalization_20/vars/3"
+        count = file[path].shape[0]
+        del file[path]
+        file[path] = np.zeros(count, f"V{size}")
+        file[path].attrs["dtype"] = "bfloat16"
+
+    return change
+
+
 DANGERS = [
+    (packed, "is packed or in chunks"),
+    *[(opaque(size), "batch_normalization_20 is of opaque; expected float32") for size in (1, 3, 4)],
     (external_link, "is a link"),
     (soft_link, "is a link"),
     (virtual, "has its values in other files"),
@@ -282,6 +305,45 @@ def test_a_file_that_leads_elsewhere_or_asks_for_memory_is_refused(
     with h5py.File(path, "a") as file:
         danger(file)
     assert fact in report_of(yolo, path)[0].message
+
+
+def test_what_is_checked_is_what_is_read(
+    keras_cv_files: Path, yolo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody writes other weights to the file, or puts another in its place, after its sha256 was found right."""
+    good, other = keras_cv_files / "yolo" / "3.weights.h5", tmp_path / "other.weights.h5"
+    shutil.copy(good, other)
+    with h5py.File(other, "a") as file:
+        put(CONV, 7.0)(file)
+    weights.load(yolo, good)
+    expected = yolo.get_weights()
+    contents = opening._contents
+    for replace in (shutil.copyfile, lambda new, path: Path(shutil.copy(new, tmp_path / "aside")).replace(path)):
+        path = tmp_path / "checked.weights.h5"
+        shutil.copy(good, path)
+
+        def late(*arguments: Any, path: Path = path, replace: Any = replace) -> Any:
+            replace(other, path)
+            return contents(*arguments)
+
+        monkeypatch.setattr(opening, "_contents", late)
+        weights.load(yolo, path, sha256=hashlib.sha256(good.read_bytes()).hexdigest())
+        assert path.read_bytes() == other.read_bytes()
+        assert all(np.array_equal(old, new) for old, new in zip(expected, yolo.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_an_archive_is_unpacked_only_as_keras_packs_it(method: int, yolo: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.keras"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("model.weights.h5", bytes(1000))
+    assert "packed in a way that Keras does not use" in report_of(yolo, path)[0].message
+
+
+def test_an_archive_of_many_members_is_refused_before_they_are_listed(yolo: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.keras"
+    path.write_bytes(zipped({"model.weights.h5": b"", **{f"{'x' * 60}{n}": b"" for n in range(10_000)}}))
+    assert re.search(r"its directory has \d+ bytes; at most", report_of(yolo, path)[0].message)
 
 
 def test_nothing_in_a_keras_file_is_executed(keras_cv_files: Path, yolo: Any, tmp_path: Path) -> None:
