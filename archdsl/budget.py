@@ -53,7 +53,7 @@ BUDGET_KEYS = tuple(field.name for field in fields(Budget))
 DEFAULT = Budget()
 UNLIMITED = Budget(**dict.fromkeys(BUDGET_KEYS, inf))
 _ONLY_BUILT = Budget(macs=inf, activation_bytes=inf)  # no image is run by loading a model
-_FOR_SAVED: ContextVar[Budget] = ContextVar("_FOR_SAVED", default=_ONLY_BUILT)  # noqa: B039  (it is frozen)
+_FOR_SAVED: ContextVar[Budget] = ContextVar("_FOR_SAVED", default=_ONLY_BUILT)
 
 
 def for_saved_models() -> Budget:

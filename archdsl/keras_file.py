@@ -20,6 +20,7 @@ from archdsl.budget import Budget, allow_more
 from archdsl.emit import Backbone
 from archdsl.errors import ArchError, Mark, describe, fail
 from archdsl.weights import load as load_weights_file
+from archdsl.weights.loading import most_bytes
 from archdsl.weights.opening import WEIGHTS_IN_ARCHIVE, opened
 from archdsl.weights.stored import short
 
@@ -92,7 +93,7 @@ def _model(path: Path, config: dict[str, Any], stored: int, mark: Mark) -> Any:
     if params > stored:
         raise fail("model", f"its layers have {params:,} parameters, and the file {stored:,} bytes of them", mark=mark)
     model = keras.saving.deserialize_keras_object(config, safe_mode=True)
-    _load_weights(model, path, 8 * params)
+    _load_weights(model, path, most_bytes(params))
     return model
 
 
@@ -130,15 +131,15 @@ def _params(config: dict[str, Any]) -> int:
     return sum([prod(variable.shape) for variable in model.variables])
 
 
-def _load_weights(model: Any, path: Path, most_bytes: int) -> None:
+def _load_weights(model: Any, path: Path, most: int) -> None:
     """Give Keras the arrays of the file in a file that we wrote: those of others it reads with a library in C."""
     import h5py
 
-    with opened(path, most_bytes) as contents, tempfile.TemporaryDirectory() as folder:
+    with opened(path, most) as contents, tempfile.TemporaryDirectory() as folder:
         clean = Path(folder, "model.weights.h5")
         with h5py.File(clean, "w") as file:
             for layer in contents.layers:
                 for key, array in layer.arrays.items():
                     found = file.create_dataset(f"{layer.place}/vars/{key}", data=array.read())
-                    found.attrs["dtype"] = array.dtype
+                    found.attrs["dtype"] = array.dtype  # as Keras marks bfloat16
         model.load_weights(clean)

@@ -99,7 +99,7 @@ def test_numbers_of_any_size_and_byte_order(dtype: str) -> None:
 
 
 def names_of_numbers(file: h5py.File) -> None:
-    """Of a type that h5py crashes on where it expects a text."""
+    """Of a type that a flipped bit gives a text, and that crashes h5py then."""
     like_keras(1)(file)
     value = np.empty((), h5py.vlen_dtype("int32"))
     value[()] = np.arange(3, dtype="int32")
@@ -154,7 +154,11 @@ def mutated(data: bytes, draw: random.Random) -> bytes:
         place = max(0, changed.find(draw.choice(SIGNATURES), draw.randrange(len(data)))) + draw.randrange(200)
         at = min(draw.choice([place, place, draw.randrange(len(data))]), len(data) - 8)
         address = draw.choice([0, 1, draw.randrange(len(data)), 2**64 - 1, 2**63, 2**32])
-        changes = [bytes([changed[at] ^ 1 << draw.randrange(8)]), bytes([draw.randrange(256)]), struct.pack("<Q", address)]
+        changes = [
+            bytes([changed[at] ^ 1 << draw.randrange(8)]),
+            bytes([draw.randrange(256)]),
+            struct.pack("<Q", address),
+        ]
         change = draw.choice(changes)
         changed[at : at + len(change)] = change
     return bytes(changed)

@@ -26,7 +26,13 @@ MAX_OBJECTS = 100_000
 MAX_DEPTH = 16
 TRAINING_STATE = ("optimizer", "metrics")  # what Keras saves of a compiled model beside its layers
 _ALIASES = {"depthwise_kernel": "kernel"}  # Keras 2's name
-_DTYPES = {"float16": "f2", "float32": "f4", "float64": "f8"}
+_DTYPES = {  # as NumPy writes them; bfloat16, which it does not have, is as it stands
+    "float16": "f2",
+    "bfloat16": "V2",
+    "float32": "f4",
+    "float64": "f8",
+    **{f"{name}{8 * size}": f"{name[0]}{size}" for name in ("int", "uint") for size in (1, 2, 4, 8)},
+}
 
 
 def contents_of(stream: BinaryIO) -> Contents:
@@ -154,7 +160,8 @@ def _array(found: Object, name: str) -> StoredArray:
         raise DamagedFile(f"'{name}' is not an array")
     if found.is_elsewhere:
         raise DamagedFile(f"'{name}' has its values in other files; expected them in this one")
-    return StoredArray(found.shape, _dtype(found), partial(_read, found))
+    dtype = _dtype(found)
+    return StoredArray(found.shape, dtype, partial(_read, found, dtype))
 
 
 def _dtype(found: Object) -> str:
@@ -164,11 +171,11 @@ def _dtype(found: Object) -> str:
     return found.type.kind
 
 
-def _read(found: Object) -> Array:
-    """The values of an array of floats; those of bfloat16 as they stand, two bytes each."""
+def _read(found: Object, kind: str) -> Array:
+    """The values of an array of numbers; those of bfloat16 as they stand, two bytes each."""
     with _damage_told():
-        dtype = _DTYPES.get(found.type.kind, "u2")
-        return numpy.frombuffer(found.values(), found.type.order + dtype).reshape(found.shape)
+        order = "" if found.type.size == 1 or kind == "bfloat16" else found.type.order
+        return numpy.frombuffer(found.values(), f"{order}{_DTYPES[kind]}").reshape(found.shape)
 
 
 def natural(name: str) -> tuple[str, int]:

@@ -275,7 +275,10 @@ def _type(message: bytes) -> Type:
         name = f"{'' if flags & 8 else 'u'}int{8 * size}"
     if name == "float":
         precision, *places = struct.unpack_from("<2xHBBBBI", message, 8)
-        name = _FLOATS.get((precision, *places), "float") if precision == 8 * size else "float"
+        is_plain = precision == 8 * size and not flags & 64  # else it is a VAX's
+        name = _FLOATS.get((precision, *places), "float") if is_plain else "float"
+    if name == "bfloat16" and flags & 1:
+        name = "float"
     if name == "texts" and (flags & 15 != 1 or size != 16):
         name = "list"
     return Type(name, size, ">" if flags & 1 else "<")

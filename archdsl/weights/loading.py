@@ -34,8 +34,13 @@ def load_into(model: Backbone, file: str | os.PathLike[str], partial: bool, sha2
     if not isinstance(model, Backbone):
         raise fail("model", f"'{getattr(model, 'name', model)}' is no archdsl.Backbone")
     params = sum(weight.size for node in model.graph.nodes for weight in node.weights)
-    with opened(Path(file), _SLACK_BYTES + _TRAINING_COPIES * 4 * params, sha256) as contents:
+    with opened(Path(file), most_bytes(params), sha256) as contents:
         return _take(model, contents, partial, Mark(str(file)))
+
+
+def most_bytes(params: int) -> int:
+    """How large a file may be that a model of so many parameters wrote."""
+    return _SLACK_BYTES + _TRAINING_COPIES * 4 * params
 
 
 def _take(model: Backbone, contents: Contents, partial: bool, mark: Mark) -> Transfer:
@@ -150,7 +155,7 @@ def _float32(array: StoredArray) -> Array:
     """The values of an array. Those of bfloat16 are the upper halves of float32."""
     values = array.read()
     if array.dtype == "bfloat16":
-        return (values.astype("uint32") << 16).view("float32")
+        return (values.view("<u2").astype("uint32") << 16).view("float32")
     return numpy.asarray(values, "float32")
 
 
