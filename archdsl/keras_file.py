@@ -18,7 +18,7 @@ import archdsl.models  # noqa: F401  (registers its classes with Keras, and with
 from archdsl.archive import BadArchive, member, size_of
 from archdsl.budget import Budget, allow_more
 from archdsl.emit import Backbone
-from archdsl.errors import ArchError, Mark, describe, fail
+from archdsl.errors import ArchError, Mark, Problem, describe, fail
 from archdsl.weights import load as load_weights_file
 from archdsl.weights.loading import most_bytes
 from archdsl.weights.opening import WEIGHTS_IN_ARCHIVE, opened
@@ -50,12 +50,25 @@ def read_keras_file(path: Path, budget: Budget) -> Any:
     allowed = replace(budget, params=max(stored, 1), macs=inf, activation_bytes=inf)  # no image is run by loading
     try:
         with allowed.for_saved_models():
-            return _model(path, config, stored, mark)
+            model = _model(path, config, stored, mark)
     except ArchError as error:
-        raise ArchError([each._replace(file=str(path)) for each in error.problems]) from None
+        raise ArchError([_of_file(each, stored, path) for each in error.problems]) from None
     except (ValueError, TypeError, OSError, LookupError, AttributeError, RuntimeError) as error:
         first = str(error).strip().partition("\n")[0]
         raise fail("model", f"Keras cannot load it: {short(first, 300)}", mark=mark) from None
+    if not model.name:
+        raise fail("model", "the model has an empty name", mark=mark)
+    return model
+
+
+def _of_file(found: Problem, stored: int, path: Path) -> Problem:
+    """The problem at the file; more parameters than it holds are nothing that the user can allow."""
+    hint = (
+        f"the file has {stored:,} bytes of weights"
+        if found.code == "budget" and " parameters, " in found.message
+        else found.hint
+    )
+    return found._replace(file=str(path), hint=hint)
 
 
 def _read(path: Path, budget: Budget, mark: Mark) -> tuple[dict[str, Any], int]:

@@ -260,10 +260,12 @@ def test_a_saved_model_may_have_what_its_file_holds_or_the_user_allows(tmp_path:
 
     from archdsl.features import read_model
 
-    deep = {"stages": {"p1": {"width": 8, "depth": 3, "down": {"block": "conv", "stride": 2}}}}
+    deep = {
+        "stages": {"p1": {"width": 8, "depth": 3, "down": {"block": "conv", "stride": 2}, "body": {"block": "conv"}}}
+    }
     model = archdsl.build_from_config(deep)
     model.save(path := tmp_path / "deep.keras")
-    few = Budget(params=model.count_params() - 1, layers=4)
+    few = Budget(params=model.count_params() - 1, layers=10)
     with few.for_saved_models(), pytest.raises(archdsl.ArchError, match="--budget params="):
         archdsl.Backbone.from_config(model.get_config())
     with few.for_saved_models(), Budget(params=1e12).for_saved_models():

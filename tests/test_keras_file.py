@@ -135,6 +135,7 @@ HOSTILE: dict[str, tuple[str, Change, str]] = {
     "no config": ("ours", lambda c: c["config"].pop("config"), "config"),
     "another key": ("ours", inside(fresh=False), "unknown key"),
     "an empty name": ("ours", inside(name=""), "name"),
+    "an empty name of any model": ("plain", inside(name=""), "an empty name"),
     "a name of a path": ("ours", inside(name="a/b"), "name"),
     "a precision": ("ours", inside(dtype="float99"), "no precision called text 'float99'"),
     "a precision that is an object": ("ours", inside(dtype={"class_name": "DTypePolicy"}), "dtype"),

@@ -275,7 +275,7 @@ def opaque(size: int) -> Callable[[h5py.File], None]:
     """The last array as bytes that are said to be bfloat16, which are two each."""
 
     def change(file: h5py.File) -> None:
-        path = "layers/batch_normalization_20/vars/3"
+        path = "layers/batch_normalization_19/vars/3"
         count = file[path].shape[0]
         del file[path]
         file[path] = np.zeros(count, f"V{size}")
@@ -286,7 +286,7 @@ def opaque(size: int) -> Callable[[h5py.File], None]:
 
 DANGERS = [
     (packed, "is packed or in chunks"),
-    *[(opaque(size), "batch_normalization_20 is of opaque; expected float32") for size in (1, 3, 4)],
+    *[(opaque(size), "batch_normalization_19 is of opaque; expected float32") for size in (1, 3, 4)],
     (external_link, "is a link"),
     (soft_link, "is a link"),
     (virtual, "has its values in other files"),
