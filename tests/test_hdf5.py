@@ -99,7 +99,7 @@ def test_numbers_of_any_size_and_byte_order(dtype: str) -> None:
 
 
 def names_of_numbers(file: h5py.File) -> None:
-    """Of a type that a flipped bit gives a text, and that crashes h5py then."""
+    """Of a type that flipped bits may give it."""
     like_keras(1)(file)
     value = np.empty((), h5py.vlen_dtype("int32"))
     value[()] = np.arange(3, dtype="int32")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+import random
 import re
 import shutil
 import struct
@@ -229,6 +230,27 @@ def test_a_wrong_sha256_is_told_with_both_and_the_size(keras_cv_files: Path, yol
     assert "0" * 64 in message
     assert f"{path.stat().st_size} bytes" in message
     weights.load(yolo, path, sha256=found)
+
+
+@pytest.mark.parametrize("name", ["a.safetensors", "a.keras"])
+def test_a_mutated_file_is_read_or_refused(name: str, yolo: Any, tmp_path: Path) -> None:
+    path, draw = tmp_path / name, random.Random(0)
+    weights.save(yolo, path) if name == "a.safetensors" else yolo.save(path)
+    data = path.read_bytes()
+    begins = range(4000) if name == "a.safetensors" else [*range(200), *range(len(data) - 400, len(data))]
+    refused = 0
+    for _ in range(500):
+        changed = bytearray(data)
+        for at in draw.choices(begins, k=draw.choice([1, 2, 8])):
+            changed[at] = draw.choice([changed[at] ^ 1 << draw.randrange(8), draw.randrange(256)])
+        path.write_bytes(changed)
+        try:
+            with opening.opened(path, 1 << 20) as contents:
+                _ = [array.read() for layer in contents.layers for array in layer.arrays.values()]
+        except archdsl.ArchError as error:
+            refused += 1
+            assert len(str(error)) < 1_000
+    assert refused > 100
 
 
 def external_link(file: h5py.File) -> None:

@@ -13,8 +13,8 @@ class Attack:
     the current one): a call of archdsl's functions, or of its command line through `command`.
 
     `answer` is a part of the report that must come of it; "" where it is used without harm. `seconds` of processor
-    time and `mebibytes` above what the process had are the most that it may take. `touches` are audit events that the act
-    itself may raise. `keras` is whether the act needs Keras.
+    time and `mebibytes` above what the process had are the most that it may take. `touches` are audit events that the
+    act itself may raise. `keras` is whether the act needs Keras.
     """
 
     name: str

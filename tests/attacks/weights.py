@@ -79,6 +79,16 @@ def virtual(file: Any) -> None:
     file["layers/conv2d/vars"].create_virtual_dataset("0", layout)
 
 
+def large_chunk(file: Any) -> None:
+    """Of the size of the kernel, in one chunk that is far larger."""
+    import numpy as np
+
+    del file["layers/conv2d/vars/0"]
+    shape = *KERNEL[:3], 3_700_000
+    more = {"maxshape": (*KERNEL[:3], None), "chunks": shape, "compression": "gzip"}
+    file["layers/conv2d/vars"].create_dataset("0", data=np.zeros(KERNEL, "float32"), **more)
+
+
 def endless(file: Any) -> None:
     file["layers/again"] = file["layers"]
 
@@ -163,10 +173,10 @@ def archive(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Ca
 
 def bomb(folder: Path) -> None:
     """A megabyte that unpacks to a gigabyte."""
-    with zipfile.ZipFile(folder / "a.keras", "w", zipfile.ZIP_DEFLATED) as opened:
-        with opened.open("model.weights.h5", "w") as member:
-            for _ in range(1024):
-                member.write(bytes(1 << 20))
+    made = zipfile.ZipFile(folder / "a.keras", "w", zipfile.ZIP_DEFLATED)
+    with made, made.open("model.weights.h5", "w") as member:
+        for _ in range(1024):
+            member.write(bytes(1 << 20))
 
 
 def safetensors(header: object, data: bytes = b"") -> Callable[[Path], object]:
@@ -207,7 +217,7 @@ ATTACKS: list[Attack] = [
     row("a link to another place", hdf5(linked("SoftLink", "/layers")), "is a link"),
     row("values in another file", hdf5(kernel(external=[("../secret.txt", 0, 864)])), "has its values in other files"),
     row("values put together from other files", hdf5(virtual), "has its values in other files"),
-    row("a chunk that unpacks to a gigabyte", hdf5(kernel(chunks=KERNEL, compression="gzip")), "in chunks"),
+    row("a chunk that unpacks to 400 MB", hdf5(large_chunk), "in chunks"),
     row("a shape of petabytes", hdf5(kernel(shape=(3_000_000, 3_000_000), chunks=(64, 64))), "3000000×3000000"),
     row("a group within itself", hdf5(endless), "nested deeper than 16"),
     row("a hundred groups within themselves", hdf5(endless_everywhere), "more than 100000 entries"),
