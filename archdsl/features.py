@@ -15,6 +15,7 @@ from archdsl.files import written_whole
 from archdsl.loader import ConfigLike
 from archdsl.pictures import open_image
 from archdsl.printable import printable
+from archdsl.registration import import_keras
 from archdsl.report import shape_text
 
 if TYPE_CHECKING:
@@ -64,19 +65,10 @@ def read_model(
         raise fail("model", "a saved model takes no overrides and no weights; expected a config", mark=mark)
     if not Path(reference).is_file():
         raise fail("missing-file", "there is no such model file", mark=mark)
-    return _load(Path(reference), mark)
+    import_keras()
+    from archdsl.keras_file import read_keras_file
 
-
-def _load(path: Path, mark: Mark) -> Any:
-    import keras
-
-    import archdsl.emit  # noqa: F401  (registers Backbone with Keras)
-
-    try:
-        return keras.models.load_model(path, compile=False)
-    except (ValueError, TypeError, OSError, KeyError) as error:
-        first = str(error).strip().partition("\n")[0]
-        raise fail("model", f"Keras cannot load it: {first}", mark=mark) from None
+    return read_keras_file(Path(reference), budget)
 
 
 def check_paths(image_path: PathLike, output_path: PathLike) -> None:

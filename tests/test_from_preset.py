@@ -156,6 +156,18 @@ def test_trained_weights_of_a_preset_reach_the_model(tmp_path: Path, monkeypatch
         assert not np.array_equal(load(name, load_weights=False).get_weights()[-1], trained.get_weights()[-1])
 
 
+def test_trained_weights_that_change_after_they_were_checked_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARCHDSL_CACHE", str(tmp_path))
+    other = shaken(archdsl.build_from_config("yolo_v8_xs_backbone"))
+    archdsl.weights.save(other, tmp_path / "a.weights.h5")
+    monkeypatch.setattr(pretrained, "trained_weights", lambda info: tmp_path / "a.weights.h5")
+    for load in (archdsl.from_preset, models.YOLOV8Backbone.from_preset):
+        with pytest.raises(archdsl.ArchError, match="its sha256 is"):
+            load("yolo_v8_xs_backbone_coco")
+
+
 @pytest.mark.parametrize(
     ("wanted", "held", "accepted"),
     [

@@ -28,6 +28,7 @@ keras_layers
 blocks
 plugins
 files
+archive
 carried
 source
 reading
@@ -51,11 +52,13 @@ checks
 expect
 presets
 keras_cv
+saved
 emit
 fusion
 weights
 pretrained
 models
+keras_file
 api
 pictures
 features
