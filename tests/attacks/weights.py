@@ -226,7 +226,7 @@ ATTACKS: list[Attack] = [
     row("twenty thousand groups", hdf5(many_groups), ""),
     *[row(f"opaque values of {size}", hdf5(opaque(size)), "expected float32") for size in (1, 3, 4)],
     row("a text that is a list of numbers", text_of_numbers, ""),
-    row("a text without end", endless_heap, ""),
+    row("a text without end", endless_heap, BROKEN),
     row("a link name of 60 KB", hdf5(lambda file: file.create_group("x" * 60_000)), "a name of 60000 bytes"),
     row("a link name of 60,000 digits", hdf5(lambda file: file.create_group("7" * 60_000)), "a name of 60000 bytes"),
     row("a tree that is none", rewritten(b"TREE", b"TREF"), BROKEN),
