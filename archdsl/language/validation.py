@@ -11,12 +11,12 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from archdsl.characters import ascii_form, named
-from archdsl.errors import Problem, describe, did_you_mean, one_of, problem
+from archdsl.errors import MAX_PROBLEMS, Problem, describe, did_you_mean, one_of, problem
 from archdsl.language import meant
 from archdsl.language.homes import belongs, fields, plain
 from archdsl.language.schema import MODEL_NAME, NAME, ConfigSchema
 from archdsl.loader import Config
-from archdsl.source import MAX_PROBLEMS, KeyPath, dotted, nearest_place
+from archdsl.source import KeyPath, dotted, nearest_place
 
 SYNONYMS = {
     "swish": "silu",

@@ -1,0 +1,79 @@
+"""No file makes archdsl act: each attack is answered, within its limits, and nothing else happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attacks import MISDEEDS, TOPICS, attacks_of
+from attacks.__main__ import SECRET
+from attacks.case import Attack
+from attacks.misdeeds import DEEDS
+
+TESTS = Path(__file__).parent
+ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{TESTS}:{TESTS.parent}", "PYTHONWARNINGS": "ignore"}
+LONGEST_REPORT = 20_000  # characters
+HANGS_S = 300
+
+
+def outcomes(topic: str, attacks: Sequence[Attack]) -> list[dict[str, Any]]:
+    """What came of each attack. One that ends its process is told by how, and the others go on in a new one."""
+    command = [sys.executable, "-m", "attacks", topic, *[attack.name for attack in attacks]]
+    try:
+        ended = subprocess.run(command, env=ENVIRONMENT, capture_output=True, timeout=HANGS_S, check=False)
+        status, printed, errors = str(ended.returncode), ended.stdout, ended.stderr
+    except subprocess.TimeoutExpired as late:
+        status, printed, errors = "hangs", late.stdout or b"", late.stderr or b""
+    found = [json.loads(line) for line in printed.splitlines() if line.startswith(b"{")]
+    if len(found) == len(attacks):
+        return found
+    told = errors.decode(errors="replace")[-2_000:]
+    last = {"name": attacks[len(found)].name, "how": f"ended the process: {status}", "told": told}
+    rest = attacks[len(found) + 1 :]
+    return [*found, last, *(outcomes(topic, rest) if rest else [])]
+
+
+def harm(attack: Attack, outcome: dict[str, Any]) -> list[str]:
+    """What an attack has done that it must not do."""
+    how, told = outcome["how"], outcome["told"]
+    if how not in {None: ("refused", "done"), "": ("done",)}.get(attack.answer, ("refused",)):
+        return [f"{how}: {told[-2_000:]}"]
+    facts = {
+        f"answered without '{attack.answer}': {told[:1_000]}": (attack.answer or "") not in told,
+        f"does {outcome['seen'][:5]}": outcome["seen"],
+        f"leaves {outcome['left'][:5]}": outcome["left"],
+        f"takes {outcome['seconds']:.1f} s of {attack.seconds}": outcome["seconds"] > attack.seconds,
+        f"takes {outcome['mebibytes']:.0f} MiB of {attack.mebibytes}": outcome["mebibytes"] > attack.mebibytes,
+        "tells a secret": SECRET in told,
+        f"prints {len(told):,} characters": len(told) > LONGEST_REPORT,
+    }
+    return [fact for fact, is_so in facts.items() if is_so]
+
+
+@pytest.mark.parametrize("keras", [False, True], ids=["without Keras", "with Keras"])
+@pytest.mark.parametrize("topic", TOPICS)
+def test_an_attack_is_answered_and_nothing_else_happens(topic: str, keras: bool) -> None:
+    attacks = [attack for attack in attacks_of(topic) if attack.keras is keras]
+    found = outcomes(topic, attacks) if attacks else []
+    harmed = {attack.name: harm(attack, outcome) for attack, outcome in zip(attacks, found, strict=True)}
+    report = [f"{name}: {fact}" for name, facts in harmed.items() for fact in facts]
+    assert not report, "\n".join(report)
+
+
+@pytest.fixture(scope="module")
+def committed() -> dict[str, list[str]]:
+    """What is seen of each misdeed."""
+    attacks = attacks_of(MISDEEDS)
+    found = zip(attacks, outcomes(MISDEEDS, attacks), strict=True)
+    return {attack.name: harm(attack, outcome) for attack, outcome in found}
+
+
+@pytest.mark.parametrize("name", DEEDS)
+def test_what_a_file_could_do_would_be_seen(name: str, committed: dict[str, list[str]]) -> None:
+    assert DEEDS[name][0] in " ".join(committed[name])
