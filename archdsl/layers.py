@@ -14,7 +14,6 @@ from archdsl.budget import DEFAULT, Budget, allow_more
 from archdsl.composite import MAX_NESTING, Composite, mistakes
 from archdsl.composition.order import in_order
 from archdsl.errors import ArchError, Gathered, Mark, Note, Problem, describe, did_you_mean, fail, one_of, problem
-from archdsl.ir import Meter, TooManyOperations
 from archdsl.language import meant
 from archdsl.language.schema import BlockSchema, ConfigSchema, Layers, LayerSchema, StageSchema
 from archdsl.language.validation import problems_of
@@ -33,7 +32,7 @@ class LayerResolver:
         self.config = config
         self.checked = checked
         self.problems = Gathered()
-        self._meter = Meter(budget.layers)
+        self._most, self._made = budget.layers, 0  # layers
         self._composites: dict[str, Composite | None] = {}
         self._open: list[str] = []  # the composites that are being resolved, each inside the one before
 
@@ -84,7 +83,8 @@ class LayerResolver:
 
     def _check_defaults(self, block: Composite, path: KeyPath) -> None:
         stated = {name: value for name, value in block.defaults.items() if value is not None}
-        self._check_arguments(block, stated, path, given_later=block.defaults)
+        if stated:
+            self._check_arguments(block, stated, path, given_later=block.defaults)
 
     def _report(
         self, code: str, message: str, path: KeyPath, hint: str = "", notes: Sequence[Note] = (), at: KeyPath = ()
@@ -143,13 +143,12 @@ class LayerResolver:
 
     def _count(self, path: KeyPath) -> None:
         """A few lines can stand for millions of layers: every stage has those of stage_defaults."""
-        try:
-            self._meter.add()
-        except TooManyOperations:
-            message = f"with this there are more than {self._meter.limit:,.0f} layers; expected a smaller network"
-            hint = f"take layers out; {allow_more('layers', 2 * self._meter.count)}"
-            place = self.config.place(path).value
-            raise fail("budget", message, mark=place, path=dotted(path), hint=hint) from None
+        self._made += 1
+        if self._made > self._most:
+            message = f"with this there are more than {self._most:,.0f} layers; expected a smaller network"
+            hint = f"take layers out; {allow_more('layers', 2 * self._made)}"
+            mark = self.config.place(path).value
+            raise fail("budget", message, mark=mark, path=dotted(path), hint=hint)
 
     def _repeats(self, depth: Any, path: KeyPath) -> Any:
         """How often a layer runs, None where it does not say; inside a block perhaps a `$name`."""

@@ -12,7 +12,7 @@ LETTERS = 500_000
 _NAMED = 3
 _NEAR = 0.6  # of the letters in common
 _PUNCTUATION = str.maketrans("", "", "_-. ")
-_SUFFIX = "backbone"  # most presets end so, and nobody types it
+_SUFFIX = "_backbone"  # most presets end so, and nobody types it
 
 _left: ContextVar[list[int] | None] = ContextVar("letters that are left", default=None)
 
@@ -32,14 +32,14 @@ def one_report() -> Iterator[None]:
 
 def nearest(word: str, known: Iterable[str]) -> list[str]:
     """What `word` is but for case and punctuation (yolov8s: yolo_v8_s_backbone), or one slip away; else the nearest."""
-    letters = _letters(word)
-    masks = _masks(letters)
-    ranks = {name: max(_rank(len(letters), masks, form) for form in _forms(name)) for name in _affordable(known)}
-    if word.casefold() in ranks:
-        return [word.casefold()]
+    word = word.casefold()
+    letters, masks = _letters(word), _masks(word)
+    ranks = {name: max(_rank(word, letters, masks, form) for form in _forms(name)) for name in _affordable(known)}
+    if word in ranks:
+        return [word]
     best = sorted(ranks, key=ranks.__getitem__, reverse=True)
-    sure = [name for name in best if ranks[name][0]]
-    return sure[:_NAMED] or [name for name in best[:1] if ranks[name][1] >= _NEAR]
+    sure = [name for name in best if max(ranks[name][:2])]
+    return sure[:_NAMED] or [name for name in best[:1] if ranks[name][2] >= _NEAR]
 
 
 def _affordable(known: Iterable[str]) -> Iterator[str]:
@@ -51,21 +51,22 @@ def _affordable(known: Iterable[str]) -> Iterator[str]:
         yield name
 
 
+def _forms(name: str) -> set[str]:
+    return {name, name.removesuffix(_SUFFIX)}
+
+
 def _letters(word: str) -> str:
     return word.casefold().translate(_PUNCTUATION)
 
 
-def _forms(name: str) -> set[str]:
-    return {_letters(name), _letters(name).removesuffix(_SUFFIX)}
-
-
-def _rank(length: int, masks: dict[str, int], name: str) -> tuple[bool, float]:
-    """Whether a name is at most one slip away, and its share of letters in common; the nearest is the highest.
+def _rank(word: str, letters: str, masks: dict[str, int], name: str) -> tuple[bool, bool, float]:
+    """The nearest name is the highest: whether it has the same letters, is one slip away, and what they share.
 
     A slip is a letter left out, added, mistaken or moved, and shares fall in this order.
     """
-    common = _in_common(length, masks, name)
-    return max(length, len(name)) - common <= 1, 2 * common / max(1, length + len(name))
+    common = _in_common(len(word), masks, name)
+    is_slip = max(len(word), len(name)) - common <= 1
+    return _letters(name) == letters, is_slip, 2 * common / max(1, len(word) + len(name))
 
 
 def _masks(word: str) -> dict[str, int]:

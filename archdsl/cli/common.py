@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import sys
 import tempfile
@@ -146,7 +147,18 @@ def console() -> Console:
 def print_json(value: Any) -> None:
     import json
 
-    click.echo(json.dumps(value, indent=2))
+    click.echo(json.dumps(_for_json(value), indent=2, allow_nan=False))
+
+
+def _for_json(value: Any) -> Any:
+    """JSON has no numbers without end: those become texts, as YAML writes them."""
+    if isinstance(value, dict):
+        return {key: _for_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_for_json(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return ".nan" if math.isnan(value) else f"{'-' * (value < 0)}.inf"
+    return value
 
 
 def import_keras() -> None:

@@ -13,7 +13,7 @@ from archdsl.characters import ascii_form, named
 from archdsl.composition.folders import config_root, leads_somewhere, parent_names, read_file, real
 from archdsl.composition.references import refuse_extending
 from archdsl.errors import ArchError, Mark, Note, Problem, describe, did_you_mean, fail
-from archdsl.source import KeyPath, Place, Source
+from archdsl.source import KeyPath, Place, Source, too_many_values
 
 SELF = "_self_"
 _REFERENCE = re.compile(r"/?[A-Za-z0-9_\-]+(?:/[A-Za-z0-9_\-]+)*")
@@ -44,10 +44,15 @@ def lineage(source: Source, root: Path | None, budget: Budget = DEFAULT) -> list
     then among the shipped configs, and nowhere else.
     """
     members: dict[str, Member] = {}
+    count = 0
     for member in _walk(Member(source, root, _group(source, root), (source.file,), budget=budget)):
         first = members.setdefault(member.source.file, member)
         if first is not member:
             raise _named_twice(first, member)
+        count += len(member.source.places)
+        if count > budget.values:
+            message, hint = too_many_values(budget)
+            raise member.fail("limit", f"{message} in all files", hint=hint)
     return [member.source for member in members.values()]
 
 

@@ -127,7 +127,7 @@ def _words(
         return "length", fact, ""
     if kind in ("too_short", "too_long"):
         bound = f"least {context['min_length']}" if kind == "too_short" else f"most {context['max_length']}"
-        return "length", f"got {received}; expected at {bound}", ""
+        return "length", f"got {received}; expected at {bound} entries", ""
     return "value", f"got {received}; {details['msg'][0].lower()}{details['msg'][1:]}", ""
 
 

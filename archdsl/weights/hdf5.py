@@ -21,7 +21,6 @@ MAX_OBJECTS = 100_000
 MAX_DEPTH = 16
 TRAINING_STATE = ("optimizer", "metrics")  # what Keras saves of a compiled model beside its layers
 _ALIASES = {"depthwise_kernel": "kernel"}  # Keras 2's name
-_NUMBERED = re.compile(r"(.*?)(\d*)")
 
 
 class DamagedFile(ValueError):
@@ -186,15 +185,16 @@ def _is_small(group: h5py.Group, key: str) -> bool:
 
 def natural(name: str) -> tuple[str, int]:
     """Sorts conv2d_2 before conv2d_10, and 2 before 10."""
-    match = _NUMBERED.fullmatch(name)
-    return (match[1], int(match[2] or -1)) if match and len(match[2]) < 10 else (name, -1)
+    kind = name.rstrip("0123456789")
+    number = name[len(kind) :]
+    return (kind, int(number or -1)) if len(number) < 10 else (name, -1)
 
 
 def ascending(names: Iterable[str]) -> bool:
     """Whether names that Keras numbered come in the order it numbered them, each kind for itself."""
-    last: dict[str, list[int]] = {}
+    last: dict[str, list[tuple[int, str]]] = {}
     for name in names:
-        kind, numbers = re.sub(r"\d+", "#", name), [int(digits) for digits in re.findall(r"\d+", name)]
+        kind, numbers = re.sub(r"\d+", "#", name), [(len(digits), digits) for digits in re.findall(r"\d+", name)]
         if last.setdefault(kind, numbers) > numbers:
             return False
         last[kind] = numbers
