@@ -110,11 +110,15 @@ def _name(group: h5py.Group) -> str:
 
 def _listed_layers(root: Any) -> Iterator[Stored]:
     """Layers with arrays, in the listed order; a layer made of several is told apart by the arrays' own prefixes."""
-    number = 0
+    number = count = 0
     for owner in _texts(root, "layer_names"):
         group = _descend(root, owner)
         sublayers: dict[str, dict[str, StoredArray]] = {}
-        for name in _texts(group, "weight_names"):
+        names = _texts(group, "weight_names")
+        count += len(names)
+        if count > MAX_OBJECTS:  # a list may name one layer a thousand times
+            raise DamagedFile(f"its lists name more than {MAX_OBJECTS} arrays")
+        for name in names:
             prefix, _, role = name.rpartition("/")
             role = role.partition(":")[0]
             sublayers.setdefault(prefix, {})[_ALIASES.get(role, role)] = _array(_descend(group, name))
