@@ -21,12 +21,11 @@ def ascii_form(text: str) -> str:
     if text.isascii():
         return text
     folded = unicodedata.normalize("NFKC", text.translate(_ASCII))
-    kept = "".join("" if is_invisible(letter) else _digit(letter) for letter in folded)
-    return kept.strip()
+    return folded.translate({ord(letter): _seen(letter) for letter in set(folded)}).strip()
 
 
-def _digit(letter: str) -> str:
-    return str(unicodedata.digit(letter, letter))
+def _seen(letter: str) -> str:
+    return "" if is_invisible(letter) else str(unicodedata.digit(letter, letter))
 
 
 def named(text: str, limit: int = 2) -> str:

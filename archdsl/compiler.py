@@ -7,22 +7,24 @@ from typing import Any
 
 from archdsl.budget import DEFAULT, Budget, allow_more
 from archdsl.costs import check_costs
-from archdsl.errors import ArchError, Mark, Note, Problem, by_place, did_you_mean, fail, one_of, problem
+from archdsl.errors import ArchError, Gathered, Mark, Note, Problem, by_place, did_you_mean, fail, one_of, problem
 from archdsl.ir import Graph, Layout, Meter, Node, Origin, ShapeError, TooManyOperations
 from archdsl.loader import Config
+from archdsl.nearest import one_report
 from archdsl.ops import Input, Rescale
 from archdsl.ops.windows import slide
 from archdsl.resolver import resolve
 from archdsl.scale import scale_spec
 from archdsl.source import KeyPath, dotted
-from archdsl.spec import BackboneSpec, LayerSpec, StageSpec
+from archdsl.spec import MOST, BackboneSpec, LayerSpec, StageSpec
 
 INPUT = "input"
 
 
+@one_report()
 def compile_graph(config: Config, budget: Budget = DEFAULT) -> Graph:
     """The graph of a composed config. Raises ArchError with the place of everything that is wrong."""
-    graph = compile_spec(scale_spec(resolve(config)), budget)
+    graph = compile_spec(scale_spec(resolve(config, budget)), budget)
     check_costs(graph, config, budget)
     return graph
 
@@ -59,7 +61,7 @@ class _Compiler:
         self.meter = Meter(budget.layers, count=1)  # the input
         self.layout = Layout()
         self.results: dict[str, Node] = {}
-        self.problems: list[Problem] = []
+        self.problems = Gathered()
         self.guesses: set[Node] = set()
 
     def begin(self, spec: BackboneSpec) -> Node:
@@ -88,7 +90,7 @@ class _Compiler:
             return self._repeated(layer, known)
         except ShapeError as error:
             if self.guesses.isdisjoint(known):  # else it may fit once the layer before it is mended
-                self.problems.append(self._shape_problem(layer, known, error))
+                self.problems.add(self._shape_problem(layer, known, error))
             return self._guess(layer, known[0])
 
     def _source(self, name: str, layer: LayerSpec, stage: StageSpec) -> Node | None:
@@ -165,6 +167,7 @@ class _Compiler:
     def _guess(self, layer: LayerSpec, source: Node) -> Node:
         """What the layer would have given: its width and stride are known, whatever is wrong with it."""
         stride = max(said.get("stride", 1) for said in (layer.arguments, layer.first, layer.last))
+        stride = stride if source.type.stride <= MOST else 1
         width = layer.arguments.get("width", source.channels)
         sided = slide(source.type, width, kernel=1, stride=stride, dilation=1, padding="same")
         guess = self.layout.place(Input(sided)(name=layer.name))
@@ -173,7 +176,7 @@ class _Compiler:
 
     def _report(self, code: str, message: str, path: KeyPath, hint: str = "") -> None:
         mark = self.config.place(path).value
-        self.problems.append(problem(code, message, mark=mark, path=dotted(path), hint=hint))
+        self.problems.add(problem(code, message, mark=mark, path=dotted(path), hint=hint))
 
 
 def _stride_problems(graph: Graph, spec: BackboneSpec, guesses: Set[Node]) -> list[Problem]:

@@ -169,7 +169,7 @@ def _unused_arguments(block: Composite, place: KeyPath) -> Iterator[Mistake]:
 
 
 def _wrong_sources(block: Composite) -> Iterator[Mistake]:
-    known = [INPUT]
+    known = {INPUT: None}  # in their order
     read = set()
     for number, layer in enumerate(block.layers):
         if layer.name == INPUT:
@@ -179,7 +179,7 @@ def _wrong_sources(block: Composite) -> Iterator[Mistake]:
                 message = f"there is no layer '{name}' before this one; {one_of(known)}"
                 yield Mistake("unknown-layer", message, (*layer.path, "from"), did_you_mean(name, known))
         read |= set(layer.sources) if layer.sources or not number else {block.layers[number - 1].name}
-        known.append(layer.name)
+        known[layer.name] = None
     for layer in block.layers[:-1]:
         if layer.name not in read:
             yield Mistake("unused", "nothing reads this layer", layer.path, "name it in a `from:`, or take it out")

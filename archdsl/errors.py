@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Sequence
-from itertools import takewhile
+from collections.abc import Collection, Iterable
+from itertools import islice
 from typing import Any, NamedTuple
 
 from archdsl.characters import ascii_form, named
+from archdsl.nearest import nearest
 from archdsl.printable import printable
 
-_COMPARED = 500  # comparing takes about 10 µs a word
-_NAMED = 3
+MAX_PROBLEMS = 200
+"""So many are looked for in one config, which can hold thousands."""
+MAX_TEXT = 1_000
+"""Characters of a message, a hint or a key path. They quote what they are about, and that may be as long as a file."""
+
+_COMPARED = 200  # letters of a word
 
 
 class Mark(NamedTuple):
@@ -71,6 +75,16 @@ class Problem(NamedTuple):
         place = f"{printable(str(self.mark))}: " if self.file else ""
         return "\n  ".join([f"{place}error[{self.code}]: {self.fact}", *self.remarks])
 
+    @property
+    def shortened(self) -> Problem:
+        """The same with no text longer than MAX_TEXT."""
+        notes = tuple([note._replace(text=_cut(note.text)) for note in self.notes])
+        return self._replace(path=_cut(self.path), message=_cut(self.message), hint=_cut(self.hint), notes=notes)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"
+
 
 class ArchError(ValueError):
     """The user's input cannot be used. `problems` lists every independent reason."""
@@ -78,7 +92,7 @@ class ArchError(ValueError):
     SHOWN = 20
 
     def __init__(self, problems: Iterable[Problem]):
-        self.problems = list(problems)
+        self.problems = [each.shortened for each in problems]
         super().__init__(str(self))
 
     def __str__(self) -> str:
@@ -92,6 +106,19 @@ class ArchError(ValueError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.problems,)
+
+
+class TooManyProblems(ArchError):
+    """There are MAX_PROBLEMS, and it was not looked for more."""
+
+
+class Gathered(list[Problem]):
+    """What is wrong so far. Raises TooManyProblems, which holds all of it, with the last that is looked for."""
+
+    def add(self, *found: Problem) -> None:
+        self += found
+        if len(self) >= MAX_PROBLEMS:
+            raise TooManyProblems(by_place(self))
 
 
 def problem(
@@ -130,51 +157,17 @@ def by_place(problems: Iterable[Problem]) -> list[Problem]:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint with the nearest known words, or nothing; characters that only look like ASCII are named."""
+    word = word[:_COMPARED]
     plain = ascii_form(word)
-    near = " or ".join([f"'{name}'" for name in _nearest(plain, list(known)[:_COMPARED])])
+    near = " or ".join([f"'{name}'" for name in nearest(plain, known)])
     meant = f"did you mean {near}?" if near else ""
     return " ".join(filter(None, [meant, f"({named(word)})" if plain != word else ""]))
 
 
-def _nearest(word: str, known: Sequence[str]) -> list[str]:
-    """What `word` is but for case and punctuation (yolov8s: yolo_v8_s_backbone), or one slip away; else the nearest."""
-    if word.casefold() in known:
-        return [word.casefold()]
-    by_letters: dict[str, str] = {}
-    for name in known:
-        by_letters[_letters(name)] = name
-        by_letters.setdefault(_letters(name).removesuffix("backbone"), name)  # most presets end so, and nobody types it
-    same = [by_letters[_letters(word)]] if _letters(word) in by_letters else []
-    slips = [name for name in known if _is_one_slip(word.casefold(), name) and name not in same]
-    slips.sort(key=len, reverse=True)  # a letter is left out more often than mistaken
-    others = difflib.get_close_matches(_letters(word), by_letters, n=1, cutoff=0.6) if not same and not slips else []
-    return [*same, *slips][:_NAMED] or [by_letters[letters] for letters in others]
-
-
-def _is_one_slip(one: str, other: str) -> bool:
-    """Whether a letter was left out, added, mistaken, or two neighbours swapped."""
-    if abs(len(one) - len(other)) > 1:
-        return False
-    start = _shared(one, other)
-    end = _shared(one[start:][::-1], other[start:][::-1])
-    one, other = one[start : len(one) - end], other[start : len(other) - end]
-    return max(len(one), len(other)) < 2 or (len(one) == 2 and one == other[::-1])
-
-
-def _shared(one: str, other: str) -> int:
-    """Number of letters that both begin with."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
-
-
-def _letters(word: str) -> str:
-    return "".join(letter for letter in word.casefold() if letter not in "_-. ")
-
-
-def one_of(known: Iterable[str], limit: int = 40) -> str:
+def one_of(known: Collection[str], limit: int = 40) -> str:
     """`expected one of: a, b, c`; a long list is cut, with its count."""
-    names = list(known)
-    more = f", … ({len(names)} in all)" if len(names) > limit else ""
-    return f"expected one of: {', '.join(names[:limit])}{more}"
+    more = f", … ({len(known)} in all)" if len(known) > limit else ""
+    return f"expected one of: {', '.join(islice(known, limit))}{more}"
 
 
 def describe(value: Any) -> str:

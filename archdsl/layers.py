@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 import archdsl.blocks  # noqa: F401  (importing it registers the shipped blocks)
 from archdsl.arguments import literal_arguments, name_of
+from archdsl.budget import DEFAULT, Budget, allow_more
 from archdsl.composite import MAX_NESTING, Composite, mistakes
 from archdsl.composition.order import in_order
-from archdsl.errors import ArchError, Mark, Note, Problem, describe, did_you_mean, one_of, problem
+from archdsl.errors import ArchError, Gathered, Mark, Note, Problem, describe, did_you_mean, fail, one_of, problem
 from archdsl.language import meant
 from archdsl.language.schema import BlockSchema, ConfigSchema, Layers, LayerSchema, StageSchema
 from archdsl.language.validation import problems_of
@@ -26,10 +28,11 @@ Entry = TypeVar("Entry", StageSchema, LayerSchema)
 class LayerResolver:
     """Of single layers and of the config's own blocks. Gathers what is wrong, so that one run reports all of it."""
 
-    def __init__(self, config: Config, checked: ConfigSchema):
+    def __init__(self, config: Config, checked: ConfigSchema, budget: Budget = DEFAULT):
         self.config = config
         self.checked = checked
-        self.problems: list[Problem] = []
+        self.problems = Gathered()
+        self._most, self._made = budget.layers, 0  # layers
         self._composites: dict[str, Composite | None] = {}
         self._open: list[str] = []  # the composites that are being resolved, each inside the one before
 
@@ -80,7 +83,8 @@ class LayerResolver:
 
     def _check_defaults(self, block: Composite, path: KeyPath) -> None:
         stated = {name: value for name, value in block.defaults.items() if value is not None}
-        self._check_arguments(block, stated, path, given_later=block.defaults)
+        if stated:
+            self._check_arguments(block, stated, path, given_later=block.defaults)
 
     def _report(
         self, code: str, message: str, path: KeyPath, hint: str = "", notes: Sequence[Note] = (), at: KeyPath = ()
@@ -90,16 +94,17 @@ class LayerResolver:
         at_key = code == "key" or path[:1] == ("blocks",)  # where the value often begins a line below
         mark = place.key if at_key else place.value
         stated = dotted(self.config.stated(path))
-        self.problems.append(problem(code, message, mark=mark, path=stated, hint=hint, notes=notes))
+        self.problems.add(problem(code, message, mark=mark, path=stated, hint=hint, notes=notes))
 
     def _in_order(self, entries: Mapping[str, Entry | None], path: KeyPath) -> list[tuple[str, Entry]]:
         """Entries in the order they run; those set to null were taken out."""
         present = {name: entry for name, entry in entries.items() if entry is not None}
         order, misplaced = in_order({name: entry.after for name, entry in present.items()})
+        lost = set(misplaced)
         for name in misplaced:
             after = str(present[name].after)
             message, hint = f"there is no '{after}' to come after; {one_of(order)}", did_you_mean(after, order)
-            if after in misplaced:  # what it should follow is there, but follows this one
+            if after in lost:  # what it should follow is there, but follows this one
                 message, hint = f"'{name}' comes after '{after}', which comes after '{name}'", "take one `after:` out"
                 message = message if after != name else f"'{name}' comes after itself"
             self._report("unknown-entry", message, (*path, name, "after"), hint)
@@ -113,6 +118,7 @@ class LayerResolver:
 
     def _layer(self, layer: LayerSchema, path: KeyPath, name: str, given: Mapping[str, int]) -> LayerSpec | None:
         """The layer, with what the stage gives (width, depth) where its block takes it and it says nothing itself."""
+        self._count(path)
         block = self._block(layer, path)
         if block is None:
             return None
@@ -134,6 +140,15 @@ class LayerResolver:
         if repeats is not None and "stride" in block.parameters:  # a repeated layer strides once
             first["stride"], stated["stride"] = stated.get("stride", block.parameters["stride"].default), 1
         return LayerSpec(name, path, block, stated, tuple(layer.sources or ()), repeats, first)
+
+    def _count(self, path: KeyPath) -> None:
+        """A few lines can stand for millions of layers: every stage has those of stage_defaults."""
+        self._made += 1
+        if self._made > self._most:
+            message = f"with this there are more than {self._most:,.0f} layers; expected a smaller network"
+            hint = f"take layers out; {allow_more('layers', 2 * self._made)}"
+            mark = self.config.place(path).value
+            raise fail("budget", message, mark=mark, path=dotted(path), hint=hint)
 
     def _repeats(self, depth: Any, path: KeyPath) -> Any:
         """How often a layer runs, None where it does not say; inside a block perhaps a `$name`."""
@@ -159,12 +174,16 @@ class LayerResolver:
         if defined is not None:
             return self._composite(name, defined, (*path, "block"))
         try:
-            return get_block(name, [name for name, defined in self.checked.blocks.items() if defined])
+            return get_block(name, self._own_names)
         except ArchError as error:
             (found,) = error.problems
             if not self._is_stated(name):
                 self._report(found.code, found.message, (*path, "block"), found.hint)
             return None
+
+    @cached_property
+    def _own_names(self) -> list[str]:
+        return [name for name, defined in self.checked.blocks.items() if defined]
 
     def _is_stated(self, name: str) -> bool:
         """Whether the config says something of a block of this name, though what it says may be wrong."""
@@ -181,7 +200,7 @@ class LayerResolver:
             found = problems_of(error, self.config, block.schema, path, f"block '{block.name}'")
             expected = {(code, dotted((*path, name))) for name in given_later for code in ("missing-key", "length")}
             found = [each for each in found if (each.code, each.path) not in expected]
-            self.problems += [self._said_before(each, block, path) for each in found]
+            self.problems.add(*[self._said_before(each, block, path) for each in found])
 
     def _said_before(self, found: Problem, block: Block, path: KeyPath) -> Problem:
         """An argument that a parent gives to the block that stood here: what to write, and where the block changed."""

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from archdsl.budget import DEFAULT, Budget
-from archdsl.composition.folders import config_root, find_config, read_file
+from archdsl.composition.folders import config_root, find_config, read_file, real
 from archdsl.composition.inheritance import lineage, merge
 from archdsl.composition.order import with_explicit_order
 from archdsl.composition.overrides import apply_overrides
 from archdsl.composition.references import escaped, resolve_references
 from archdsl.errors import ArchError, Mark, fail, problem
+from archdsl.nearest import one_report
 from archdsl.source import KeyPath, Place, Places, Source, dotted, nearest_place, read_mapping
 
 ConfigLike = str | os.PathLike[str] | Mapping[str, Any]
@@ -88,6 +89,7 @@ class Config:
         return self if parts is None else replace(self, values={**self.values, "freeze": _as_list(parts, "freeze")})
 
 
+@one_report()
 def load(config: ConfigLike, overrides: Sequence[str] = (), budget: Budget = DEFAULT) -> Config:
     """Read, inherit, override, follow references. Raises ArchError with the place of everything that is wrong."""
     source, root, name = _read(config, budget)
@@ -129,7 +131,7 @@ def _model_name(stem: str) -> str:
 def _root(path: Path) -> Path:
     """The folder that the config's parents are named in: its own, or that of all shipped configs."""
     shipped = config_root()
-    return shipped if path.resolve().is_relative_to(shipped) else path.parent
+    return shipped if real(path).is_relative_to(shipped) else path.parent
 
 
 def _as_list(texts: Sequence[str], name: str = "overrides") -> list[str]:

@@ -18,6 +18,7 @@ from archdsl.source import KeyPath, Places, dotted, key_path, nearest_place
 from archdsl.spec import LayerSpec, Scale
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "absent"})()
+_MOST_VALUES = 50_000
 _SCALED_PARTS = ("stem", "stages", "stage_defaults", "tail")
 
 
@@ -59,6 +60,7 @@ def explain(config: ConfigLike, key: str, overrides: Sequence[str] = ()) -> Expl
     loaded = load(config, overrides)
     path = key_path(key)
     checked, _ = check(loaded)
+    _refuse_expansion(loaded, checked)
     effective = _effective(checked)
     steps = list(_steps(config, overrides))
     layers, blocks = _resolved(loaded)
@@ -160,6 +162,14 @@ def _effective(checked: ConfigSchema) -> dict[str, Any]:
     return values
 
 
+def _refuse_expansion(config: Config, checked: ConfigSchema) -> None:
+    """What stage_defaults say is shown for every stage, which a few lines can make millions of values."""
+    count = sum(path[0] == "stage_defaults" for path in config.places if path) * len(checked.stages)
+    if count > _MOST_VALUES:
+        message = f"stage_defaults stand for {count} values in all stages; expected at most {_MOST_VALUES}"
+        raise fail("budget", message, mark=config.place(("stage_defaults",)).key, path="stage_defaults")
+
+
 def _default(path: KeyPath, effective: dict[str, Any], layers: Mapping[KeyPath, LayerSpec]) -> tuple[Any, str]:
     """The value of a key that nobody states, and whose it is; ABSENT when there is no such key."""
     value = _at(effective, path)
@@ -255,8 +265,14 @@ def _part(value: Any, path: KeyPath, leaves: Collection[KeyPath]) -> Any:
     """What of `value`, which stands at `path`, are the `leaves`; of a list only some of its items are a mapping."""
     if path in leaves or not isinstance(value, (dict, list)):
         return value
-    depth = len(path)
-    inside = {leaf[depth] for leaf in leaves if len(leaf) > depth and leaf[:depth] == path}
     items = value.items() if isinstance(value, dict) else enumerate(value)
-    kept = {key: _part(item, (*path, key), leaves) for key, item in items if key in inside}
+    parts = {key: _inner_part(item, (*path, key), leaves) for key, item in items}
+    kept = {key: part for key, part in parts.items() if part is not ABSENT}
     return list(kept.values()) if isinstance(value, list) and len(kept) == len(value) else kept
+
+
+def _inner_part(value: Any, path: KeyPath, leaves: Collection[KeyPath]) -> Any:
+    """The same; ABSENT where there is none."""
+    if path in leaves:
+        return value
+    return (_part(value, path, leaves) or ABSENT) if isinstance(value, (dict, list)) else ABSENT

@@ -43,6 +43,8 @@ class Block:
         except ShapeError as error:
             error.scopes.insert(0, name)
             raise
+        if body in inputs and body.meter is not None:
+            body.meter.add()  # what does nothing would otherwise be done without end
         if body.name == name and body.inputs == inputs and not isinstance(body.op, Call) and not body.weights:
             return body  # a single plain operation called like its block: `concat`, not `concat_concat`
         return Node(Call(body), inputs, body.type, name, meter=body.meter)

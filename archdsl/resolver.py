@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from archdsl.budget import DEFAULT, Budget
 from archdsl.composite import Composite
 from archdsl.composition.inheritance import copied
 from archdsl.conventions import Conventions
-from archdsl.errors import ArchError, Note, Problem, by_place, did_you_mean, one_of
+from archdsl.errors import ArchError, Note, Problem, TooManyProblems, by_place, did_you_mean, one_of
 from archdsl.ir import Op, TensorType
 from archdsl.language import meant
 from archdsl.language.schema import (
@@ -29,43 +31,43 @@ from archdsl.language.schema import (
 from archdsl.language.validation import problems_of
 from archdsl.layers import LayerResolver
 from archdsl.loader import Config
+from archdsl.nearest import one_report
 from archdsl.ops import Activation, BatchNorm, GroupNorm
 from archdsl.source import KeyPath
 from archdsl.spec import BackboneSpec, LayerSpec, Scale, StageSpec
 
 # `from:` means something else by the first; the others are not read as names by every YAML reader.
 RESERVED = {"input", "stem", "tail", "yes", "no", "on", "off", "y", "n"}
-_LEADING_ZERO = re.compile(r"p0[0-9]+")
+_NO_LEVEL = re.compile(r"p0[0-9]+|p[0-9]{3,}")  # a leading zero, or a stride that no image has
 
+Made = TypeVar("Made")
 
 # What can still be told of a config whose broken entries were left out; other problems may follow from the gaps.
 _INDEPENDENT = {"unknown-block", "unknown-key", "unknown-value", "unknown-output", "unknown-stage", "type", "range"}
 
 
-def resolve(config: Config) -> BackboneSpec:
+def resolve(config: Config, budget: Budget = DEFAULT) -> BackboneSpec:
     """The typed form of a composed config. Raises ArchError with all independent problems at once."""
-    checked, problems = check(config)
-    resolver = _Resolver(config, checked)
-    spec = resolver.backbone()
-    _raise_all(problems, resolver.problems)
-    return spec
+    return _resolved(config, budget, _Resolver.backbone)
 
 
 def own_blocks(config: Config) -> dict[str, Composite]:
     """The blocks that a config defines itself, whatever else it says. Raises ArchError for what is wrong in them."""
     alone = replace(config, values={"blocks": config.values.get("blocks") or {}, "stages": {}})
-    checked, problems = check(alone)
-    resolver = _Resolver(alone, checked)
-    blocks = resolver.composites()
-    _raise_all(problems, resolver.problems)
-    return {block.name: block for block in blocks}
+    return {block.name: block for block in _resolved(alone, DEFAULT, _Resolver.composites)}
 
 
-def _raise_all(problems: Sequence[Problem], following: Sequence[Problem]) -> None:
-    """Raise ArchError for `problems`, and for those that were found after them and do not follow from them."""
-    found = [*problems, *[each for each in following if not problems or each.code in _INDEPENDENT]]
+@one_report()
+def _resolved(config: Config, budget: Budget, make: Callable[[_Resolver], Made]) -> Made:
+    """What is made of a config; else ArchError for what is wrong, without what only follows from it."""
+    checked, problems = check(config)
+    resolver = _Resolver(config, checked, budget)
+    with suppress(TooManyProblems):  # those are among the resolver's
+        made = make(resolver)
+    found = [*problems, *[each for each in resolver.problems if not problems or each.code in _INDEPENDENT]]
     if found:
         raise ArchError(by_place(found))
+    return made
 
 
 def check(config: Config) -> tuple[ConfigSchema, list[Problem]]:
@@ -162,7 +164,7 @@ class _Resolver(LayerResolver):
 
     def _stage(self, name: str, stage: StageSchema) -> StageSpec:
         path: KeyPath = ("stages", name)
-        if name in RESERVED or keyword.iskeyword(name) or _LEADING_ZERO.fullmatch(name):
+        if name in RESERVED or keyword.iskeyword(name) or _NO_LEVEL.fullmatch(name):
             self._report("key", f"a stage cannot be called '{name}'; expected a name of its own, such as p3", path)
         full = filled(stage, self.checked.stage_defaults)
         width = {} if full.width is None else {"width": full.width}

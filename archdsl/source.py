@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from archdsl.budget import DEFAULT, Budget, allow_more
-from archdsl.errors import ArchError, Mark, Problem, describe, fail, problem
+from archdsl.errors import ArchError, Gathered, Mark, describe, fail, problem
 
 MAX_DEPTH = 64
 MAX_SCALAR = 10_000
 MAX_KEY = 200
-MAX_PROBLEMS = 200
-"""So many are looked for in one text; a file can hold thousands."""
 
 # Control characters, halves of surrogate pairs, and line ends that most programs do not take for one.
 UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
@@ -150,7 +148,7 @@ class _Copier:
     def __init__(self, mark: Mark, budget: Budget):
         self.mark = mark
         self.budget = budget
-        self.problems: list[Problem] = []
+        self.problems = Gathered()
         self._nodes = 0
 
     def copy(self, value: Any, path: KeyPath) -> Any:
@@ -171,7 +169,7 @@ class _Copier:
 
     def _accepts(self, fault: Fault | None, path: KeyPath) -> bool:
         if fault is not None:
-            self.problems.append(problem(fault.code, fault.message, mark=self.mark, path=dotted(path), hint=fault.hint))
+            self.problems.add(problem(fault.code, fault.message, mark=self.mark, path=dotted(path), hint=fault.hint))
         return fault is None
 
     def _count(self, path: KeyPath) -> None:

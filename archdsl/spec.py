@@ -7,10 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archdsl.conventions import Conventions
-from archdsl.ir import Node, TensorType
+from archdsl.ir import Node, ShapeError, TensorType
 from archdsl.loader import Config
 from archdsl.registry import Block
 from archdsl.source import KeyPath
+
+MOST = 1 << 24
+"""Channels, and pixels of the image between two of a map, or of a map between two of the image."""
+
+
+def _beyond(result: Node, name: str) -> ShapeError:
+    found = ShapeError(f"{result.channels:,} channels at stride {result.type.stride:g}; expected at most {MOST:,}")
+    found.scopes = [name]
+    return found
 
 
 @dataclass(frozen=True)
@@ -40,9 +49,12 @@ class LayerSpec:
             yield self.name if count == 1 else f"{self.name}_{number}", {**self.arguments, **first, **last}
 
     def apply(self, inputs: Sequence[Node], name: str, arguments: Mapping[str, Any], style: Conventions) -> Node:
-        """The block on `inputs`, for one of the `runs`."""
+        """The block on `inputs`, for one of the `runs`. Raises ShapeError for a map that none can be made of."""
         conventions = {"style": style} if self.block.takes_style else {}
-        return self.block(*inputs, name=name, **arguments, **conventions)
+        result = self.block(*inputs, name=name, **arguments, **conventions)
+        if result.channels > MOST or not 1 / MOST <= result.type.stride <= MOST:
+            raise _beyond(result, name)
+        return result
 
 
 @dataclass(frozen=True)

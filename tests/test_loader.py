@@ -270,11 +270,11 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
 
 
 def test_a_file_that_may_not_be_read_says_so(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: Path, mode: str) -> bytes:
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))  # as for anybody but root
+    def refuse(path: str, flags: int) -> int:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)  # as for anybody but root
 
     path = write("closed/a.yaml", "a: 1\n")
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     problem = problem_of(lambda: load(path))
     assert (problem.code, "Permission denied" in problem.message) == ("unreadable", True)
 

@@ -16,6 +16,7 @@ registration
 printable
 codes
 characters
+nearest
 errors
 budget
 ir

@@ -23,6 +23,7 @@ Reader = Callable[[str, str, Budget], Source]
 
 _NAMED = 5
 _LOOKED_AT = 1_000
+_FOLDERS = 100
 _NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -85,6 +86,11 @@ def _missing(text: str, path: Path) -> ArchError:
     return fail("missing-file", "there is no such file", mark=mark, hint=hint)
 
 
+def real(path: str | os.PathLike[str]) -> Path:
+    """The path without symbolic links; one that goes round in a circle stays as it is."""
+    return Path(os.path.realpath(path))
+
+
 def leads_somewhere(path: Path) -> bool:
     """Whether there is anything at `path`, perhaps something that cannot be read."""
     try:
@@ -105,6 +111,13 @@ def _folders(folder: Path) -> list[str]:
     return _names(folder, lambda entry: entry.is_dir())
 
 
+def parent_names(root: Path) -> list[str]:
+    """What parents in `root` and its sub-folders are called: c2f, family/yolo_v8. Of large folders not all."""
+    groups = ["", *[f"{name}/" for name in _folders(root)[:_FOLDERS]]]
+    names = (f"{group}{name.removesuffix('.yaml')}" for group in groups for name in _files(root / group))
+    return list(islice((name for name in names if not name.endswith(".yml")), _LOOKED_AT))
+
+
 def _names(folder: Path, wanted: Callable[[os.DirEntry[str]], bool]) -> list[str]:
     try:
         with os.scandir(folder) as entries:
@@ -123,11 +136,7 @@ def read_file(path: Path, read: Reader = read_text, budget: Budget = DEFAULT) ->
     name = os.fspath(path)
     try:
         state = path.stat()
-        kind = next((kind for test, kind in _KINDS if test(state.st_mode)), "")
-        if kind:
-            hint = f"it holds {', '.join(_files(path)[:_NAMED])}" if _files(path) else ""
-            message = f"{kind}, not a regular file; expected a YAML file"
-            raise fail("not-a-file", message, mark=Mark(name), hint=hint)
+        _require_regular(path, state)
         if path.suffix == SUFFIX:
             return read_text(carried_by(path).config, name, budget)
         return _read_file(path, name, read, budget, state.st_mtime_ns, state.st_size)
@@ -135,19 +144,36 @@ def read_file(path: Path, read: Reader = read_text, budget: Budget = DEFAULT) ->
         raise fail("unreadable", f"cannot be read: {error.strerror}", mark=Mark(name)) from None
 
 
+def _require_regular(path: Path, state: os.stat_result) -> None:
+    kind = next((kind for test, kind in _KINDS if test(state.st_mode)), "")
+    if kind:
+        hint = f"it holds {', '.join(_files(path)[:_NAMED])}" if _files(path) else ""
+        message = f"{kind}, not a regular file; expected a YAML file"
+        raise fail("not-a-file", message, mark=Mark(os.fspath(path)), hint=hint)
+
+
+def _opener(path: str, flags: int) -> int:
+    """Waits for nobody: a pipe without a writer, or what the system only calls a file, would never answer."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 @lru_cache(maxsize=256)
 def _read_file(path: Path, name: str, read: Reader, budget: Budget, changed_ns: int, size: int) -> Source:
     """Parsed once for each state of the file; parents are shared by many presets."""
-    with path.open("rb") as file:
+    with open(path, "rb", opener=_opener) as file:
+        _require_regular(path, os.fstat(file.fileno()))  # it may have changed since
         head = file.read(HEAD)
+        if head is None:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         kind = binary_kind(head)
         if kind:
             raise fail("encoding", f"binary file ({kind}); expected YAML text", mark=Mark(name))
         most = int(min(budget.file_bytes, max(size, DEFAULT.file_bytes)))
-        data = head + (file.read(most) if size <= most else b"")
-    if max(size, len(data)) > most:  # some files, as those in /proc, hold more than they say
+        data = head + ((file.read(most) or b"") if size <= most else b"")
+    size = max(size, len(data))
+    if size > most:  # some files, as those in /proc, hold more than they say
         hint = f"a config is a few lines; was another file meant? {allow_more('file_bytes', size)}"
-        message = f"{max(size, len(data))} bytes; a config has at most {budget.file_bytes:.0f}"
+        message = f"{size} bytes; a config has at most {budget.file_bytes:.0f}"
         raise fail("limit", message, mark=Mark(name), hint=hint)
     return read(_decoded(data, name), name, budget)
 

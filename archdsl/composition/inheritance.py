@@ -10,10 +10,10 @@ from typing import Any
 
 from archdsl.budget import DEFAULT, Budget, allow_more
 from archdsl.characters import ascii_form, named
-from archdsl.composition.folders import config_root, leads_somewhere, read_file
+from archdsl.composition.folders import config_root, leads_somewhere, parent_names, read_file, real
 from archdsl.composition.references import refuse_extending
 from archdsl.errors import ArchError, Mark, Note, Problem, describe, did_you_mean, fail
-from archdsl.source import KeyPath, Place, Source
+from archdsl.source import KeyPath, Place, Source, too_many_values
 
 SELF = "_self_"
 _REFERENCE = re.compile(r"/?[A-Za-z0-9_\-]+(?:/[A-Za-z0-9_\-]+)*")
@@ -44,10 +44,15 @@ def lineage(source: Source, root: Path | None, budget: Budget = DEFAULT) -> list
     then among the shipped configs, and nowhere else.
     """
     members: dict[str, Member] = {}
+    count = 0
     for member in _walk(Member(source, root, _group(source, root), (source.file,), budget=budget)):
         first = members.setdefault(member.source.file, member)
         if first is not member:
             raise _named_twice(first, member)
+        count += len(member.source.places)
+        if count > budget.values:
+            message, hint = too_many_values(budget)
+            raise member.fail("limit", f"{message} in all files", hint=hint)
     return [member.source for member in members.values()]
 
 
@@ -88,9 +93,9 @@ def copied(value: Any) -> Any:
 
 def _group(source: Source, root: Path | None) -> str:
     """The sub-folder of `root` that the file is in: what the names of its parents are relative to."""
-    if root is None or not Path(source.file).resolve().is_relative_to(root.resolve()):
+    if root is None or not real(source.file).is_relative_to(real(root)):
         return ""
-    group = Path(source.file).resolve().relative_to(root.resolve()).parent.as_posix()
+    group = real(source.file).relative_to(real(root)).parent.as_posix()
     return "" if group == "." else group
 
 
@@ -140,7 +145,7 @@ def _parent(member: Member, index: int, entry: str) -> Member:
         raise member.fail("parent", message, index, _fix(entry))
     name = entry.lstrip("/") if entry.startswith("/") or not member.group else f"{member.group}/{entry}"
     path = _find(member, index, name)
-    if any(path.resolve() == Path(file).resolve() for file in member.chain):
+    if any(real(path) == real(file) for file in member.chain):
         chain = " -> ".join([Path(file).stem for file in member.chain] + [path.stem])
         raise member.fail("cycle", f"{name} inherits from itself: cycle: {chain}", index, "take this parent out")
     if len(member.chain) >= member.budget.parents:
@@ -199,15 +204,9 @@ def _find(member: Member, index: int, name: str) -> Path:
         path = root / f"{name}.yaml"
         if not leads_somewhere(path):
             continue
-        if not path.resolve().is_relative_to(root.resolve()):
+        if not real(path).is_relative_to(real(root)):
             raise member.fail("parent", f"{path} leads out of {root}", index)
         return path
-    patterns = ("*.yaml", "*/*.yaml")
-    known = [
-        str(path.relative_to(root).with_suffix(""))
-        for root in roots
-        for pattern in patterns
-        for path in root.glob(pattern)
-    ]
+    known = [name for root in roots for name in parent_names(root)]
     places = " or ".join(str(root) for root in roots)
     raise member.fail("unknown-parent", f"no config '{name}' in {places}", index, did_you_mean(name, known))

@@ -35,8 +35,9 @@ from archdsl.source import (
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
+_MAX_COMMAS = 2_000  # Hydra's parser takes half a second for a list of so many items, and four times that for twice
 _MAX_REASON = 120
-_TOO_MANY_DIGITS = re.compile(r"\d{4301,}")
+_TOO_MANY_DIGITS = re.compile(r"(?<!\d)\d{4301,}")
 _PIECES = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|\\.|[{}\[\](),:]|[^'"\\{}\[\](),:]+|.""")
 _HINT = "write key=value, and quotes around a value that is more than a word: key='a: b'"
 # What was written in place of an override, by a pattern.
@@ -98,9 +99,10 @@ def apply_overrides(
 def _parse(text: str, mark: Mark) -> Override:
     if not isinstance(text, str):
         raise _error("override", f"expected text such as 'scale.width=0.5', got {describe(text)}", mark)
-    if len(text) > MAX_SCALAR:
-        hint = "write a file with `defaults:` and the changes"
-        raise _error("limit", f"an override of {len(text)} characters; the limit is {MAX_SCALAR}", mark, hint)
+    for fact, count, most in (("characters", len(text), MAX_SCALAR), ("commas", text.count(","), _MAX_COMMAS)):
+        if count > most:
+            hint = "write a file with `defaults:` and the changes"
+            raise _error("limit", f"an override of {count} {fact}; the limit is {most}", mark, hint)
     strange = UNPRINTABLE.search(text)
     if strange:
         raise _error("encoding", f"the character U+{ord(strange[0]):04X} is not allowed", mark, "write plain text")

@@ -10,19 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from archdsl.budget import DEFAULT, Budget, allow_more
-from archdsl.errors import ArchError, Problem, describe, did_you_mean, fail, problem
+from archdsl.errors import ArchError, Gathered, describe, did_you_mean, fail, problem
 from archdsl.source import MAX_DEPTH, MAX_SCALAR, KeyPath, Place, dotted, nearest_place, too_many_values
 
 MAX_CHAIN = 32
 
-_MAX_NAMES = 500  # that a missing key is compared with
 _MAX_INDEX_DIGITS = 9
-_OPENING = re.compile(r"(\\*)\$\{")
+_OPENING = re.compile(r"(?<!\\)(\\*)\$\{")  # looked for once in a row of backslashes
 _KEY = r"""[^\\{}()\[\]:. \t'"]+"""
 _BODY = re.compile(rf"(\.*)((?:{_KEY}|\[{_KEY}\])(?:\.{_KEY}|\[{_KEY}\])*)")
 
@@ -158,7 +156,8 @@ class _Resolver:
         self.budget = budget
         self.places = places
         self.file = file
-        self.problems: list[Problem] = []
+        self.problems = Gathered()
+        self._parsed: dict[str, list[str | Reference]] = {}  # a text may stand in thousands of places
         self._steps: list[_Step] = []  # whose values are being made
         self._passed: list[_Step] = []  # that are only passed through, on the way to a key
         self._followed = 0
@@ -181,7 +180,7 @@ class _Resolver:
         except ArchError as error:
             if self._steps:
                 raise
-            self.problems += error.problems
+            self.problems.add(*error.problems)
             return None
 
     def _item(self, raw: Any, at: KeyPath, path: KeyPath) -> Any:
@@ -210,8 +209,10 @@ class _Resolver:
         return text
 
     def _parse(self, raw: str, at: KeyPath) -> list[str | Reference]:
+        if raw in self._parsed:
+            return self._parsed[raw]
         try:
-            return parse(raw)
+            return self._parsed.setdefault(raw, parse(raw))
         except ArchError as error:
             (found,) = error.problems
             raise self._error(found.code, found.message, at, found.hint) from None
@@ -291,20 +292,13 @@ class _Resolver:
         if key == "defaults" and not place:
             message, hint = f"{reference.quoted} is the list of parents, which no value can refer to", ""
         elif isinstance(holder, dict):
-            message, hint = f"{reference.quoted}: there is no {_quoted(wanted)} in this config", self._nearest(wanted)
+            message = f"{reference.quoted}: there is no {_quoted(wanted)} in this config"
+            hint = did_you_mean(wanted, _names(self.values, ""))
         else:
             where = f"{_quoted(dotted(place))}, which is {describe(holder)}"
             message = f"{reference.quoted}: there is no {_quoted(key)} in {where}"
             hint = "take an item by its number, counted from 0" if isinstance(holder, list) else ""
         return self._error("reference", message, at, hint)
-
-    def _nearest(self, wanted: str) -> str:
-        few = len(self.problems) < ArchError.SHOWN  # nobody sees the hints of the others
-        return did_you_mean(wanted, self._names) if few else ""
-
-    @cached_property
-    def _names(self) -> list[str]:
-        return list(islice(_names(self.values, ""), _MAX_NAMES))
 
     def _loop(self, steps: list[_Step], at: KeyPath) -> ArchError:
         """The same error wherever in the loop it was entered: it begins with the key that comes first."""

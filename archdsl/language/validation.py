@@ -11,12 +11,12 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from archdsl.characters import ascii_form, named
-from archdsl.errors import Problem, describe, did_you_mean, one_of, problem
+from archdsl.errors import MAX_PROBLEMS, Problem, describe, did_you_mean, one_of, problem
 from archdsl.language import meant
 from archdsl.language.homes import belongs, fields, plain
 from archdsl.language.schema import MODEL_NAME, NAME, ConfigSchema
 from archdsl.loader import Config
-from archdsl.source import MAX_PROBLEMS, KeyPath, dotted, nearest_place
+from archdsl.source import KeyPath, dotted, nearest_place
 
 SYNONYMS = {
     "swish": "silu",
@@ -127,7 +127,7 @@ def _words(
         return "length", fact, ""
     if kind in ("too_short", "too_long"):
         bound = f"least {context['min_length']}" if kind == "too_short" else f"most {context['max_length']}"
-        return "length", f"got {received}; expected at {bound}", ""
+        return "length", f"got {received}; expected at {bound} entries", ""
     return "value", f"got {received}; {details['msg'][0].lower()}{details['msg'][1:]}", ""
 
 

@@ -85,7 +85,8 @@ class Layout:
         if header and header[2]:
             yield Slip(number, header.start(2), "a comment begins right after the sign", "put a space before the #")
         blank = 0
-        for line in self.lines[number + 1 :]:
+        for below in range(number + 1, len(self.lines)):
+            line = self.lines[below]
             if line.strip(" "):
                 if header and not header[1].strip("+-") and (self._open[-1].indent or 0) < _spaces(line) < blank:
                     yield Slip(number, column, "a blank line is indented deeper than the text", "shorten it")

@@ -13,13 +13,12 @@ from typing import Any
 import yaml
 
 from archdsl.budget import DEFAULT, Budget
-from archdsl.errors import ArchError, Mark, Note, Problem, describe, did_you_mean, fail, problem
+from archdsl.errors import ArchError, Gathered, Mark, Note, describe, did_you_mean, fail, problem
 from archdsl.reading.layout import LINE_END, Layout
 from archdsl.reading.scalars import RefusedScalarError, read_plain
 from archdsl.reading.slips import missing_space, other_line, other_text, strange_space, syntax_problem
 from archdsl.source import (
     MAX_DEPTH,
-    MAX_PROBLEMS,
     UNPRINTABLE,
     KeyPath,
     Place,
@@ -90,7 +89,7 @@ class _Reader:
         self.file = file
         self.budget = budget
         self.places: dict[KeyPath, Place] = {}
-        self.problems: list[Problem] = []
+        self.problems = Gathered()
         self._layout = layout
         self._anchors: dict[str, Any] = {}
         self._unfinished: set[str] = set()  # anchors of what is being read: an alias in it would hold itself
@@ -218,7 +217,7 @@ class _Reader:
         for found in self._layout.slips(event):
             mark = Mark(self.file, found.line + 1, found.column + 1)
             message = f"not valid YAML: {found.message}"
-            self.problems.append(problem("syntax", message, mark=mark, path=dotted(path), hint=found.hint))
+            self.problems.add(problem("syntax", message, mark=mark, path=dotted(path), hint=found.hint))
 
     def _count(self, event: yaml.Event, path: KeyPath, nodes: int = 1, depth: int = 0) -> None:
         self._nodes += nodes
@@ -238,10 +237,7 @@ class _Reader:
     def _report(
         self, code: str, message: str, event: yaml.Event, path: KeyPath, hint: str = "", notes: Sequence[Note] = ()
     ) -> None:
-        found = problem(code, message, mark=self._mark(event), path=dotted(path), hint=hint, notes=notes)
-        self.problems.append(found)
-        if len(self.problems) >= MAX_PROBLEMS:
-            raise ArchError(self.problems)
+        self.problems.add(problem(code, message, mark=self._mark(event), path=dotted(path), hint=hint, notes=notes))
 
 
 def _size(value: Any) -> int:

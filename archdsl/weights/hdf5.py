@@ -187,9 +187,9 @@ def natural(name: str) -> tuple[str, int]:
 
 def ascending(names: Iterable[str]) -> bool:
     """Whether names that Keras numbered come in the order it numbered them, each kind for itself."""
-    last: dict[str, list[int]] = {}
+    last: dict[str, list[tuple[int, str]]] = {}
     for name in names:
-        kind, numbers = re.sub(r"\d+", "#", name), [int(digits) for digits in re.findall(r"\d+", name)]
+        kind, numbers = re.sub(r"\d+", "#", name), [(len(digits), digits) for digits in re.findall(r"\d+", name)]
         if last.setdefault(kind, numbers) > numbers:
             return False
         last[kind] = numbers
