@@ -16,7 +16,7 @@ if sys.argv[:1] == ["-m"] and not sys.flags.safe_path and sys.path[0] != _FOLDER
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from archdsl.registration import import_keras, register_with_keras
+from archdsl.models.registration import import_keras, register_with_keras
 
 if TYPE_CHECKING:
     from archdsl import models as models
@@ -25,34 +25,34 @@ if TYPE_CHECKING:
     from archdsl.api import build_from_config as build_from_config
     from archdsl.api import compile_config as compile_config
     from archdsl.api import from_preset as from_preset
-    from archdsl.budget import Budget as Budget
-    from archdsl.emit import Backbone as Backbone
-    from archdsl.errors import ArchError as ArchError
-    from archdsl.errors import Problem as Problem
-    from archdsl.fusion import fuse as fuse
-    from archdsl.keras_layers import keras_layer as keras_layer
-    from archdsl.presets import PresetInfo as PresetInfo
-    from archdsl.presets import list_presets as list_presets
-    from archdsl.registry import block as block
+    from archdsl.backends.keras.emit import Backbone as Backbone
+    from archdsl.backends.keras.layer_block import keras_layer as keras_layer
+    from archdsl.blocks.registry import block as block
+    from archdsl.diagnostics.problems import ArchError as ArchError
+    from archdsl.diagnostics.problems import Problem as Problem
+    from archdsl.frontend.budget import Budget as Budget
+    from archdsl.frontend.presets import PresetInfo as PresetInfo
+    from archdsl.frontend.presets import list_presets as list_presets
+    from archdsl.models.fuse import fuse as fuse
 
 __version__ = "0.1.0"
 
 register_with_keras()
 
 _MODULES = {
-    "ArchError": "errors",
-    "Backbone": "emit",
-    "Budget": "budget",
-    "PresetInfo": "presets",
-    "Problem": "errors",
+    "ArchError": "diagnostics.problems",
+    "Backbone": "backends.keras.emit",
+    "Budget": "frontend.budget",
+    "PresetInfo": "frontend.presets",
+    "Problem": "diagnostics.problems",
     "analyze": "api",
-    "block": "registry",
+    "block": "blocks.registry",
     "build_from_config": "api",
     "compile_config": "api",
     "from_preset": "api",
-    "fuse": "fusion",
-    "keras_layer": "keras_layers",
-    "list_presets": "presets",
+    "fuse": "models.fuse",
+    "keras_layer": "backends.keras.layer_block",
+    "list_presets": "frontend.presets",
 }
 
 __all__ = [
@@ -74,7 +74,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """A public name from the module that defines it, or a module of the package."""
     if name in _MODULES:
-        if _MODULES[name] == "emit":
+        if name == "Backbone":
             import_keras()
         value = globals()[name] = getattr(importlib.import_module(f"archdsl.{_MODULES[name]}"), name)
         return value

@@ -1,5 +1,5 @@
 """`python -m archdsl` is the command line."""
 
-from archdsl.cli import main
+from archdsl.tools.cli import main
 
 main()

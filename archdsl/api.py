@@ -7,21 +7,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archdsl.budget import DEFAULT, Budget
-from archdsl.carried import SUFFIX, carried_by
-from archdsl.compiler import compile_graph
-from archdsl.composition.folders import preset_names
-from archdsl.ir import Graph
-from archdsl.loader import Config, ConfigLike, load
-from archdsl.passes import run_passes
-from archdsl.plugins import Plugin, load_plugins
-from archdsl.presets import PresetInfo
-from archdsl.registration import import_keras
-from archdsl.report import Report, report
+from archdsl.analysis.report import Report, report
+from archdsl.blocks.plugins import Plugin, load_plugins
+from archdsl.frontend.budget import DEFAULT, Budget
+from archdsl.frontend.compose.config import Config, ConfigLike, load
+from archdsl.frontend.compose.search_path import preset_names
+from archdsl.frontend.lower import compile_graph
+from archdsl.frontend.presets import PresetInfo
+from archdsl.frontend.yaml.embedded import SUFFIX, carried_by
+from archdsl.ir.graph import Graph
+from archdsl.ir.passes import run_passes
+from archdsl.models.registration import import_keras
 from archdsl.weights import load as load_weights_file
 
 if TYPE_CHECKING:
-    from archdsl.emit import Backbone
+    from archdsl.backends.keras.emit import Backbone
     from archdsl.weights.transfer import Transfer
 
 ImageShape = Sequence[int | None]
@@ -113,7 +113,7 @@ def build(
     file = weights if weights is not None else carrier
 
     import_keras()
-    from archdsl.emit import Backbone
+    from archdsl.backends.keras.emit import Backbone
 
     fresh = file is None or partial
     model = Backbone(graph, loaded.resolved, input_tensor, passes=passes, fresh=fresh, name=name or graph.name)
@@ -131,7 +131,7 @@ def from_preset(name: str | os.PathLike[str], load_weights: bool | None = None, 
     Raises ArchError for a name that is no preset, and for weights that cannot be had: within a second where there
     is no network, and before Keras is imported.
     """
-    from archdsl.pretrained import find_preset, weights_file  # what speaks with the network takes a while to import
+    from archdsl.models.hub import find_preset, weights_file  # what speaks with the network takes a while to import
 
     preset = find_preset(name, preset_names(), "archdsl")
     given = kwargs.pop("weights", None)
@@ -144,6 +144,6 @@ def from_preset(name: str | os.PathLike[str], load_weights: bool | None = None, 
             model.restore_state(preset.state)
         return model
 
-    from archdsl import models
+    from archdsl.models.keras_cv import build_folder
 
-    return models.build_folder(preset, weights, kwargs)
+    return build_folder(preset, weights, kwargs)

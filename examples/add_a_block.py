@@ -12,10 +12,10 @@ import numpy
 
 import archdsl
 from archdsl.blocks.conv import conv_bn_act, pad
-from archdsl.conventions import Conventions
-from archdsl.ir import Node
-from archdsl.ops import Add, Conv2D, DepthwiseConv2D
-from archdsl.registry import Kernel, Ratio, Stride, Width
+from archdsl.blocks.conventions import Conventions
+from archdsl.blocks.registry import Kernel, Ratio, Stride, Width
+from archdsl.ir.graph import Node
+from archdsl.ir.ops import Add, Conv2D, DepthwiseConv2D
 
 
 @archdsl.block

@@ -13,7 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 import archdsl
-from archdsl.report import count_text
+from archdsl.analysis.text import count_text
 
 # As a file this would be: defaults: [yolo_v8_s_backbone@backbone, _self_] and hydra: {searchpath: ['archdsl://configs']}
 CONFIG = {

@@ -33,7 +33,7 @@ def run(tmp_path: Path) -> Run:
 def problems_of() -> Callable[..., list[archdsl.Problem]]:
     """The problems that compiling a config raises."""
 
-    def collect(config: archdsl.loader.ConfigLike, *overrides: str) -> list[archdsl.Problem]:
+    def collect(config: archdsl.frontend.compose.config.ConfigLike, *overrides: str) -> list[archdsl.Problem]:
         with pytest.raises(archdsl.ArchError) as caught:
             archdsl.compile_config(config, overrides)
         return caught.value.problems

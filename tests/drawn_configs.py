@@ -18,10 +18,10 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from hypothesis import strategies as st
 
-from archdsl.conventions import Conventions
-from archdsl.ir import TensorType
-from archdsl.ops import ACTIVATIONS, Activation, BatchNorm, Input
-from archdsl.registry import Block, all_blocks
+from archdsl.blocks.conventions import Conventions
+from archdsl.blocks.registry import Block, all_blocks
+from archdsl.ir.graph import TensorType
+from archdsl.ir.ops import ACTIVATIONS, Activation, BatchNorm, Input
 
 Draw = Any
 Config = dict[str, Any]

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 import archdsl
-from archdsl.pretrained.keras_cv_presets import arguments_of
+from archdsl.frontend.importers.keras_cv_arguments import arguments_of
 
 LAYOUTS = {
     "3": ("3.weights.h5", "3.keras", "3_whole.h5"),

@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from archdsl.composition.folders import config_root, preset_names
-from archdsl.loader import load
+from archdsl.frontend.compose.config import load
+from archdsl.frontend.compose.search_path import config_root, preset_names
 
 NUMBERS = [0, -1, 1, 2, 3.7, 1e-3, 10**6, 10**12, 2**63, 10**19, 10**40, 1e308, 1e-308, math.inf, -math.inf, math.nan]
 VALUES = [

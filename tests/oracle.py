@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 import archdsl
-from archdsl import fusion
+from archdsl.models import fuse
 
 Layers = dict[str, keras.Layer]
 """Layers of keras_cv that own weights, by the name of the node that must get them."""
@@ -54,7 +54,7 @@ def trained(config: Any, *overrides: str) -> archdsl.Backbone:
     keras.utils.set_random_seed(0)
     model = archdsl.build_from_config(config, overrides)
     generator = np.random.default_rng(0)
-    layers = [layer for layer in fusion._all_levels(model).layers if layer.weights]
+    layers = [layer for layer in fuse._all_levels(model).layers if layer.weights]
     for layer in layers:
         assign(layer, {weight.name: random_values(weight, layer, generator) for weight in layer.weights})
     settle(model, [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)], generator)
@@ -67,7 +67,7 @@ def largest_relative_difference(model: archdsl.Backbone, other: archdsl.Backbone
     pairs = [(model(image), other(image))]
     expected, received = model.features(model.graph.levels)(image), other.features(model.graph.levels)(image)
     pairs += [(expected[level], received[level]) for level in expected]
-    return max(fusion.relative_difference(np.asarray(first), np.asarray(second)) for first, second in pairs)
+    return max(fuse.relative_difference(np.asarray(first), np.asarray(second)) for first, second in pairs)
 
 
 def values_of(layer: keras.Layer) -> dict[str, np.ndarray]:

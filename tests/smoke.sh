@@ -25,7 +25,7 @@ grep -q "did you mean 'width'" report
 
 # the schema lies where the shipped configs name it
 "$bin/archdsl" schema > schema.json
-configs="$("$bin/python" -c 'from archdsl.composition.folders import config_root; print(config_root())')"
+configs="$("$bin/python" -c 'from archdsl.frontend.compose.search_path import config_root; print(config_root())')"
 cmp schema.json "$configs/archdsl.schema.json"
 cmp schema.json "$configs/family/../archdsl.schema.json"
 

@@ -23,10 +23,10 @@ from bad_inputs.case import NET, Case
 from omegaconf import OmegaConf
 
 import archdsl
-from archdsl.cli import main
-from archdsl.composition.folders import preset_names
-from archdsl.loader import load
-from archdsl.reading.reader import read_text
+from archdsl.frontend.compose.config import load
+from archdsl.frontend.compose.search_path import preset_names
+from archdsl.frontend.yaml.parser import read_text
+from archdsl.tools.cli import main
 
 TESTS = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{TESTS}:{TESTS.parent}"}

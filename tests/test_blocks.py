@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import archdsl
-from archdsl.conventions import Conventions
-from archdsl.ir import Call, Layout, Node, ShapeError, TensorType
-from archdsl.ops import Activation, Add, BatchNorm, Conv2D, DepthwiseConv2D, Input, MaxPool, Slice
-from archdsl.registry import Block, all_blocks, get_block
+from archdsl.blocks.conventions import Conventions
+from archdsl.blocks.registry import Block, all_blocks, get_block
+from archdsl.ir.graph import Call, Layout, Node, ShapeError, TensorType
+from archdsl.ir.ops import Activation, Add, BatchNorm, Conv2D, DepthwiseConv2D, Input, MaxPool, Slice
 
 STYLE = Conventions(Activation("silu"), BatchNorm(), "symmetric")
 WITHOUT_NORM = Conventions(Activation("silu"), None, "symmetric")

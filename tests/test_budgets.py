@@ -12,12 +12,12 @@ import pytest
 from click.testing import CliRunner
 
 import archdsl
-from archdsl.budget import BUDGET_KEYS, Budget, read_budget
-from archdsl.cli import cli
-from archdsl.ir import Meter, Node
-from archdsl.loader import load
-from archdsl.ops import Identity
-from archdsl.registry import _blocks
+from archdsl.blocks.registry import _blocks
+from archdsl.frontend.budget import BUDGET_KEYS, Budget, read_budget
+from archdsl.frontend.compose.config import load
+from archdsl.ir.graph import Meter, Node
+from archdsl.ir.ops import Identity
+from archdsl.tools.cli import cli
 
 Write = Callable[[str, str], Path]
 Problems = Callable[..., list[archdsl.Problem]]
@@ -258,7 +258,7 @@ def test_a_saved_model_may_have_what_its_file_holds_or_the_user_allows(tmp_path:
     """A file cannot ask for parameters that it does not bring; Keras alone does not tell us what it brings."""
     import keras
 
-    from archdsl.features import read_model
+    from archdsl.tools.pictures.feature_maps import read_model
 
     deep = {
         "stages": {"p1": {"width": 8, "depth": 3, "down": {"block": "conv", "stride": 2}, "body": {"block": "conv"}}}

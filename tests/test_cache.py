@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 
 import archdsl
-from archdsl.presets import PresetInfo, preset_info
-from archdsl.pretrained import cache, network
+from archdsl.frontend.presets import PresetInfo, preset_info
+from archdsl.models.hub import cache, download
 
 NAME = "yolo_v8_xs_backbone_coco"
 FILE = "yolov8_n_backbone.h5"
@@ -162,8 +162,8 @@ def test_weights_are_fetched_once_and_then_kept(server: str, home: Path, way: st
 def test_what_is_not_the_published_file_is_refused(
     server: str, home: Path, monkeypatch: pytest.MonkeyPatch, way: str, changes: dict[str, Any], fact: str
 ) -> None:
-    monkeypatch.setattr(network, "READ_S", 0.3)
-    monkeypatch.setattr(network, "MAX_BYTES", 10_000_000)
+    monkeypatch.setattr(download, "READ_S", 0.3)
+    monkeypatch.setattr(download, "MAX_BYTES", 10_000_000)
     info = published(f"{server}/{way}", **changes)
     said = message(lambda: cache.trained_weights(info))
     assert fact in said
@@ -181,8 +181,8 @@ def test_a_weights_file_is_allowed_what_it_needs_and_little_more(name: str, tmp_
 
 def test_an_address_that_is_no_web_address_is_not_opened(home: Path) -> None:
     (home / FILE).write_bytes(CONTENT)
-    with pytest.raises(network.Refused, match="begins with https"):
-        network.download(f"file://{home}/{FILE}", home / "copy")
+    with pytest.raises(download.Refused, match="begins with https"):
+        download.download(f"file://{home}/{FILE}", home / "copy")
     assert files_in(home) == [FILE]
 
 
@@ -214,7 +214,7 @@ def test_without_a_network_it_says_what_to_do_by_hand(home: Path, monkeypatch: p
 def test_a_network_that_never_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     forever = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *address: [forever.wait(60)][:0])
-    monkeypatch.setattr(network, "PROBE_S", 0.1)
+    monkeypatch.setattr(download, "PROBE_S", 0.1)
     said = message(lambda: archdsl.from_preset(NAME, load_weights=True))
     assert not forever.is_set()
     assert "storage.googleapis.com: no answer within 0.1 s" in said
@@ -240,9 +240,9 @@ except archdsl.ArchError:
 def test_a_proxy_is_asked_instead_of_the_server(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "")
     monkeypatch.setenv("https_proxy", server)
-    assert network.refusals(["https://nowhere.invalid/file"]) == {"https://nowhere.invalid/file": ""}
+    assert download.refusals(["https://nowhere.invalid/file"]) == {"https://nowhere.invalid/file": ""}
     monkeypatch.setenv("no_proxy", "nowhere.invalid")
-    assert network.refusals(["https://nowhere.invalid/file"])["https://nowhere.invalid/file"]
+    assert download.refusals(["https://nowhere.invalid/file"])["https://nowhere.invalid/file"]
 
 
 def start(server: str, *statements: str) -> subprocess.Popen[str]:
@@ -250,8 +250,8 @@ def start(server: str, *statements: str) -> subprocess.Popen[str]:
     sha256 = hashlib.sha256(CONTENT).hexdigest()
     begin = [
         "from archdsl import ArchError",
-        "from archdsl.pretrained import cache",
-        "from archdsl.presets import preset_info",
+        "from archdsl.models.hub import cache",
+        "from archdsl.frontend.presets import preset_info",
         f"info = preset_info({NAME!r})._replace(kaggle_handle=None, weights_url='{server}/whole/{FILE}')",
         f"info = info._replace(weights_sha256='{sha256}')",
     ]

@@ -14,9 +14,9 @@ from drawn_configs import drawn_configs
 from hypothesis import HealthCheck, given, settings
 
 import archdsl
-from archdsl.checks import CHECKS, WARNINGS, Design, Question, changed_config, examine, suggestions
-from archdsl.cli import cli
-from archdsl.loader import load
+from archdsl.analysis.lint import CHECKS, WARNINGS, Design, Question, changed_config, examine, suggestions
+from archdsl.frontend.compose.config import load
+from archdsl.tools.cli import cli
 
 Write = Callable[[str, str], Path]
 Run = Callable[..., CompletedProcess[str]]
@@ -236,7 +236,7 @@ def test_every_change_for_a_drawn_config_mends_what_it_is_for(config: dict[str, 
     assert_changes_mend(load(config), Question(neck="equal", min_object=16))
 
 
-def assert_changes_mend(config: archdsl.loader.Config, question: Question) -> None:
+def assert_changes_mend(config: archdsl.frontend.compose.config.Config, question: Question) -> None:
     for finding in suggestions(Design(config, question)):
         overrides = [word for word in finding.change if "=" in word or word.startswith("~")]
         if overrides and len(overrides) == len(finding.change):

@@ -19,8 +19,8 @@ import yaml
 from click.shell_completion import ShellComplete
 
 import archdsl
-from archdsl.cli import cli, main
-from archdsl.cli.validate_command import verdict
+from archdsl.tools.cli import cli, main
+from archdsl.tools.cli.validate_command import verdict
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Write = Callable[[str, str], Path]

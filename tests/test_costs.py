@@ -11,8 +11,8 @@ from drawn_configs import drawn_configs
 from hypothesis import HealthCheck, given, settings
 
 import archdsl
-from archdsl.ir import Graph, verify
-from archdsl.report import report
+from archdsl.analysis.report import report
+from archdsl.ir.graph import Graph, verify
 
 IMAGE = (96, 64, 3)
 PRESETS = [preset.name for preset in archdsl.list_presets()]

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from archdsl.composition.folders import config_root
-from archdsl.language.json_schema import json_schema
-from archdsl.registry import get_block
+from archdsl.blocks.registry import get_block
+from archdsl.frontend.compose.search_path import config_root
+from archdsl.frontend.sema.json_schema import json_schema
 
 SERVER = Path(sys.prefix) / "node" / "node_modules" / ".bin" / "yaml-language-server"
 SCHEMA = config_root() / "archdsl.schema.json"

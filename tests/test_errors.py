@@ -17,12 +17,13 @@ from typing import Any
 import pytest
 
 import archdsl
-from archdsl.cli import cli, main
-from archdsl.cli.rendering import excerpt
-from archdsl.cli.validate_command import github_command, verdict
-from archdsl.codes import CODES
-from archdsl.errors import ArchError, Mark, fail, problem
-from archdsl.printable import printable
+from archdsl.diagnostics.codes import CODES
+from archdsl.diagnostics.formats import github_command
+from archdsl.diagnostics.problems import ArchError, Mark, fail, problem
+from archdsl.diagnostics.terminal import excerpt
+from archdsl.diagnostics.unicode import printable
+from archdsl.tools.cli import cli, main
+from archdsl.tools.cli.validate_command import verdict
 
 PACKAGE = Path(archdsl.__file__).parent
 

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 import archdsl
-from archdsl.expect import check_expectations
-from archdsl.ops import Activation
+from archdsl.analysis.expect import check_expectations
+from archdsl.ir.ops import Activation
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -37,7 +37,7 @@ def run(folder: Path, name: str, *arguments: str) -> str:
 @pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.yaml")), ids=lambda file: file.stem)
 def test_a_config_compiles_and_keeps_what_it_promises(file: Path) -> None:
     costs = archdsl.analyze(file)
-    check_expectations(archdsl.loader.load(file), costs)
+    check_expectations(archdsl.frontend.compose.config.load(file), costs)
     for level, info in costs.outputs.items():
         assert info.shape == (640 // info.stride, 640 // info.stride, info.channels)
         assert level[0] != "P" or info.stride == 2 ** int(level[1:])

@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 import archdsl
-from archdsl.composition.folders import config_root, preset_names
-from archdsl.loader import load
-from archdsl.provenance import ABSENT, Explanation, explain
+from archdsl.analysis.explain import ABSENT, Explanation, explain
+from archdsl.frontend.compose.config import load
+from archdsl.frontend.compose.search_path import config_root, preset_names
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Write = Callable[[str, str], Path]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 import archdsl
-from archdsl.expect import check_expectations
-from archdsl.ir import Graph
-from archdsl.loader import load
-from archdsl.ops import Activation, Add, BatchNorm, Conv2D
+from archdsl.analysis.expect import check_expectations
+from archdsl.frontend.compose.config import load
+from archdsl.ir.graph import Graph
+from archdsl.ir.ops import Activation, Add, BatchNorm, Conv2D
 
 # Trainable parameters without the classifier. timm's table of results gives 41.61 and 27.64 million for darknet53 and
 # cspdarknet53, of which the classifier of 1000 classes has 1,025,000.

@@ -18,9 +18,9 @@ import pytest
 from PIL import Image
 
 import archdsl
-from archdsl import pictures
-from archdsl.cli import main
-from archdsl.features import (
+from archdsl.tools.cli import main
+from archdsl.tools.pictures import photo
+from archdsl.tools.pictures.feature_maps import (
     check_paths,
     draw_features,
     feature_maps,
@@ -63,9 +63,9 @@ def image_file(folder: Path, image: Image.Image, name: str = "image.png", **opti
 
 
 def test_importing_it_imports_neither_keras_nor_matplotlib() -> None:
-    code = "import sys, archdsl.features; print(*sys.modules)"
+    code = "import sys, archdsl.tools.pictures.feature_maps; print(*sys.modules)"
     imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert "archdsl.features" in imported
+    assert "archdsl.tools.pictures.feature_maps" in imported
     assert not {"keras", "tensorflow", "matplotlib", "PIL"} & set(imported)
 
 
@@ -116,7 +116,8 @@ def test_the_image_keeps_its_proportions_and_fits_the_largest_stride(
 ) -> None:
     seen: list[tuple[int, ...]] = []
     monkeypatch.setattr(
-        "archdsl.features.fit_image", lambda image, sides: (seen.append(sides), fit_image(image, sides))[1]
+        "archdsl.tools.pictures.feature_maps.fit_image",
+        lambda image, sides: (seen.append(sides), fit_image(image, sides))[1],
     )
     draw_features(model, PHOTO, tmp_path / "features.png", levels=["p3"], channels=1)
     draw_features(model, PHOTO, tmp_path / "features.png", levels=["P3"], channels=1, image_size=100)
@@ -267,13 +268,11 @@ def test_a_photo_that_is_too_large_is_refused_by_its_head(side: int, tmp_path: P
 
 def test_a_large_photo_is_made_smaller_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Never more than a part of it is converted, and nothing is lost but resolution."""
-    monkeypatch.setattr(pictures, "LONGEST", 10)
-    monkeypatch.setattr(pictures, "_STRIP_PIXELS", 100)
+    monkeypatch.setattr(photo, "LONGEST", 10)
+    monkeypatch.setattr(photo, "_STRIP_PIXELS", 100)
     converted: list[int] = []
-    as_rgb = pictures._as_rgb
-    monkeypatch.setattr(
-        pictures, "_as_rgb", lambda strip: converted.append(strip.width * strip.height) or as_rgb(strip)
-    )
+    as_rgb = photo._as_rgb
+    monkeypatch.setattr(photo, "_as_rgb", lambda strip: converted.append(strip.width * strip.height) or as_rgb(strip))
     values = numpy.random.default_rng(0).integers(0, 65_536, (36, 40), dtype="uint16")
     means = (values / values.max()).reshape(9, 4, 10, 4).mean(axis=(1, 3)) * 255
     deep = numpy.asarray(open_image(image_file(tmp_path, Image.fromarray(values))))

@@ -17,8 +17,9 @@ import pytest
 from keras_cv.src.utils.preset_utils import load_from_preset, save_to_preset
 
 import archdsl
-from archdsl import models, pretrained
-from archdsl.presets import list_presets
+from archdsl import models
+from archdsl.frontend.presets import list_presets
+from archdsl.models import hub
 
 SHAPE = (64, 96, 3)
 YOLO = {"stackwise_channels": [8, 12, 16], "stackwise_depth": [1, 2, 1], "include_rescaling": False}
@@ -149,7 +150,7 @@ def test_a_handle_that_kagglehub_downloaded_before_is_a_folder(written: Path, tm
 def test_trained_weights_of_a_preset_reach_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = shaken(archdsl.build_from_config("yolo_v8_xs_backbone"))
     archdsl.weights.save(trained, tmp_path / "a.weights.h5")
-    monkeypatch.setattr(pretrained, "trained_weights", lambda info: tmp_path / "a.weights.h5")
+    monkeypatch.setattr(hub, "trained_weights", lambda info: tmp_path / "a.weights.h5")
     name = "yolo_v8_xs_backbone_coco"
     for load in (archdsl.from_preset, models.YOLOV8Backbone.from_preset):
         assert np.array_equal(load(name).get_weights()[-1], trained.get_weights()[-1])
@@ -162,7 +163,7 @@ def test_trained_weights_that_change_after_they_were_checked_are_refused(
     monkeypatch.setenv("ARCHDSL_CACHE", str(tmp_path))
     other = shaken(archdsl.build_from_config("yolo_v8_xs_backbone"))
     archdsl.weights.save(other, tmp_path / "a.weights.h5")
-    monkeypatch.setattr(pretrained, "trained_weights", lambda info: tmp_path / "a.weights.h5")
+    monkeypatch.setattr(hub, "trained_weights", lambda info: tmp_path / "a.weights.h5")
     for load in (archdsl.from_preset, models.YOLOV8Backbone.from_preset):
         with pytest.raises(archdsl.ArchError, match="its sha256 is"):
             load("yolo_v8_xs_backbone_coco")

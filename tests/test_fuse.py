@@ -16,9 +16,8 @@ import pytest
 from oracle import largest_relative_difference, random_images, trained
 
 import archdsl
-from archdsl import fusion
-from archdsl.ir import Graph, Layout, Node, TensorType, verify
-from archdsl.ops import (
+from archdsl.ir.graph import Graph, Layout, Node, TensorType, verify
+from archdsl.ir.ops import (
     Activation,
     Add,
     BatchNorm,
@@ -31,8 +30,9 @@ from archdsl.ops import (
     Rescale,
     SpaceToDepth,
 )
-from archdsl.passes import PASSES, run_passes
-from archdsl.passes.fold_batch_norm import fold_batch_norm
+from archdsl.ir.passes import PASSES, run_passes
+from archdsl.ir.passes.fold_batch_norm import fold_batch_norm
+from archdsl.models import fuse
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -231,7 +231,7 @@ def random_weights(graph: Graph) -> dict[str, tuple[np.ndarray, ...]]:
 
 
 def values(graph: Graph, weights: Any, image: np.ndarray) -> np.ndarray:
-    from archdsl.emit import emit
+    from archdsl.backends.keras.emit import emit
 
     tensors = emit(graph)
     model = keras.Model(tensors[graph.input.name], tensors[graph.output.name])
@@ -329,7 +329,7 @@ def test_what_can_be_folded_exactly_is_and_nothing_else(name: str) -> None:
     assert dict(kinds(fused)) == left
     image = np.random.default_rng(1).normal(0, 1, (2, 9 if graph.input.type.height == 9 else 8, 12, 4))
     expected, received = values(graph, weights, image), values(fused, folded, image)
-    assert fusion.relative_difference(expected, received) < 1e-5
+    assert fuse.relative_difference(expected, received) < 1e-5
     assert str(run_passes(graph)[0]) == str(fused)  # the same graph without weights
 
 
@@ -377,7 +377,7 @@ def test_show_counts_the_fused_graph(run: Run) -> None:
 def test_show_fused_imports_neither_keras_nor_numpy() -> None:
     program = """
 import sys
-from archdsl.cli import cli
+from archdsl.tools.cli import cli
 cli(["show", "yolo_v9_s_backbone", "--fuse"], standalone_mode=False)
 assert not {"keras", "tensorflow", "numpy"} & set(sys.modules), "imported too early"
 """

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 import archdsl
-from archdsl import registry
-from archdsl.conventions import Conventions
-from archdsl.ir import Graph, Layout, Node, ShapeError, TensorType, Weight, verify
-from archdsl.ops import (
+from archdsl.blocks import registry
+from archdsl.blocks.conventions import Conventions
+from archdsl.blocks.registry import Block, all_blocks, block, get_block
+from archdsl.ir.graph import Graph, Layout, Node, ShapeError, TensorType, Weight, verify
+from archdsl.ir.ops import (
     Activation,
     Add,
     AvgPool,
@@ -25,7 +26,6 @@ from archdsl.ops import (
     SpaceToDepth,
     Upsample,
 )
-from archdsl.registry import Block, all_blocks, block, get_block
 
 STYLE = Conventions(Activation("relu"), BatchNorm(), "same")
 
@@ -50,7 +50,7 @@ def image(height: int | None = 33, image_width: int | None = 40, channels: int =
         (Slice(1, 4), (33, 40, 3), 1),
     ],
 )
-def test_shapes_follow_the_sliding_window(op: archdsl.ir.Op, shape: tuple[int, int, int], stride: float) -> None:
+def test_shapes_follow_the_sliding_window(op: archdsl.ir.graph.Op, shape: tuple[int, int, int], stride: float) -> None:
     known = op(image()).type
     assert (known.shape, known.stride) == (shape, stride)
     unknown = op(image(None, None)).type

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from keras_cv_files import ALL_LAYOUTS
 
-from archdsl.weights import hdf5_file
-from archdsl.weights.hdf5 import contents_of
-from archdsl.weights.stored import Contents, DamagedFile
+from archdsl.weights.formats import hdf5_file
+from archdsl.weights.formats.contents import Contents, DamagedFile
+from archdsl.weights.formats.hdf5 import contents_of
 
 HDF5 = [layout for layout in ALL_LAYOUTS if layout.endswith(".h5")]
 VERSIONS = ["earliest", "v108", "v110", "v112", "latest"]

@@ -15,8 +15,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 import archdsl
-from archdsl.composition.folders import config_root, preset_names
-from archdsl.loader import load
+from archdsl.frontend.compose.config import load
+from archdsl.frontend.compose.search_path import config_root, preset_names
 
 PRESET = "yolo_v8_s_backbone"
 GLOBAL = "# @package _global_\n"

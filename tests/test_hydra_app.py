@@ -20,9 +20,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 import archdsl
-from archdsl.composition.folders import config_root
-from archdsl.hydra_job import job
-from archdsl.sweep import Sweep, count_jobs
+from archdsl.frontend.compose.search_path import config_root
+from archdsl.tools.hydra.job import job
+from archdsl.tools.hydra.sweep import Sweep, count_jobs
 
 PRESET = ("--config-name", "yolo_v8_s_backbone")
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -230,7 +230,7 @@ def test_force_and_other_sweepers_run_a_sweep_of_any_size(target: str, force: bo
 @pytest.mark.parametrize("force", [True, False])
 def test_force_reaches_the_sweep(force: bool, app: Run) -> None:
     settings = app(*PRESET, "--cfg", "hydra", *["--force"] * force).stdout
-    assert f"_target_: archdsl.sweep.Sweep\n      force: {str(force).lower()}\n" in settings
+    assert f"_target_: archdsl.tools.hydra.sweep.Sweep\n      force: {str(force).lower()}\n" in settings
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,9 @@ from hydra.test_utils.config_source_common_tests import ConfigSourceTestSuite
 from omegaconf import OmegaConf
 
 import archdsl
-from archdsl.composition.folders import preset_names
-from archdsl.hydra_plugin import ArchdslConfigSource
-from archdsl.loader import load
+from archdsl.frontend.compose.config import load
+from archdsl.frontend.compose.search_path import preset_names
+from archdsl.tools.hydra.config_source import ArchdslConfigSource
 
 REPOSITORY = Path(__file__).parents[1]
 SHIPPED = "hydra.searchpath=[archdsl://configs]"
@@ -86,7 +86,7 @@ class TestHydrasOwnSuite(ConfigSourceTestSuite):
     @pytest.fixture(autouse=True)
     def any_key(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The suite's files have keys that archdsl's configs do not have; that those are refused is tested below."""
-        monkeypatch.setattr("archdsl.hydra_plugin.foreign_keys", lambda config: [])
+        monkeypatch.setattr("archdsl.tools.hydra.config_source.foreign_keys", lambda config: [])
 
     @pytest.fixture
     def type_(self) -> type[ArchdslConfigSource]:
@@ -229,7 +229,7 @@ import hydra
 @hydra.main(version_base="1.3", config_path=".", config_name="main")
 def main(config):
     print(config)
-    print("archdsl.hydra_plugin" in sys.modules, "archdsl.loader" in sys.modules)
+    print("archdsl.tools.hydra.config_source" in sys.modules, "archdsl.frontend.compose.config" in sys.modules)
 main()
 """
 

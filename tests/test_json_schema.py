@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from jsonschema import Draft202012Validator
 
 import archdsl
-from archdsl.composition.folders import config_root, read_file
-from archdsl.language.json_schema import json_schema
+from archdsl.frontend.compose.search_path import config_root
+from archdsl.frontend.sema.json_schema import json_schema
+from archdsl.frontend.yaml.files import read_file
 
 SCHEMA = json_schema()
 EXAMPLES = Path(__file__).parent.parent / "examples"

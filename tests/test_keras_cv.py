@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import archdsl
-from archdsl import keras_cv as keras_cv_configs
+from archdsl.frontend.importers import keras_cv as keras_cv_configs
 
 keras_cv = pytest.importorskip("keras_cv")
 

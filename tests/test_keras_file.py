@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 import archdsl
-from archdsl.budget import Budget
-from archdsl.features import read_model
+from archdsl.frontend.budget import Budget
+from archdsl.tools.pictures.feature_maps import read_model
 
 TINY = {
     "stem": {"conv": {"block": "conv_bn_act", "width": 8, "kernel": 3, "stride": 2}},
@@ -202,7 +202,7 @@ def test_nothing_is_imported_that_a_file_names(files: dict[str, Path], tmp_path:
     (tmp_path / "keras_cv" / "__init__.py").write_text("print('imported')")
     program = f"""
 import sys, archdsl
-from archdsl.features import read_model
+from archdsl.tools.pictures.feature_maps import read_model
 try:
     read_model({str(path)!r})
 except archdsl.ArchError:

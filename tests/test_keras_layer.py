@@ -15,8 +15,8 @@ import pytest
 
 import archdsl
 import archdsl.blocks
-from archdsl import registry
-from archdsl.ir import TensorType, Weight
+from archdsl.blocks import registry
+from archdsl.ir.graph import TensorType, Weight
 
 Write = Callable[[str, str], Path]
 
@@ -233,7 +233,7 @@ def test_a_wrong_rule_is_an_error_when_the_model_is_built(wrong: str) -> None:
 def test_a_rule_may_refuse_sizes_and_is_not_tried_at_them() -> None:
     def halved(x: TensorType, width: int, stride: int) -> TensorType:
         if x.height and x.height % 32:
-            raise archdsl.ir.ShapeError("expected a multiple of 32")
+            raise archdsl.ir.graph.ShapeError("expected a multiple of 32")
         return gate_shape(x, width, stride)
 
     archdsl.keras_layer(Gate, shape=halved)

@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 import archdsl
-from archdsl.composition.order import in_order
-from archdsl.ir import Graph, Node
-from archdsl.loader import load
-from archdsl.ops import Activation, BatchNorm, Conv2D, GroupNorm, MaxPool, Pad, Rescale
+from archdsl.frontend.compose.config import load
+from archdsl.frontend.compose.order import in_order
+from archdsl.ir.graph import Graph, Node
+from archdsl.ir.ops import Activation, BatchNorm, Conv2D, GroupNorm, MaxPool, Pad, Rescale
 
 Problems = Callable[..., list[archdsl.Problem]]
 

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
 
 import archdsl
-from archdsl.budget import DEFAULT
-from archdsl.composition.folders import config_root
-from archdsl.errors import Mark
-from archdsl.loader import load
-from archdsl.reading.reader import read_text
-from archdsl.source import MAX_DEPTH, MAX_SCALAR
+from archdsl.diagnostics.problems import Mark
+from archdsl.frontend.budget import DEFAULT
+from archdsl.frontend.compose.config import load
+from archdsl.frontend.compose.search_path import config_root
+from archdsl.frontend.values import MAX_DEPTH, MAX_SCALAR
+from archdsl.frontend.yaml.parser import read_text
 
 Write = Callable[[str, str], Path]
 

@@ -14,10 +14,10 @@ from drawn_configs import blocks
 from oracle import largest_relative_difference, random_images, trained
 
 import archdsl
-from archdsl import fusion
-from archdsl.composition.folders import config_root
-from archdsl.ops import ACTIVATIONS
-from archdsl.registry import all_blocks
+from archdsl.blocks.registry import all_blocks
+from archdsl.frontend.compose.search_path import config_root
+from archdsl.ir.ops import ACTIVATIONS
+from archdsl.models import fuse
 
 COMBINATIONS = 500
 SAMPLE = 8
@@ -90,7 +90,7 @@ def test_a_combination_trains_saves_loads_and_fuses_to_the_same_numbers(seed: in
     model.save(tmp_path / "model.keras")
     assert largest_relative_difference(model, keras.models.load_model(tmp_path / "model.keras"), (96, 128)) == 0
     # Random weights can make a deep model blow up float32's own rounding beyond what fusing changes.
-    rounding = largest_relative_difference(model, fusion._in_double(model), (96, 128))
+    rounding = largest_relative_difference(model, fuse._in_double(model), (96, 128))
     assert largest_relative_difference(model, archdsl.fuse(model), (96, 128)) < 1e-4 + 2 * rounding
 
 

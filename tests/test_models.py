@@ -13,7 +13,7 @@ import yaml
 
 import archdsl
 from archdsl import weights
-from archdsl.ir import Graph
+from archdsl.ir.graph import Graph
 
 TINY = {
     "stem": {"conv": {"block": "conv_bn_act", "width": 8, "kernel": 3, "stride": 2}},

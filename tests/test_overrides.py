@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import archdsl
-from archdsl.loader import load
-from archdsl.source import MAX_DEPTH, MAX_SCALAR
+from archdsl.frontend.compose.config import load
+from archdsl.frontend.values import MAX_DEPTH, MAX_SCALAR
 
 PRESET = "yolo_v8_s_backbone"
 

@@ -13,7 +13,7 @@ import pytest
 
 import archdsl
 import archdsl.blocks
-from archdsl import registry
+from archdsl.blocks import registry
 
 Write = Callable[[str, str], Path]
 

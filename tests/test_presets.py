@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 import archdsl
-from archdsl.composition.folders import config_root
-from archdsl.expect import check_expectations
-from archdsl.loader import load
+from archdsl.analysis.expect import check_expectations
+from archdsl.frontend.compose.config import load
+from archdsl.frontend.compose.search_path import config_root
 
 # Parameters as counted by keras_cv 0.9.0 (backbone presets of YOLOV8, CSPDarkNet and ResNetV2).
 KERAS_CV_PARAMS = {

@@ -13,10 +13,10 @@ import pytest
 import tensorflow as tf
 
 import archdsl
-from archdsl.ir import Graph, Node
-from archdsl.ops import AvgPool, MaxPool
-from archdsl.passes import run_passes
-from archdsl.receptive_field import receptive_fields
+from archdsl.analysis.report import receptive_fields
+from archdsl.ir.graph import Graph, Node
+from archdsl.ir.ops import AvgPool, MaxPool
+from archdsl.ir.passes import run_passes
 
 Layers = dict[str, dict[str, Any]]
 

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 import archdsl
-from archdsl.composition.folders import config_root
-from archdsl.composition.references import MAX_CHAIN, escaped
-from archdsl.errors import Mark
-from archdsl.loader import load
-from archdsl.source import MAX_DEPTH, MAX_SCALAR
+from archdsl.diagnostics.problems import Mark
+from archdsl.frontend.compose.config import load
+from archdsl.frontend.compose.interpolation import MAX_CHAIN, escaped
+from archdsl.frontend.compose.search_path import config_root
+from archdsl.frontend.values import MAX_DEPTH, MAX_SCALAR
 
 Write = Callable[[str, str], Path]
 

@@ -18,7 +18,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import archdsl
-from archdsl.cli import main
+from archdsl.tools.cli import main
 
 TESTS = Path(__file__).parent
 PRESET = "yolo_v8_s_backbone"

@@ -5,99 +5,81 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
+
+import pytest
 
 import archdsl
 
 PACKAGE = Path(archdsl.__file__).parent
 
-ORDER = """
-registration
-printable
-codes
-characters
-nearest
-errors
-budget
+PACKAGES = """
+diagnostics
 ir
-ops
-receptive_field
-conventions
-registry
-trials
-keras_layers
 blocks
-plugins
-files
-archive
-carried
-source
-reading
-composition
-loader
-language
-spec
-arguments
-composite
-layers
-resolver
-hydra_plugin
-found_by_hydra
-scale
-provenance
-costs
-compiler
-passes
-report
-checks
-expect
-presets
-keras_cv
-saved
-emit
-fusion
+frontend
+backends
+analysis
 weights
-pretrained
 models
-keras_file
 api
-pictures
-features
 __init__
-cli
-hydra_job
-sweep
-hydra_app
+tools
 __main__
 """.split()  # noqa: SIM905 (one to a line)
+FRONTEND = """
+source
+budget
+values
+yaml
+compose
+sema
+budget_check
+lower
+presets
+importers
+""".split()  # noqa: SIM905
 
 
-def module_of(path: Path) -> str:
-    """`blocks` for archdsl/blocks/conv.py, `loader` for archdsl/loader.py."""
-    return path.relative_to(PACKAGE).with_suffix("").parts[0]
-
-
-def imported_modules(path: Path) -> set[str]:
-    """First part below archdsl of everything that a file imports, wherever in the file."""
+def imported_files(path: Path) -> set[Path]:
+    """The files of archdsl that a file imports from, wherever in it, in annotations too."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names = [f"archdsl.{alias.name}" for alias in node.names] if node.module == "archdsl" else [node.module]
-        parts = [name.split(".") for name in names if name.split(".")[0] == "archdsl"]
-        found |= {part[1] if len(part) > 1 else "__init__" for part in parts}
-    return found
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "archdsl":
+            found |= {file_of(f"{node.module}.{alias.name}") or file_of(node.module) for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {file_of(alias.name) for alias in node.names if alias.name.split(".")[0] == "archdsl"}
+    return {file for file in found if file}
 
 
-def test_a_file_imports_only_from_files_above_it() -> None:
-    for path in PACKAGE.rglob("*.py"):
-        module = module_of(path)
-        allowed = set(ORDER[: ORDER.index(module)]) | {module if path.parent != PACKAGE else "", "__init__"}
-        if module == "emit":
-            allowed |= {"pretrained"}  # Backbone.save_to_preset, imported when it is called
-        if module == "__init__":
-            allowed = set(ORDER[: ORDER.index(module)]) | {"emit"}
-        assert imported_modules(path) <= allowed, path
+def file_of(module: str) -> Path | None:
+    """archdsl/ir/graph.py for archdsl.ir.graph, archdsl/ir/__init__.py for archdsl.ir."""
+    place = PACKAGE.joinpath(*module.split(".")[1:])
+    return next((file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file()), None)
+
+
+def part_of(path: Path, folder: Path) -> str:
+    """The entry of a folder that a file is, or is in."""
+    return path.relative_to(folder).with_suffix("").parts[0]
+
+
+@pytest.mark.parametrize(("folder", "order"), [(PACKAGE, PACKAGES), (PACKAGE / "frontend", FRONTEND)])
+def test_a_file_imports_only_from_its_own_part_or_one_above_it(folder: Path, order: list[str]) -> None:
+    for path in folder.rglob("*.py"):
+        if path == folder / "__init__.py" and folder != PACKAGE:
+            continue
+        if path == PACKAGE / "hydra_app.py":  # an address from before there was archdsl.tools
+            continue
+        own = part_of(path, folder)
+        allowed = order[: order.index(own) + 1]
+        used = {part_of(file, folder) for file in imported_files(path) if file.is_relative_to(folder)}
+        assert used <= set(allowed), path
+
+
+def test_no_file_is_imported_by_what_it_imports() -> None:
+    graph = {path: imported_files(path) - {path} for path in PACKAGE.rglob("*.py")}
+    TopologicalSorter(graph).prepare()  # raises CycleError with the files of a circle
 
 
 def test_only_emission_imports_keras_and_nothing_imports_it_early() -> None:

@@ -12,11 +12,11 @@ import pytest
 
 import archdsl
 import archdsl.blocks  # registers the shipped ones
-from archdsl.composition.folders import preset_names
-from archdsl.conventions import PaddingStyle
-from archdsl.errors import did_you_mean
-from archdsl.language.homes import fields, plain
-from archdsl.language.schema import (
+from archdsl.blocks.conventions import PaddingStyle
+from archdsl.blocks.registry import all_blocks
+from archdsl.diagnostics.wording import did_you_mean
+from archdsl.frontend.compose.search_path import preset_names
+from archdsl.frontend.sema.schema import (
     ConfigSchema,
     ConventionsSchema,
     InputSchema,
@@ -24,8 +24,8 @@ from archdsl.language.schema import (
     ScaleSchema,
     StageSchema,
 )
-from archdsl.ops import ActivationName
-from archdsl.registry import all_blocks
+from archdsl.frontend.sema.vocabulary import fields, plain
+from archdsl.ir.ops import ActivationName
 
 LETTERS = string.ascii_lowercase + string.digits + "_"
 MODELS = (ConfigSchema, InputSchema, ConventionsSchema, NormSchema, ScaleSchema, StageSchema)

@@ -17,8 +17,9 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 import archdsl
-from archdsl.composition.folders import config_root, preset_names, read_file
-from archdsl.loader import load
+from archdsl.frontend.compose.config import load
+from archdsl.frontend.compose.search_path import config_root, preset_names
+from archdsl.frontend.yaml.files import read_file
 
 THREADS = 8
 OVERRIDES = ["++scale.width=0.25", "++scale.depth={}", "+expect={{params: 1}}", "~outputs"]

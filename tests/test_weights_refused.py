@@ -21,7 +21,7 @@ from keras_cv_files import ours
 
 import archdsl
 from archdsl import weights
-from archdsl.weights import opening
+from archdsl.weights import formats
 
 
 @pytest.fixture(scope="module")
@@ -245,7 +245,7 @@ def test_a_mutated_file_is_read_or_refused(name: str, yolo: Any, tmp_path: Path)
             changed[at] = draw.choice([changed[at] ^ 1 << draw.randrange(8), draw.randrange(256)])
         path.write_bytes(changed)
         try:
-            with opening.opened(path, 1 << 20) as contents:
+            with formats.opened(path, 1 << 20) as contents:
                 _ = [array.read() for layer in contents.layers for array in layer.arrays.values()]
         except archdsl.ArchError as error:
             refused += 1
@@ -339,7 +339,7 @@ def test_what_is_checked_is_what_is_read(
         put(CONV, 7.0)(file)
     weights.load(yolo, good)
     expected = yolo.get_weights()
-    contents = opening._contents
+    contents = formats._contents
     for replace in (shutil.copyfile, lambda new, path: Path(shutil.copy(new, tmp_path / "aside")).replace(path)):
         path = tmp_path / "checked.weights.h5"
         shutil.copy(good, path)
@@ -348,7 +348,7 @@ def test_what_is_checked_is_what_is_read(
             replace(other, path)
             return contents(*arguments)
 
-        monkeypatch.setattr(opening, "_contents", late)
+        monkeypatch.setattr(formats, "_contents", late)
         weights.load(yolo, path, sha256=hashlib.sha256(good.read_bytes()).hexdigest())
         assert path.read_bytes() == other.read_bytes()
         assert all(np.array_equal(old, new) for old, new in zip(expected, yolo.get_weights(), strict=True))

@@ -17,11 +17,11 @@ from jsonschema import Draft202012Validator
 from omegaconf import OmegaConf
 
 import archdsl
-from archdsl.ir import Graph
-from archdsl.language.json_schema import json_schema
-from archdsl.loader import load
-from archdsl.ops import Activation, Conv2D, MaxPool
-from archdsl.resolver import own_blocks
+from archdsl.frontend.compose.config import load
+from archdsl.frontend.sema.json_schema import json_schema
+from archdsl.frontend.sema.resolve import own_blocks
+from archdsl.ir.graph import Graph
+from archdsl.ir.ops import Activation, Conv2D, MaxPool
 
 Write = Callable[[str, str], Path]
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import archdsl
-from archdsl.reading.reader import read_text
+from archdsl.frontend.yaml.parser import read_text
 
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "yaml_suite" / "cases.json").read_text())
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.csp import hidden_width
-from archdsl.conventions import Conventions
-from archdsl.ir import Node
-from archdsl.ops import (
+from archdsl.blocks.registry import Kernel, Ratio, block
+from archdsl.ir.graph import Node
+from archdsl.ir.ops import (
     Activation,
     ActivationName,
     ChannelMax,
@@ -18,7 +19,6 @@ from archdsl.ops import (
     Multiply,
     SumRows,
 )
-from archdsl.registry import Kernel, Ratio, block
 
 
 @block

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from archdsl.conventions import Conventions
-from archdsl.ir import Node
-from archdsl.ops import ActivationName, Conv2D, DepthwiseConv2D, Pad, Padding
-from archdsl.registry import Dilation, Groups, Kernel, Stride, Width, block
+from archdsl.blocks.conventions import Conventions
+from archdsl.blocks.registry import Dilation, Groups, Kernel, Stride, Width, block
+from archdsl.ir.graph import Node
+from archdsl.ir.ops import ActivationName, Conv2D, DepthwiseConv2D, Pad, Padding
 
 
 @block

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from archdsl.blocks.conv import conv_bn_act, depthwise_conv_bn_act
-from archdsl.conventions import Conventions
-from archdsl.ir import Node
-from archdsl.ops import Add, Concat, Part, Split
-from archdsl.registry import Depth, Ratio, Width, block
+from archdsl.blocks.conventions import Conventions
+from archdsl.blocks.registry import Depth, Ratio, Width, block
+from archdsl.ir.graph import Node
+from archdsl.ir.ops import Add, Concat, Part, Split
 
 
 @block

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from archdsl.blocks.conv import conv_bn, conv_bn_act
+from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.csp import hidden_width
-from archdsl.conventions import Conventions
-from archdsl.ir import Node
-from archdsl.ops import Add
-from archdsl.registry import Dilation, Ratio, Stride, Width, block
+from archdsl.blocks.registry import Dilation, Ratio, Stride, Width, block
+from archdsl.ir.graph import Node
+from archdsl.ir.ops import Add
 
 
 @block

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from archdsl.blocks.conv import conv_bn_act
-from archdsl.conventions import Conventions
-from archdsl.ir import Node
-from archdsl.ops import AvgPool, Concat, MaxPool, Slice
-from archdsl.registry import Stride, Width, block
+from archdsl.blocks.conventions import Conventions
+from archdsl.blocks.registry import Stride, Width, block
+from archdsl.ir.graph import Node
+from archdsl.ir.ops import AvgPool, Concat, MaxPool, Slice
 
 
 @block

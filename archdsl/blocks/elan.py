@@ -7,11 +7,11 @@ from typing import Annotated
 from annotated_types import Interval
 
 from archdsl.blocks.conv import conv_bn_act
+from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.csp import hidden_width
-from archdsl.conventions import Conventions
-from archdsl.ir import Node
-from archdsl.ops import Add, Concat
-from archdsl.registry import Depth, Ratio, Width, block
+from archdsl.blocks.registry import Depth, Ratio, Width, block
+from archdsl.ir.graph import Node
+from archdsl.ir.ops import Add, Concat
 
 Convolutions = Annotated[int, Interval(ge=1, le=16)]
 Cardinality = Annotated[int, Interval(ge=2, le=16)]

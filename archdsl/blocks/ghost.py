@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from archdsl.blocks.conv import conv_bn_act, pad
-from archdsl.conventions import Conventions
-from archdsl.ir import Node
-from archdsl.ops import ActivationName, Concat, DepthwiseConv2D, Slice
-from archdsl.registry import Dilation, Kernel, Stride, Width, block
+from archdsl.blocks.conventions import Conventions
+from archdsl.blocks.registry import Dilation, Kernel, Stride, Width, block
+from archdsl.ir.graph import Node
+from archdsl.ir.ops import ActivationName, Concat, DepthwiseConv2D, Slice
 
 
 @block

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from archdsl.conventions import Conventions
-from archdsl.ir import Node
-from archdsl.ops import (
-    ActivationName,
-    Add,
-    AvgPool,
-    Concat,
-    Identity,
-    MaxPool,
-    SpaceToDepth,
-    Upsample,
-)
-from archdsl.registry import Kernel, Stride, block
+from archdsl.blocks.conventions import Conventions
+from archdsl.blocks.registry import Kernel, Stride, block
+from archdsl.ir.graph import Node
+from archdsl.ir.ops import ActivationName, Add, AvgPool, Concat, Identity, MaxPool, SpaceToDepth, Upsample
 
 
 @block

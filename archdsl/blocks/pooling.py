@@ -8,11 +8,11 @@ from typing import Annotated
 from annotated_types import Len
 
 from archdsl.blocks.conv import conv_bn_act
+from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.csp import cross_stage, hidden_width
-from archdsl.conventions import Conventions
-from archdsl.ir import Node
-from archdsl.ops import Concat, MaxPool
-from archdsl.registry import Kernel, Ratio, Width, block
+from archdsl.blocks.registry import Kernel, Ratio, Width, block
+from archdsl.ir.graph import Node
+from archdsl.ir.ops import Concat, MaxPool
 
 Kernels = Annotated[Sequence[Kernel], Len(1, 8)]
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archdsl.carried import SUFFIX
-from archdsl.errors import Mark, fail
-from archdsl.files import written_whole
+from archdsl.backends.atomic_write import written_whole
+from archdsl.diagnostics.problems import Mark, fail
+from archdsl.frontend.yaml.embedded import SUFFIX
 
 if TYPE_CHECKING:
-    from archdsl.emit import Backbone
+    from archdsl.backends.keras.emit import Backbone
     from archdsl.weights.transfer import Transfer
 
 __all__ = ["load", "save"]
@@ -60,7 +60,7 @@ def save(model: Backbone, file: str | os.PathLike[str]) -> None:
     """
     path = Path(file)
     if path.suffix == SUFFIX:
-        from archdsl.weights.tensors import write
+        from archdsl.weights.formats.safetensors import write
 
         with written_whole(path) as partial:
             write(model, partial)

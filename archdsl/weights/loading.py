@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 import numpy
 
-from archdsl.compiler import compile_graph
-from archdsl.emit import Backbone
-from archdsl.errors import ArchError, Mark, Problem, fail, problem
-from archdsl.ir import Node
-from archdsl.loader import load as load_config
-from archdsl.presets import list_presets
+from archdsl.backends.keras.emit import Backbone
+from archdsl.diagnostics.problems import ArchError, Mark, Problem, fail, problem
+from archdsl.frontend.compose.config import load as load_config
+from archdsl.frontend.lower import compile_graph
+from archdsl.frontend.presets import list_presets
+from archdsl.ir.graph import Node
+from archdsl.weights.formats import opened
+from archdsl.weights.formats.contents import Contents, Stored, StoredArray, short
 from archdsl.weights.matching import Match, arrays_of, fits, match, shape_counts, shapes_text
-from archdsl.weights.opening import opened
-from archdsl.weights.stored import Contents, Stored, StoredArray, short
 from archdsl.weights.transfer import Left, Moved, Transfer
 
 if TYPE_CHECKING:
-    from archdsl.weights.stored import Array
+    from archdsl.weights.formats.contents import Array
 
 _FLOATS = ("float32", "float64", "float16", "bfloat16")
 _SLACK_BYTES = 1 << 26  # what HDF5 writes around the arrays of a model

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
-from archdsl.ir import Graph, Node
-from archdsl.weights.hdf5 import ascending
-from archdsl.weights.places import KERAS_CV, Row, Scheme, Slot, keras_cv_scheme, snake_case
-from archdsl.weights.stored import Contents, Shape, Stored, StoredArray
+from archdsl.ir.graph import Graph, Node
+from archdsl.weights.formats.contents import Contents, Shape, Stored, StoredArray
+from archdsl.weights.formats.hdf5 import ascending
+from archdsl.weights.keras_cv_names import KERAS_CV, keras_cv_scheme
+from archdsl.weights.naming import Row, Scheme, Slot, snake_case
 
 if TYPE_CHECKING:
-    from archdsl.emit import Backbone
+    from archdsl.backends.keras.emit import Backbone
 
 _SHAPES_SHOWN = 8
 

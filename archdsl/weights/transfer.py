@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from archdsl.weights.stored import Shape
+from archdsl.weights.formats.contents import Shape
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import archdsl
-from archdsl.cli import main as archdsl_main
-from archdsl.registry import all_blocks
+from archdsl.blocks.registry import all_blocks
+from archdsl.tools.cli import main as archdsl_main
 from attacks import attacks_of
 from attacks.case import Attack
 from attacks.watch import SECRET_VARIABLE, Watch

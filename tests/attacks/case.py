@@ -31,7 +31,7 @@ def command(*arguments: str) -> Callable[[Path], object]:
     """The act of running `archdsl ARGUMENTS`."""
 
     def act(folder: Path) -> object:
-        from archdsl.cli import main
+        from archdsl.tools.cli import main
 
         return main(list(arguments))
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from archdsl.files import folder_written_whole
-from archdsl.presets import preset_info
-from archdsl.pretrained import cache, network
+from archdsl.backends.atomic_write import folder_written_whole
+from archdsl.frontend.presets import preset_info
+from archdsl.models.hub import cache, download
 from attacks.case import Attack
 
 NAME = "yolo_v8_xs_backbone_coco"
@@ -34,7 +34,7 @@ def downloaded(length: int | None) -> Callable[[Path], object]:
             yield Endless(length)
 
         with (
-            mock.patch.object(network, "_response", response),
+            mock.patch.object(download, "_response", response),
             mock.patch.object(cache, "refusals", lambda urls: dict.fromkeys(urls, "")),
             mock.patch.object(cache, "_kagglehub", lambda handle, name: {}),
             mock.patch.object(cache, "cache_folder", lambda: folder / "cache"),

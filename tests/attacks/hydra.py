@@ -30,7 +30,7 @@ def read(name: str) -> Callable[[Path], object]:
     def act(folder: Path) -> object:
         from hydra.errors import ConfigCompositionException
 
-        from archdsl.hydra_plugin import ArchdslConfigSource
+        from archdsl.tools.hydra.config_source import ArchdslConfigSource
 
         try:
             return ArchdslConfigSource("attack", f"archdsl://{folder}").load_config(name)
@@ -44,8 +44,8 @@ def app(*arguments: str) -> Callable[[Path], object]:
     """`python -m archdsl.hydra_app --config-dir . ARGUMENTS`."""
 
     def act(folder: Path) -> object:
-        from archdsl import cli
-        from archdsl.hydra_app import command
+        from archdsl.tools import cli
+        from archdsl.tools.hydra.__main__ import command
 
         return cli.main(["--config-dir", ".", *arguments], command=command)
 

@@ -73,7 +73,7 @@ def sequential(*layers: tuple[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def read(folder: Path) -> object:
-    from archdsl.features import read_model
+    from archdsl.tools.pictures.feature_maps import read_model
 
     return read_model("a.keras")
 

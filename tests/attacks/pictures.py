@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy  # noqa: F401  (it sets a variable of the environment)
 from PIL import Image, TiffImagePlugin, WebPImagePlugin  # noqa: F401  (importing them compiles data classes)
 
-from archdsl.pictures import open_image
+from archdsl.tools.pictures.photo import open_image
 from attacks.case import Attack
 
 Image.preinit()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from click.shell_completion import ShellComplete
 
-from archdsl.cli import cli, explain_command, main  # noqa: F401  (importing the second compiles data classes)
+from archdsl.tools.cli import cli, explain_command, main  # noqa: F401  (importing the second compiles data classes)
 from attacks.case import Attack
 
 ESCAPES = "::error::\x1b]0;PWNED\x07\x1b[2J\x9b31m\u202e\n::error::forged"

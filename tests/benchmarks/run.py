@@ -135,10 +135,10 @@ def cli(repeat: int) -> Iterator[Row]:
 
 def compile_(repeat: int) -> Iterator[Row]:
     import archdsl
-    from archdsl.compiler import compile_spec
-    from archdsl.loader import load
-    from archdsl.resolver import resolve
-    from archdsl.scale import scale_spec
+    from archdsl.frontend.compose.config import load
+    from archdsl.frontend.lower import compile_spec
+    from archdsl.frontend.sema.resolve import resolve
+    from archdsl.frontend.sema.scale import scale_spec
 
     shape = (640, 640, 3)
     config = load(PRESET).resolved
@@ -160,8 +160,8 @@ def compile_(repeat: int) -> Iterator[Row]:
 
 def validating() -> Row:
     """Every shipped config once; all but one of them are read for the first time."""
-    from archdsl.cli.validate_command import verdict
-    from archdsl.composition.folders import preset_names
+    from archdsl.frontend.compose.search_path import preset_names
+    from archdsl.tools.cli.validate_command import verdict
 
     names = preset_names()
     start = time.process_time()

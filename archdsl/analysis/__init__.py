@@ -1,0 +1,1 @@
+"""What a graph costs, where a value comes from, and what a builder would ask."""

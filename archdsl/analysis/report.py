@@ -1,0 +1,246 @@
+"""What a graph costs: parameters, multiply-accumulates, output maps; as data and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from math import ceil, isfinite
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from archdsl.ir.graph import Graph, Node
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+from archdsl.analysis.text import count_text, field_text, shape_text
+
+Shape = tuple[int | None, int | None, int]
+
+
+class OutputInfo(NamedTuple):
+    """One output map: (height, width, channels), and how many pixels of the image lie between two of it.
+
+    `receptive_field` is how many pixels of the image, along one side, can change one of the map; None for all.
+    """
+
+    shape: Shape
+    stride: int
+    channels: int
+    receptive_field: int | None
+
+
+class NodeInfo(NamedTuple):
+    """One operation. `macs` is None while height or width is unknown; `layer` is its place in the config."""
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    shape: Shape
+    params: int
+    trainable_params: int
+    macs: int | None
+    layer: str
+    block: str
+    stride: float
+    levels: tuple[str, ...]
+
+
+class LayerInfo(NamedTuple):
+    """One entry of the config: all operations of its block together. `levels` are the outputs that it gives."""
+
+    path: str
+    block: str
+    shape: Shape
+    stride: float
+    params: int
+    macs: int | None
+    levels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Costs of a backbone for one image of `input_shape`, in the order its operations run.
+
+    `params` counts every array, `trainable_params` those that training changes (not the statistics of batch
+    norms, and not what the config freezes). `macs` are the multiply-accumulates of the convolutions and `flops`
+    twice that; None for an unknown image size.
+    """
+
+    name: str
+    input_shape: Shape
+    outputs: Mapping[str, OutputInfo]
+    nodes: tuple[NodeInfo, ...]
+
+    @property
+    def params(self) -> int:
+        return sum([node.params for node in self.nodes])
+
+    @property
+    def trainable_params(self) -> int:
+        return sum([node.trainable_params for node in self.nodes])
+
+    @property
+    def macs(self) -> int | None:
+        return total_macs([node.macs for node in self.nodes])
+
+    @property
+    def flops(self) -> int | None:
+        return None if self.macs is None else 2 * self.macs
+
+    @property
+    def layers(self) -> list[LayerInfo]:
+        """Costs by entry of the config."""
+        return [_layer(list(nodes)) for _, nodes in groupby(self.nodes, key=lambda node: node.layer)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON."""
+        return {
+            "name": self.name,
+            "params": self.params,
+            "trainable_params": self.trainable_params,
+            "macs": self.macs,
+            "flops": self.flops,
+            "input_shape": list(self.input_shape),
+            "outputs": {level: {**info._asdict(), "shape": list(info.shape)} for level, info in self.outputs.items()},
+            "nodes": [
+                {
+                    "name": node.name,
+                    "op": node.op,
+                    "inputs": list(node.inputs),
+                    "shape": list(node.shape),
+                    "params": node.params,
+                    "macs": node.macs,
+                }
+                for node in self.nodes
+            ],
+        }
+
+    def to_table(self) -> str:
+        """The table that `archdsl show` prints, as text."""
+        from rich.console import Console
+
+        console = Console(width=120, no_color=True)
+        with console.capture() as capture:
+            console.print(self.table(), "", self.outputs_table(), self.totals())
+        return capture.get()
+
+    def table(self) -> Table:
+        """Layers with their output, parameters and MACs, as a rich table."""
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, pad_edge=False, title=Text(self.name, "bold"), title_justify="left")
+        for header in ("layer", "block"):
+            table.add_column(header)
+        for header in ("output", "stride", "params", "MACs"):
+            table.add_column(header, justify="right")
+        table.add_column("level")
+        for layer in self.layers:
+            table.add_row(
+                layer.path.removeprefix("stages."),
+                layer.block,
+                shape_text(layer.shape),
+                f"{layer.stride:g}",
+                f"{layer.params:,}" if layer.params else "",
+                count_text(layer.macs) if layer.macs != 0 else "",
+                ", ".join(layer.levels),
+            )
+        return table
+
+    def outputs_table(self) -> Table:
+        """What a detector takes: the size of each map, and how much of the image it sees, as a rich table."""
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False)
+        table.add_column("output")
+        for header in ("size", "stride", "channels", "receptive field"):
+            table.add_column(header, justify="right")
+        for level, info in self.outputs.items():
+            numbers = shape_text(info.shape[:2]), str(info.stride), str(info.channels)
+            table.add_row(level, *numbers, field_text(info.receptive_field))
+        return table
+
+    def totals(self) -> str:
+        """One line: parameters, and multiply-accumulates at the image size."""
+        cost = f"{count_text(self.macs)} MACs, {count_text(self.flops)} FLOPs" if self.macs is not None else "any size"
+        return (
+            f"\n{self.params:,} parameters, {self.trainable_params:,} of them trainable; "
+            f"{cost} for an image of {shape_text(self.input_shape)}"
+        )
+
+
+def report(graph: Graph) -> Report:
+    """Costs of every node of `graph`."""
+    fields = receptive_fields(graph)
+    outputs = {level: _output(graph.levels[level], fields) for level in graph.outputs}
+    ends: dict[str, tuple[str, ...]] = {}
+    for level in graph.outputs:
+        name = graph.levels[level].name
+        ends[name] = (*ends.get(name, ()), level)
+    nodes = tuple([_node(node, ends.get(node.name, ()), graph.is_frozen(node)) for node in graph.nodes])
+    return Report(graph.name, graph.input.type.shape, outputs, nodes)
+
+
+def total_macs(counts: list[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
+
+
+def _output(node: Node, fields: Mapping[Node, float]) -> OutputInfo:
+    stride = node.type.stride
+    return OutputInfo(
+        node.type.shape,
+        int(stride) if stride == int(stride) else stride,  # type: ignore[arg-type]
+        node.channels,
+        whole_pixels(fields[node]),
+    )
+
+
+def whole_pixels(field: float) -> int | None:
+    """A receptive field as in OutputInfo."""
+    return ceil(field) if isfinite(field) else None
+
+
+def _node(node: Node, levels: tuple[str, ...], frozen: bool) -> NodeInfo:
+    weights = [(weight.size, weight.trainable and not frozen) for weight in node.weights]
+    return NodeInfo(
+        name=node.name,
+        op=node.op.kind,
+        inputs=tuple([source.name for source in node.inputs]),
+        shape=node.type.shape,
+        params=sum([size for size, _ in weights]),
+        trainable_params=sum([size for size, trainable in weights if trainable]),
+        macs=node.macs,
+        layer=node.origin.path,
+        block=node.origin.block,
+        stride=node.type.stride,
+        levels=levels,
+    )
+
+
+def _layer(nodes: list[NodeInfo]) -> LayerInfo:
+    last = nodes[-1]
+    return LayerInfo(
+        path=last.layer,
+        block=last.block or last.op,
+        shape=last.shape,
+        stride=last.stride,
+        params=sum(node.params for node in nodes),
+        macs=total_macs([node.macs for node in nodes]),
+        levels=tuple(level for node in nodes for level in node.levels),
+    )
+
+
+def receptive_fields(graph: Graph) -> dict[Node, float]:
+    """Pixels of the image, along one side, that one pixel of each node's map can be made of; infinite for all of it.
+
+    Each window adds its reach beyond one pixel, times the stride of the map it slides over; of several paths the
+    widest counts, as all of them are centred on the same pixel. Padding counts as image.
+    """
+    fields: dict[Node, float] = {}
+    for node in graph.nodes:
+        beyond = node.op.reach - 1
+        fields[node] = max([fields[source] + beyond * source.type.stride for source in node.inputs], default=1)
+    return fields

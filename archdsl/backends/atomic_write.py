@@ -1,0 +1,139 @@
+"""Files and folders that are written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+from archdsl.diagnostics.problems import Mark, fail
+
+_ATTEMPTS = 100  # each that fails is one of another process that did not
+_HERE, _EXCHANGE = -100, 2  # of Linux's renameat2: AT_FDCWD, RENAME_EXCHANGE; RENAME_SWAP of macOS is 2 too
+
+
+@contextmanager
+def written_whole(path: Path, hint: str = "") -> Iterator[Path]:
+    """A temporary name beside `path` with the same suffixes; it gets its own name when the block ends well.
+
+    Raises ArchError when the folder does not exist or cannot be written to; `hint` is what may help then.
+    """
+    _check_parent(path)
+    partial = _beside(path)
+    try:
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        raise fail("output", f"cannot be written: {error.strerror or error}", mark=Mark(str(path)), hint=hint) from None
+    finally:
+        with suppress(OSError):  # on a read-only disk even what is not there cannot be removed
+            partial.unlink()
+
+
+@contextmanager
+def folder_written_whole(path: Path, files: Collection[str]) -> Iterator[Path]:
+    """A new folder beside `path` that gets its name when the block ends well, with all that is in it by then.
+
+    A folder that is there already is replaced only if it holds nothing but `files`; who reads it meanwhile finds the
+    old or the new one. Of several processes that write it at once the last one's stays. Raises ArchError for any
+    other, and when nothing can be written.
+    """
+    path = path.absolute()
+    _check_parent(path)
+    partial = _beside(path)
+    try:
+        if not _is_folder_or_nothing(path):
+            raise fail("output", "is in the way; expected a new folder", mark=Mark(str(path)))
+        if foreign := sorted(_names_in(path) - set(files)):
+            message = f"the folder contains '{foreign[0]}', which is not part of a preset; nothing was changed"
+            raise fail("output", message, mark=Mark(str(path)), hint="choose a new folder")
+        partial.mkdir()
+        yield partial
+        _replace_folder(path, partial)
+    except OSError as error:
+        raise fail("output", f"cannot be written: {error.strerror or error}", mark=Mark(str(path))) from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def make_folder(path: Path, hint: str = "") -> None:
+    """Make a folder and those it is in. Raises ArchError with `hint` when that cannot be done."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"the folder cannot be made: {error.strerror or error}"
+        raise fail("output", message, mark=Mark(str(path)), hint=hint) from None
+
+
+def _replace_folder(path: Path, partial: Path) -> None:
+    """Give `partial` the name `path`, and remove what had it. Other processes may do the same at the same time."""
+    aside: list[Path] = []
+    try:
+        for _ in range(_ATTEMPTS):
+            if _renamed(partial, path) or _exchanged(partial, path):
+                return
+            before = _beside(path)
+            with suppress(FileNotFoundError):  # another process was faster
+                path.rename(before)
+                aside.append(before)
+        raise OSError("other processes replace it all the time")
+    except OSError:
+        if aside and not path.exists():
+            _renamed(aside[-1], path)
+        raise
+    finally:
+        for each in aside:
+            shutil.rmtree(each, ignore_errors=True)
+
+
+def _renamed(folder: Path, path: Path) -> bool:
+    """Whether a folder could be given a name, which another one has if not."""
+    try:
+        folder.rename(path)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+            raise
+        return False
+    return True
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Whether two folders could be given each other's name in one step, so that neither is ever missing."""
+    if os.name != "posix":
+        return False
+    import ctypes
+
+    system, paths = ctypes.CDLL(None), (os.fsencode(one), os.fsencode(other))
+    if hasattr(system, "renameat2"):  # Linux
+        return bool(system.renameat2(_HERE, paths[0], _HERE, paths[1], _EXCHANGE) == 0)
+    return hasattr(system, "renamex_np") and bool(system.renamex_np(*paths, _EXCHANGE) == 0)  # macOS
+
+
+def _is_folder_or_nothing(path: Path) -> bool:
+    """Asked once, as another process may be replacing it."""
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except FileNotFoundError:
+        return True
+
+
+def _names_in(path: Path) -> set[str]:
+    try:
+        return set(os.listdir(path))  # noqa: PTH208 (a list at once)
+    except FileNotFoundError:
+        return set()
+
+
+def _beside(path: Path) -> Path:
+    """A name that no other process takes, so that two can write the same file: the last one stays, whole."""
+    return path.with_name(f".partial-{uuid4().hex[:8]}-{path.name}")
+
+
+def _check_parent(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise fail("output", f"there is no folder '{path.parent}'", mark=Mark(str(path)), hint="make it first")

@@ -1,0 +1,306 @@
+"""`archdsl.keras_layer(MyLayer)`: a Keras layer as a block.
+
+What it gives and what it owns is said by rules, or asked of the layer itself; a rule is compared with every layer
+that is built. Importing this module does not import Keras.
+"""
+
+from __future__ import annotations
+
+import inspect
+import random
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from inspect import Parameter
+from math import inf
+from typing import Any, NamedTuple, TypeVar, get_type_hints
+
+from pydantic import PydanticUserError, TypeAdapter
+
+from archdsl.backends.keras.probe import (
+    Trial,
+    applied,
+    listed,
+    nearest_ratio,
+    reason_of,
+    stride_of,
+    trials_of,
+    weights_of,
+)
+from archdsl.blocks.registry import Block, register
+from archdsl.diagnostics.problems import ArchError, Mark, fail
+from archdsl.ir.graph import Node, Op, ShapeError, TensorType, Weight
+
+LayerMaker = Callable[..., Any]
+"""A Keras layer class, or a function that returns a layer."""
+
+ShapeRule = Callable[..., TensorType]
+WeightsRule = Callable[..., Sequence[Weight | tuple[int, ...]]]
+MacsRule = Callable[..., int | None]
+ReachRule = Callable[..., float]
+Result = TypeVar("Result")
+
+_OF_KERAS = {"name", "dtype", "trainable", "activity_regularizer"}  # arguments of every layer that no config sets
+
+
+def keras_layer(
+    layer: LayerMaker,
+    *,
+    shape: ShapeRule | None = None,
+    weights: WeightsRule | None = None,
+    macs: MacsRule | None = None,
+    reach: ReachRule | None = None,
+    name: str = "",
+) -> Block:
+    """Register a Keras layer as a block, under `name` or that of the layer in snake_case.
+
+    `layer` is a class, or a function that returns a layer; the arguments of either, but for `name`, are the
+    block's. Each rule is a function of the input, a TensorType, and of those of these arguments that it names:
+    `shape` gives the TensorType of the result (``lambda x, width: x.with_channels(width)``), `weights` the shapes of
+    the arrays in the order of the layer's (archdsl.ir.graph.Weight for one that is not trained), `macs` the
+    multiply-accumulates for one image of known size, 0 without a rule, `reach` the pixels along one side of the input
+    that one of the result is made of, all of them without a rule (it is not given the input). Without a rule for its
+    shape or weights the layer itself is asked, which takes Keras even for costs. With one, building a model compares
+    it with the layer built.
+
+    Raises ArchError for what is no layer, and when the name is taken.
+    """
+    caller = sys._getframe(1)
+    mark = Mark(caller.f_code.co_filename, caller.f_lineno, 1)
+    if not hasattr(layer, "__name__"):
+        hint = "give the class of a layer, not one that is made already"
+        raise fail("keras-layer", f"{layer!r} is no class and no function", mark=mark, hint=hint)
+    block = LayerBlock(layer, mark, Rules(shape, weights, macs, reach), name or snake_case(layer.__name__))
+    if isinstance(layer, type):
+        _make_loadable(layer, block)
+    return register(block)
+
+
+def snake_case(name: str) -> str:
+    """`my_layer` for MyLayer."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+def _make_loadable(layer: type, block: LayerBlock) -> None:
+    """Give the class a name in Keras's files, so that `to_keras()` loads where the class was wrapped."""
+    import keras  # whoever has a layer class has imported it
+
+    if not issubclass(layer, keras.Layer):
+        hint = "give a subclass of keras.layers.Layer, or a function that returns a layer"
+        raise fail("keras-layer", f"{layer.__name__} is no Keras layer", mark=block.mark, hint=hint)
+    is_known = layer.__module__.partition(".")[0] == "keras" or ">" in keras.saving.get_registered_name(layer)
+    if not is_known:
+        keras.saving.register_keras_serializable("archdsl", block.name)(layer)
+
+
+class Rules(NamedTuple):
+    """What the user says of a layer; None where the layer is asked."""
+
+    shape: ShapeRule | None
+    weights: WeightsRule | None
+    macs: MacsRule | None
+    reach: ReachRule | None
+
+
+class LayerBlock(Block):
+    """A block of one operation, a Keras layer."""
+
+    def __init__(self, layer: LayerMaker, mark: Mark, rules: Rules, name: str):
+        super().__init__(name, self._applied)
+        self.layer = layer
+        self.mark = mark
+        self.rules = rules
+        if "name" not in self._signature and not self._takes_any:
+            message = f"{layer.__name__} takes no `name`; expected one that it hands on to the layer"
+            raise fail("keras-layer", message, mark=mark, hint="take **kwargs and pass them to super().__init__()")
+
+    def _applied(self, x: Node, /, **arguments: Any) -> Node:
+        return KerasLayer(self, arguments)(x, name=self.name)
+
+    @cached_property
+    def _signature(self) -> Mapping[str, Parameter]:
+        return inspect.signature(self.layer).parameters
+
+    @property
+    def _takes_any(self) -> bool:
+        return any(parameter.kind is Parameter.VAR_KEYWORD for parameter in self._signature.values())
+
+    @cached_property
+    def parameters(self) -> Mapping[str, Parameter]:
+        function = self.layer.__init__ if isinstance(self.layer, type) else self.layer  # type: ignore[misc]
+        try:
+            hints = get_type_hints(function, include_extras=True)
+        except (NameError, TypeError, AttributeError):  # Keras itself has annotations that nobody can look up
+            hints = {}
+        return {
+            name: parameter.replace(annotation=_checkable(hints.get(name, Any)))
+            for name, parameter in self._signature.items()
+            if parameter.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY) and name not in _OF_KERAS
+        }
+
+    @property
+    def source(self) -> str:
+        return f"{self.mark.file}:{self.mark.line}"
+
+    @property
+    def documentation(self) -> str:
+        return inspect.getdoc(self.layer) or ""
+
+
+@dataclass(frozen=True)
+class KerasLayer(Op):
+    """A Keras layer of a user's own. (H, W, C) -> what its shape rule says, or the layer itself."""
+
+    block: LayerBlock
+    arguments: Mapping[str, Any]
+
+    def __hash__(self) -> int:
+        return hash((self.block, repr(self.arguments)))
+
+    def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
+        _ = self.weights(x), self.macs(x), self.reach  # a rule that fails is reported here, where its layer is known
+        rule = self.block.rules.shape
+        if rule is None:
+            measured = _measure(self, x.shape)
+            return TensorType(*measured.shape, x.stride * measured.ratio)
+        return self._call(rule, "shape", _as_type, x)
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        rule = self.block.rules.weights
+        if rule is None:
+            return _measure(self, inputs[0].shape).weights
+        return self._call(rule, "weights", _as_weights, inputs[0])
+
+    def macs(self, *inputs: TensorType) -> int | None:
+        rule = self.block.rules.macs
+        if rule is None:
+            return 0
+        return None if None in inputs[0].shape else self._call(rule, "macs", int, inputs[0])
+
+    @property
+    def reach(self) -> float:
+        rule = self.block.rules.reach
+        return inf if rule is None else self._call(rule, "reach", float)
+
+    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
+        (x,) = inputs
+        try:
+            layer = self.made(name)
+            result = applied(layer, x)
+        except ShapeError as error:
+            raise self._fail(name, str(error)) from error
+        if self.block.rules.shape:
+            self._check_shape(layer, x, result)
+        if self.block.rules.weights:
+            self._check_weights(layer, x)
+        return result
+
+    def __str__(self) -> str:
+        return f"{self.block.layer.__name__}({', '.join(f'{name}={value}' for name, value in self.arguments.items())})"
+
+    def made(self, name: str) -> Any:
+        """The layer. Raises ShapeError with what its code raises."""
+        import keras
+
+        try:
+            layer = self.block.layer(**self.arguments, name=name)
+        except Exception as error:  # whatever the user's code raises
+            raise ShapeError(f"making the layer fails: {reason_of(error)}") from error
+        if not isinstance(layer, keras.Layer):
+            raise ShapeError(f"{self.block.layer.__name__} gives no Keras layer, but {layer!r}")
+        if layer.name != name:
+            raise ShapeError(f"{self.block.layer.__name__} calls its layer '{layer.name}', not by its name")
+        return layer
+
+    def _check_shape(self, layer: Any, x: Any, result: Any) -> None:
+        """Compare the rule with the layer: at the sides of this image, and at some more."""
+        given = TensorType(*x.shape[1:])
+        trials = trials_of(layer, given.channels, x.dtype)
+        for before, found in [Trial(given, TensorType(*result.shape[1:])), *trials]:
+            try:
+                expected = self.infer(before)
+            except ShapeError:  # it may refuse sizes that the layer takes
+                continue
+            pairs = zip(expected.shape, found.shape, strict=True)
+            if any(None not in pair and pair[0] != pair[1] for pair in pairs):
+                message = f"for {before} the shape rule gives {expected}, the layer {found}; expected the same"
+                raise self._fail(layer.name, message, self.block.rules.shape)
+        stride = stride_of(trials)
+        if stride is not None and self.infer(given).stride != stride:
+            message = f"the shape rule has stride {self.infer(given).stride:g}, the layer {stride:g}"
+            raise self._fail(layer.name, message, self.block.rules.shape, "write x.strided(…) in the rule")
+
+    def _check_weights(self, layer: Any, x: Any) -> None:
+        promised, owned = self.weights(TensorType(*x.shape[1:])), weights_of(layer)
+        if [weight[1:] for weight in promised] != [weight[1:] for weight in owned]:
+            message = f"the weights rule gives {listed(promised)}, the layer owns {listed(owned)}; expected the same"
+            raise self._fail(layer.name, message, self.block.rules.weights)
+
+    def _fail(self, name: str, fact: str, rule: Any = None, hint: str = "") -> ArchError:
+        """The error of the layer `name`, at the rule or where the layer was made a block."""
+        code = getattr(rule, "__code__", None)
+        mark = Mark(code.co_filename, code.co_firstlineno, 1) if code else self.block.mark
+        return fail("keras-layer", f"{name}, of block '{self.block.name}': {fact}", mark=mark, hint=hint)
+
+    def _call(self, rule: Callable[..., Any], kind: str, convert: Callable[[Any], Result], *inputs: Any) -> Result:
+        """What `convert` makes of the rule on those arguments that it names."""
+        defaults = {name: parameter.default for name, parameter in self.block.parameters.items()}
+        known = {name: value for name, value in defaults.items() if value is not Parameter.empty}
+        try:
+            parameters = inspect.signature(rule).parameters
+            takes_all = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values())
+            named = {**known, **self.arguments}
+            return convert(
+                rule(*inputs, **{name: value for name, value in named.items() if takes_all or name in parameters})
+            )
+        except ShapeError:
+            raise
+        except Exception as error:  # whatever the user's code raises
+            raise ShapeError(f"the {kind} rule of block '{self.block.name}' fails: {reason_of(error)}") from error
+
+
+def _as_type(result: Any) -> TensorType:
+    if not isinstance(result, TensorType):
+        raise TypeError(f"expected a TensorType, got {result!r}")
+    return result
+
+
+def _as_weights(result: Any) -> tuple[Weight, ...]:
+    return tuple(
+        each if isinstance(each, Weight) else Weight(f"weight{number}", tuple(map(int, each)))
+        for number, each in enumerate(result)
+    )
+
+
+def _checkable(annotation: Any) -> Any:
+    """The type of an argument; any, where a config cannot be checked against it."""
+    try:
+        TypeAdapter(annotation).json_schema()
+    except PydanticUserError:
+        return Any
+    return annotation
+
+
+class Measured(NamedTuple):
+    """What a layer gives, what it owns, and how many times larger the stride becomes."""
+
+    shape: tuple[int | None, int | None, int]
+    weights: tuple[Weight, ...]
+    ratio: float
+
+
+@lru_cache(maxsize=1024)
+def _measure(op: KerasLayer, shape: tuple[int | None, int | None, int]) -> Measured:
+    """The answers of a layer that is made to be asked, and thrown away."""
+    import keras
+
+    state = random.getstate()
+    try:
+        layer = op.made("layer")
+        height, image_width, channels = applied(layer, keras.KerasTensor((None, *shape))).shape[1:]
+        ratio = stride_of(trials_of(layer, shape[2], "float32")) or nearest_ratio(shape[0], height)
+        return Measured((height, image_width, channels), weights_of(layer), ratio)
+    finally:
+        random.setstate(state)  # Keras takes its seeds from there, and asking must not change what a model begins with

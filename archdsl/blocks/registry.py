@@ -1,0 +1,163 @@
+"""The blocks there are. A block is a function from nodes to a node; its signature is its schema."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, cached_property, update_wrapper
+from importlib.metadata import entry_points
+from typing import Annotated, Any, get_type_hints, overload
+
+from annotated_types import Interval
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from archdsl.diagnostics.problems import fail
+from archdsl.diagnostics.wording import did_you_mean, one_of
+from archdsl.ir.graph import Call, Node, ShapeError
+
+MAX_WIDTH = 65_536
+MAX_DEPTH = 1_000
+
+Width = Annotated[int, Interval(ge=1, le=MAX_WIDTH)]
+Depth = Annotated[int, Interval(ge=1, le=MAX_DEPTH)]
+Kernel = Annotated[int, Interval(ge=1, le=255)]
+Stride = Annotated[int, Interval(ge=1, le=8)]
+Dilation = Annotated[int, Interval(ge=1, le=64)]
+Groups = Annotated[int, Interval(ge=1, le=65_536)]
+Ratio = Annotated[float, Interval(gt=0, le=16)]
+
+STYLE = "style"  # filled in by the compiler from the config's conventions
+
+
+class Block:
+    """A registered block. Called inside another block it is one more node there: ``c2f(x, width=64, style=style)``."""
+
+    def __init__(self, name: str, function: Callable[..., Node]):
+        self.name = name
+        self.function = function
+        update_wrapper(self, function)
+
+    def __call__(self, *inputs: Node, name: str = "", **arguments: Any) -> Node:
+        name = name or self.name
+        try:
+            body = self.function(*inputs, **arguments)
+        except ShapeError as error:
+            error.scopes.insert(0, name)
+            raise
+        if body in inputs and body.meter is not None:
+            body.meter.add()  # what does nothing would otherwise be done without end
+        if body.name == name and body.inputs == inputs and not isinstance(body.op, Call) and not body.weights:
+            return body  # a single plain operation called like its block: `concat`, not `concat_concat`
+        return Node(Call(body), inputs, body.type, name, meter=body.meter)
+
+    @cached_property
+    def parameters(self) -> Mapping[str, inspect.Parameter]:
+        """What a config may say to this block, with resolved annotations, in the order of the signature."""
+        hints = get_type_hints(self.function, include_extras=True)
+        return {
+            parameter.name: parameter.replace(annotation=hints.get(parameter.name, Any))
+            for parameter in inspect.signature(self.function).parameters.values()
+            if parameter.kind is parameter.KEYWORD_ONLY and parameter.name != STYLE
+        }
+
+    @cached_property
+    def takes_style(self) -> bool:
+        return STYLE in inspect.signature(self.function).parameters
+
+    @cached_property
+    def takes_many(self) -> bool:
+        """Whether it merges any number of inputs (`from: [a, b]`)."""
+        kinds = [parameter.kind for parameter in inspect.signature(self.function).parameters.values()]
+        return inspect.Parameter.VAR_POSITIONAL in kinds
+
+    @cached_property
+    def sizes(self) -> Mapping[str, str]:
+        """The arguments that a config's `scale` changes, each with what it is: "width" or "depth"."""
+        return {name: name for name in ("width", "depth") if name in self.parameters}
+
+    @cached_property
+    def schema(self) -> type[BaseModel]:
+        """The arguments as a pydantic model: types, ranges, defaults; strict, nothing unknown."""
+        fields: dict[str, Any] = {
+            f"argument_{name}": (parameter.annotation, Field(_default(parameter), alias=name))
+            for name, parameter in self.parameters.items()  # by alias, since a model has names of its own: copy, json …
+        }
+        return create_model(self.name, __config__=ConfigDict(strict=True, extra="forbid"), **fields)
+
+    @property
+    def source(self) -> str:
+        """Where it is defined, as file:line."""
+        code = self.function.__code__
+        return f"{code.co_filename}:{code.co_firstlineno}"
+
+    @property
+    def documentation(self) -> str:
+        return inspect.getdoc(self.function) or ""
+
+    @property
+    def summary(self) -> str:
+        return self.documentation.partition("\n")[0]
+
+
+def _default(parameter: inspect.Parameter) -> Any:
+    return ... if parameter.default is parameter.empty else parameter.default
+
+
+_blocks: dict[str, Block] = {}
+
+
+@overload
+def block(function: Callable[..., Node], *, name: str = "") -> Block: ...
+@overload
+def block(function: None = None, *, name: str = "") -> Callable[[Callable[..., Node]], Block]: ...
+def block(
+    function: Callable[..., Node] | None = None, *, name: str = ""
+) -> Block | Callable[[Callable[..., Node]], Block]:
+    """Register a function as a block, under its own name or `name`, for use in every config.
+
+    The function takes one node (or ``*inputs``) and keyword arguments and returns a node. An argument named
+    `width` is the number of output channels; a block with `depth` repeats inside itself; `stride` and
+    `dilation` come from the stage; `style` receives the config's conventions.
+
+    Raises ArchError when the name is taken by another function, naming both places.
+    """
+    if function is None:
+        return lambda wrapped: block(wrapped, name=name)
+    return register(Block(name or function.__name__, function))
+
+
+def register(made: Block) -> Block:
+    """Add a block to those that every config may use. Raises ArchError when its name is taken."""
+    before = _blocks.get(made.name)
+    if before is not None and before.source != made.source:  # the same source again is a reload
+        raise fail("duplicate-block", f"block '{made.name}' is defined twice, in {before.source} and in {made.source}")
+    _blocks[made.name] = made
+    return made
+
+
+def all_blocks() -> Mapping[str, Block]:
+    """Every block by name, those of installed distributions included."""
+    _load_installed()
+    return _blocks
+
+
+@cache
+def _load_installed() -> None:
+    """Import what installed distributions name in their entry points "archdsl.blocks": modules, or functions."""
+    for entry in entry_points(group="archdsl.blocks"):
+        try:
+            found = entry.load()
+        except Exception as error:
+            message = f"importing the installed plugin '{entry.name}' fails: {type(error).__name__}: {error}"
+            raise fail("plugin", message) from error
+        if inspect.isfunction(found):
+            block(found, name=entry.name)
+
+
+def get_block(name: str, own: Iterable[str] = ()) -> Block:
+    """The block called `name`. Raises ArchError that lists what there is, and a config's `own` blocks."""
+    found = _blocks.get(name) or all_blocks().get(name)  # installed ones are looked for when one is asked for
+    if found is None:
+        known = sorted({*_blocks, *own})
+        raise fail("unknown-block", f"no block '{name}'; {one_of(known)}", hint=did_you_mean(name, known))
+    return found

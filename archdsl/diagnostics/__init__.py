@@ -1,0 +1,1 @@
+"""What is wrong with an input, where, and how to fix it."""

@@ -1,0 +1,50 @@
+"""The words of messages: the nearest names, what is expected, what was received."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from itertools import islice
+from typing import Any
+
+from archdsl.diagnostics.nearest import nearest
+from archdsl.diagnostics.unicode import ascii_form, named
+
+_COMPARED = 200  # letters of a word
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint with the nearest known words, or nothing; characters that only look like ASCII are named."""
+    word = word[:_COMPARED]
+    plain = ascii_form(word)
+    near = " or ".join([f"'{name}'" for name in nearest(plain, known)])
+    meant = f"did you mean {near}?" if near else ""
+    return " ".join(filter(None, [meant, f"({named(word)})" if plain != word else ""]))
+
+
+def one_of(known: Collection[str], limit: int = 40) -> str:
+    """`expected one of: a, b, c`; a long list is cut, with its count."""
+    more = f", … ({len(known)} in all)" if len(known) > limit else ""
+    return f"expected one of: {', '.join(islice(known, limit))}{more}"
+
+
+def describe(value: Any) -> str:
+    """A received value in words, short enough for a message."""
+    if value is None:
+        return "nothing (null)"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return _number(value)
+    if isinstance(value, str):
+        return f"text '{value}'" if len(value) <= 60 else f"text '{value[:57]}…'"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, (list, tuple)):
+        return f"a list of {len(value)}"
+    return f"a Python {type(value).__name__}"
+
+
+def _number(value: float) -> str:
+    if isinstance(value, int) and abs(value) >= 10**40:  # Python refuses to print the largest
+        return f"a number of about {round(value.bit_length() * 0.30103)} digits"
+    return f"the number {value}"

@@ -1,3 +1,0 @@
-"""The wheel installs this file as `hydra_plugins/archdsl.py`, where Hydra looks for plugins, and not in the package."""
-
-from archdsl.hydra_plugin import ArchdslConfigSource as ArchdslConfigSource

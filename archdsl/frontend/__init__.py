@@ -1,0 +1,1 @@
+"""Text → typed, scaled spec → graph."""

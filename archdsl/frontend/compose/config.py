@@ -1,0 +1,170 @@
+"""Whatever a user calls a config → one composed mapping of plain values, with the place of each."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from archdsl.diagnostics.nearest import one_report
+from archdsl.diagnostics.problems import ArchError, Mark, fail, problem
+from archdsl.frontend.budget import DEFAULT, Budget
+from archdsl.frontend.compose.defaults_list import lineage
+from archdsl.frontend.compose.interpolation import escaped, resolve_references
+from archdsl.frontend.compose.merge import merge
+from archdsl.frontend.compose.order import with_explicit_order
+from archdsl.frontend.compose.overrides import apply_overrides
+from archdsl.frontend.compose.search_path import config_root, find_config, real
+from archdsl.frontend.source import KeyPath, Place, Places, Source, dotted, nearest_place
+from archdsl.frontend.values import read_mapping
+from archdsl.frontend.yaml.files import read_file
+
+ConfigLike = str | os.PathLike[str] | Mapping[str, Any]
+"""What a config may be given as: a preset name, a path, a dict or an OmegaConf DictConfig."""
+
+ASKED_FOR = Mark("<image size>")
+"""The place of an image size that does not stand in a config: the command line's, or a caller's."""
+
+_TO_BE_FILLED = "???"  # Hydra's mark for a value that a child must give
+
+
+@dataclass(frozen=True)
+class Config:
+    """A composed config: parents merged in, overrides and references applied, `defaults` gone. `values` is plain data.
+
+    `removed` names the stages that overrides deleted; `replaced_input` is what the config says of its input where
+    the caller says something else.
+    """
+
+    name: str
+    file: str
+    values: dict[str, Any]
+    places: Places
+    removed: tuple[str, ...] = ()
+    replaced_input: Mapping[str, Any] = field(default_factory=dict)
+
+    def place(self, path: KeyPath) -> Place:
+        """Where `path` stands; what a stage takes from stage_defaults stands there."""
+        return nearest_place(self.places, self.stated(path), self.file)
+
+    def stated(self, path: KeyPath) -> KeyPath:
+        """The key that the value of `path` is written under: its own, or that of stage_defaults."""
+        default = ("stage_defaults", *path[2:])
+        taken = path[:1] == ("stages",) and len(path) > 2 and path not in self.places and default in self.places
+        return default if taken else path
+
+    @property
+    def resolved(self) -> dict[str, Any]:
+        """The config as one file with no parents and no references: plain data that gives the same graph.
+
+        Without what holds only for the file that states it, and for no variant of it.
+        """
+        kept = {key: value for key, value in self.values.items() if key not in ("expect", "published")}
+        resolved = {"archdsl": 1, "name": self.name, **escaped(kept)}
+        if self.removed:  # so that `outputs` may still name them
+            resolved["stages"] |= dict.fromkeys(self.removed)
+        return with_explicit_order(resolved)
+
+    def with_size(self, height: int | None, image_width: int | None) -> Config:
+        """The same config for images of another size, with as many channels as it says."""
+        stated = self.values.get("input")
+        shape = stated.get("shape") if isinstance(stated, dict) else None
+        channels = shape[2] if isinstance(shape, list) and len(shape) == 3 else 3
+        return self.with_input(shape=(height, image_width, channels))
+
+    def with_input(self, *, shape: Sequence[int | None] | None = None, rescale: bool | None = None) -> Config:
+        """The same config for another image shape (H, W, C), with or without the rescaling."""
+        changes: dict[str, Any] = {} if shape is None else {"shape": list(shape)}
+        changes |= {} if rescale is None else {"rescale": rescale}
+        stated = self.values.get("input", {})
+        if not changes or not isinstance(stated, dict):  # what is no mapping will be reported
+            return self
+        paths = [("input", "shape"), *[("input", "shape", index) for index in range(3)]] if shape is not None else []
+        places = {**self.places, **dict.fromkeys(paths, Place(ASKED_FOR, ASKED_FOR))}
+        values = {**self.values, "input": {**stated, **changes}}
+        return replace(self, values=values, places=places, replaced_input=stated)
+
+    def with_freeze(self, parts: Sequence[str] | None) -> Config:
+        """The same config with these stages (and stem, tail) frozen; None for what it says itself."""
+        return self if parts is None else replace(self, values={**self.values, "freeze": _as_list(parts, "freeze")})
+
+
+@one_report()
+def load(config: ConfigLike, overrides: Sequence[str] = (), budget: Budget = DEFAULT) -> Config:
+    """Read, inherit, override, follow references. Raises ArchError with the place of everything that is wrong."""
+    source, root, name = _read(config, budget)
+    values, places = merge(lineage(source, root, budget))
+    stages_before = _stage_names(values)
+    apply_overrides(values, places, _as_list(overrides), budget)
+    removed = tuple(stages_before - _stage_names(values))
+    _refuse_gaps(values, places, source.file)
+    values = resolve_references(values, places, source.file, budget)
+    stated = values.get("name")
+    return Config(stated if isinstance(stated, str) else name, source.file, values, places, removed)
+
+
+def sources_of(config: ConfigLike) -> list[Source]:
+    """The files that a config is made of, parents before children."""
+    source, root, _ = _read(config, DEFAULT)
+    return lineage(source, root)
+
+
+def _stage_names(values: Mapping[str, Any]) -> set[str]:
+    stages = values.get("stages")
+    return set(stages) if isinstance(stages, dict) else set()
+
+
+def _read(config: ConfigLike, budget: Budget) -> tuple[Source, Path | None, str]:
+    if isinstance(config, Mapping):
+        return read_mapping(config, budget=budget), None, "backbone"
+    if isinstance(config, (str, os.PathLike)):
+        path = find_config(config)
+        return read_file(path, budget=budget), _root(path), _model_name(path.stem)
+    raise fail("type", f"expected a preset name, a path or a mapping, got a {type(config).__name__}")
+
+
+def _model_name(stem: str) -> str:
+    """The name of a file as that of a model, which Keras takes with few other characters than letters and digits."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", stem).lstrip("_.-")[:64] or "backbone"
+
+
+def _root(path: Path) -> Path:
+    """The folder that the config's parents are named in: its own, or that of all shipped configs."""
+    shipped = config_root()
+    return shipped if real(path).is_relative_to(shipped) else path.parent
+
+
+def _as_list(texts: Sequence[str], name: str = "overrides") -> list[str]:
+    if isinstance(texts, str):
+        raise fail("type", f"expected a list of {name}, got one text", hint=f"write {name}=['{texts}']")
+    return list(texts)
+
+
+def _refuse_gaps(values: dict[str, Any], places: Places, file: str) -> None:
+    problems = [
+        problem(
+            "missing-value",
+            f"'{_TO_BE_FILLED}' is not allowed; a config holds values only",
+            mark=nearest_place(places, path, file).value,
+            path=dotted(path),
+            hint="write the value itself",
+        )
+        for path, text in _texts(values, ())
+        if text == _TO_BE_FILLED
+    ]
+    if problems:
+        raise ArchError(problems)
+
+
+def _texts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _texts(item, (*path, index))

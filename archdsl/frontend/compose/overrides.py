@@ -1,0 +1,292 @@
+"""`stages.p4.depth=9`, `+stages.p6={…}`, `~stages.p5`: Hydra's override grammar, parsed by Hydra's own parser.
+
+What an override does to a config equals what Hydra does: `key=value` changes what is there, `+key=value` adds
+what is not, `++key=value` does either, `~key` deletes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+from archdsl.diagnostics.problems import ArchError, Mark, Note, Problem, problem
+from archdsl.diagnostics.unicode import named
+from archdsl.diagnostics.wording import describe, did_you_mean
+from archdsl.frontend.budget import DEFAULT, Budget
+from archdsl.frontend.compose.interpolation import has_reference
+from archdsl.frontend.compose.merge import merge_into
+from archdsl.frontend.source import KeyPath, Place, Places, dotted, is_index, set_places
+from archdsl.frontend.values import MAX_DEPTH, MAX_SCALAR, UNPRINTABLE, plain_copy
+from archdsl.frontend.yaml.scalars import MAX_DIGITS
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
+
+_MAX_COMMAS = 2_000  # Hydra's parser takes half a second for a list of so many items, and four times that for twice
+_MAX_REASON = 120
+_TOO_MANY_DIGITS = re.compile(r"(?<!\d)\d{4301,}")
+_PIECES = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|\\.|[{}\[\](),:]|[^'"\\{}\[\](),:]+|.""")
+_HINT = "write key=value, and quotes around a value that is more than a word: key='a: b'"
+# What was written in place of an override, by a pattern.
+_HINTS = (
+    (r"[^=]*\[-?\d+\]", "take an item of a list by its number, counted from 0: outputs.0=…"),
+    (r"[^=]*\.-\d", "take an item of a list by its number, counted from 0: outputs.0=…"),
+    (r"[^=]*\s=|[^=]*=\s", "write key=value, without spaces around ="),
+    (r"[\w.]+:", "write key=value, with = in place of the colon"),
+    (r"[^=]*=[^=]*=", "write quotes around a value that holds =: key='a=b'"),
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where an override points: the mapping or list that holds the key, and the key in it."""
+
+    holder: Any
+    key: str | int
+    path: KeyPath
+
+    @property
+    def exists(self) -> bool:
+        if isinstance(self.holder, list):
+            return isinstance(self.key, int) and 0 <= self.key < len(self.holder)
+        return self.key in self.holder
+
+    @property
+    def value(self) -> Any:
+        return self.holder[self.key] if self.exists else None
+
+    def set(self, value: Any) -> None:
+        """Mappings merge; anything else replaces what was there."""
+        if isinstance(self.value, dict) and isinstance(value, dict):
+            merge_into(self.value, value)
+        else:
+            self.holder[self.key] = value
+
+
+def override_name(number: int) -> str:
+    """What stands for a file's name in the places of the override with this number, counted from 1."""
+    return f"<override {number}>"
+
+
+def apply_overrides(
+    values: dict[str, Any], places: dict[KeyPath, Place], overrides: Sequence[str], budget: Budget = DEFAULT
+) -> None:
+    """Change `values` in place, in order. Raises ArchError with every override that cannot be applied."""
+    problems: list[Problem] = []
+    for number, text in enumerate(overrides, 1):
+        mark = Mark(override_name(number), 1, 1)
+        try:
+            _apply(values, places, _parse(text, mark), mark, budget)
+        except ArchError as error:
+            problems += error.problems
+    if problems:
+        raise ArchError(problems)
+
+
+def _parse(text: str, mark: Mark) -> Override:
+    if not isinstance(text, str):
+        raise _error("override", f"expected text such as 'scale.width=0.5', got {describe(text)}", mark)
+    for fact, count, most in (("characters", len(text), MAX_SCALAR), ("commas", text.count(","), _MAX_COMMAS)):
+        if count > most:
+            hint = "write a file with `defaults:` and the changes"
+            raise _error("limit", f"an override of {count} {fact}; the limit is {most}", mark, hint)
+    strange = UNPRINTABLE.search(text)
+    if strange:
+        raise _error("encoding", f"the character U+{ord(strange[0]):04X} is not allowed", mark, "write plain text")
+    if _nesting(text) > MAX_DEPTH:
+        raise _error("depth", f"brackets nested deeper than {MAX_DEPTH}", mark, "write a file with `defaults:`")
+    if digits := _TOO_MANY_DIGITS.search(text):  # Python refuses to read them
+        raise _error("range", f"a number of {len(digits[0])} digits; expected at most {MAX_DIGITS}", mark)
+    try:
+        parsed = _hydra_parse(text)
+    except Exception as error:  # Hydra raises several types, some of them private to its parser
+        reason = str(error).strip().partition("\n")[0].partition(" expecting ")[0] or "it ends too early"
+        hint = next((hint for pattern, hint in _HINTS if re.match(pattern, text)), _HINT)
+        if not text.isascii():
+            hint = f"{named(text)}; write other characters than ASCII in quotes, and in no key"
+        raise _error("override", f"{_quoted(text)} is not an override: {reason[:_MAX_REASON]}", mark, hint) from None
+    if not parsed.key_or_group and parsed.package is None:
+        raise _error("override", f"{_quoted(text)} names no key", mark, "write key=value")
+    if parsed.is_sweep_override():
+        hint = "quote a value that holds commas; lists are written [a,b]"
+        raise _error("sweep", f"{_quoted(text)} is a sweep over several values; expected one", mark, hint)
+    if parsed.package is not None or "/" in parsed.key_or_group:
+        hint = "to change parents, write a file with `defaults:`"
+        raise _error("override", f"{_quoted(text)} names a config group; overrides change values", mark, hint)
+    if repeated := _repeated_key(text):
+        raise _error("duplicate-key", f"the key '{repeated}' stands twice in a mapping", mark, "keep one of the two")
+    return parsed
+
+
+def _nesting(text: str) -> int:
+    """How deep its brackets are; Hydra's parser takes seconds for thousands."""
+    depths = accumulate([(letter in "{[(") - (letter in "}])") for letter in text])
+    return max(depths, default=0)
+
+
+def _repeated_key(text: str) -> str:
+    """The first key that a mapping in the text says twice; Hydra's parser keeps the last."""
+    keys: list[set[str]] = []
+    word, is_key = "", False
+    for piece in re.findall(_PIECES, text):
+        if piece in ("{", "[", "("):
+            keys.append(set())
+            word, is_key = "", piece == "{"
+        elif piece in ("}", "]", ")"):
+            keys.pop()
+            is_key = False
+        elif piece == ",":
+            word, is_key = "", True
+        elif piece == ":" and is_key and keys:
+            if word.strip() in keys[-1]:
+                return word.strip()
+            keys[-1].add(word.strip())
+            is_key = False
+        else:
+            word += piece
+    return ""
+
+
+def _quoted(text: str) -> str:
+    return describe(text).removeprefix("text ")
+
+
+@lru_cache(maxsize=1024)
+def _hydra_parse(text: str) -> Override:
+    # Imported here: it takes 80 ms, and most commands have no override.
+    from hydra.core.override_parser.overrides_parser import OverridesParser, create_functions
+
+    functions = create_functions()
+    functions.functions["int"] = partial(_whole, functions.functions["int"])
+    del functions.definitions["shuffle"]  # what is built does not depend on chance
+    return OverridesParser(functions).parse_override(text)
+
+
+def _whole(cast: Callable[..., Any], *values: Any, **named: Any) -> Any:
+    """Hydra's `int(3.7)` is 3; here a number loses nothing."""
+    number = cast(*values, **named)
+    if isinstance(number, (int, list, dict)) and number != values[0] and not isinstance(values[0], str):
+        raise ValueError(f"{values[0]} is no whole number")
+    return number
+
+
+def _apply(
+    values: dict[str, Any], places: dict[KeyPath, Place], override: Override, mark: Mark, budget: Budget
+) -> None:
+    target = _target(values, places, override, mark)
+    if override.is_delete():
+        _delete(target, override, mark)
+        _forget(places, target, None)
+        places[target.path] = Place(mark, mark)  # what is missing now is missing because of this override
+        return
+    place = Place(mark, mark._replace(column=(override.input_line or "").find("=") + 2))
+    value = plain_copy(override.value(), target.path, place.value, budget)
+    if not target.exists and (not _adds(override) or isinstance(target.holder, list)):
+        raise _unknown_key(target, mark)
+    if override.is_add():
+        _require_free(target, value, places, mark)
+    _require_fitting(target, value, override, mark)
+    _forget(places, target, value)
+    set_places(places, target.path, value, place)
+    target.set(value)
+
+
+def _adds(override: Override) -> bool:
+    return bool(override.is_add() or override.is_force_add())
+
+
+def _require_free(target: Target, value: Any, places: Places, mark: Mark) -> None:
+    """`+key=` adds; like Hydra it also extends a mapping, replaces a list and fills a null."""
+    if target.value is not None and not isinstance(value, (dict, list)):
+        path = dotted(target.path)
+        notes = [Note(places[target.path].key, "it stands at")] if target.path in places else []
+        raise _error("override", f"'{path}' is there already", mark, f"change it with {path}=…", target.path, notes)
+
+
+def _require_fitting(target: Target, value: Any, override: Override, mark: Mark) -> None:
+    """A mapping changes a mapping and a list a list; without a plus, every key in it must be there."""
+    present = target.value
+    if isinstance(present, dict) and isinstance(value, dict):
+        for key, item in value.items():
+            inner = Target(present, key, (*target.path, key))
+            if not inner.exists and not _adds(override):
+                raise _unknown_key(inner, mark)
+            _require_fitting(inner, item, override, mark)
+    elif isinstance(present, (dict, list)) and isinstance(value, (dict, list)) and type(present) is not type(value):
+        message = f"'{dotted(target.path)}' is {describe(present)}; {describe(value)} cannot change it"
+        raise _error("override", message, mark, "write a value of the same kind", target.path)
+
+
+def _forget(places: dict[KeyPath, Place], target: Target, value: Any) -> None:
+    """What a replaced mapping or list held has no place any more."""
+    if isinstance(target.value, (dict, list)) and not isinstance(value, dict):
+        length = len(target.path)
+        for path in [path for path in places if path[:length] == target.path]:
+            del places[path]
+
+
+def _target(values: dict[str, Any], places: dict[KeyPath, Place], override: Override, mark: Mark) -> Target:
+    """Walk to the holder of the key. `+` and `++` put a mapping where there is none on the way."""
+    keys = override.key_or_group.split(".")
+    if len(keys) > MAX_DEPTH:
+        raise _error("depth", f"the key is nested deeper than {MAX_DEPTH}", mark, "write a shorter key")
+    target = _child(values, keys[0], (), mark)
+    for key in keys[1:]:
+        if not isinstance(target.value, (dict, list)):
+            no_place = isinstance(target.holder, list) and not target.exists
+            if not _adds(override) or no_place or has_reference(target.value):
+                raise _unknown_key(target, mark, key)
+            target.set({})
+            set_places(places, target.path, {}, Place(mark, mark))
+        target = _child(target.value, key, target.path, mark)
+    return target
+
+
+def _child(holder: Any, key: str, path: KeyPath, mark: Mark) -> Target:
+    if isinstance(holder, dict):
+        return Target(holder, key, (*path, key))
+    if is_index(key):
+        return Target(holder, int(key), (*path, int(key)))
+    message = f"there is no '{key}' in '{dotted(path)}', which is {describe(holder)}"
+    raise _error("override", message, mark, "take an item by its number, counted from 0", (*path, key))
+
+
+def _unknown_key(target: Target, mark: Mark, inner: str = "") -> ArchError:
+    """The key is not there; or holds a single value, and nothing called `inner`."""
+    path = dotted(target.path)
+    if target.exists:
+        message = f"there is no '{inner}' in '{path}', which is {describe(target.value)}"
+        hint = f"to add it, write +{path}.{inner}=…" if target.value is None else f"to change it, write {path}=…"
+        return _error("override", message, mark, hint, target.path)
+    if isinstance(target.holder, list):
+        holder = dotted(target.path[:-1])
+        message = f"there is no item {target.key} in '{holder}', which is {describe(target.holder)}"
+        return _error("override", message, mark, f"write the whole list: {holder}=[…]", target.path)
+    hint = did_you_mean(str(target.key), target.holder) or f"to add it, write +{path}=…"
+    return _error("override", f"there is no '{path}' in this config", mark, hint, target.path)
+
+
+def _delete(target: Target, override: Override, mark: Mark) -> None:
+    path = dotted(target.path)
+    if target.value is None:  # Hydra, too, takes a null for nothing
+        others = [] if target.exists or isinstance(target.holder, list) else target.holder
+        hint = did_you_mean(str(target.key), others) or "leave this override out"
+        raise _error("override", f"there is no '{path}' to delete", mark, hint, target.path)
+    expected = override.value()
+    if expected is not None and expected != target.value:
+        message = f"'{path}' is {describe(target.value)}, not {describe(expected)}, so it was not deleted"
+        raise _error("override", message, mark, f"to delete it whatever it is, write ~{path}", target.path)
+    if isinstance(target.holder, list):
+        hint = f"write the whole list: {dotted(target.path[:-1])}=[…]"
+        raise _error("override", "an item of a list cannot be deleted", mark, hint, target.path)
+    del target.holder[target.key]
+
+
+def _error(
+    code: str, message: str, mark: Mark, hint: str = "", path: KeyPath = (), notes: Sequence[Note] = ()
+) -> ArchError:
+    return ArchError([problem(code, message, mark=mark, path=dotted(path), hint=hint, notes=notes)])

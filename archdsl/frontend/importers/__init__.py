@@ -1,0 +1,1 @@
+"""Other languages → archdsl's."""

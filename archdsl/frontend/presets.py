@@ -1,0 +1,63 @@
+"""The shipped configs: what there is, and what each says of itself."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from archdsl.diagnostics.problems import fail
+from archdsl.diagnostics.wording import did_you_mean, one_of
+from archdsl.frontend.compose.config import load
+from archdsl.frontend.compose.search_path import find_config, preset_names
+from archdsl.frontend.sema.schema import PublishedSchema
+from archdsl.frontend.yaml.files import read_file
+
+
+class PresetInfo(NamedTuple):
+    """A shipped preset. `params` counts every array of the model.
+
+    `weights_url` is where its trained weights are published, `weights_size` in bytes, `kaggle_handle` keras_cv's name
+    for it; None for none, or not known.
+    """
+
+    name: str
+    description: str
+    params: int | None
+    has_weights: bool
+    weights_url: str | None
+    weights_sha256: str | None
+    weights_size: int | None
+    kaggle_handle: str | None
+    source: str
+
+
+def list_presets() -> list[PresetInfo]:
+    """Every shipped preset, by name."""
+    return [preset_info(name) for name in preset_names()]
+
+
+@lru_cache(maxsize=256)
+def preset_info(name: str) -> PresetInfo:
+    """What the preset says of itself. Raises ArchError with the nearest name when there is no such preset."""
+    if name not in preset_names():
+        hint = did_you_mean(name, preset_names())
+        raise fail("unknown-preset", f"no preset '{name}'; {one_of(preset_names())}", hint=hint)
+    values = load(name).values
+    published = _published_in(name)
+    return PresetInfo(
+        name=name,
+        description=values.get("description", ""),
+        params=(values.get("expect") or {}).get("params"),
+        has_weights=published.url is not None,
+        weights_url=published.url,
+        weights_sha256=published.sha256,
+        weights_size=published.size,
+        kaggle_handle=published.kaggle,
+        source=values.get("source", ""),
+    )
+
+
+def _published_in(name: str) -> PublishedSchema:
+    """What the preset's own file says: what a parent's weights fit, they do not fit in a variant."""
+    stated = read_file(find_config(name)).values.get("published", {})
+    return PublishedSchema.model_validate(stated)

@@ -1,0 +1,124 @@
+"""What a value that does not fit was most likely meant to be, said as a fix."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from archdsl.diagnostics.unicode import ascii_form, named
+from archdsl.frontend.yaml.scalars import RefusedScalarError, read_plain
+
+_YES, _NO = ("yes", "on", "y", "t", "true", "1"), ("no", "off", "n", "f", "false", "0")
+_POWERS = {"k": 10**3, "m": 10**6}
+
+# Texts where a number is expected: a pattern, and the fix made from the match.
+_NUMBERS: Sequence[tuple[str, Callable[[re.Match[str]], str]]] = (
+    (r"([-+]?\d{1,3}(?:[, ]\d{3})+)", lambda found: f"write {re.sub('[, ]', '', found[1])}"),
+    (r"([-+]?[\d.]+) ?[,;]", lambda found: f"write {found[1]}, without the {found[0][-1]}"),
+    (r"\d+(?: +\d+)+", lambda found: "put commas between the numbers of a list"),
+    (r"(\d+),(\d+)", lambda found: f"write {found[1]}.{found[2]}, with a point"),
+    (r"([\d.]+) ?([kKmM])", lambda found: f"write {_product(found[1], _POWERS[found[2].lower()])}"),
+    (r"([\d.]+) ?%", lambda found: f"write {_product(found[1], 0.01)}, the share"),
+    (r"([-+]?[\d.]+) ?[a-zA-Z]+", lambda found: f"write {found[1]}, without a unit"),
+    (r"0b([01]+)", lambda found: f"write {int(found[1][:64], 2)}"),
+    (r"\(.*\)", lambda found: "write one number"),
+    (r"[\d.]+ ?[-+*/^x×]+ ?[\d.]+", lambda found: "write the result; a config does not calculate"),
+    (r"[\d_]+", lambda found: "write the digits without _"),
+    (r"[\d:]+", lambda found: "write one number"),
+    (r"[-+.]?(?:inf|infinity|nan)", lambda found: "write a finite number"),
+)
+
+
+def number(received: Any, whole: bool) -> str:
+    """For a number; `whole` where it must have no fraction."""
+    if isinstance(received, float):
+        return f"write {int(received)}" if received.is_integer() and abs(received) < 10**15 else ""
+    if isinstance(received, list) and len(received) == 1:
+        return "write the number without brackets"
+    if not isinstance(received, str):
+        return ""
+    text = ascii_form(received).strip()
+    if text != received:
+        return " ".join(filter(None, [f"write {text}" if text.isascii() else "", f"({named(received)})"]))
+    try:
+        value = read_plain(text)
+        if isinstance(value, (int, float)):
+            return f"write {value}" + (" without quotes" if str(value) == text else "")
+    except RefusedScalarError as refused:
+        return str(refused.args[2])
+    return next((fix(found) for pattern, fix in _NUMBERS if (found := re.fullmatch(pattern, text, re.I))), "")
+
+
+def _product(text: str, factor: float) -> str:
+    try:
+        return f"{float(text) * factor:.10g}"
+    except ValueError:
+        return text
+
+
+def truth(received: Any) -> str:
+    """For true or false."""
+    word = ascii_form(str(received)).strip().lower()
+    if word in _YES or word in _NO:
+        return f"write {'true' if word in _YES else 'false'}, in small letters and without quotes"
+    return ""
+
+
+def text(received: Any) -> str:
+    """For a text."""
+    if isinstance(received, bool):
+        return f"write '{str(received).lower()}' in quotes"
+    if isinstance(received, (int, float)):
+        return f"write '{received}' in quotes"
+    if isinstance(received, (list, dict)) and len(received) == 1:
+        return f"write {str(next(iter(received)))[:60]}"
+    return "" if received is not None else "write a text, or leave the key out"
+
+
+def sequence(received: Any) -> str:
+    """For a list."""
+    if isinstance(received, dict):
+        return f"write [{', '.join(list(received)[:5])}]" if received else "write []"
+    if isinstance(received, str):
+        if re.match(r"-\S", received):
+            return "put a space after the dash of each item"
+        words = re.findall(r"[^\s,;()\[\]]+", received)[:5]
+        return f"write [{', '.join(words)}]" if words else "write [one, another]"
+    return "" if received is None else f"write [{received}]"
+
+
+def mapping(received: Any, holds: Sequence[str]) -> str:
+    """For a mapping; `holds` are its keys where they are known, empty where they are names."""
+    if isinstance(received, list) and "shape" in holds:
+        return f"write {{shape: {received}}}".replace("None", "null")[:200]
+    if isinstance(received, list):
+        return "its entries have names: write `name: …` for each, without a dash"
+    if received is None:
+        return "indent its keys below it, or leave it out"
+    if isinstance(received, str):
+        if found := re.match(r"([\w.-]+):(\S.*)", received):
+            return f"put a space after the colon: {found[1]}: {found[2][:40]}"
+        if "block" in holds:
+            return f"write {{block: {received[:60]}}}"
+    if not holds:
+        return "write a name, and what it stands for below it: name: {block: …}"
+    if isinstance(received, bool) or not isinstance(received, (int, float)):
+        return f"write {{{holds[0]}: …}}"
+    return f"write {{width: {received}}}" if "width" in holds else f"write {{{holds[0]}: …}}"
+
+
+def name(received: str) -> str:
+    """For the name of a stage or a layer."""
+    if "." in received.strip("."):
+        return nested(received)
+    slug = re.sub(r"[^a-z0-9_]+", "_", ascii_form(received).lower()).strip("_")
+    fix = f"write {slug[:60]}" if re.match(r"[a-z]", slug) else ""
+    strange = named(received)
+    return " ".join(filter(None, [fix, f"({strange})" if strange else ""]))
+
+
+def nested(key: str) -> str:
+    """For a key with dots in it."""
+    steps = [step for step in key.split(".") if step][:6]
+    return f"write {': {'.join(steps)}: …{'}' * (len(steps) - 1)}; only overrides have dots"

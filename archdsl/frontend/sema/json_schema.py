@@ -1,0 +1,137 @@
+"""The language as JSON Schema, from the same types that check a config: for editors, with every block's arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import TypeAdapter
+
+import archdsl.blocks  # noqa: F401  (importing it registers the shipped blocks)
+from archdsl.blocks.registry import Block, Depth, all_blocks
+from archdsl.frontend.sema.key_docs import arguments_of, document_fields
+from archdsl.frontend.sema.schema import ConfigSchema
+
+Json = dict[str, Any]
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+DEFAULTS = {
+    "type": "array",
+    "items": {"type": "string"},
+    "description": "Parents in order, and _self_ where this file comes: [family/yolo_v8, _self_].",
+}
+
+REFERENCE = {
+    "type": "string",
+    "pattern": r"\$\{",
+    "description": "A reference to another key of the config: ${scale.width}, ${..p3.depth}.",
+}
+
+ARGUMENT = {
+    "type": "string",
+    "pattern": r"^\$[a-z][a-z0-9_]*$",
+    "description": "An argument of the block that is defined here.",
+}
+REPEATS = {"depth": {**TypeAdapter(Depth).json_schema(), "description": "How often the layer is repeated."}}
+
+
+def json_schema(own: Mapping[str, Block] | None = None) -> dict[str, Any]:
+    """A JSON Schema (draft 2020-12) of config files; a file that inherits need not say anything but `defaults`.
+
+    `own` are blocks that a config defines, and the files that inherit from it use. A file with `blocks:` may name any
+    block, since a schema cannot look up what the file defines.
+    """
+    schema = ConfigSchema.model_json_schema(by_alias=True)
+    document_fields(schema)
+    definitions = schema["$defs"]
+    blocks = {**all_blocks(), **(own or {})}
+    layer = definitions["LayerSchema"]
+    definitions["LayerSchema"] = _layer(layer, blocks)
+    definitions["BlockLayerSchema"] = _layer(layer, blocks, in_block=True)
+    definitions["Argument"] = ARGUMENT
+    inner = {"anyOf": [{"$ref": "#/$defs/BlockLayerSchema"}, {"type": "null"}]}
+    by_name = definitions["BlockSchema"]["properties"]["layers"]["patternProperties"]
+    by_name.update(dict.fromkeys(by_name, inner))
+    del schema["required"]
+    schema = with_references(schema)
+    schema["properties"]["defaults"] = DEFAULTS
+    named = {"if": {"required": ["blocks"]}, "else": _named_from(blocks)}
+    return {"$schema": DIALECT, **schema, **named, "title": "archdsl config"}
+
+
+def _named_from(names: Iterable[str]) -> dict[str, Any]:
+    """Every layer outside `blocks:` is one of these blocks."""
+    layer = {"properties": {"block": {"anyOf": [{"enum": sorted(names)}, {"$ref": "#/$defs/Reference"}]}}}
+    layers = {"additionalProperties": layer}
+    stage = {"properties": {"down": layer, "pre": layers, "body": layer, "post": layers}}
+    stages = {"additionalProperties": stage}
+    return {"properties": {"stem": layers, "stage_defaults": stage, "stages": stages, "tail": layers}}
+
+
+def _layer(layer: Mapping[str, Any], blocks: Mapping[str, Block], in_block: bool = False) -> dict[str, Any]:
+    """A layer: the arguments that its block takes; any, where the block is inherited, or the file's own."""
+    names = {
+        "anyOf": [{"enum": sorted(blocks)}, {"type": "string"}],  # an editor completes those that it knows
+        "description": layer["properties"]["block"]["description"],
+    }
+    common = {**layer["properties"], "block": names}
+    return {
+        "type": "object",
+        "description": layer["description"],
+        "properties": common,
+        "allOf": [_branch(block, dict.fromkeys(common, True), in_block) for _, block in sorted(blocks.items())],
+    }
+
+
+def _branch(block: Block, common: Mapping[str, bool], in_block: bool) -> dict[str, Any]:
+    arguments = {**REPEATS, **arguments_of(block)}
+    if in_block:
+        arguments = {name: _or(argument, "Argument") for name, argument in arguments.items()}
+    return {
+        "if": {"properties": {"block": {"const": block.name}}, "required": ["block"]},
+        "then": {
+            "description": block.summary,
+            "properties": {**arguments, **common},
+            "additionalProperties": False,
+        },
+    }
+
+
+def with_references(schema: Json) -> Json:
+    """The same without titles, which only repeat the keys; and any value in it may be a reference to one."""
+    definitions = {name: _opened(definition) for name, definition in schema["$defs"].items()}
+    return {**_opened(schema), "$defs": {**definitions, "Reference": REFERENCE}}
+
+
+def _opened(schema: Json) -> Json:
+    """References for what `schema` holds, not for itself."""
+    opened = {key: value for key, value in schema.items() if key != "title"}
+    for holder in ("properties", "patternProperties"):
+        if holder in schema:
+            opened[holder] = {key: _or_reference(value) for key, value in schema[holder].items()}
+    for holder in ("anyOf", "allOf"):
+        if holder in schema:
+            opened[holder] = [_opened(value) for value in schema[holder]]
+    if "then" in schema:
+        opened["then"] = _opened(schema["then"])
+    if "items" in schema:
+        opened["items"] = _opened(schema["items"])
+    if "prefixItems" in schema:
+        opened["prefixItems"] = [_or_reference(value) for value in schema["prefixItems"]]
+    return opened
+
+
+def _or_reference(schema: Json | bool) -> Json | bool:
+    return schema if isinstance(schema, bool) or _takes_any_text(schema) else _or(_opened(schema), "Reference")
+
+
+def _takes_any_text(schema: Json) -> bool:
+    return not schema or (schema.get("type") == "string" and not {"enum", "pattern"} & schema.keys())
+
+
+def _or(schema: Json, definition: str) -> Json:
+    """What `schema` allows, or what the definition does; and so for the items of a list."""
+    items = {"items": _or(schema["items"], definition)} if "items" in schema else {}
+    inside = {**schema, **items}
+    outside: Json = {key: inside.pop(key) for key in ("description", "default") if key in inside}
+    return {**outside, "anyOf": [*inside.pop("anyOf", [inside]), {"$ref": f"#/$defs/{definition}"}]}

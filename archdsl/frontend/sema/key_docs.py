@@ -1,0 +1,71 @@
+"""What every key of a config and every argument of a block means, for JSON Schema."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+from pydantic import BaseModel
+
+from archdsl.blocks.registry import Block
+from archdsl.frontend.sema import schema as language
+
+Json = dict[str, Any]
+
+ARGUMENTS = {
+    "activation": "Its activation; by default that of the conventions.",
+    "bias": "Whether the convolution has a bias.",
+    "bottleneck_expansion": "Channels inside a bottleneck, as a share of those of its branch.",
+    "cardinality": "How many ELANs stand side by side.",
+    "convolutions": "3 × 3 convolutions in each step of the chain.",
+    "csp_expansion": "Channels that go through the bottlenecks, as a share of those of their step.",
+    "depth": "How often the block repeats what is inside it, before scaling.",
+    "depthwise": "Whether the 3 × 3 convolutions are depthwise separable.",
+    "dilation": "Pixels between the taps of the window.",
+    "expansion": "Channels inside the block, as a share of its width, or of its input's where it has none.",
+    "factor": "How many times both sides grow.",
+    "function": "The activation; by default that of the conventions.",
+    "ghost_kernel": "Side of the window that makes the second half of the channels, in pixels.",
+    "groups": "Groups of channels that are convolved apart.",
+    "identity": "Whether the input is a third branch, where it fits.",
+    "interpolation": "How new pixels are made.",
+    "kernel": "Side of the window, in pixels.",
+    "kernels": "Sides of the pooling windows, in pixels.",
+    "projection": "Whether the shortcut is a 1 × 1 convolution; by default where the channels change.",
+    "residual": "Whether the input is added to the result, where it fits.",
+    "stride": "Pixels between two windows: 2 halves height and width.",
+    "transition": "Whether a 1 × 1 convolution follows the bottlenecks.",
+    "width": "Output channels, before scaling; by default those of the stage.",
+}
+"""What an argument of this name means to the shipped blocks; their docstrings say more."""
+
+
+def arguments_of(block: Block) -> Json:
+    """The arguments of a block by name, with types, ranges, defaults and meaning."""
+    arguments = block.schema.model_json_schema().get("properties", {})
+    return {name: {**_meaning(name), **argument} for name, argument in arguments.items()}
+
+
+def _meaning(argument: str) -> Json:
+    return {"description": ARGUMENTS[argument]} if argument in ARGUMENTS else {}  # a plugin's may be any
+
+
+def document_fields(schema: Json) -> None:
+    """Give every key of the language the docstring that stands below its field in archdsl.frontend.sema.schema."""
+    for name, field, text in _field_docstrings():
+        model: type[BaseModel] = getattr(language, name)
+        holder = schema if model is language.ConfigSchema else schema["$defs"][name]
+        holder["properties"][model.model_fields[field].alias or field]["description"] = text
+
+
+def _field_docstrings() -> Iterator[tuple[str, str, str]]:
+    """Class, field and text of every string that follows a field."""
+    for node in ast.parse(inspect.getsource(language)).body:
+        if isinstance(node, ast.ClassDef):
+            for field, text in pairwise(node.body):
+                match field, text:
+                    case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
+                        yield node.name, name, inspect.cleandoc(words)

@@ -1,0 +1,227 @@
+"""What may be written in a config: keys, types and ranges, and no more."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from annotated_types import Interval, Len
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+
+from archdsl.blocks.conventions import PaddingStyle
+from archdsl.blocks.registry import Depth, Dilation, Groups, Stride, Width
+from archdsl.ir.ops import ActivationName
+
+NAME = r"^[a-z][a-z0-9_]*$"
+Name = Annotated[str, StringConstraints(pattern=NAME, max_length=64)]
+MODEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+ModelName = Annotated[str, StringConstraints(pattern=MODEL_NAME, max_length=64)]
+Text = Annotated[str, StringConstraints(max_length=2_000)]
+Side = Annotated[int, Interval(ge=1, le=65_536)]
+Count = Annotated[int, Interval(ge=0)]
+ANY_NUMBER = WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}})
+ONE_OR_MORE = WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}, "minItems": 1})
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+class Schema(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, populate_by_name=False)
+
+
+class InputSchema(Schema):
+    """The image: height, width and channels (null: any size), and whether pixels of 0 … 255 are divided by 255."""
+
+    shape: tuple[Side | None, Side | None, Side] = Field((None, None, 3), strict=False)
+    """Height, width and channels; null for a side of any size."""
+    rescale: bool = False
+    """Whether pixels of 0 … 255 are divided by 255 first."""
+
+
+class NormSchema(Schema):
+    """Normalisation after convolutions. `momentum` is the weight of the old statistics, as in Keras."""
+
+    kind: Literal["batch", "sync_batch", "group", "none"] = "batch"
+    """Over what is normalised: the batch, the batches of all devices, groups of channels, or nothing."""
+    momentum: Annotated[float, Interval(ge=0, lt=1)] = 0.99
+    """Weight of the old statistics at each step, as in Keras; PyTorch writes 1 minus this."""
+    epsilon: Annotated[float, Interval(gt=0, le=1)] = 1e-3
+    """Added to the variance before its root is divided by."""
+    groups: Groups = 32
+    """Groups of channels, for `kind: group`."""
+
+
+class ConventionsSchema(Schema):
+    """What the architecture does the same way everywhere."""
+
+    activation: ActivationName = "silu"
+    """After every convolution that does not say its own."""
+    slope: Annotated[float, Interval(ge=0, lt=1)] = 0.1
+    """Slope of leaky_relu below zero."""
+    padding: PaddingStyle = "same"
+    """`same` as TensorFlow pads, `symmetric` as PyTorch does; they differ where the stride is 2."""
+    norm: NormSchema = NormSchema()
+    """Normalisation after every convolution."""
+
+
+class ScaleSchema(Schema):
+    """The size of a variant: every width and depth of the family times these."""
+
+    width: Annotated[float, Interval(gt=0, le=64)] = 1.0
+    """Every width × this, after the cap of max_width."""
+    depth: Annotated[float, Interval(gt=0, le=64)] = 1.0
+    """Every depth × this, rounded, at least 1."""
+    max_width: Width | None = None
+    """Cap of every width before it is scaled."""
+    divisor: Width = 1
+    """Scaled widths are rounded to a multiple of this."""
+
+
+class LayerSchema(Schema):
+    """A block and its keyword arguments, which the block's own signature checks."""
+
+    model_config = ConfigDict(extra="allow")
+
+    block: Text | None = None
+    """What the layer is; `archdsl blocks` lists them."""
+    after: Name | None = None
+    """The layer that this one follows; by default the one written before."""
+    sources: Annotated[list[Name], BeforeValidator(_listed), Len(1, 64), ONE_OR_MORE] | None = Field(None, alias="from")
+    """Its input, where that is not the layer before: a layer, a stage, `input`, or a list of them."""
+
+
+Layers = dict[Name, LayerSchema | None]
+
+
+class BlockSchema(Schema):
+    """A block of the config's own: layers in a row. `$name`, as a whole value, stands for its argument `name`.
+
+    `arguments` holds defaults; null where the stage or the blocks inside have them. `from:` in a layer names
+    layers before it, or `input`.
+    """
+
+    description: Text = ""
+    """What it is, in a sentence."""
+    arguments: dict[Name, Any] = {}
+    """Its arguments by name, with their defaults."""
+    layers: Layers = {}
+    """Its layers by name, in order."""
+
+
+class StageSchema(Schema):
+    """One stage; what it does not say comes from stage_defaults, and null empties a slot."""
+
+    width: Width | None = None
+    """Output channels of its layers, before scaling."""
+    depth: Depth | None = None
+    """How often the body runs, or repeats inside itself, before scaling."""
+    stride: Stride | None = None
+    """How many times smaller the stage makes the map; by default its layers say."""
+    stride_at: Literal["first", "last"] | None = None
+    """Which repeat of the body has the stride."""
+    dilation: Dilation | None = None
+    """Pixels between the taps of the body's windows."""
+    after: Name | None = None
+    """The stage that this one follows; by default the one written before."""
+    down: LayerSchema | None = None
+    """First slot: what makes the map smaller."""
+    pre: Layers | None = None
+    """Second slot: layers before the body, by name."""
+    body: LayerSchema | None = None
+    """Third slot: the block that runs `depth` times."""
+    first: dict[Name, Any] | None = None
+    """Arguments that only the first repeat of the body takes."""
+    post: Layers | None = None
+    """Last slot: layers after the body, by name."""
+
+
+class ExpectSchema(Schema):
+    """Figures that the file promises; `archdsl validate` and the tests check them.
+
+    `macs` are for the size of `input.shape`; a side that it leaves open counts as 640 pixels.
+    """
+
+    params: Count | None = None
+    """Parameters, the statistics of batch norms included."""
+    trainable_params: Count | None = None
+    """Parameters that training changes."""
+    macs: Count | None = None
+    """Multiply-accumulates for one image; of 640 × 640, where the sides are open."""
+
+
+class PublishedSchema(Schema):
+    """Where keras_cv keeps this preset: its Kaggle handle, and the file with its trained weights if there is one."""
+
+    kaggle: Text | None = None
+    """Its handle on Kaggle."""
+    url: Text | None = None
+    """Address of the file with the trained weights."""
+    size: Annotated[int, Interval(ge=1, le=1 << 40)] | None = None
+    """Size of that file in bytes."""
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """Checksum of that file."""
+
+
+class ConfigSchema(Schema):
+    """A backbone as a config file describes it, after inheritance."""
+
+    archdsl: Annotated[int, Interval(ge=1, le=1)] = 1
+    """Version of the language."""
+    name: ModelName | None = None
+    """Name of the model; by default that of the file."""
+    description: Text = ""
+    """What it is, in a sentence or two."""
+    source: Text = ""
+    """The paper or code that it follows."""
+    input: InputSchema = InputSchema()
+    """The image."""
+    conventions: ConventionsSchema = ConventionsSchema()
+    """What the architecture does the same way everywhere."""
+    scale: ScaleSchema = ScaleSchema()
+    """The size of this variant of the family."""
+    blocks: Annotated[dict[Name, BlockSchema | None], Len(0, 1_000)] = {}
+    """Blocks of the config's own, by name."""
+    stem: Layers = {}
+    """Layers before the first stage, by name."""
+    stage_defaults: StageSchema = StageSchema()
+    """What every stage takes that does not say its own."""
+    stages: dict[Name, StageSchema | None]
+    """The stages by name, in order; one named pN comes out 2^N times smaller than the image."""
+    tail: Layers = {}
+    """Layers after the last stage, by name; they belong to no level."""
+    outputs: Annotated[list[Text], BeforeValidator(_listed), Len(1, 64), ONE_OR_MORE] | None = None
+    """The stages that a detector takes; by default those named pN."""
+    freeze: Annotated[list[Text], BeforeValidator(_listed), Len(0, 64), ANY_NUMBER] = []
+    """Stages that training leaves alone; `stem` and `tail` are names here too."""
+    expect: ExpectSchema = ExpectSchema()
+    """Figures that this file promises."""
+    published: PublishedSchema = PublishedSchema()
+    """Where trained weights of this very file are published."""
+
+
+def filled(stage: StageSchema, defaults: StageSchema) -> StageSchema:
+    """`stage` with what it does not say taken from `defaults`, layer by layer and argument by argument."""
+    values: dict[str, Any] = {}
+    for key in StageSchema.model_fields:
+        default, stated = getattr(defaults, key), getattr(stage, key)
+        values[key] = default if key not in stage.model_fields_set else _combined(stated, default)
+    return StageSchema.model_construct(**values)
+
+
+def _combined(stated: Any, default: Any) -> Any:
+    if isinstance(stated, LayerSchema) and isinstance(default, LayerSchema):
+        return _combined_layer(stated, default)
+    if isinstance(stated, dict) and isinstance(default, dict):
+        return default | {key: _combined(value, default.get(key)) for key, value in stated.items()}
+    return stated
+
+
+def _combined_layer(stated: LayerSchema, default: LayerSchema) -> LayerSchema:
+    """Arguments of the default layer are kept only for the same block: another block has others."""
+    if stated.block is not None and stated.block != default.block:
+        return stated
+    arguments = {**(default.model_extra or {}), **(stated.model_extra or {})}
+    return LayerSchema.model_construct(
+        block=default.block, after=stated.after or default.after, sources=stated.sources or default.sources, **arguments
+    )

@@ -1,0 +1,106 @@
+"""The typed config: a backbone as stages of layers, each a block with its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from archdsl.blocks.conventions import Conventions
+from archdsl.blocks.registry import Block
+from archdsl.frontend.compose.config import Config
+from archdsl.frontend.source import KeyPath
+from archdsl.ir.graph import Node, ShapeError, TensorType
+
+MOST = 1 << 24
+"""Channels, and pixels of the image between two of a map, or of a map between two of the image."""
+
+
+def _beyond(result: Node, name: str) -> ShapeError:
+    found = ShapeError(f"{result.channels:,} channels at stride {result.type.stride:g}; expected at most {MOST:,}")
+    found.scopes = [name]
+    return found
+
+
+@dataclass(frozen=True)
+class LayerSpec:
+    """One block with its arguments. `name` is its full name, `path` its place in the config.
+
+    `repeats` is how often it runs, None for a layer that does not say, in a block of the config's own perhaps a
+    `$name`; `first` and `last` are what the first
+    and the last repeat say differently. `sources` are the names in `from:`, empty for the layer before.
+    """
+
+    name: str
+    path: KeyPath
+    block: Block
+    arguments: Mapping[str, Any]
+    sources: tuple[str, ...] = ()
+    repeats: int | None = None
+    first: Mapping[str, Any] = field(default_factory=dict)
+    last: Mapping[str, Any] = field(default_factory=dict)
+
+    def runs(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Name and arguments of every repeat."""
+        count = self.repeats or 1
+        for number in range(1, count + 1):
+            first = self.first if number == 1 else {}
+            last = self.last if number == count else {}
+            yield self.name if count == 1 else f"{self.name}_{number}", {**self.arguments, **first, **last}
+
+    def apply(self, inputs: Sequence[Node], name: str, arguments: Mapping[str, Any], style: Conventions) -> Node:
+        """The block on `inputs`, for one of the `runs`. Raises ShapeError for a map that none can be made of."""
+        conventions = {"style": style} if self.block.takes_style else {}
+        result = self.block(*inputs, name=name, **arguments, **conventions)
+        if result.channels > MOST or not 1 / MOST <= result.type.stride <= MOST:
+            raise _beyond(result, name)
+        return result
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """Layers that run one after the other; the result of the last is the stage's."""
+
+    name: str
+    path: KeyPath
+    layers: tuple[LayerSpec, ...]
+
+    @property
+    def number(self) -> int | None:
+        """N of a stage called pN, whose map is 2^N times smaller than the image."""
+        return int(self.name[1:]) if self.name[0] == "p" and self.name[1:].isdecimal() else None
+
+    @property
+    def level(self) -> str:
+        """Its public name: "P3" for stage p3, else its own."""
+        return self.name if self.number is None else self.name.upper()
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What a size variant does to a family: widths × `width` under a cap of `max_width`, depths × `depth`."""
+
+    width: float = 1.0
+    depth: float = 1.0
+    max_width: int | None = None
+    divisor: int = 1
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """A whole backbone, every stage complete. `scale` is what is still to be done to its widths and depths.
+
+    `blocks` are those that the config defines itself, each after the ones that it is made of.
+    """
+
+    config: Config
+    input: TensorType
+    rescale: bool
+    style: Conventions
+    scale: Scale
+    stem: StageSpec
+    stages: tuple[StageSpec, ...]
+    tail: StageSpec
+    outputs: tuple[str, ...]
+    blocks: tuple[Block, ...] = ()
+    freeze: tuple[str, ...] = ()

@@ -1,0 +1,102 @@
+"""Where in a config each key may stand: a right key at a wrong level is told its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from archdsl.blocks.registry import all_blocks
+from archdsl.frontend.sema.schema import ConfigSchema, LayerSchema, StageSchema
+
+_NAMES = {StageSchema: "a stage", LayerSchema: "a layer"}
+
+
+def belongs(key: str, in_layer: bool) -> str:
+    """A hint that says where `key` may stand, or what blocks take it; nothing for a key that may stand nowhere."""
+    places = _homes().get(key, ())
+    if in_layer and _NAMES[LayerSchema] in places:
+        takers = [name for name, block in sorted(all_blocks().items()) if key in block.parameters]
+        return f"blocks that take '{key}': {', '.join(takers[:5])}" if takers else ""
+    if not places:
+        return ""
+    return f"'{key}' belongs {' or '.join([f'under {place}' if place else 'at the top level' for place in places])}"
+
+
+@cache
+def _homes() -> Mapping[str, tuple[str, ...]]:
+    homes: dict[str, list[str]] = {"defaults": [""]}
+    for key, home in [*_walk(ConfigSchema, ""), *_arguments()]:
+        if home not in homes.setdefault(key, []):
+            homes[key].append(home)
+    return {key: tuple(places) for key, places in homes.items()}
+
+
+def _walk(model: type[BaseModel], home: str) -> Iterator[tuple[str, str]]:
+    for key, annotation in fields(model).items():
+        yield key, home
+        inner = plain(annotation)
+        while get_origin(inner) is dict:  # named stages, named layers
+            inner = plain(get_args(inner)[1])
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _walk(inner, _NAMES.get(inner) or f"{home}.{key}".lstrip("."))
+
+
+def _arguments() -> Iterator[tuple[str, str]]:
+    for block in all_blocks().values():
+        yield from ((key, _NAMES[LayerSchema]) for key in block.parameters)
+
+
+def fields(model: type[BaseModel]) -> dict[str, Any]:
+    """Keys as a config writes them, with their types."""
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+
+
+def plain(annotation: Any) -> Any:
+    """The annotation without Annotated and Optional."""
+    while get_origin(annotation) in (Annotated, Union, UnionType):
+        annotation = next(item for item in get_args(annotation) if item is not NoneType)
+    return annotation
+
+
+SYNONYMS = {
+    "swish": "silu",
+    "leakyrelu": "leaky_relu",
+    "hardswish": "hard_swish",
+    "none": "linear",
+    "identity": "linear",
+}
+ELSEWHERE = {"budget": "a config may not raise limits; its user may, with --budget or budget=Budget(…)"}
+# What other systems call a key.
+KEY_SYNONYMS = {
+    **dict.fromkeys(("filters", "channels", "out_channels", "ch", "planes", "hidden_size"), "width"),
+    **dict.fromkeys(("kernel_size", "ksize", "k"), "kernel"),
+    **dict.fromkeys(("strides", "s"), "stride"),
+    **dict.fromkeys(("dilation_rate", "dilations"), "dilation"),
+    **dict.fromkeys(("repeats", "repeat", "num_blocks", "number", "n"), "depth"),
+    **dict.fromkeys(("type", "module", "layer", "op"), "block"),
+    **dict.fromkeys(("inputs", "input_layer", "source_layer"), "from"),
+    **dict.fromkeys(("act", "nonlinearity"), "activation"),
+    "eps": "epsilon",
+    **dict.fromkeys(("backbone", "layers", "model"), "stages"),
+    **dict.fromkeys(("out_indices", "output", "returns", "out_features"), "outputs"),
+    **dict.fromkeys(("_base_", "extends", "inherits", "inherit", "parent", "parents", "base", "include"), "defaults"),
+    **dict.fromkeys(("scales", "width_multiple", "depth_multiple", "multiplier"), "scale"),
+    **dict.fromkeys(("input_shape", "image_size", "img_size"), "shape"),
+}
+
+
+def known_keys(model: type[BaseModel], location: Iterable[str | int]) -> list[str]:
+    """The keys that may stand at `location` inside `model`."""
+    current: Any = model
+    for step in location:
+        current = plain(current)
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            current = fields(current)[str(step)]
+        else:
+            current = get_args(current)[-1]  # dict[name, X] and list[X] hold X
+    known = list(fields(plain(current)))
+    return [*known, "defaults"] if current is ConfigSchema else known

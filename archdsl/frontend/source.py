@@ -1,0 +1,66 @@
+"""A config as it was given: plain values, and the place of each. What comes from Python has the limits of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from archdsl.diagnostics.problems import Mark
+
+_MAX_INDEX_DIGITS = 9
+
+KeyPath = tuple[str | int, ...]
+
+
+class Place(NamedTuple):
+    """Where an entry stands: its key (or list item) and its value."""
+
+    key: Mark
+    value: Mark
+
+
+Places = Mapping[KeyPath, Place]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One config as it was given: a file, a dict, or a part of one. Read-only by convention."""
+
+    file: str
+    values: dict[str, Any]
+    places: Places = field(default_factory=dict)
+    package: str = ""  # Hydra's `# @package` header, which says under what key a parent's values go
+
+    def place(self, path: KeyPath) -> Place:
+        """Where `path` stands, or the nearest entry around it."""
+        return nearest_place(self.places, path, self.file)
+
+
+def nearest_place(places: Places, path: KeyPath, file: str) -> Place:
+    for length in range(len(path), -1, -1):
+        if path[:length] in places:
+            return places[path[:length]]
+    return Place(Mark(file), Mark(file))
+
+
+def dotted(path: KeyPath) -> str:
+    """`stages.p3.width`, the form that overrides use."""
+    return ".".join(map(str, path))
+
+
+def set_places(places: dict[KeyPath, Place], path: KeyPath, value: Any, place: Place) -> None:
+    """Everything inside `value`, which stands at `path`, has the place of the whole."""
+    places[path] = place
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        set_places(places, (*path, key), item, place)
+
+
+def key_path(text: str) -> KeyPath:
+    """`dotted` the other way round; a number counts the items of a list."""
+    return tuple([int(part) if is_index(part) else part for part in text.split(".")])
+
+
+def is_index(text: str) -> bool:
+    return text.isdecimal() and len(text) <= _MAX_INDEX_DIGITS

@@ -1,0 +1,145 @@
+"""What values a config may hold, wherever they come from; Python's are copied under the limits that texts have."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from archdsl.diagnostics.problems import ArchError, Gathered, Mark, fail, problem
+from archdsl.diagnostics.wording import describe
+from archdsl.frontend.budget import DEFAULT, Budget, allow_more
+from archdsl.frontend.source import KeyPath, Source, dotted
+
+MAX_DEPTH = 64
+MAX_SCALAR = 10_000
+MAX_KEY = 200
+# Control characters, halves of surrogate pairs, and line ends that most programs do not take for one.
+UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+
+
+_LARGEST = 10**40
+
+
+class Fault(NamedTuple):
+    """Why a value cannot stand in any config."""
+
+    code: str
+    message: str
+    hint: str = ""
+
+
+def fault_of(value: Any) -> Fault | None:
+    """What is wrong with a single value, whatever it is for."""
+    if isinstance(value, str):
+        if len(value) > MAX_SCALAR:
+            return Fault("limit", f"a text of {len(value)} characters; the limit is {MAX_SCALAR}")
+        strange = UNPRINTABLE.search(value)
+        return strange and Fault("encoding", f"the character U+{ord(strange[0]):04X} is not allowed", "take it out")
+    if isinstance(value, int) and abs(value) >= _LARGEST:
+        return Fault("range", f"{describe(value)}; expected at most 40")
+    if value is None or isinstance(value, (bool, int, float)):
+        return None
+    return Fault("type", f"expected plain data, got {describe(value)}", _CONVERSIONS.get(type(value).__name__, ""))
+
+
+def too_many_values(budget: Budget) -> tuple[str, str]:
+    """Message and hint."""
+    return f"more than {budget.values:.0f} values", allow_more("values", 2 * budget.values)
+
+
+def key_fault(key: Any) -> Fault | None:
+    """What is wrong with a key, wherever it stands."""
+    if not isinstance(key, str):
+        return Fault("key", f"a key must be text, got {describe(key)}", "names begin with a letter")
+    if len(key) > MAX_KEY:
+        return Fault("limit", f"a key of {len(key)} characters; the limit is {MAX_KEY}")
+    return fault_of(key)
+
+
+_CONVERSIONS = {
+    **dict.fromkeys(("set", "frozenset", "range", "generator", "deque", "dict_keys", "dict_values"), "write list(…)"),
+    **dict.fromkeys(("ndarray", "EagerTensor", "Tensor"), "write .tolist()"),
+    **dict.fromkeys(("Decimal", "Fraction"), "write float(…)"),
+    **dict.fromkeys(("PosixPath", "WindowsPath", "date", "datetime"), "write str(…)"),
+    "bytes": "write .decode()",
+}
+
+
+def read_mapping(values: Mapping[Any, Any], file: str = "<dict>", budget: Budget = DEFAULT) -> Source:
+    """A config that came as Python values: copied, tuples made lists, every key and value checked."""
+    plain = plain_copy(values, (), Mark(file), budget)
+    if not isinstance(plain, dict):  # a DictConfig may stand for nothing, or for an interpolation
+        raise fail("type", f"expected a mapping, got {describe(plain)}", mark=Mark(file))
+    return Source(file, plain)
+
+
+def plain_copy(value: Any, path: KeyPath, mark: Mark, budget: Budget = DEFAULT) -> Any:
+    """Python values as a config holds them, under the limits that texts have; they stand under `path`.
+
+    Takes what Python code computes with for what it means: tuples, DictConfigs, numpy's numbers.
+    Raises ArchError for anything else that a file could not hold.
+    """
+    copier = _Copier(mark, budget)
+    plain = copier.copy(value, path)
+    if copier.problems:
+        raise ArchError(copier.problems)
+    return plain
+
+
+class _Copier:
+    """Gathers what is wrong on the way."""
+
+    def __init__(self, mark: Mark, budget: Budget):
+        self.mark = mark
+        self.budget = budget
+        self.problems = Gathered()
+        self._nodes = 0
+
+    def copy(self, value: Any, path: KeyPath) -> Any:
+        self._count(path)
+        value = self._plain(value, path)
+        if isinstance(value, Mapping):
+            good = {str(key): item for key, item in value.items() if self._accepts(key_fault(key), path)}
+            return {key: self.copy(item, (*path, key)) for key, item in good.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.copy(item, (*path, index)) for index, item in enumerate(value)]
+        return value if self._accepts(fault_of(value), path) else None
+
+    def _plain(self, value: Any, path: KeyPath) -> Any:
+        try:
+            return _plain(value)
+        except RecursionError:
+            raise self._too_deep(path) from None
+
+    def _accepts(self, fault: Fault | None, path: KeyPath) -> bool:
+        if fault is not None:
+            self.problems.add(problem(fault.code, fault.message, mark=self.mark, path=dotted(path), hint=fault.hint))
+        return fault is None
+
+    def _count(self, path: KeyPath) -> None:
+        self._nodes += 1
+        if self._nodes > self.budget.values:  # a few lists that hold each other's items can stand for millions
+            message, hint = too_many_values(self.budget)
+            raise fail("limit", message, mark=self.mark, path=dotted(path), hint=hint)
+        if len(path) > MAX_DEPTH:
+            raise self._too_deep(path)
+
+    def _too_deep(self, path: KeyPath) -> ArchError:
+        return fail("depth", f"nested deeper than {MAX_DEPTH}", mark=self.mark, path=dotted(path[:8]))
+
+
+_EXACT: dict[type, Callable[[Any], Any]] = {str: str.__str__, int: int.__int__, float: float.__float__}
+
+
+def _plain(value: Any) -> Any:
+    """What OmegaConf and numpy hold, and members of enumerations, as plain Python."""
+    if value is None or type(value) in (str, int, float, bool, dict, list):
+        return value
+    omegaconf, numpy = sys.modules.get("omegaconf"), sys.modules.get("numpy")  # who holds one has imported it
+    if omegaconf is not None and omegaconf.OmegaConf.is_config(value):
+        return omegaconf.OmegaConf.to_container(value, resolve=False)  # interpolations are left as they are written
+    if numpy is not None and isinstance(value, numpy.generic):
+        return value.item()
+    return next((exact(value) for kind, exact in _EXACT.items() if isinstance(value, kind)), value)

@@ -1,0 +1,96 @@
+"""What a .safetensors file says of itself: the config of its model, as text, and the passes it went through.
+
+It is data: its header is read under a limit, and the config as strictly as any file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import yaml
+
+from archdsl.diagnostics.problems import Mark, fail
+
+SUFFIX = ".safetensors"
+LANGUAGE = "1"
+MAX_HEADER_BYTES = 1 << 24  # a tensor takes about 100
+MAX_CONFIG_BYTES = 1 << 20  # as for a config file
+MAX_PASSES_BYTES = 1000
+
+
+class BadHeader(ValueError):
+    """A .safetensors file that does not begin as one: the fact."""
+
+
+class Carried(NamedTuple):
+    """The resolved config as YAML, and names of the passes between its graph and the tensors'."""
+
+    config: str
+    passes: tuple[str, ...]
+
+
+def metadata(config: Mapping[str, Any], passes: Iterable[str]) -> dict[str, str]:
+    """What a file says of a model with this resolved config."""
+    text = yaml.safe_dump(dict(config), sort_keys=False, default_flow_style=None, width=120)
+    return {"archdsl": LANGUAGE, "config": text, "config_sha256": _sha256(text), "passes": ",".join(passes)}
+
+
+def carried_by(path: Path) -> Carried:
+    """What the file at `path` says. Raises ArchError when it has no config, or one that was changed afterwards."""
+    mark = Mark(str(path))
+    found = _metadata(path, mark)
+    if not isinstance(found, dict) or not isinstance(found.get("config"), str):
+        hint = "archdsl.weights.save writes the config too; else build a config and give this file as --weights"
+        raise fail("no-config", "this file carries no config", mark=mark, hint=hint)
+    text, version, passes = found["config"], str(found.get("archdsl"))[:20], str(found.get("passes", ""))
+    if version != LANGUAGE:
+        raise fail("version", f"written in version '{version}' of the language; expected '{LANGUAGE}'", mark=mark)
+    for what, stated, most in (("config", text, MAX_CONFIG_BYTES), ("passes", passes, MAX_PASSES_BYTES)):
+        if len(stated) > most:
+            raise fail("limit", f"its {what} has {len(stated)} characters, at most {most} may be", mark=mark)
+    if found.get("config_sha256") != _sha256(text):
+        message = "its config does not have the sha256 that the file states"
+        raise fail("checksum", message, mark=mark, hint="the config was changed after the file was written")
+    return Carried(text, tuple(filter(None, passes.split(","))))
+
+
+def _metadata(path: Path, mark: Mark) -> Any:
+    try:
+        with path.open("rb") as stream:
+            return header_of(stream).get("__metadata__")
+    except OSError as error:
+        raise fail("unreadable", f"cannot be read: {error.strerror}", mark=mark) from None
+    except BadHeader as error:
+        raise fail("weights", f"not a safetensors file: {error}", mark=mark) from None
+
+
+def header_of(stream: BinaryIO) -> dict[str, Any]:
+    """What stands before the tensors, which begin where `stream` is then. Raises BadHeader."""
+    length = int.from_bytes(stream.read(8), "little")
+    if length > MAX_HEADER_BYTES:
+        raise BadHeader(f"a header of {length} bytes; at most {MAX_HEADER_BYTES} may be")
+    text = stream.read(length)
+    if len(text) < max(length, 2):
+        raise BadHeader("it ends within its header")
+    try:
+        header = json.loads(text, object_pairs_hook=_without_doubles)
+    except (ValueError, RecursionError):
+        header = None
+    if not isinstance(header, dict):
+        raise BadHeader("no header of JSON")
+    return header
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands there twice")
+    return found
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

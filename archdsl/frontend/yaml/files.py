@@ -1,0 +1,108 @@
+"""Files → configs: only small, regular files of UTF-8 text are read."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+
+from archdsl.diagnostics.problems import Mark, fail
+from archdsl.frontend.budget import DEFAULT, Budget, allow_more
+from archdsl.frontend.source import Source
+from archdsl.frontend.yaml.conformance import LINE_END
+from archdsl.frontend.yaml.embedded import SUFFIX, carried_by
+from archdsl.frontend.yaml.parser import read_text
+from archdsl.frontend.yaml.sniff import HEAD, binary_kind, wide_encoding
+
+Reader = Callable[[str, str, Budget], Source]
+"""Text, name and limits → config."""
+NAMED = 5
+_LOOKED_AT = 1_000
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def config_files(folder: Path) -> list[str]:
+    """Names of the config files in `folder`."""
+    return names_in(folder, lambda entry: entry.name.endswith((".yaml", ".yml")))
+
+
+def names_in(folder: Path, wanted: Callable[[os.DirEntry[str]], bool]) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted([entry.name for entry in islice(entries, _LOOKED_AT) if wanted(entry)])
+    except (OSError, ValueError):
+        return []
+
+
+def read_file(path: Path, read: Reader = read_text, budget: Budget = DEFAULT) -> Source:
+    """The config in the file at `path`. Raises ArchError when it is not a small text file, or not a config."""
+    name = os.fspath(path)
+    try:
+        state = path.stat()
+        _require_regular(path, state)
+        if path.suffix == SUFFIX:
+            return read_text(carried_by(path).config, name, budget)
+        return _read_file(path, name, read, budget, state.st_mtime_ns, state.st_size)
+    except OSError as error:
+        raise fail("unreadable", f"cannot be read: {error.strerror}", mark=Mark(name)) from None
+
+
+def _require_regular(path: Path, state: os.stat_result) -> None:
+    kind = next((kind for test, kind in _KINDS if test(state.st_mode)), "")
+    if kind:
+        hint = f"it holds {', '.join(config_files(path)[:NAMED])}" if config_files(path) else ""
+        message = f"{kind}, not a regular file; expected a YAML file"
+        raise fail("not-a-file", message, mark=Mark(os.fspath(path)), hint=hint)
+
+
+def _opener(path: str, flags: int) -> int:
+    """Waits for nobody: a pipe without a writer, or what the system only calls a file, would never answer."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+@lru_cache(maxsize=256)
+def _read_file(path: Path, name: str, read: Reader, budget: Budget, changed_ns: int, size: int) -> Source:
+    """Parsed once for each state of the file; parents are shared by many presets."""
+    with open(path, "rb", opener=_opener) as file:
+        _require_regular(path, os.fstat(file.fileno()))  # it may have changed since
+        head = file.read(HEAD)
+        if head is None:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        kind = binary_kind(head)
+        if kind:
+            raise fail("encoding", f"binary file ({kind}); expected YAML text", mark=Mark(name))
+        most = int(min(budget.file_bytes, max(size, DEFAULT.file_bytes)))
+        data = head + ((file.read(most) or b"") if size <= most else b"")
+    size = max(size, len(data))
+    if size > most:  # some files, as those in /proc, hold more than they say
+        hint = f"a config is a few lines; was another file meant? {allow_more('file_bytes', size)}"
+        message = f"{size} bytes; a config has at most {budget.file_bytes:.0f}"
+        raise fail("limit", message, mark=Mark(name), hint=hint)
+    return read(_decoded(data, name), name, budget)
+
+
+def _decoded(data: bytes, name: str) -> str:
+    """Text in UTF-8. Raises ArchError that names another encoding, or the place of the byte that is not UTF-8."""
+    encoding = wide_encoding(data)
+    if encoding:
+        raise fail("encoding", f"{encoding} text; expected UTF-8", mark=Mark(name), hint="save the file as UTF-8")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = LINE_END.split(data[: error.start].decode("utf-8-sig", "replace"))
+        mark = Mark(name, len(before), len(before[-1]) + 1)
+        byte = data[error.start]
+        message = f"not UTF-8 text (byte {error.start} is 0x{byte:02x}); expected a YAML file"
+        letter = bytes([byte]).decode("cp1252", "ignore")
+        hint = f"save the file as UTF-8; in Latin-1 this byte is '{letter}'" if letter and b"\0" not in data else ""
+        raise fail("encoding", message, mark=mark, hint=hint) from None

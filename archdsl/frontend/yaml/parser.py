@@ -1,0 +1,244 @@
+"""Config text → plain values, and the place of each. Strict: whatever could mean two things is refused.
+
+There are no tags and no merge keys. The text is read event by event under limits, so that no document can exhaust
+memory or the stack.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import yaml
+
+from archdsl.diagnostics.problems import ArchError, Gathered, Mark, Note, fail, problem
+from archdsl.diagnostics.wording import describe, did_you_mean
+from archdsl.frontend.budget import DEFAULT, Budget
+from archdsl.frontend.source import KeyPath, Place, Source, dotted, set_places
+from archdsl.frontend.values import MAX_DEPTH, UNPRINTABLE, fault_of, key_fault, too_many_values
+from archdsl.frontend.yaml.conformance import LINE_END, Layout
+from archdsl.frontend.yaml.scalars import RefusedScalarError, read_plain
+from archdsl.frontend.yaml.syntax_errors import missing_space, other_line, other_text, strange_space, syntax_problem
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_PACKAGE = re.compile(r"\s*#\s*@package +(\S+) *(?:[\r\n]|$)")
+_TAG_DIRECTIVE = re.compile(r"^%TAG\b", re.MULTILINE)
+
+
+def read_text(text: str, file: str, budget: Budget = DEFAULT) -> Source:
+    """The config in `text`; `file` is its name in messages.
+
+    Raises ArchError: not YAML, not one mapping, a duplicate key, a tag, or beyond the limits.
+    """
+    _refuse(text, file, UNPRINTABLE, "encoding", "the character U+{code:04X} is not allowed; expected plain text")
+    _refuse(text, file, _TAG_DIRECTIVE, "tag", "tags are not allowed; a config is plain data")
+    lines = LINE_END.split(text)
+    reader = _Reader(file, Layout(lines), budget)
+    try:
+        values = reader.document(yaml.parse(text, Loader=_Loader))
+    except yaml.MarkedYAMLError as error:
+        raise ArchError([*reader.problems, syntax_problem(error, file, lines)]) from None
+    slip = other_text("\n".join(lines)) if reader.problems or not isinstance(values, dict) else None
+    if slip:
+        mark = Mark(file, slip.line + 1, slip.column + 1)
+        raise fail("syntax", f"not valid YAML: {slip.message}", mark=mark, hint=slip.hint)
+    if not isinstance(values, dict) and not reader.problems:
+        raise _not_a_mapping(values, reader.places, file, lines)
+    if reader.problems:
+        raise ArchError(reader.problems)
+    header = _PACKAGE.match(text)
+    return Source(file, values, reader.places, header[1] if header else "")
+
+
+def _refuse(text: str, file: str, pattern: re.Pattern[str], code: str, message: str) -> None:
+    """Raises ArchError at the first match."""
+    found = pattern.search(text)
+    if found:
+        before = LINE_END.split(text[: found.start()])
+        mark = Mark(file, len(before), len(before[-1]) + 1)
+        raise fail(code, message.format(code=ord(found[0][0])), mark=mark, hint="take it out")
+
+
+def _not_a_mapping(values: Any, places: dict[KeyPath, Place], file: str, lines: list[str]) -> ArchError:
+    if values is None:
+        raise fail("empty", "no settings found; expected at least `stages:` or `defaults:`", mark=Mark(file))
+    mark = places[()].value
+    first = mark.line - 1
+    slip = strange_space(lines[first], first) or missing_space(lines, iter([first])) or other_line(lines, iter([first]))
+    message = f"the top level is {describe(values)}; expected a mapping"
+    if slip:
+        mark, message = Mark(file, slip.line + 1, slip.column + 1), f"{message} ({slip.message})"
+    hint = slip.hint if slip else "write `stages:`, and its keys indented below"
+    return fail("type", message, mark=mark, hint=hint)
+
+
+class _Reader:
+    """Builds values from YAML events and notes where each came from."""
+
+    def __init__(self, file: str, layout: Layout, budget: Budget):
+        self.file = file
+        self.budget = budget
+        self.places: dict[KeyPath, Place] = {}
+        self.problems = Gathered()
+        self._layout = layout
+        self._anchors: dict[str, Any] = {}
+        self._unfinished: set[str] = set()  # anchors of what is being read: an alias in it would hold itself
+        self._nodes = 0
+
+    def document(self, events: Iterator[yaml.Event]) -> Any:
+        next(events)  # stream start
+        if isinstance(next(events), yaml.StreamEndEvent):
+            return None
+        value = self._value(next(events), events, (), None)
+        next(events)  # document end
+        following = next(events)
+        if isinstance(following, yaml.DocumentStartEvent):
+            hint = "put each config in a file of its own"
+            self._report("documents", "a second document begins here; expected one per file", following, (), hint)
+        return value
+
+    def _value(self, event: yaml.Event, events: Iterator[yaml.Event], path: KeyPath, key: Mark | None) -> Any:
+        mark = self._mark(event)
+        self.places[path] = Place(key or mark, mark)
+        self._count(event, path)
+        self._check_layout(event, path)
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event, path)
+        assert isinstance(event, yaml.ScalarEvent | yaml.MappingStartEvent | yaml.SequenceStartEvent)
+        self._refuse_tag(event, path)
+        if event.anchor is not None:
+            self._unfinished.add(event.anchor)
+        if isinstance(event, yaml.MappingStartEvent):
+            value: Any = self._mapping(events, path)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            value = self._sequence(events, path)
+        else:
+            value = self._scalar(event, path)
+        self._name(event, value)
+        return value
+
+    def _name(self, event: yaml.ScalarEvent | yaml.MappingStartEvent | yaml.SequenceStartEvent, value: Any) -> None:
+        if event.anchor is not None:
+            self._unfinished.discard(event.anchor)
+            self._anchors[event.anchor] = value
+
+    def _refuse_tag(
+        self, event: yaml.ScalarEvent | yaml.MappingStartEvent | yaml.SequenceStartEvent, path: KeyPath
+    ) -> None:
+        if event.tag is not None:
+            message = f"the tag {event.tag[:80]} is not allowed; a config is plain data"
+            self._report("tag", message, event, path, "leave the tag out")
+
+    def _mapping(self, events: Iterator[yaml.Event], path: KeyPath) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for event in events:
+            if isinstance(event, yaml.MappingEndEvent):
+                self._check_layout(event, path)
+                break
+            key = self._key(event, events, path)
+            mark = self._mark(event)
+            if key in values:
+                first = self.places[(*path, key)].key
+                note = Note(first, f"the first '{key}' stands at")
+                message = f"the key '{key}' stands here a second time"
+                self._report("duplicate-key", message, event, (*path, key), "keep one of the two", [note])
+            values[key] = self._value(next(events), events, (*path, key), mark)
+        return values
+
+    def _key(self, event: yaml.Event, events: Iterator[yaml.Event], path: KeyPath) -> str:
+        if not isinstance(event, yaml.ScalarEvent):
+            hint = "write a name: no list, mapping or alias"
+            if self._layout.is_template(event):
+                hint = "write the value itself; templates are not expanded in a config"
+            self._report("key", "a key must be text", event, path, hint)
+            self._value(event, events, (*path, "?"), None)
+            return "?"
+        self._check_layout(event, path)
+        self._refuse_tag(event, path)
+        value = self._scalar(event, path) if event.value != "<<" else None
+        if event.value == "<<":
+            hint = "inherit with `defaults:` instead"
+            self._report("merge-key", "the merge key << is not allowed", event, path, hint)
+        elif not isinstance(value, str):
+            hint = f"write '{event.value}' in quotes if this is a name"
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                hint += "; in a number the decimal sign is a point, and a list stands in [brackets]"
+            self._report("key", f"a key must be text, got {event.value or 'nothing'}", event, path, hint)
+        elif (fault := key_fault(value)) is not None:
+            self._report(fault.code, fault.message, event, path, fault.hint)
+        self._name(event, value)
+        return str(event.value)
+
+    def _sequence(self, events: Iterator[yaml.Event], path: KeyPath) -> list[Any]:
+        values: list[Any] = []
+        for event in events:
+            if isinstance(event, yaml.SequenceEndEvent):
+                self._check_layout(event, path)
+                break
+            values.append(self._value(event, events, (*path, len(values)), None))
+        return values
+
+    def _alias(self, event: yaml.AliasEvent, path: KeyPath) -> Any:
+        name = str(event.anchor)
+        if name in self._unfinished:
+            self._report("alias", f"the alias *{name[:80]} refers to itself", event, path, "write the value itself")
+            return None
+        if name not in self._anchors:
+            message = f"nothing before this place is named &{name[:80]}"
+            self._report("alias", message, event, path, did_you_mean(name, self._anchors))
+            return None
+        value = self._anchors[name]
+        self._count(event, path, _size(value), _depth(value))
+        set_places(self.places, path, value, self.places[path])
+        return value
+
+    def _scalar(self, event: yaml.ScalarEvent, path: KeyPath) -> Any:
+        try:
+            value = read_plain(event.value) if event.implicit[0] else event.value  # else quoted, or a block of text
+        except RefusedScalarError as refused:
+            self._report(refused.args[0], refused.args[1], event, path, refused.args[2])
+            return 0
+        if (fault := fault_of(value)) is not None:
+            self._report(fault.code, fault.message, event, path, fault.hint)
+            return ""
+        return value
+
+    def _check_layout(self, event: yaml.Event, path: KeyPath) -> None:
+        for found in self._layout.slips(event):
+            mark = Mark(self.file, found.line + 1, found.column + 1)
+            message = f"not valid YAML: {found.message}"
+            self.problems.add(problem("syntax", message, mark=mark, path=dotted(path), hint=found.hint))
+
+    def _count(self, event: yaml.Event, path: KeyPath, nodes: int = 1, depth: int = 0) -> None:
+        self._nodes += nodes
+        if self._nodes > self.budget.values:
+            raise self._beyond("limit", *too_many_values(self.budget), event, path)
+        if len(path) + depth > MAX_DEPTH:
+            raise self._beyond("depth", f"nested deeper than {MAX_DEPTH}", "", event, path[:8])
+
+    def _beyond(self, code: str, message: str, hint: str, event: yaml.Event, path: KeyPath) -> ArchError:
+        found = problem(code, message, mark=self._mark(event), path=dotted(path), hint=hint)
+        return ArchError([found, *self.problems])
+
+    def _mark(self, event: yaml.Event) -> Mark:
+        start = event.start_mark
+        return Mark(self.file, start.line + 1, start.column + 1) if start else Mark(self.file)
+
+    def _report(
+        self, code: str, message: str, event: yaml.Event, path: KeyPath, hint: str = "", notes: Sequence[Note] = ()
+    ) -> None:
+        self.problems.add(problem(code, message, mark=self._mark(event), path=dotted(path), hint=hint, notes=notes))
+
+
+def _size(value: Any) -> int:
+    """Number of values in `value`, itself included."""
+    if isinstance(value, dict):
+        return 1 + sum(map(_size, value.values()))
+    return 1 + sum(map(_size, value)) if isinstance(value, list) else 1
+
+
+def _depth(value: Any) -> int:
+    """How many mappings and lists of `value` stand inside each other; aliases cannot make it more than MAX_DEPTH."""
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if items is None else 1 + max(map(_depth, items), default=0)

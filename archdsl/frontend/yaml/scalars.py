@@ -1,0 +1,43 @@
+"""Numbers and words of plain YAML text, as YAML 1.2 people mean them: `1e-3` is a number, `no` is text."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from archdsl.diagnostics.wording import describe
+
+MAX_DIGITS = 40
+
+_WORDS: dict[str, bool | None] = dict.fromkeys(("", "~", "null", "Null", "NULL"))
+_WORDS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false", "False", "FALSE"), False)
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*(?:_[0-9]+)*)")
+_OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
+_FLOAT = re.compile(
+    r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+)
+
+
+class RefusedScalarError(Exception):
+    """A text that could mean two things, or nothing. `args` are code, message and hint."""
+
+
+def read_plain(text: str) -> Any:
+    """What unquoted text stands for: nothing, true, false, a number, or itself.
+
+    Raises RefusedScalarError for a leading zero, which is octal to some, and for more than MAX_DIGITS digits.
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if _LEADING_ZERO.fullmatch(text):
+        number = "-" * text.startswith("-") + (text.replace("_", "").lstrip("+-0") or "0")
+        hint = f"write {number}, or quote it" if len(text) <= MAX_DIGITS else ""
+        raise RefusedScalarError("leading-zero", f"{describe(text)} has a leading zero", hint)
+    if _INTEGER.fullmatch(text) or _OTHER_BASE.fullmatch(text):
+        if len(text) > MAX_DIGITS:
+            raise RefusedScalarError("range", f"a number of {len(text)} digits; expected at most {MAX_DIGITS}", "")
+        return int(text, 0)
+    if _FLOAT.fullmatch(text):
+        return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    return text

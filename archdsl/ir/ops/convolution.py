@@ -1,0 +1,108 @@
+"""Convolutions, the only operations whose multiply-accumulates are counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from archdsl.ir.graph import Op, ShapeError, TensorType, Weight
+from archdsl.ir.ops.windows import Padding, slide, window_reach
+
+
+class Convolution(Op):
+    """A kernel, perhaps a bias; every output pixel costs the whole kernel once."""
+
+    kernel: int
+    stride: int
+    padding: Padding
+    dilation: int
+    bias: bool
+
+    def kernel_shape(self, channels: int) -> tuple[int, int, int, int]:
+        """Of the array that convolves so many channels."""
+        raise NotImplementedError
+
+    def slide(self, x: TensorType, channels: int) -> TensorType:
+        if self.stride > 1 and self.dilation > 1:  # Keras has no such convolution
+            raise ShapeError(
+                f"stride {self.stride} and dilation {self.dilation} at once; expected one of them to be 1",
+                hint="a dilated stage keeps its resolution: set its stride to 1",
+            )
+        return slide(x, channels, self.kernel, self.stride, self.dilation, self.padding)
+
+    @property
+    def reach(self) -> int:
+        return window_reach(self.kernel, self.dilation)
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        kernel = Weight("kernel", self.kernel_shape(inputs[0].channels))
+        return (kernel, Weight("bias", (self.infer(*inputs).channels,))) if self.bias else (kernel,)
+
+    def macs(self, *inputs: TensorType) -> int | None:
+        height, image_width = self.infer(*inputs)[:2]
+        if height is None or image_width is None:
+            return None
+        return height * image_width * prod(self.kernel_shape(inputs[0].channels))
+
+
+@dataclass(frozen=True)
+class Conv2D(Convolution):
+    """2-D convolution. (H, W, C) -> (H', W', filters). MACs = H' W' kernel² (C / groups) filters."""
+
+    filters: int
+    kernel: int = 1
+    stride: int = 1
+    padding: Padding = "same"
+    dilation: int = 1
+    groups: int = 1
+    bias: bool = False
+
+    def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
+        if self.groups > 1 and (x.channels % self.groups or self.filters % self.groups):
+            raise ShapeError(
+                f"{x.channels} input and {self.filters} output channels do not divide into {self.groups} groups"
+            )
+        return self.slide(x, self.filters)
+
+    def kernel_shape(self, channels: int) -> tuple[int, int, int, int]:
+        return self.kernel, self.kernel, channels // self.groups, self.filters
+
+    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
+        return keras.layers.Conv2D(
+            self.filters,
+            self.kernel,
+            strides=self.stride,
+            padding=self.padding,
+            dilation_rate=self.dilation,
+            groups=self.groups,
+            use_bias=self.bias,
+            name=name,
+        )(*inputs)
+
+
+@dataclass(frozen=True)
+class DepthwiseConv2D(Convolution):
+    """One filter per channel. (H, W, C) -> (H', W', C). MACs = H' W' kernel² C."""
+
+    kernel: int = 3
+    stride: int = 1
+    padding: Padding = "same"
+    dilation: int = 1
+    bias: bool = False
+
+    def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
+        return self.slide(x, x.channels)
+
+    def kernel_shape(self, channels: int) -> tuple[int, int, int, int]:
+        return self.kernel, self.kernel, channels, 1
+
+    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
+        return keras.layers.DepthwiseConv2D(
+            self.kernel,
+            strides=self.stride,
+            padding=self.padding,
+            dilation_rate=self.dilation,
+            use_bias=self.bias,
+            name=name,
+        )(*inputs)

@@ -1,0 +1,85 @@
+"""Pooling: over a sliding window, and over the whole map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+from archdsl.ir.graph import Op, TensorType
+from archdsl.ir.ops.windows import Padding, slide
+
+
+@dataclass(frozen=True)
+class Pool(Op):
+    """A window that slides over each channel alone. (H, W, C) -> (H', W', C)."""
+
+    size: int = 2
+    stride: int = 2
+    padding: Padding = "same"
+
+    def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
+        return slide(x, x.channels, self.size, self.stride, 1, self.padding)
+
+    @property
+    def reach(self) -> int:
+        return self.size
+
+
+@dataclass(frozen=True)
+class MaxPool(Pool):
+    """Largest value of each window. (H, W, C) -> (H', W', C)."""
+
+    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
+        return keras.layers.MaxPooling2D(self.size, self.stride, self.padding, name=name)(*inputs)
+
+
+@dataclass(frozen=True)
+class AvgPool(Pool):
+    """Mean of each window; what lies outside the image does not count. (H, W, C) -> (H', W', C)."""
+
+    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
+        return keras.layers.AveragePooling2D(self.size, self.stride, self.padding, name=name)(*inputs)
+
+
+@dataclass(frozen=True)
+class GlobalPool(Op):
+    """One value for each channel. (H, W, C) -> (1, 1, C). Keeps the stride of the map it sums up."""
+
+    def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
+        return x._replace(height=1, image_width=1)
+
+    @property
+    def reach(self) -> float:
+        return inf
+
+
+@dataclass(frozen=True)
+class GlobalAvgPool(GlobalPool):
+    """Mean of each channel over the whole map. (H, W, C) -> (1, 1, C)."""
+
+    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
+        return keras.layers.GlobalAveragePooling2D(keepdims=True, name=name)(*inputs)
+
+
+@dataclass(frozen=True)
+class GlobalMaxPool(GlobalPool):
+    """Largest value of each channel in the whole map. (H, W, C) -> (1, 1, C)."""
+
+    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
+        return keras.layers.GlobalMaxPooling2D(keepdims=True, name=name)(*inputs)
+
+
+@dataclass(frozen=True)
+class SumRows(Op):
+    """Sum along the height. (H, W, C) -> (1, W, C)."""
+
+    def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
+        return x._replace(height=1)
+
+    @property
+    def reach(self) -> float:
+        return inf
+
+    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
+        return keras.ops.sum(*inputs, axis=1, keepdims=True)

@@ -1,0 +1,54 @@
+"""Convolutions and batch norms as the linear maps that they are once training is over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeGuard
+
+from archdsl.ir.graph import Node, Op
+from archdsl.ir.ops import BatchNorm, Conv2D, DepthwiseConv2D, Pad
+from archdsl.ir.passes.rewrite import Weights
+
+if TYPE_CHECKING:
+    from archdsl.ir.passes.rewrite import Array
+
+Convolution = Conv2D | DepthwiseConv2D
+
+
+def is_convolution(op: Op) -> TypeGuard[Convolution]:
+    return isinstance(op, (Conv2D, DepthwiseConv2D))
+
+
+def centred_source(node: Node) -> Node | None:
+    """What a convolution sees with as many zeros on every side as its window reaches beyond its middle.
+
+    None where the window has no middle, or lies differently: `same` at a stride depends on the image's size.
+    """
+    op, (source,) = node.op, node.inputs
+    if not is_convolution(op) or op.kernel % 2 == 0:
+        return None
+    if op.kernel == 1 or (op.padding == "same" and op.stride == 1):
+        return source
+    reach = op.dilation * (op.kernel - 1) // 2
+    padded = op.padding == "valid" and source.op == Pad(reach)
+    return source.inputs[0] if padded else None
+
+
+def kernel_and_bias(node: Node, weights: Weights) -> tuple[Array, Array]:
+    """Of a convolution, in double precision; the bias is zeros where it has none."""
+    import numpy
+
+    kernel, *bias = [array.astype("float64") for array in weights[node.name]]
+    return kernel, bias[0] if bias else numpy.zeros(node.channels)
+
+
+def scale_and_shift(norm: Node, weights: Weights) -> tuple[Array, Array]:
+    """A batch norm at inference, as one factor and one addend a channel, in double precision."""
+    assert isinstance(norm.op, BatchNorm)
+    gamma, beta, mean, variance = [array.astype("float64") for array in weights[norm.name]]
+    scale = gamma * (variance + norm.op.epsilon) ** -0.5
+    return scale, beta - mean * scale
+
+
+def by_filter(op: Convolution, factors: Array) -> Array:
+    """One factor a filter, in the shape that multiplies a kernel of `op`."""
+    return factors[:, None] if isinstance(op, DepthwiseConv2D) else factors

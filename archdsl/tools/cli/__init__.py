@@ -1,0 +1,95 @@
+"""The command line, one file a command. A command's file is imported when it is called, so that each starts fast.
+
+Exit code 0: done. 2: the input cannot be used; one report on standard error. 1: a bug.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+
+import click
+
+from archdsl.diagnostics.problems import ArchError
+from archdsl.diagnostics.unicode import printable
+from archdsl.diagnostics.wording import did_you_mean
+from archdsl.tools.cli.output import format_warning, say
+
+COMMANDS = {
+    "list": "The shipped presets, with parameters and trained weights.",
+    "show": "Layers, outputs, parameters and MACs of a config.",
+    "check": "A builder's checklist: strides, channels, objects, pooling; each with what to change.",
+    "blocks": "The blocks there are, or one block and its arguments.",
+    "resolve": "The whole config as one YAML file, parents and overrides merged in.",
+    "validate": "Check config files; nothing is built.",
+    "explain": "Where a value of a config comes from, or what an error code means.",
+    "diff": "What differs between two configs, in values, layers and costs.",
+    "build": "Write a Keras model file.",
+    "schema": "JSON Schema of config files, for editors.",
+    "features": "Run a photo through a model and draw its feature maps.",
+}
+
+
+class LazyGroup(click.Group):
+    """Finds `archdsl NAME` in the module archdsl.tools.cli.NAME_command, and help texts in COMMANDS."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            ctx.fail("; ".join(filter(None, [f"no command '{cmd_name}'", did_you_mean(cmd_name, COMMANDS)])))
+        gc.disable()  # importing leaves little garbage, and looking for it is a twentieth of the start
+        try:
+            command: click.Command = importlib.import_module(f"archdsl.tools.cli.{cmd_name}_command").command
+        finally:
+            gc.enable()
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="archdsl", message="archdsl %(version)s")
+def cli() -> None:
+    """Vision backbones as YAML.
+
+    CONFIG is the name of a preset or the path of a YAML file. OVERRIDE changes values of it in Hydra's
+    grammar: scale.width=0.375, +stages.p6={width: 512}, ~stages.p5.
+    """
+
+
+def main(arguments: Sequence[str] | None = None, *, command: click.Command = cli, name: str = "archdsl") -> None:
+    """Run a command and exit."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow logs to standard error when it is imported
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would look for them in all that is installed
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # any character, in any encoding
+    warnings.formatwarning = format_warning
+    texts: dict[str, str] = {}  # filled by the OVERRIDE arguments
+    try:
+        command.main(arguments, prog_name=name, standalone_mode=False, obj=texts)
+    except ArchError as error:
+        from archdsl.diagnostics.terminal import print_error
+
+        print_error(error, texts)
+        sys.exit(2)
+    except click.ClickException as error:
+        error.message = printable(error.message)  # type: ignore[misc]  # it quotes what was typed
+        error.show()
+        sys.exit(2)
+    except click.Abort:
+        say("interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:  # `archdsl show … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception:
+        say(*traceback.format_exc().split("\n"), err=True)
+        sys.exit(1)

@@ -1,0 +1,110 @@
+"""archdsl blocks [--config FILE] [NAME]"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from inspect import Parameter
+
+import click
+from click.shell_completion import CompletionItem
+
+from archdsl.blocks.registry import Block, all_blocks, get_block
+from archdsl.diagnostics.problems import ArchError
+from archdsl.tools.cli.completion import complete_config, completions
+from archdsl.tools.cli.options import own_blocks, plugin_option
+from archdsl.tools.cli.output import console
+
+BOUNDS = {
+    "exclusiveMinimum": "above",
+    "minimum": "at least",
+    "exclusiveMaximum": "below",
+    "maximum": "at most",
+}
+
+
+def complete_block(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    try:
+        own = own_blocks(context.params.get("config"))
+    except ArchError:
+        own = {}
+    known: dict[str, Block] = {**all_blocks(), **own}
+    return completions({name: block.summary for name, block in known.items() if incomplete in name})
+
+
+@click.command("blocks")
+@plugin_option
+@click.option(
+    "--config", is_eager=True, help="A config, for the blocks that it defines itself.", shell_complete=complete_config
+)
+@click.argument("name", required=False, shell_complete=complete_block)
+def command(name: str | None, config: str | None) -> None:
+    """The blocks there are, or the block NAME with its arguments."""
+    own = own_blocks(config)
+    if name is None:
+        print_all(own)
+    else:
+        print_block(own.get(name) or get_block(name, own))
+
+
+def print_all(own: Mapping[str, Block]) -> None:
+    """The registered blocks; before them a config's own, with their arguments and where they are defined."""
+    if own:
+        rows = [(name, signature(block), block.summary, block.source) for name, block in sorted(own.items())]
+        print_table(("block", "arguments", "what it is", "defined in"), rows)
+        console().print()
+    print_table(("block", "what it is"), [(name, block.summary) for name, block in sorted(all_blocks().items())])
+
+
+def print_table(headers: Iterable[str], rows: Iterable[Sequence[str]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for header in headers:
+        table.add_column(header, no_wrap=header == "block")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console().print(table)
+
+
+def signature(block: Block) -> str:
+    """`width, hidden, depth=2`."""
+    defaults = {name: parameter.default for name, parameter in block.parameters.items()}
+    return ", ".join(
+        name if default is Parameter.empty else f"{name}={yaml_text(default)}" for name, default in defaults.items()
+    )
+
+
+def print_block(block: Block) -> None:
+    schema = block.schema.model_json_schema()
+    needed = schema.get("required", [])
+    console().print(f"{block.name}\n\n{block.documentation}\n\ndefined in {block.source}\n", markup=False)
+    rows = [
+        (name, "needed" if name in needed else yaml_text(field.get("default")), expected(field))
+        for name, field in schema["properties"].items()
+    ]
+    if rows:
+        print_table(("argument", "default", "expected"), rows)
+
+
+def yaml_text(value: object) -> str:
+    """A default as it would be written in a config."""
+    import json
+
+    return json.dumps(value)
+
+
+def expected(field: dict[str, object]) -> str:
+    """A JSON Schema of one argument in words: `integer, 1 to 255`, `number, above 0, at most 16`."""
+    choices = field.get("anyOf")
+    if isinstance(choices, list):
+        return " or ".join(expected(choice) for choice in choices)
+    if "enum" in field and isinstance(field["enum"], list):
+        return ", ".join(map(str, field["enum"]))
+    kind = str(field.get("type", "any"))
+    items = field.get("items")
+    if isinstance(items, dict):
+        return f"list of {expected(items)}"
+    if "minimum" in field and "maximum" in field:
+        return f"{kind}, {field['minimum']} to {field['maximum']}"
+    return ", ".join([kind, *[f"{word} {field[key]}" for key, word in BOUNDS.items() if key in field]])

@@ -1,0 +1,1 @@
+"""archdsl inside of Hydra."""

@@ -1,0 +1,101 @@
+"""Our own weights files: safetensors by node name, with the config that they belong to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import partial
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+import numpy
+import safetensors
+from safetensors.numpy import save_file
+
+from archdsl.frontend.yaml.embedded import BadHeader, header_of, metadata
+from archdsl.weights.formats.contents import MAX_NAME, MAX_RANK, Contents, DamagedFile, Stored, StoredArray
+
+if TYPE_CHECKING:
+    from archdsl.backends.keras.emit import Backbone
+    from archdsl.weights.formats.contents import Array
+
+_FLOAT = "F32"  # what `write` writes
+_BYTES = {
+    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3"), 1),
+    **dict.fromkeys(("I16", "U16", "F16", "BF16"), 2),
+    **dict.fromkeys(("I32", "U32", _FLOAT), 4),
+    **dict.fromkeys(("I64", "U64", "F64"), 8),
+}
+
+
+def write(model: Backbone, path: Path) -> None:
+    """Write every array as float32 under "node/array", and the model's config beside them."""
+    layers = model.layers_by_node
+    arrays = {
+        f"{node.name}/{weight.name}": numpy.ascontiguousarray(value, "float32")
+        for node in model.graph.nodes
+        if node.weights
+        for weight, value in zip(node.weights, layers[node.name].get_weights(), strict=True)
+    }
+    try:
+        save_file(arrays, path, metadata(model.config, model.passes))
+    except safetensors.SafetensorError as error:  # a full disk comes as this too
+        raise OSError(str(error)) from None
+
+
+class _Entry(NamedTuple):
+    """What the header says of an array; its bytes count from the end of the header."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+def contents_of(stream: BinaryIO) -> Contents:
+    """The layers of a safetensors file, whose arrays can be read while `stream` is open. Raises DamagedFile."""
+    try:
+        header = header_of(stream)
+        start = stream.tell()
+        found = {name: _entry(name, value) for name, value in header.items() if name != "__metadata__"}
+    except (BadHeader, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise DamagedFile(f"no whole safetensors file: {error}") from None
+    _check_places(found, stream.seek(0, os.SEEK_END) - start)
+    layers: dict[str, dict[str, StoredArray]] = {}
+    for name, entry in found.items():
+        node, _, role = name.rpartition("/")
+        dtype = "float32" if entry.dtype == _FLOAT else entry.dtype
+        layers.setdefault(node, {})[role] = StoredArray(entry.shape, dtype, partial(_read, stream, start, entry))
+    return Contents("nodes", tuple([Stored(node, node, arrays) for node, arrays in layers.items()]))
+
+
+def _entry(name: str, value: Any) -> _Entry:
+    begin, end = value["data_offsets"]
+    shape = tuple(value["shape"])
+    if len(name) > MAX_NAME or len(shape) > MAX_RANK:
+        raise ValueError("a name or a shape that is too long")
+    if not all(type(number) is int and 0 <= number < 1 << 60 for number in (begin, end, *shape)):
+        raise ValueError("a shape or a place that is not one")
+    if _BYTES[value["dtype"]] * prod(shape) != end - begin:
+        raise ValueError("an array of another size than its shape")
+    return _Entry(value["dtype"], shape, begin, end)
+
+
+def _check_places(found: Mapping[str, _Entry], size: int) -> None:
+    """Arrays fill the file one after the other, so that no bytes are those of two, and none are hidden."""
+    last = 0
+    for entry in sorted(found.values(), key=lambda each: (each.begin, each.end)):
+        if entry.begin != last:
+            raise DamagedFile("no whole safetensors file: arrays overlap, or leave a gap")
+        last = entry.end
+    if last != size:
+        raise DamagedFile(f"no whole safetensors file: it has {size} bytes of values; expected {last}")
+
+
+def _read(stream: BinaryIO, start: int, entry: _Entry) -> Array:
+    stream.seek(start + entry.begin)
+    data = stream.read(entry.end - entry.begin)
+    if len(data) < entry.end - entry.begin:
+        raise DamagedFile("it became shorter while it was read")
+    return numpy.frombuffer(data, "<f4").reshape(entry.shape)
