@@ -57,7 +57,7 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
 @pytest.fixture(scope="session")
 def keras_cv_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for each sampled architecture, with keras_cv's weights in every layout and its output for them."""
-    from keras_cv_files import SAMPLE, SMALL, preset, write_files
+    from support.keras_cv_files import SAMPLE, SMALL, preset, write_files
 
     folder = tmp_path_factory.mktemp("keras_cv")
     write_files(folder, {**SMALL, **{name: preset(name) for name in SAMPLE}})

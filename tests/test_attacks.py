@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +14,8 @@ from attacks import MISDEEDS, TOPICS, attacks_of
 from attacks.__main__ import SECRET
 from attacks.case import Attack
 from attacks.misdeeds import DEEDS
+from support import TESTS
 
-TESTS = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{TESTS}:{TESTS.parent}", "PYTHONWARNINGS": "ignore"}
 LONGEST_REPORT = 20_000  # characters
 HANGS_S = 300

@@ -12,12 +12,11 @@ import keras
 import numpy
 import pytest
 from PIL import Image
+from support import EXAMPLES
 
 import archdsl
 from archdsl.analysis.expect import check_expectations
 from archdsl.ir.ops import Activation
-
-EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 def run(folder: Path, name: str, *arguments: str) -> str:

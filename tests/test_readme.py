@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support import REPOSITORY
 
 import archdsl
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+README = (REPOSITORY / "README.md").read_text()
 MISTAKES = """\
 defaults: [yolo_v8_s_backbone, _self_]
 stages:

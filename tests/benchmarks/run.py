@@ -220,7 +220,7 @@ def training(repeat: int) -> Iterator[Row]:
 
 def same_models(name: str) -> tuple[Any, Any]:
     """archdsl's and keras_cv's model of a preset, with the same weights."""
-    from oracle import copy_weights
+    from support.oracle import copy_weights
 
     import archdsl
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from drawn_configs import drawn_configs
 from hypothesis import HealthCheck, given, settings
+from support.drawn_configs import drawn_configs
 
 import archdsl
 from archdsl.analysis.lint import CHECKS, WARNINGS, Design, Question, changed_config, examine, suggestions

@@ -21,6 +21,7 @@ import pytest
 from bad_inputs import CASES, REFERENCES
 from bad_inputs.case import NET, Case
 from omegaconf import OmegaConf
+from support import TESTS
 
 import archdsl
 from archdsl.frontend.compose.config import load
@@ -28,7 +29,6 @@ from archdsl.frontend.compose.search_path import preset_names
 from archdsl.frontend.yaml.parser import read_text
 from archdsl.tools.cli import main
 
-TESTS = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{TESTS}:{TESTS.parent}"}
 DANGEROUS = [case for case in CASES if case.dangerous]
 

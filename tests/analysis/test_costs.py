@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 import pytest
-from drawn_configs import drawn_configs
 from hypothesis import HealthCheck, given, settings
+from support.drawn_configs import drawn_configs
 
 import archdsl
 from archdsl.analysis.report import report

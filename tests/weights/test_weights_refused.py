@@ -17,7 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from keras_cv_files import ours
+from support.keras_cv_files import ours
 
 import archdsl
 from archdsl import weights

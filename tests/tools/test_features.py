@@ -16,6 +16,7 @@ import keras
 import numpy
 import pytest
 from PIL import Image
+from support import EXAMPLES
 
 import archdsl
 from archdsl.tools.cli import main
@@ -31,7 +32,7 @@ from archdsl.tools.pictures.feature_maps import (
     strongest_channels,
 )
 
-PHOTO = Path(__file__).parents[1] / "examples" / "photo.jpg"
+PHOTO = EXAMPLES / "photo.jpg"
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from oracle import largest_relative_difference, random_images, trained
+from support.oracle import largest_relative_difference, random_images, trained
 
 import archdsl
 from archdsl.ir.graph import Graph, Layout, Node, TensorType, verify

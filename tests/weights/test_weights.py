@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from keras_cv_files import ALL_LAYOUTS, PRESETS, SAMPLE, SMALL, images, ours, preset, write_files
+from support.keras_cv_files import ALL_LAYOUTS, PRESETS, SAMPLE, SMALL, images, ours, preset, write_files
 
 import archdsl
 from archdsl import weights

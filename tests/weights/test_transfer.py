@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from keras_cv_files import ALL_LAYOUTS
+from support.keras_cv_files import ALL_LAYOUTS
 
 import archdsl
 from archdsl import models, weights

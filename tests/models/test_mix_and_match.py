@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import pytest
 import yaml
-from drawn_configs import blocks
-from oracle import largest_relative_difference, random_images, trained
+from support.drawn_configs import blocks
+from support.oracle import largest_relative_difference, random_images, trained
 
 import archdsl
 from archdsl.blocks.registry import all_blocks

@@ -19,13 +19,13 @@ from hydra.errors import ConfigCompositionException
 from hydra.plugins.config_source import ConfigLoadError
 from hydra.test_utils.config_source_common_tests import ConfigSourceTestSuite
 from omegaconf import OmegaConf
+from support import REPOSITORY
 
 import archdsl
 from archdsl.frontend.compose.config import load
 from archdsl.frontend.compose.search_path import preset_names
 from archdsl.tools.hydra.config_source import ArchdslConfigSource
 
-REPOSITORY = Path(__file__).parents[1]
 SHIPPED = "hydra.searchpath=[archdsl://configs]"
 OVERRIDES = ["++scale.width=0.75", "+stages.p9={width: 8, depth: 1}", "conventions.norm.epsilon=1e-5", "++outputs=[p4]"]
 GLOBAL = "# @package _global_\n"

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from support import TESTS
 
 import archdsl
 from archdsl.frontend.yaml.parser import read_text
 
-CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "yaml_suite" / "cases.json").read_text())
+CASES: list[dict[str, Any]] = json.loads((TESTS / "yaml_suite" / "cases.json").read_text())
 
 # libyaml reads these otherwise than YAML 1.2: `?foo` and `&an:chor` as two words, a last line of blanks as text.
 MISREAD = {"652Z/1", "Y2GN/1", "L24T/2"}

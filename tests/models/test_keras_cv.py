@@ -19,8 +19,8 @@ from archdsl.frontend.importers import keras_cv as keras_cv_configs
 keras_cv = pytest.importorskip("keras_cv")
 
 import keras  # noqa: E402
-import oracle  # noqa: E402
 from keras_cv.src.models.backbones.resnet_v2 import resnet_v2_backbone  # noqa: E402
+from support import oracle  # noqa: E402
 
 Arguments = Mapping[str, Any]
 

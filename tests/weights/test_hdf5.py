@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import h5py
 import numpy as np
 import pytest
-from keras_cv_files import ALL_LAYOUTS
+from support.keras_cv_files import ALL_LAYOUTS
 
 from archdsl.weights.formats import hdf5_file
 from archdsl.weights.formats.contents import Contents, DamagedFile

@@ -10,17 +10,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import fuzz
-import mutation
 import pytest
-from fuzz import check_problems
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support import TESTS, fuzz, mutation
+from support.fuzz import check_problems
 
 import archdsl
 from archdsl.tools.cli import main
 
-TESTS = Path(__file__).parent
 PRESET = "yolo_v8_s_backbone"
 SHAPES = (None, (64, 64, 3), (640, 640, 3))
 
@@ -117,7 +115,15 @@ def answer(arguments: list[str]) -> Any:
 
 def fuzzed(first: int, count: int, folder: Path, nice: int = 0) -> dict[str, Any]:
     """What came of so many texts, in a process of its own: a crash of the parser would end it."""
-    command = ["nice", f"-n{nice}", sys.executable, str(TESTS / "fuzz.py"), str(first), str(count), str(folder)]
+    command = [
+        "nice",
+        f"-n{nice}",
+        sys.executable,
+        str(TESTS / "support" / "fuzz.py"),
+        str(first),
+        str(count),
+        str(folder),
+    ]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         seed = int((folder / "seed").read_text())

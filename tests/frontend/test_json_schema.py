@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drawn_configs import drawn_configs
 from hypothesis import HealthCheck, given, settings
 from jsonschema import Draft202012Validator
+from support import EXAMPLES
+from support.drawn_configs import drawn_configs
 
 import archdsl
 from archdsl.frontend.compose.search_path import config_root
@@ -19,7 +20,6 @@ from archdsl.frontend.sema.json_schema import json_schema
 from archdsl.frontend.yaml.files import read_file
 
 SCHEMA = json_schema()
-EXAMPLES = Path(__file__).parent.parent / "examples"
 FILES = [*sorted(config_root().rglob("*.yaml")), *sorted(EXAMPLES.glob("*.yaml"))]
 STAGE = {"stages": {"p1": {"width": 8, "down": {"block": "conv_bn_act", "kernel": 3, "stride": 2}}}}
 
