@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
-from collections.abc import Iterator
-from itertools import pairwise
+import sys
+from functools import cache
+from importlib.util import module_from_spec
 from typing import Any
 
 from pydantic import BaseModel
@@ -53,19 +52,19 @@ def _meaning(argument: str) -> Json:
     return {"description": ARGUMENTS[argument]} if argument in ARGUMENTS else {}  # a plugin's may be any
 
 
-def document_fields(schema: Json) -> None:
-    """Give every key of the language the docstring that stands below its field in archdsl.frontend.sema.schema."""
-    for name, field, text in _field_docstrings():
-        model: type[BaseModel] = getattr(language, name)
-        holder = schema if model is language.ConfigSchema else schema["$defs"][name]
-        holder["properties"][model.model_fields[field].alias or field]["description"] = text
+@cache
+def documented_schema() -> type[BaseModel]:
+    """ConfigSchema with the docstring below each field as its description, for JSON Schema.
 
-
-def _field_docstrings() -> Iterator[tuple[str, str, str]]:
-    """Class, field and text of every string that follows a field."""
-    for node in ast.parse(inspect.getsource(language)).body:
-        if isinstance(node, ast.ClassDef):
-            for field, text in pairwise(node.body):
-                match field, text:
-                    case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
-                        yield node.name, name, inspect.cleandoc(words)
+    Pydantic reads docstrings from the source while a class is made, in 30 ms: more than a command can wait that prints
+    none. So the module runs a second time for this, under its own name, since pydantic finds the source by it.
+    """
+    twin = module_from_spec(language.__spec__)
+    vars(twin)["DOCUMENTED"] = True
+    sys.modules[twin.__name__] = twin
+    try:
+        twin.__loader__.exec_module(twin)  # type: ignore[union-attr]
+    finally:
+        sys.modules[twin.__name__] = language
+    documented: type[BaseModel] = twin.ConfigSchema
+    return documented

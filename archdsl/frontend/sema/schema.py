@@ -11,6 +11,8 @@ from archdsl.blocks.conventions import PaddingStyle
 from archdsl.blocks.registry import Depth, Dilation, Groups, Stride, Width
 from archdsl.ir.ops import ActivationName
 
+DOCUMENTED: bool = globals().get("DOCUMENTED", False)
+"""Whether the docstrings of fields become descriptions; archdsl.frontend.sema.key_docs runs this module so."""
 NAME = r"^[a-z][a-z0-9_]*$"
 Name = Annotated[str, StringConstraints(pattern=NAME, max_length=64)]
 MODEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
@@ -27,7 +29,9 @@ def _listed(value: Any) -> Any:
 
 
 class Schema(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, populate_by_name=False)
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, populate_by_name=False, use_attribute_docstrings=DOCUMENTED
+    )
 
 
 class InputSchema(Schema):
@@ -177,7 +181,7 @@ class ConfigSchema(Schema):
     input: InputSchema = InputSchema()
     """The image."""
     conventions: ConventionsSchema = ConventionsSchema()
-    """What the architecture does the same way everywhere."""
+    """Activation, padding and normalisation, the same everywhere."""
     scale: ScaleSchema = ScaleSchema()
     """The size of this variant of the family."""
     blocks: Annotated[dict[Name, BlockSchema | None], Len(0, 1_000)] = {}
