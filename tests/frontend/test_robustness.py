@@ -136,8 +136,8 @@ def fuzzed(first: int, count: int, folder: Path, nice: int = 0) -> dict[str, Any
 
 
 def test_a_text_from_the_grammar_compiles_or_is_refused(tmp_path: Path) -> None:
-    verdicts = fuzzed(0, 5_000, tmp_path)["verdicts"]
-    assert verdicts["compiled"] > 50
+    verdicts = fuzzed(0, 2_000, tmp_path)["verdicts"]
+    assert verdicts["compiled"] > 20
     assert {"syntax", "tag", "alias", "merge-key", "depth", "reference", "duplicate-key", "encoding"} <= set(verdicts)
 
 
@@ -189,7 +189,7 @@ written = st.builds("{}{}={}".format, st.sampled_from(["", "", "+", "++", "~"]),
 soup = st.lists(st.sampled_from(PIECES), max_size=14).map("".join)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.one_of(written, written, soup, st.text(max_size=40)), min_size=1, max_size=3))
 @example(["~stages.p4", "stages.p4.width=${stages.p5}"])
 @example(["stages.p4=${stages}"])
