@@ -11,6 +11,7 @@ from archdsl.diagnostics.wording import describe, did_you_mean
 from archdsl.frontend.compose.config import Config, ConfigLike, load, sources_of
 from archdsl.frontend.compose.merge import merge
 from archdsl.frontend.compose.overrides import apply_overrides, override_name
+from archdsl.frontend.sections import SECTIONS, default_of, has_layers
 from archdsl.frontend.sema.composite import Composite
 from archdsl.frontend.sema.resolve import check, resolve, scale
 from archdsl.frontend.sema.scale import scaled_depth, scaled_width
@@ -19,8 +20,6 @@ from archdsl.frontend.sema.spec import LayerSpec, Scale
 from archdsl.frontend.source import KeyPath, Places, dotted, key_path, nearest_place
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "absent"})()
-_MOST_VALUES = 50_000
-_SCALED_PARTS = ("stem", "stages", "stage_defaults", "tail")
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,6 @@ def explain(config: ConfigLike, key: str, overrides: Sequence[str] = ()) -> Expl
     loaded = load(config, overrides)
     path = key_path(key)
     checked, _ = check(loaded)
-    _refuse_expansion(loaded, checked)
     effective = _effective(checked)
     steps = list(_steps(config, overrides))
     layers, blocks = _resolved(loaded)
@@ -82,7 +80,7 @@ def explain(config: ConfigLike, key: str, overrides: Sequence[str] = ()) -> Expl
 
 def _behind(path: KeyPath) -> KeyPath:
     """The key of stage_defaults that fills `path` of a stage; no key for what is in no stage."""
-    return ("stage_defaults", *path[2:]) if path[0] == "stages" and len(path) > 1 else ()
+    return default_of(path)
 
 
 def _taken(config: Config, path: KeyPath, effective: dict[str, Any]) -> dict[KeyPath, Any]:
@@ -156,19 +154,16 @@ def _written(steps: Sequence[_Step], path: KeyPath) -> KeyPath:
 
 def _effective(checked: ConfigSchema) -> dict[str, Any]:
     """The config with every key of the language: stages filled from stage_defaults, the rest by default."""
-    stages = {name: stage and filled(stage, checked.stage_defaults) for name, stage in checked.stages.items()}
-    values: dict[str, Any] = checked.model_copy(update={"stages": stages}).model_dump(
-        by_alias=True, mode="json", warnings=False
-    )
+    complete = {
+        section.name: {
+            name: stage and filled(stage, getattr(checked, section.defaults))
+            for name, stage in getattr(checked, section.name).items()
+        }
+        for section in SECTIONS
+        if section.has_stages
+    }
+    values: dict[str, Any] = checked.model_copy(update=complete).model_dump(by_alias=True, mode="json", warnings=False)
     return values
-
-
-def _refuse_expansion(config: Config, checked: ConfigSchema) -> None:
-    """What stage_defaults say is shown for every stage, which a few lines can make millions of values."""
-    count = sum(path[0] == "stage_defaults" for path in config.places if path) * len(checked.stages)
-    if count > _MOST_VALUES:
-        message = f"stage_defaults stand for {count} values in all stages; expected at most {_MOST_VALUES}"
-        raise fail("budget", message, mark=config.place(("stage_defaults",)).key, path="stage_defaults")
 
 
 def _default(path: KeyPath, effective: dict[str, Any], layers: Mapping[KeyPath, LayerSpec]) -> tuple[Any, str]:
@@ -192,10 +187,8 @@ def _resolved(config: Config) -> tuple[dict[KeyPath, LayerSpec], dict[str, Compo
     except ArchError:
         return {}, {}
     blocks = {block.name: block for block in spec.blocks if isinstance(block, Composite)}
-    rows = [stage.layers for stage in (spec.stem, *spec.stages, spec.tail)] + [
-        block.layers for block in blocks.values()
-    ]
-    return {layer.path: layer for row in rows for layer in row}, blocks
+    layers = [*spec.layers, *[layer for block in blocks.values() for layer in block.layers]]
+    return {layer.at.path: layer for layer in layers}, blocks
 
 
 def _size(path: KeyPath, layers: Mapping[KeyPath, LayerSpec], blocks: Mapping[str, Composite]) -> str | None:
@@ -207,7 +200,7 @@ def _size(path: KeyPath, layers: Mapping[KeyPath, LayerSpec], blocks: Mapping[st
         return {"depth": "depth", **layer.block.sizes}.get(key) if stated or defaults_scale else None
     if path[0] == "blocks" and path[2:3] == ("arguments",) and path[1] in blocks:
         return blocks[str(path[1])].sizes.get(key)
-    return key if path[0] in _SCALED_PARTS and key in ("width", "depth") else None
+    return key if has_layers(path) and key in ("width", "depth") else None
 
 
 def _scaled(size: str | None, value: Any, factors: Scale) -> tuple[int | None, str]:
@@ -266,14 +259,8 @@ def _part(value: Any, path: KeyPath, leaves: Collection[KeyPath]) -> Any:
     """What of `value`, which stands at `path`, are the `leaves`; of a list only some of its items are a mapping."""
     if path in leaves or not isinstance(value, (dict, list)):
         return value
+    depth = len(path)
+    inside = {leaf[depth] for leaf in leaves if len(leaf) > depth and leaf[:depth] == path}
     items = value.items() if isinstance(value, dict) else enumerate(value)
-    parts = {key: _inner_part(item, (*path, key), leaves) for key, item in items}
-    kept = {key: part for key, part in parts.items() if part is not ABSENT}
+    kept = {key: _part(item, (*path, key), leaves) for key, item in items if key in inside}
     return list(kept.values()) if isinstance(value, list) and len(kept) == len(value) else kept
-
-
-def _inner_part(value: Any, path: KeyPath, leaves: Collection[KeyPath]) -> Any:
-    """The same; ABSENT where there is none."""
-    if path in leaves:
-        return value
-    return (_part(value, path, leaves) or ABSENT) if isinstance(value, (dict, list)) else ABSENT

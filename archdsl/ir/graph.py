@@ -59,8 +59,8 @@ class Weight(NamedTuple):
 class ShapeError(ValueError):
     """Nodes that do not fit an operation: why, which nodes, and the names of the scopes it happened in.
 
-    `{0}` in the hint stands for the name of the first node, `{1}` for that of the second. `path` is the config entry
-    that is wrong, where that is not the layer itself but one inside of its block.
+    `{0}` in the hint stands for the name of the first node, `{1}` for that of the second. `at` is what is wrong, where
+    that is not the layer itself but one inside of its block.
     """
 
     def __init__(self, reason: str, hint: str = ""):
@@ -70,7 +70,7 @@ class ShapeError(ValueError):
         self.nodes: tuple[Node, ...] = ()
         self.scopes: list[str] = []
         self.names: Mapping[Node, str] = {}
-        self.path: tuple[str | int, ...] = ()
+        self.at: Any = None
 
     @property
     def fact(self) -> str:
@@ -155,10 +155,11 @@ class Op:
 
 
 class Origin(NamedTuple):
-    """The config entry that a node was made from: its key path, and its block with how often it repeats."""
+    """The entry of the config that a node was made from, its block with how often it repeats, and the part it is in."""
 
     path: str = ""
     block: str = ""
+    part: str = ""
 
 
 NOWHERE = Origin()
@@ -256,8 +257,8 @@ class Graph:
     """A backbone as operations, in the order they run.
 
     `levels` holds the last node of every stage under its public name ("P3" for stage p3); `outputs` names the
-    levels a detector takes; `output` is the last feature map, after the tail. What the parts named in `freeze` (stages,
-    stem, tail) are made of is not trained.
+    levels a detector takes; `output` is the last feature map, after the tail. The nodes of the parts named in `freeze`
+    (stages, stem, tail) are not trained.
     """
 
     name: str
@@ -289,7 +290,7 @@ class Graph:
 
     def is_frozen(self, node: Node) -> bool:
         """Whether `node` keeps its weights in training."""
-        return node.origin.path.removeprefix("stages.").partition(".")[0] in self.freeze
+        return node.origin.part in self.freeze
 
     def __repr__(self) -> str:
         return f"<Graph {self.name}, {len(self.nodes)} nodes>"

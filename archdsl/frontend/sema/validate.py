@@ -14,6 +14,7 @@ from archdsl.diagnostics.problems import MAX_PROBLEMS, Problem, problem
 from archdsl.diagnostics.unicode import ascii_form, named
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.compose.config import Config
+from archdsl.frontend.sections import STAGES
 from archdsl.frontend.sema import fixits
 from archdsl.frontend.sema.schema import MODEL_NAME, NAME
 from archdsl.frontend.sema.vocabulary import ELSEWHERE, KEY_SYNONYMS, SYNONYMS, belongs, known_keys
@@ -122,8 +123,8 @@ def _unknown_key(key: str, known: Sequence[str], owner: str) -> tuple[str, str, 
         near = f"put a space after the colon: {name}: {value.strip()} {named(key)}".strip()
     elif "." in key:
         near = fixits.nested(key)
-    elif re.fullmatch(r"p\d+", key) and "stages" in known:
-        near = f"'{key}' belongs under stages"
+    elif re.fullmatch(r"p\d+", key) and STAGES.name in known:
+        near = f"'{key}' belongs under {STAGES.name}"
     elif key[:1] in "-+" and key[1:] in known:
         near = f"did you mean '{key[1:]}'? (this looks like a diff)"
     return "unknown-key", f"unknown key '{key}'{where}{fact}", belongs(key, in_layer=bool(owner)) or near
