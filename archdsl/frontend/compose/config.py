@@ -36,7 +36,8 @@ _TO_BE_FILLED = "???"  # Hydra's mark for a value that a child must give
 class Config:
     """A composed config: parents merged in, overrides and references applied, `defaults` gone. `values` is plain data.
 
-    `removed` names the stages that overrides deleted; `replaced_input` is what the config says of its input where
+    `removed` names the stages that overrides deleted; `history` is what each file and override sets, in the order
+    in which they apply; `replaced_input` is what the config says of its input where
     the caller says something else.
     """
 
@@ -45,6 +46,7 @@ class Config:
     values: dict[str, Any]
     places: Places
     removed: tuple[str, ...] = ()
+    history: tuple[Source, ...] = ()
     replaced_input: Mapping[str, Any] = field(default_factory=dict)
 
     def at(self, *path: str | int) -> Location:
@@ -144,14 +146,17 @@ class Location(NamedTuple):
 def load(config: ConfigLike, overrides: Sequence[str] = (), budget: Budget = DEFAULT) -> Config:
     """Read, inherit, override, follow references. Raises ArchError with the place of everything that is wrong."""
     source, root, name = _read(config, budget)
-    values, places = merge(lineage(source, root, budget))
+    sources = lineage(source, root, budget)
+    values, places = merge(sources)
     stages_before = _stage_names(values)
-    apply_overrides(values, places, _as_list(overrides), budget)
+    changes = apply_overrides(values, places, _as_list(overrides), budget)
     removed = tuple(stages_before - _stage_names(values))
     _refuse_gaps(values, places, source.file)
     values = resolve_references(values, places, source.file, budget)
     stated = values.get("name")
-    return Config(stated if isinstance(stated, str) else name, source.file, values, places, removed)
+    return Config(
+        stated if isinstance(stated, str) else name, source.file, values, places, removed, (*sources, *changes)
+    )
 
 
 def sources_of(config: ConfigLike) -> list[Source]:

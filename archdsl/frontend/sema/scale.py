@@ -71,8 +71,11 @@ def _scaled(spec: NetworkSpec, factors: Scale) -> NetworkSpec:
 
 def scaled_width(width: int, factors: Scale) -> int:
     """min(width, max_width) × factor, to the nearest multiple of the divisor, at least one divisor."""
-    capped = width if factors.max_width is None else min(width, factors.max_width)
-    return max(1, round(capped * factors.width / factors.divisor)) * factors.divisor
+    return max(1, round(_capped(width, factors) * factors.width / factors.divisor)) * factors.divisor
+
+
+def _capped(width: int, factors: Scale) -> int:
+    return width if factors.max_width is None else min(width, factors.max_width)
 
 
 def scaled_depth(depth: int, factors: Scale) -> int:
@@ -80,7 +83,21 @@ def scaled_depth(depth: int, factors: Scale) -> int:
     return max(1, round(depth * factors.depth))
 
 
-_SCALED = {"width": scaled_width, "depth": scaled_depth}
+SCALED = {"width": scaled_width, "depth": scaled_depth}
+
+
+def scaling(size: str, value: int, factors: Scale) -> str:
+    """How SCALED comes to its result, in words: `min(1024, scale.max_width 768) × scale.width 0.75 = 576`."""
+    capped = _capped(value, factors) if size == "width" else value
+    factor = factors.width if size == "width" else factors.depth
+    start = f"{value}" if capped == value else f"min({value}, scale.max_width {factors.max_width})"
+    exact = capped * factor
+    text = f"{start} × scale.{size} {factor:g} = {exact:g}"
+    if exact == SCALED[size](value, factors):
+        return text
+    if size == "width":
+        return f"{text}, rounded" + (f" to a multiple of {factors.divisor}" if factors.divisor > 1 else "")
+    return f"{text}, rounded" + (", at least 1" if exact < 0.5 else "")
 
 
 def _part(part: PartSpec, factors: Scale, blocks: Mapping[Block, Composite]) -> PartSpec:
@@ -101,6 +118,6 @@ def _layer(layer: LayerSpec, factors: Scale, blocks: Mapping[Block, Composite]) 
 def _arguments(arguments: Mapping[str, Any], sizes: Mapping[str, str], factors: Scale) -> dict[str, Any]:
     """A number is scaled; a `$name` is not: what it stands for is, where that is written."""
     return {
-        name: _SCALED[sizes[name]](value, factors) if name in sizes and isinstance(value, int) else value
+        name: SCALED[sizes[name]](value, factors) if name in sizes and isinstance(value, int) else value
         for name, value in arguments.items()
     }
