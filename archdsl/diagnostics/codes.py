@@ -189,6 +189,7 @@ CODES = {
         _S + "stages: {p4: {post: {sum: {block: add, from: [p4_down, p4_body]}}}}\n",
     ),
     "keras-layer": Code("A Keras layer cannot be a block, or is not what the rules given for it say."),
+    "block": Code("A block's own code does not do what a block does: it returns a node."),
     "plugin": Code("Importing a plugin, whose blocks a config may use, fails."),
     "unknown-argument": Code(
         "A $name in a block of `blocks:` is none of its arguments.",

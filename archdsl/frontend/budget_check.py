@@ -22,7 +22,7 @@ class Cost(NamedTuple):
 
 def params(node: Node) -> int:
     """Elements of all its arrays."""
-    return sum([weight.size for weight in node.weights])
+    return node.params
 
 
 def macs(node: Node) -> int:

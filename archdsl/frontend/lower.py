@@ -14,7 +14,8 @@ from archdsl.frontend.compose.config import Config, Location
 from archdsl.frontend.sema.resolve import resolve
 from archdsl.frontend.sema.scale import scale_spec
 from archdsl.frontend.sema.spec import MOST, LayerSpec, NetworkSpec, PartSpec
-from archdsl.ir.graph import Graph, Layout, Meter, Node, Origin, ShapeError, TooManyOperations
+from archdsl.ir.graph import Graph, Meter, Node, Origin, ShapeError, TooManyOperations
+from archdsl.ir.layout import Layout
 from archdsl.ir.ops import Input, Rescale
 from archdsl.ir.ops.windows import slide
 
@@ -118,10 +119,10 @@ class _Compiler:
         self, layer: LayerSpec, name: str, sources: list[Node], arguments: Mapping[str, Any], origin: Origin
     ) -> Node:
         try:
-            call = layer.apply(sources, name, arguments, self.style)
+            made = layer.apply(sources, name, arguments, self.style)
         except TooManyOperations:
             raise self._too_many(layer) from None
-        return self.layout.place(call, origin=origin)
+        return self.layout.place(made, origin)
 
     def _too_many(self, layer: LayerSpec) -> ArchError:
         message = f"this layer takes the network over {self.meter.limit:,.0f} operations; expected a smaller network"

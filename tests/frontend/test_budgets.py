@@ -115,7 +115,7 @@ def test_extreme_depths_and_widths_are_refused_at_once(
 ) -> None:
     made = []
     add = Meter.add
-    monkeypatch.setattr(Meter, "add", lambda meter: (made.append(meter), add(meter)))
+    monkeypatch.setattr(Meter, "add", lambda meter, count=1: (made.append(meter), add(meter, count)))
     (problem,) = problems_of(config, *overrides)
     assert problem.code in ("budget", "range", "override")
     assert len(made) <= 20_001  # a tenth of a second
