@@ -60,7 +60,7 @@ class LayerInfo(NamedTuple):
     levels: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Report:
     """Costs of a backbone for one image of `input_shape`, in the order its operations run.
 
@@ -70,6 +70,10 @@ class Report:
     """
 
     graph: Graph
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all figures are the same."""
+        return isinstance(other, Report) and self.to_dict() == other.to_dict()
 
     @property
     def name(self) -> str:

@@ -126,7 +126,7 @@ class _Compiler:
 
     def _too_many(self, layer: LayerSpec) -> ArchError:
         message = f"this layer takes the network over {self.meter.limit:,.0f} operations; expected a smaller network"
-        hint = f"lower its depth, or scale.depth; {allow_more('layers', 2 * self.meter.count)}"
+        hint = f"lower its depth, or scale.depth; {allow_more('layers', 2 * self.meter.limit)}"
         return fail("budget", message, mark=layer.at.value, path=str(layer.at), hint=hint)
 
     def _shape_problem(self, layer: LayerSpec, sources: Sequence[Node], error: ShapeError) -> Problem:

@@ -83,7 +83,7 @@ def test_a_backbone_may_have_as_many_operations_as_the_budget_says_and_no_more(p
     made = len(archdsl.compile_config(preset).nodes)
     assert archdsl.compile_config(preset, budget=Budget(layers=made))
     (problem,) = refused(config=preset, layers=made - 1)
-    assert f"more than {made - 1:,} operations" in problem.message
+    assert f"over {made - 1:,} operations" in problem.message
     assert "--budget layers=" in problem.hint
 
 
@@ -136,7 +136,7 @@ def test_a_block_is_stopped_while_it_makes_operations(problems_of: Problems) -> 
     finally:
         del _blocks["endless"]
     assert (problem.code, problem.path) == ("budget", "stages.a.body")
-    assert "more than 20,000 operations" in problem.message
+    assert "over 20,000 operations" in problem.message
     assert 19_000 < len(made) <= 20_000
 
 
