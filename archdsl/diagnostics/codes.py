@@ -2,7 +2,81 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+CodeName = Literal[
+    "alias",
+    "argument",
+    "block",
+    "budget",
+    "checksum",
+    "cycle",
+    "defaults",
+    "depth",
+    "documents",
+    "duplicate-block",
+    "duplicate-key",
+    "duplicate-output",
+    "duplicate-parent",
+    "empty",
+    "encoding",
+    "expect",
+    "from",
+    "fuse",
+    "hydra",
+    "image",
+    "input",
+    "keras-layer",
+    "key",
+    "leading-zero",
+    "length",
+    "limit",
+    "merge-key",
+    "missing-file",
+    "missing-key",
+    "missing-value",
+    "model",
+    "no-backend",
+    "no-config",
+    "no-levels",
+    "no-weights",
+    "not-a-file",
+    "not-finite",
+    "output",
+    "override",
+    "package",
+    "parent",
+    "plugin",
+    "preset",
+    "range",
+    "reference",
+    "shape",
+    "stride",
+    "sweep",
+    "syntax",
+    "tag",
+    "type",
+    "unavailable",
+    "unknown-argument",
+    "unknown-block",
+    "unknown-class",
+    "unknown-code",
+    "unknown-entry",
+    "unknown-key",
+    "unknown-layer",
+    "unknown-output",
+    "unknown-parent",
+    "unknown-pass",
+    "unknown-preset",
+    "unknown-stage",
+    "unknown-value",
+    "unreadable",
+    "unused",
+    "value",
+    "version",
+    "weights",
+]
+"""Every code there is. A problem takes no other, which the type checker sees to."""
 
 
 class Code(NamedTuple):
@@ -16,7 +90,7 @@ class Code(NamedTuple):
 _S = "defaults: [yolo_v8_s_backbone, _self_]\n"
 _SHOW = "archdsl show yolo_v8_s_backbone"
 
-CODES = {
+CODES: dict[CodeName, Code] = {
     # The text of a file
     "alias": Code(
         "An alias (*name) stands before its anchor (&name), or there is none of that name.",

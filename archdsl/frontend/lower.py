@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from archdsl.diagnostics.nearest import one_report
-from archdsl.diagnostics.problems import ArchError, Gathered, Note, Problem, by_place, fail, problem
+from archdsl.diagnostics.problems import ArchError, Note, Problem, by_place, fail, problem
 from archdsl.diagnostics.wording import did_you_mean, one_of
 from archdsl.frontend.budget import DEFAULT, Budget, allow_more
 from archdsl.frontend.budget_check import check_costs
-from archdsl.frontend.compose.config import Config, Location
+from archdsl.frontend.compose.config import Config
+from archdsl.frontend.sema.findings import Findings
 from archdsl.frontend.sema.resolve import resolve
 from archdsl.frontend.sema.scale import scale_spec
 from archdsl.frontend.sema.spec import MOST, LayerSpec, NetworkSpec, PartSpec
@@ -41,7 +42,7 @@ def compile_spec(spec: NetworkSpec, budget: Budget = DEFAULT) -> Graph:
         if part.is_stage:
             ends[part.level] = x
     graph = Graph(spec.name, tuple(compiler.layout.nodes), x, ends, spec.outputs, spec.freeze)
-    problems = compiler.problems + _stride_problems(graph, spec, compiler.guesses)
+    problems = compiler.findings + _stride_problems(graph, spec, compiler.guesses)
     problems = problems or _unread(graph, spec)  # what an error left out reads nothing either
     if problems:
         raise ArchError(by_place(problems))
@@ -62,7 +63,7 @@ class _Compiler:
         self.meter = Meter(budget.layers, count=1)  # the input
         self.layout = Layout()
         self.results: dict[str, Node] = {}
-        self.problems = Gathered()
+        self.findings = Findings()
         self.guesses: set[Node] = set()
 
     def begin(self, spec: NetworkSpec) -> Node:
@@ -91,7 +92,7 @@ class _Compiler:
             return self._repeated(layer, part, known)
         except ShapeError as error:
             if self.guesses.isdisjoint(known):  # else it may fit once the layer before it is mended
-                self.problems.add(self._shape_problem(layer, known, error))
+                self.findings.add(self._shape_problem(layer, known, error))
             return self._guess(layer, known[0])
 
     def _source(self, name: str, layer: LayerSpec, part: PartSpec) -> Node | None:
@@ -104,7 +105,7 @@ class _Compiler:
                 steps = [layer.name, later, layer.name] if later != layer.name else [later, later]
                 message = f"'{name}' does not come before this layer; cycle: {' -> '.join(steps)}"
                 hint = "a layer can read only what comes before it"
-            self._report("unknown-layer", message, layer.at / "from", hint)
+            self.findings.report("unknown-layer", message, layer.at / "from", hint)
         return found
 
     def _repeated(self, layer: LayerSpec, part: PartSpec, sources: list[Node]) -> Node:
@@ -161,9 +162,6 @@ class _Compiler:
         guess = self.layout.place(Input(sided)(name=layer.name))
         self.guesses.add(guess)
         return guess
-
-    def _report(self, code: str, message: str, at: Location, hint: str = "") -> None:
-        self.problems.add(problem(code, message, mark=at.value, path=str(at), hint=hint))
 
 
 def _stride_problems(graph: Graph, spec: NetworkSpec, guesses: Set[Node]) -> list[Problem]:

@@ -143,7 +143,8 @@ def test_a_text_from_the_grammar_compiles_or_is_refused(tmp_path: Path) -> None:
 
 def test_a_text_that_ends_the_process_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     crash = "import os, sys, archdsl; archdsl.compile_config = lambda *_: os.abort(); "
-    crash += f"sys.argv = ['fuzz.py', '7', '2', {str(tmp_path)!r}]; exec(open({str(TESTS / 'support' / 'fuzz.py')!r}).read())"
+    script = TESTS / "support" / "fuzz.py"
+    crash += f"sys.argv = ['fuzz.py', '7', '2', {str(tmp_path)!r}]; exec(open({str(script)!r}).read())"
     run = subprocess.run
     monkeypatch.setattr(subprocess, "run", lambda command, **kwargs: run([sys.executable, "-c", crash], **kwargs))
     with pytest.raises(pytest.fail.Exception, match="seed 7 ended the process"):

@@ -13,6 +13,7 @@ from functools import lru_cache, partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from archdsl.diagnostics.codes import CodeName
 from archdsl.diagnostics.problems import ArchError, Mark, Note, Problem, problem
 from archdsl.diagnostics.unicode import named
 from archdsl.diagnostics.wording import describe, did_you_mean
@@ -302,6 +303,6 @@ def _delete(target: Target, override: Override, mark: Mark) -> None:
 
 
 def _error(
-    code: str, message: str, mark: Mark, hint: str = "", path: KeyPath = (), notes: Sequence[Note] = ()
+    code: CodeName, message: str, mark: Mark, hint: str = "", path: KeyPath = (), notes: Sequence[Note] = ()
 ) -> ArchError:
     return ArchError([problem(code, message, mark=mark, path=dotted(path), hint=hint, notes=notes)])

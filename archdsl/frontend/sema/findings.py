@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from archdsl.diagnostics.codes import CodeName
 from archdsl.diagnostics.problems import ArchError, Gathered, Mark, Note, Problem, by_place, problem
 from archdsl.frontend.compose.config import Location
 
@@ -20,7 +21,7 @@ class Findings(Gathered):
 
     def report(
         self,
-        code: str,
+        code: CodeName,
         message: str,
         at: Location,
         hint: str = "",

@@ -6,7 +6,7 @@ from archdsl.blocks.registry import Block, all_blocks, get_block
 from archdsl.diagnostics.problems import ArchError
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import Config, Location
-from archdsl.frontend.sema.composite import MAX_NESTING, Composite, mistakes
+from archdsl.frontend.sema.composite import MAX_NESTING, Composite, check_definition
 from archdsl.frontend.sema.findings import Findings
 from archdsl.frontend.sema.resolve_layers import Layers
 from archdsl.frontend.sema.schema import BlockSchema, ConfigSchema
@@ -76,8 +76,7 @@ class Blocks:
         if len(self.findings) > before or None in made:  # what follows from a missing layer is no news
             return None
         block = Composite(at, defined.description, defined.arguments, [layer for layer in made if layer])
-        for mistake in mistakes(block):
-            self.findings.report(mistake.code, mistake.message, mistake.at, mistake.hint)
+        check_definition(block, self.findings)
         if len(self.findings) == before:
             stated = {name: value for name, value in block.defaults.items() if value is not None}
             if stated:

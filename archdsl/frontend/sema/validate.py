@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from archdsl.diagnostics.codes import CodeName
 from archdsl.diagnostics.problems import MAX_PROBLEMS, Problem, problem
 from archdsl.diagnostics.unicode import ascii_form, named
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
@@ -69,7 +70,7 @@ def _problem(
 
 def _words(
     kind: str, details: Mapping[str, Any], key: str, model: type[BaseModel], location: KeyPath, owner: str
-) -> tuple[str, str, str]:
+) -> tuple[CodeName, str, str]:
     """Code, message and hint for one finding of pydantic."""
     received, context = describe(details["input"]), details.get("ctx", {})
     if kind == "missing" and isinstance(location[-1], int):
@@ -106,7 +107,7 @@ def _words(
     return "value", f"got {received}; {details['msg'][0].lower()}{details['msg'][1:]}", ""
 
 
-def _unknown_key(key: str, known: Sequence[str], owner: str) -> tuple[str, str, str]:
+def _unknown_key(key: str, known: Sequence[str], owner: str) -> tuple[CodeName, str, str]:
     """A key that nothing is called: misspelt, at a wrong level, or two slips at once."""
     where = f" of {owner}" if owner else ""
     fact = f"; {one_of(known)}" if known else ", which takes no arguments"

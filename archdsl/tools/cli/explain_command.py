@@ -48,7 +48,8 @@ def known_codes() -> dict[str, Code]:
     from archdsl.analysis.lint import CHECKS
 
     questions = {name: Code((check.__doc__ or "").partition("\n")[0]) for name, check in CHECKS.items()}
-    return {**CODES, **questions}
+    known: dict[str, Code] = dict(CODES.items())
+    return known | questions
 
 
 def print_codes(as_json: bool) -> None:
