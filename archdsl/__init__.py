@@ -3,6 +3,16 @@
 Everything is imported when it is first asked for. Neither Keras nor TensorFlow is, before a model is built.
 """
 
+# ruff: noqa: E402
+import os
+import sys
+
+# While Python looks for what `-m` names, argv begins so, and the current folder comes before all that is installed.
+# What a folder holds is data: its modules, its entry points and its hydra_plugins are not imported.
+_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 (pathlib could be its)
+if sys.argv[:1] == ["-m"] and not sys.flags.safe_path and sys.path[0] != _FOLDER:
+    del sys.path[0]
+
 import importlib
 from typing import TYPE_CHECKING, Any
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from math import inf
 
@@ -36,10 +39,26 @@ class Budget:
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
                 raise fail("value", f"the budget of {name} is {describe(value)}; expected a number > 0")
 
+    @contextmanager
+    def for_saved_models(self) -> Iterator[None]:
+        """What a model in a `.keras` file may cost that is loaded inside the block, by Keras too."""
+        token = _FOR_SAVED.set(self)
+        try:
+            yield
+        finally:
+            _FOR_SAVED.reset(token)
+
 
 BUDGET_KEYS = tuple(field.name for field in fields(Budget))
 DEFAULT = Budget()
 UNLIMITED = Budget(**dict.fromkeys(BUDGET_KEYS, inf))
+_ONLY_BUILT = Budget(macs=inf, activation_bytes=inf)  # no image is run by loading a model
+_FOR_SAVED: ContextVar[Budget] = ContextVar("_FOR_SAVED", default=_ONLY_BUILT)
+
+
+def for_saved_models() -> Budget:
+    """The budget that Budget.for_saved_models set, else the default, without what only running the model costs."""
+    return _FOR_SAVED.get()
 
 
 def allow_more(name: str, amount: float) -> str:

@@ -9,16 +9,21 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import yaml
 
-from archdsl.errors import ArchError, Mark, fail
+from archdsl.errors import Mark, fail
 
 SUFFIX = ".safetensors"
 LANGUAGE = "1"
 MAX_HEADER_BYTES = 1 << 24  # a tensor takes about 100
 MAX_CONFIG_BYTES = 1 << 20  # as for a config file
+MAX_PASSES_BYTES = 1000
+
+
+class BadHeader(ValueError):
+    """A .safetensors file that does not begin as one: the fact."""
 
 
 class Carried(NamedTuple):
@@ -41,41 +46,50 @@ def carried_by(path: Path) -> Carried:
     if not isinstance(found, dict) or not isinstance(found.get("config"), str):
         hint = "archdsl.weights.save writes the config too; else build a config and give this file as --weights"
         raise fail("no-config", "this file carries no config", mark=mark, hint=hint)
-    text, version, passes = found["config"], found.get("archdsl"), found.get("passes", "")
+    text, version, passes = found["config"], str(found.get("archdsl"))[:20], str(found.get("passes", ""))
     if version != LANGUAGE:
-        raise fail("version", f"written in version {version!r} of the language; expected '{LANGUAGE}'", mark=mark)
-    if len(text) > MAX_CONFIG_BYTES:
-        raise fail("limit", f"its config has {len(text)} characters, at most {MAX_CONFIG_BYTES} may be", mark=mark)
+        raise fail("version", f"written in version '{version}' of the language; expected '{LANGUAGE}'", mark=mark)
+    for what, stated, most in (("config", text, MAX_CONFIG_BYTES), ("passes", passes, MAX_PASSES_BYTES)):
+        if len(stated) > most:
+            raise fail("limit", f"its {what} has {len(stated)} characters, at most {most} may be", mark=mark)
     if found.get("config_sha256") != _sha256(text):
-        message = f"its config does not have the sha256 {found.get('config_sha256')!r} that the file states"
+        message = "its config does not have the sha256 that the file states"
         raise fail("checksum", message, mark=mark, hint="the config was changed after the file was written")
-    return Carried(text, tuple(filter(None, str(passes).split(","))))
+    return Carried(text, tuple(filter(None, passes.split(","))))
 
 
 def _metadata(path: Path, mark: Mark) -> Any:
     try:
-        return json.loads(_header(path, mark)).get("__metadata__")
+        with path.open("rb") as stream:
+            return header_of(stream).get("__metadata__")
     except OSError as error:
         raise fail("unreadable", f"cannot be read: {error.strerror}", mark=mark) from None
-    except ArchError:
-        raise
-    except (ValueError, RecursionError, AttributeError):
-        raise _not_safetensors(mark) from None
+    except BadHeader as error:
+        raise fail("weights", f"not a safetensors file: {error}", mark=mark) from None
 
 
-def _header(path: Path, mark: Mark) -> bytes:
-    with path.open("rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        if length > MAX_HEADER_BYTES:
-            raise _not_safetensors(mark, f"a header of {length} bytes; at most {MAX_HEADER_BYTES} may be")
-        header = stream.read(length)
-    if len(header) < max(length, 2):
-        raise _not_safetensors(mark, "it ends within its header")
+def header_of(stream: BinaryIO) -> dict[str, Any]:
+    """What stands before the tensors, which begin where `stream` is then. Raises BadHeader."""
+    length = int.from_bytes(stream.read(8), "little")
+    if length > MAX_HEADER_BYTES:
+        raise BadHeader(f"a header of {length} bytes; at most {MAX_HEADER_BYTES} may be")
+    text = stream.read(length)
+    if len(text) < max(length, 2):
+        raise BadHeader("it ends within its header")
+    try:
+        header = json.loads(text, object_pairs_hook=_without_doubles)
+    except (ValueError, RecursionError):
+        header = None
+    if not isinstance(header, dict):
+        raise BadHeader("no header of JSON")
     return header
 
 
-def _not_safetensors(mark: Mark, fact: str = "no header of JSON") -> ArchError:
-    return fail("weights", f"not a safetensors file: {fact}", mark=mark)
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands there twice")
+    return found
 
 
 def _sha256(text: str) -> str:

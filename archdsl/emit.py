@@ -11,12 +11,13 @@ from typing import Any
 
 import keras
 
-from archdsl.budget import UNLIMITED
+from archdsl.budget import Budget, for_saved_models
 from archdsl.compiler import compile_graph
-from archdsl.errors import did_you_mean, fail, one_of
+from archdsl.errors import describe, did_you_mean, fail, one_of
 from archdsl.ir import Graph
 from archdsl.loader import load
 from archdsl.passes import run_passes
+from archdsl.saved import SavedBackbone, checked, without_parents
 
 
 @keras.saving.register_keras_serializable("archdsl")
@@ -119,12 +120,21 @@ class Backbone(keras.Model):  # type: ignore[misc]
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Backbone:
-        loaded = load(config["config"], (), UNLIMITED)  # what was built once can be built again
-        passes = config.get("passes", ())
-        graph, _ = run_passes(compile_graph(loaded, UNLIMITED), names=passes)
-        with dtype_policy(config["dtype"]):
-            model = cls(graph, loaded.resolved, passes=passes, name=config["name"])
-        model.restore_state(config)
+        """The model that `get_config` describes, perhaps in somebody's file: data, with a budget.
+
+        Raises ArchError for anything that `get_config` does not write, and beyond Budget.for_saved_models.
+        """
+        return cls.rebuilt(config, for_saved_models())
+
+    @classmethod
+    def rebuilt(cls, config: Mapping[str, Any], budget: Budget) -> Backbone:
+        """What from_config gives, for another budget."""
+        saved = checked(SavedBackbone, config, budget)
+        loaded = load(without_parents(saved.config), (), budget)
+        graph, _ = run_passes(compile_graph(loaded, budget), names=saved.passes)
+        with dtype_policy(saved.dtype):
+            model = cls(graph, loaded.resolved, passes=saved.passes, name=saved.name or graph.name)
+        model.restore_state(saved.state)
         return model
 
     def _state(self) -> dict[str, Any]:
@@ -243,7 +253,10 @@ def _name_operation(result: Any, name: str, named: set[int]) -> None:
 def dtype_policy(name: str | None) -> Iterator[None]:
     """Layers made inside compute as they did in the saved model, whatever the policy of this process is."""
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name or before)
+    try:
+        keras.config.set_dtype_policy(name or before)
+    except (ValueError, TypeError):
+        raise fail("value", f"Keras has no precision called {describe(name)}", path="dtype") from None
     try:
         yield
     finally:

@@ -13,6 +13,9 @@ from archdsl.budget import DEFAULT, Budget
 from archdsl.errors import Mark, did_you_mean, fail, one_of
 from archdsl.files import written_whole
 from archdsl.loader import ConfigLike
+from archdsl.pictures import open_image
+from archdsl.printable import printable
+from archdsl.registration import import_keras
 from archdsl.report import shape_text
 
 if TYPE_CHECKING:
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 PathLike = str | os.PathLike[str]
 
 MAX_CHANNELS = 16
+MAX_LEVELS = 64
+MAX_NAME = 200  # letters drawn
 MAX_IMAGE_SIZE = 4096  # a power of two, which every stride divides
 UNVIEWABLE = {"pgf", "raw", "rgba"}  # matplotlib writes these too: LaTeX source, and bytes without a header
 
@@ -60,19 +65,10 @@ def read_model(
         raise fail("model", "a saved model takes no overrides and no weights; expected a config", mark=mark)
     if not Path(reference).is_file():
         raise fail("missing-file", "there is no such model file", mark=mark)
-    return _load(Path(reference), mark)
+    import_keras()
+    from archdsl.keras_file import read_keras_file
 
-
-def _load(path: Path, mark: Mark) -> Any:
-    import keras
-
-    import archdsl.emit  # noqa: F401  (registers Backbone with Keras)
-
-    try:
-        return keras.models.load_model(path, compile=False)
-    except (ValueError, TypeError, OSError, KeyError) as error:
-        first = str(error).strip().partition("\n")[0]
-        raise fail("model", f"Keras cannot load it: {first}", mark=mark) from None
+    return read_keras_file(Path(reference), budget)
 
 
 def check_paths(image_path: PathLike, output_path: PathLike) -> None:
@@ -104,6 +100,7 @@ def draw_features(
     _check_output(Path(output_path))
     opened = open_image(image_path)
     tensors = pyramid(model)
+    _check_range("the number of levels", len(tensors), MAX_LEVELS)
     image = fit_image(opened, _sides(model, tensors, opened, image_size))
     shown = feature_maps(model, _chosen(tensors, levels), image)
     figure = _draw(model.name, image, [_level(name, values, image, channels) for name, values in shown.items()])
@@ -144,22 +141,6 @@ def strongest_channels(values: Array, count: int) -> tuple[int, ...]:
     return tuple((-spread).argsort(kind="stable")[:count].tolist())
 
 
-def open_image(path: PathLike) -> Image.Image:
-    """The image in a file, upright and in RGB. Raises ArchError when there is none."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    mark = Mark(os.fspath(path))
-    if not Path(path).exists():
-        raise fail("missing-file", "there is no such image", mark=mark)
-    try:
-        with Image.open(path) as image:
-            return _as_rgb(ImageOps.exif_transpose(image))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        if isinstance(error, UnidentifiedImageError):
-            raise fail("image", "not an image; expected a photo such as .jpg or .png", mark=mark) from None
-        raise fail("image", f"cannot be read: {getattr(error, 'strerror', None) or error}", mark=mark) from None
-
-
 def fit_image(image: Image.Image, sides: tuple[int, int]) -> Array:
     """Resize to (height, width) without distortion; what stands over is cut off evenly. -> (height, width, 3)."""
     import numpy
@@ -167,22 +148,6 @@ def fit_image(image: Image.Image, sides: tuple[int, int]) -> Array:
 
     height, image_width = sides
     return numpy.asarray(ImageOps.fit(image, (image_width, height), Image.Resampling.LANCZOS))
-
-
-def _as_rgb(image: Image.Image) -> Image.Image:
-    """Any mode in 8-bit RGB: what is transparent on white, deep greys from their darkest to their lightest."""
-    import numpy
-    from PIL import Image
-
-    if image.mode[0] in "IF":
-        values = numpy.asarray(image, dtype="float64")
-        lowest, highest = values.min(), values.max()
-        grey = (values - lowest) * (255 / max(highest - lowest, 1e-12))
-        return Image.fromarray(grey.round().astype("uint8")).convert("RGB")
-    if "A" not in image.getbands() and "transparency" not in image.info:
-        return image.convert("RGB")
-    white = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
 
 
 def _check_range(name: str, value: int, largest: int) -> None:
@@ -315,6 +280,7 @@ def _draw_column(sheet: Sheet, title: str, image: Array, column: float, photo: t
     import numpy
 
     letter = 0.66 / 72  # inches by which a bold letter of one point is wide, at most on average
+    title = printable(title[:MAX_NAME]) or "model"
     sheet.text(title, MARGIN, MARGIN + 0.2, min(21, column / (letter * len(title))), weight="bold")
     sheet.text(shape_text(image.shape), MARGIN, MARGIN + 0.54, 14, color=FAINT)
     sheet.picture(image, MARGIN, MARGIN + TITLE, *photo)
@@ -330,7 +296,7 @@ def _draw_column(sheet: Sheet, title: str, image: Array, column: float, photo: t
 def _draw_row(sheet: Sheet, level: LevelMaps, left: float, top: float, size: tuple[float, float]) -> None:
     """The level's name, shape and stride over its maps."""
     map_width, map_height = size
-    name = sheet.text(level.name, left, top + 0.2, 16, weight="bold")
+    name = sheet.text(printable(level.name[:MAX_NAME]), left, top + 0.2, 16, weight="bold")
     sheet.text_after(name, level.caption, top + 0.2, 14, color=FAINT)
     for place, (number, values) in enumerate(zip(level.numbers, level.maps, strict=True)):
         begin = left + place * (max(map_width, MIN_CELL) + GAP)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
+import stat
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
 from archdsl.errors import Mark, fail
+
+_ATTEMPTS = 100  # each that fails is one of another process that did not
+_HERE, _EXCHANGE = -100, 2  # of Linux's renameat2: AT_FDCWD, RENAME_EXCHANGE; RENAME_SWAP of macOS is 2 too
 
 
 @contextmanager
@@ -33,18 +39,18 @@ def written_whole(path: Path, hint: str = "") -> Iterator[Path]:
 def folder_written_whole(path: Path, files: Collection[str]) -> Iterator[Path]:
     """A new folder beside `path` that gets its name when the block ends well, with all that is in it by then.
 
-    A folder that is there already is replaced only if it holds nothing but `files`. Raises ArchError for any
+    A folder that is there already is replaced only if it holds nothing but `files`; who reads it meanwhile finds the
+    old or the new one. Of several processes that write it at once the last one's stays. Raises ArchError for any
     other, and when nothing can be written.
     """
     path = path.absolute()
     _check_parent(path)
-    if path.is_symlink() or (path.exists() and not path.is_dir()):
-        raise fail("output", "is in the way; expected a new folder", mark=Mark(str(path)))
     partial = _beside(path)
     try:
-        foreign = sorted({found.name for found in path.iterdir()} - set(files)) if path.is_dir() else []
-        if foreign:
-            message = f"the folder holds '{foreign[0]}', which is no part of a preset; it is left as it is"
+        if not _is_folder_or_nothing(path):
+            raise fail("output", "is in the way; expected a new folder", mark=Mark(str(path)))
+        if foreign := sorted(_names_in(path) - set(files)):
+            message = f"the folder contains '{foreign[0]}', which is not part of a preset; nothing was changed"
             raise fail("output", message, mark=Mark(str(path)), hint="choose a new folder")
         partial.mkdir()
         yield partial
@@ -65,17 +71,62 @@ def make_folder(path: Path, hint: str = "") -> None:
 
 
 def _replace_folder(path: Path, partial: Path) -> None:
-    if not path.is_dir():
-        partial.rename(path)
-        return
-    before = _beside(path)
-    path.rename(before)
+    """Give `partial` the name `path`, and remove what had it. Other processes may do the same at the same time."""
+    aside: list[Path] = []
     try:
-        partial.rename(path)
+        for _ in range(_ATTEMPTS):
+            if _renamed(partial, path) or _exchanged(partial, path):
+                return
+            before = _beside(path)
+            with suppress(FileNotFoundError):  # another process was faster
+                path.rename(before)
+                aside.append(before)
+        raise OSError("other processes replace it all the time")
     except OSError:
-        before.rename(path)
+        if aside and not path.exists():
+            _renamed(aside[-1], path)
         raise
-    shutil.rmtree(before, ignore_errors=True)
+    finally:
+        for each in aside:
+            shutil.rmtree(each, ignore_errors=True)
+
+
+def _renamed(folder: Path, path: Path) -> bool:
+    """Whether a folder could be given a name, which another one has if not."""
+    try:
+        folder.rename(path)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+            raise
+        return False
+    return True
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Whether two folders could be given each other's name in one step, so that neither is ever missing."""
+    if os.name != "posix":
+        return False
+    import ctypes
+
+    system, paths = ctypes.CDLL(None), (os.fsencode(one), os.fsencode(other))
+    if hasattr(system, "renameat2"):  # Linux
+        return bool(system.renameat2(_HERE, paths[0], _HERE, paths[1], _EXCHANGE) == 0)
+    return hasattr(system, "renamex_np") and bool(system.renamex_np(*paths, _EXCHANGE) == 0)  # macOS
+
+
+def _is_folder_or_nothing(path: Path) -> bool:
+    """Asked once, as another process may be replacing it."""
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except FileNotFoundError:
+        return True
+
+
+def _names_in(path: Path) -> set[str]:
+    try:
+        return set(os.listdir(path))  # noqa: PTH208 (a list at once)
+    except FileNotFoundError:
+        return set()
 
 
 def _beside(path: Path) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy
 
+from archdsl.budget import UNLIMITED
 from archdsl.emit import Backbone
 from archdsl.errors import ArchError, fail, problem
 from archdsl.ir import Graph, ShapeError, TensorType
@@ -43,7 +44,7 @@ def fuse(model: Backbone) -> Backbone:
 
 def _built(model: Backbone, weights: Weights | None, **changes: Any) -> Backbone:
     """Built again from its config, as loading a file does, with `changes` to what the file would say."""
-    built = Backbone.from_config({**Backbone.get_config(model), **changes})
+    built = Backbone.rebuilt({**Backbone.get_config(model), **changes}, UNLIMITED)  # what was built here once
     for layer in _all_levels(built).layers:
         if layer.weights and weights:
             layer.set_weights(weights[layer.name])

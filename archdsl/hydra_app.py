@@ -40,6 +40,9 @@ def command(config_dir: str | None, force: bool, arguments: tuple[str, ...]) -> 
 
     Each job writes report.json into its folder; --multirun ends with a table of all jobs.
     """
+    if any(argument.startswith("--e") for argument in arguments):  # argparse takes what an option begins with for it
+        hint = "give --config-name and the overrides again"
+        raise fail("hydra", "--experimental-rerun is not allowed: it reads a pickle, which can run anything", hint=hint)
     Plugins.instance().register(ArchdslConfigSource)  # for a checkout that is not installed
     ConfigStore.instance().store(name="config", group="hydra", node=_settings(force))
     Plugins.instance().register(_search_path(config_dir))

@@ -7,13 +7,13 @@ import math
 from pathlib import Path
 from typing import Any
 
-import click
 import hydra
 from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from archdsl.cli.output import say
 from archdsl.cli.rendering import print_error
 from archdsl.compiler import compile_graph
 from archdsl.errors import ArchError, fail
@@ -41,11 +41,11 @@ def job(config: DictConfig) -> float:
     except ArchError as error:
         if settings.mode != RunMode.MULTIRUN:
             raise
-        click.echo(f"{label}:", err=True)
+        say(f"{label}:", err=True)
         print_error(error, {})
         _write(settings, {"problems": [problem._asdict() for problem in error.problems]})
         return math.inf
-    click.echo(f"{label}: {costs.params:,} parameters, {count_text(costs.macs)} MACs")
+    say(f"{label}: {costs.params:,} parameters, {count_text(costs.macs)} MACs")
     _write(settings, costs.to_dict())
     return costs.params
 

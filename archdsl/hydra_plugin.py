@@ -6,12 +6,21 @@ an archdsl:// folder is used.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.object_type import ObjectType
 from hydra.errors import ConfigCompositionException
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
 from omegaconf import OmegaConf
+
+if TYPE_CHECKING:
+    from archdsl.errors import Problem
+    from archdsl.loader import Config
+    from archdsl.source import KeyPath
 
 SHIPPED = "configs"
 
@@ -20,7 +29,8 @@ class ArchdslConfigSource(ConfigSource):
     """`archdsl://configs` holds the shipped configs, `archdsl:///a/folder` those of that folder.
 
     Hydra gets each with its parents merged in, so that all of it goes under `backbone` in a Defaults List that says
-    `yolo_v8_s_backbone@backbone`. What lies outside of the folder is not there, whatever name or link leads to it.
+    `yolo_v8_s_backbone@backbone`. What lies outside of the folder is not there, whatever name or link leads to it,
+    and neither is a group `hydra`: a config is data, and Hydra's own settings run code and choose where it writes.
     """
 
     @staticmethod
@@ -50,16 +60,17 @@ class ArchdslConfigSource(ConfigSource):
         if not self.is_config(config_path):
             raise ConfigLoadError(f"there is no config '{config_path}' in {self.full_path()}")
 
-        from archdsl.composition.folders import read_file
-        from archdsl.composition.inheritance import merge
         from archdsl.composition.references import relative
         from archdsl.errors import ArchError
-        from archdsl.loader import load, sources_of
+        from archdsl.loader import load
 
         path = self._folder / self._normalize_file_name(config_path)
         try:
             load(path)  # refuses what leads nowhere; Hydra follows references after its overrides
-            values, package = relative(merge(sources_of(path))[0]), read_file(path).package
+            config, package = _composed(path)
+            if found := foreign_keys(config):
+                raise ArchError(found)
+            values = relative(config.values)
         except ArchError as error:
             raise ConfigCompositionException(str(error)) from error
         return ConfigResult(self.provider, self.full_path(), OmegaConf.create(values), {"package": package or None})
@@ -74,10 +85,51 @@ class ArchdslConfigSource(ConfigSource):
         return config_root()
 
     def _find(self, name: str) -> Path | None:
-        """What is called so in the folder; None for nothing, and for what lies outside of it."""
+        """What is called so in the folder; None for nothing, for what lies outside of it, and for the group `hydra`."""
         from archdsl.composition.folders import leads_somewhere
 
         folder, path = self._folder, self._folder / name
-        if not folder.is_absolute() or not leads_somewhere(path):
+        is_hydras = Path(os.path.normpath(name)).parts[:1] == ("hydra",)
+        if is_hydras or not folder.is_absolute() or not leads_somewhere(path):
             return None
         return path if path.resolve().is_relative_to(folder.resolve()) else None
+
+
+def _composed(path: Path) -> tuple[Config, str]:
+    """The config at `path` with its parents merged in and its references as they are written, and its package."""
+    from archdsl.composition.inheritance import merge
+    from archdsl.loader import Config, sources_of
+
+    sources = sources_of(path)
+    (own,) = [source for source in sources if source.file == str(path)]
+    return Config(path.stem, own.file, *merge(sources)), own.package
+
+
+def foreign_keys(config: Config) -> list[Problem]:
+    """Keys that no config of archdsl's has, at the top level and in every part.
+
+    Other programs act on them: Hydra on a top-level `hydra`, hydra.utils.instantiate on a `_target_` at any depth.
+    A value that is wrong or missing is not reported, as an override may still change it.
+    """
+    from archdsl.errors import by_place, problem
+    from archdsl.resolver import check
+    from archdsl.source import dotted
+
+    whole = replace(config, values={"stages": {}, **config.values})
+    found = [each for each in check(whole)[1] if each.code in ("unknown-key", "key")]
+    told = {each.path for each in found}
+    found += [
+        problem("unknown-key", f"unknown key '{path[-1]}'", mark=config.place(path).key, path=dotted(path))
+        for path in _hidden(config.values)
+        if not any(dotted(path[:length]) in told for length in range(1, len(path) + 1))
+    ]
+    return by_place(found)
+
+
+def _hidden(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
+    """Where a key begins with an underscore, as no name of the language does, and all of instantiate's."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        if str(key).startswith("_"):
+            yield (*path, key)
+        yield from _hidden(item, (*path, key))

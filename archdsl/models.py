@@ -12,19 +12,27 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import keras
+from pydantic import create_model
 
 from archdsl import keras_cv
+from archdsl.budget import DEFAULT, Budget
 from archdsl.compiler import compile_graph
 from archdsl.emit import Backbone, dtype_policy
 from archdsl.errors import Mark, did_you_mean, fail, one_of
+from archdsl.language.schema import Text
 from archdsl.loader import load
 from archdsl.presets import PresetInfo, list_presets
 from archdsl.pretrained import Preset, find_preset, weights_file
 from archdsl.pretrained.keras_cv_presets import ANY_SIZE, FAMILIES, SIZES, arguments_of
 from archdsl.pretrained.preset_folder import PresetFolder
+from archdsl.saved import checked
 from archdsl.weights import load as load_weights_file
 
 ImageShape = Sequence[int | None]
+_SAVED: dict[str, Any] = {  # a constructor's arguments, and the precision
+    name: create_model(f"Saved{name}", __base__=arguments, dtype=(Text | None, None))
+    for name, arguments in FAMILIES.items()
+}
 
 
 class _ClassProperty:
@@ -51,11 +59,12 @@ class KerasCVBackbone(Backbone):
         input_shape: ImageShape,
         input_tensor: Any,
         name: str | None = None,
+        budget: Budget = DEFAULT,
         **kwargs: Any,
     ):
         shape = tuple(input_shape) if input_tensor is None else tuple(input_tensor.shape)[1:]
-        loaded = load(config).with_input(shape=shape, rescale=bool(include_rescaling))
-        super().__init__(compile_graph(loaded), loaded.resolved, input_tensor, name=name, **kwargs)
+        loaded = load(config, (), budget).with_input(shape=shape, rescale=bool(include_rescaling))
+        super().__init__(compile_graph(loaded, budget), loaded.resolved, input_tensor, name=name, **kwargs)
         arguments = {**arguments, "include_rescaling": bool(include_rescaling)}
         for key, value in arguments.items():
             setattr(self, key, value)
@@ -69,11 +78,12 @@ class KerasCVBackbone(Backbone):
         return {"name": self.name, **self._state(), **json.loads(self._arguments_json)}
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Any:
-        arguments = {key: value for key, value in config.items() if key not in ("trainable", "dtype", "frozen")}
-        with dtype_policy(config.get("dtype")):
-            model = cls(**arguments)
-        model.restore_state(config)
+    def rebuilt(cls, config: Mapping[str, Any], budget: Budget) -> Any:
+        saved = checked(_SAVED[cls._family_name()], config, budget)
+        arguments = saved.model_dump(exclude={"trainable", "frozen", "dtype"})
+        with dtype_policy(saved.dtype):
+            model = cls(**arguments, budget=budget)
+        model.restore_state(saved.state)
         return model
 
     @_ClassProperty
@@ -95,6 +105,10 @@ class KerasCVBackbone(Backbone):
     def _family(cls) -> type[KerasCVBackbone]:
         """The class that models are of; for a size's class, that of all sizes."""
         return cls
+
+    @classmethod
+    def _family_name(cls) -> str:
+        return next(each.__name__ for each in cls.__mro__ if each.__name__ in FAMILIES)
 
     @classmethod
     def _owns(cls, info: PresetInfo) -> bool:
@@ -131,7 +145,7 @@ class KerasCVBackbone(Backbone):
     @classmethod
     def _arguments_in(cls, preset: Preset) -> dict[str, Any]:
         """The constructor arguments that a preset holds. Raises ArchError when it is one of another class."""
-        family = next(each.__name__ for each in cls.__mro__ if each.__name__ in FAMILIES)
+        family = cls._family_name()
         if isinstance(preset, PresetInfo):
             return arguments_of(family, preset.name)
         owner, size = SIZES.get(preset.class_name, (preset.class_name, None))

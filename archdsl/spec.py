@@ -12,7 +12,6 @@ from archdsl.loader import Config
 from archdsl.registry import Block
 from archdsl.source import KeyPath
 
-
 MOST = 1 << 24
 """Channels, and pixels of the image between two of a map, or of a map between two of the image."""
 

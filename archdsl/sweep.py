@@ -15,7 +15,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 from rich.table import Table
 
-from archdsl.cli.common import console
+from archdsl.cli.output import console
 from archdsl.cli.rendering import print_error
 from archdsl.errors import fail
 from archdsl.hydra_job import REPORT

@@ -252,3 +252,30 @@ def test_what_was_built_over_the_budget_is_saved_and_loaded(tmp_path: Path) -> N
     model = archdsl.build_from_config(large, budget=Budget(activation_bytes=1e12))
     model.save(tmp_path / "large.keras")
     assert keras.models.load_model(tmp_path / "large.keras").count_params() == model.count_params()
+
+
+def test_a_saved_model_may_have_what_its_file_holds_or_the_user_allows(tmp_path: Path) -> None:
+    """A file cannot ask for parameters that it does not bring; Keras alone does not tell us what it brings."""
+    import keras
+
+    from archdsl.features import read_model
+
+    deep = {
+        "stages": {"p1": {"width": 8, "depth": 3, "down": {"block": "conv", "stride": 2}, "body": {"block": "conv"}}}
+    }
+    model = archdsl.build_from_config(deep)
+    model.save(path := tmp_path / "deep.keras")
+    few = Budget(params=model.count_params() - 1, layers=10)
+    with few.for_saved_models(), pytest.raises(archdsl.ArchError, match="--budget params="):
+        archdsl.Backbone.from_config(model.get_config())
+    with few.for_saved_models(), Budget(params=1e12).for_saved_models():
+        assert keras.models.load_model(path).count_params() == model.count_params()
+    assert read_model(path, budget=Budget(params=1)).count_params() == model.count_params()
+    with pytest.raises(archdsl.ArchError, match="--budget layers="):
+        read_model(path, budget=Budget(layers=2))
+
+
+def test_fusing_needs_no_budget_for_what_was_built() -> None:
+    config = {"stages": {"p1": {"width": 8, "down": {"block": "conv_bn_act", "stride": 2}}}}
+    with Budget(layers=1).for_saved_models():
+        assert archdsl.fuse(archdsl.build_from_config(config)).passes

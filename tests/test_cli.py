@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
 import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +19,8 @@ import yaml
 from click.shell_completion import ShellComplete
 
 import archdsl
-from archdsl.cli import cli
+from archdsl.cli import cli, main
+from archdsl.cli.validate_command import verdict
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Write = Callable[[str, str], Path]
@@ -165,3 +171,141 @@ def test_a_config_that_is_printed_is_yaml_of_plain_data(run: Run) -> None:
     values: dict[str, Any] = yaml.safe_load(printed(run, "resolve", "resnet50_v2"))
     assert values["archdsl"] == 1
     assert values["stages"]["p3"] == {"width": 512, "depth": 4}
+
+
+ESCAPES = "\x1b]0;PWNED\x07\x1b[38;5;77m\x9b2J\u202e"
+COMMANDS_TO_CI = "\n::error::forged\n  ::stop-commands::x\n##[error]forged\n"
+FOLDER = f"::error::{ESCAPES}"
+FORGING = f"""
+defaults: [yolo_v8_s_backbone, _self_]
+description: {json.dumps("words " * 30 + COMMANDS_TO_CI + chr(0x202E))}
+blocks:
+  mine:
+    description: {json.dumps("::error::forged" + COMMANDS_TO_CI)}
+    arguments: {{width: null}}
+    layers: {{conv: {{block: conv_bn_act, width: $width}}}}
+stages: {{p4: {{body: {{block: mine}}}}}}
+expect: {{params: 1}}
+"""
+
+
+@pytest.fixture
+def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder whose every text is made to act on the terminal, or on the CI system, that it is printed to."""
+    folder = tmp_path / f"{FOLDER}\n::error::forged"
+    folder.mkdir()
+    (folder / "net.yaml").write_text(FORGING)
+    (folder / f"::error::{ESCAPES}\n.yaml").write_text("stages: {p3: {widht: 8}}\nnaem: x\n")
+    (folder / "escapes.yaml").write_text(f"name: {ESCAPES}\n")
+    (folder / "config.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    return folder.relative_to(tmp_path)
+
+
+HOSTILE_CALLS = [
+    "show {net}",
+    "show {net} --json",
+    "show {net} --graph",
+    "show {bad}",
+    "show {escapes}",
+    "show {folder}",
+    "show {none}",
+    "show {escape}",
+    "show resnet18_v2 {escape}",
+    "show resnet18_v2 +name={escape}",
+    "show resnet18_v2 --size {escape}",
+    "show resnet18_v2 --{escape}",
+    "show resnet18_v2 --budget {escape}",
+    "show resnet18_v2 --plugin {none}",
+    "check {net}",
+    "check {net} --json",
+    "check {bad} --levels {escape}",
+    "blocks --config {net}",
+    "blocks --config {net} mine",
+    "blocks {escape}",
+    "resolve {net}",
+    "validate {net} {bad} {escapes} {folder} {none}",
+    "validate {net} {bad} {escapes} {none} --format json",
+    "explain {net} description",
+    "explain {net} description --json",
+    "explain {bad} naem",
+    "explain {escape}",
+    "explain resnet18_v2 {escape}",
+    "diff {net} resnet18_v2",
+    "diff {bad} {net}",
+    "schema --config {net}",
+    "build {net} -o {none}",
+    "build {net} -o {none}.keras",
+    "features {net} {none} -o {none}.png",
+    "{escape}",
+]
+
+
+def said_to(hostile: Path, call: str) -> list[str]:
+    """The arguments of a call, and the names in it."""
+    names = {"net": hostile / "net.yaml", "bad": hostile / f"::error::{ESCAPES}\n.yaml"}
+    names |= {"escapes": hostile / "escapes.yaml", "folder": hostile, "none": hostile / "none"}
+    return [word.format(**names, escape=f"::error::{ESCAPES}\n") for word in call.split()]
+
+
+@pytest.mark.parametrize("call", HOSTILE_CALLS)
+def test_no_text_acts_on_what_it_is_printed_to(call: str, hostile: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with suppress(SystemExit):
+        main(said_to(hostile, call))
+    printed = "\n".join(capfd.readouterr())
+    assert printed.strip()
+    for line in printed.split("\n"):
+        assert line.isprintable()
+        assert not line.strip().startswith("::")
+        assert "##[" not in line
+
+
+def test_resolve_escapes_within_yaml(hostile: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    main(["resolve", str(hostile / "net.yaml")])
+    printed = yaml.safe_load(capfd.readouterr().out)
+    assert printed["description"] == yaml.safe_load(FORGING)["description"]
+    assert printed["blocks"]["mine"] == {**yaml.safe_load(FORGING)["blocks"]["mine"]}
+
+
+def test_an_annotation_is_one_line_a_problem(hostile: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    files = said_to(hostile, "{net} {bad} {escapes} {none}")
+    with pytest.raises(SystemExit):
+        main(["validate", *files, "--format", "github"])
+    lines = capfd.readouterr().out.splitlines()
+    assert len(lines) == sum(len(verdict(file).problems) for file in files)
+    for line in lines:
+        assert line.isprintable()
+        assert re.fullmatch(r"::error file=[^:,]*,(line=\d+,col=\d+,)?title=[a-z-]+::.*", line), line
+
+
+@pytest.mark.parametrize("call", ["show {bad}", "show {none}", "blocks --config {net}", "diff {net} resnet18_v2"])
+def test_on_a_terminal_there_are_styles_and_nothing_else(call: str, hostile: Path, tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    arguments = [sys.executable, "-m", "archdsl", *said_to(hostile, call)]
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    subprocess.run(arguments, stdout=theirs, stderr=theirs, cwd=tmp_path, env=environment, check=False)
+    os.close(theirs)
+    printed = b""
+    with suppress(OSError):  # which is how Linux tells the end
+        while part := os.read(ours, 1 << 16):
+            printed += part
+    os.close(ours)
+    text = printed.decode().replace("\r\n", "\n")
+    assert "\x1b[1m" in text and "38;5;77" not in text.replace("\\x1b[38;5;77m", "")
+    assert all(line.isprintable() for line in re.sub(r"\x1b\[[0-9;]*m", "", text).split("\n"))
+
+
+def test_only_names_are_completed(hostile: Path, write: Write) -> None:
+    write("net.yaml", "stages: {'z;touch${IFS}PWNED;#': {width: 8}, 'a b': {}, '$(id)': {}, p3: {width: 8}}\n")
+    assert completions(["show", "net.yaml"], "stages") == ["stages=", "stages.p3=", "stages.p3.width="]
+    assert completions(["show", "net.yaml"], "~stages.p3.") == ["~stages.p3.width"]
+    assert completions(["explain", "net.yaml"], "stages") == ["stages", "stages.p3", "stages.p3.width"]
+    assert completions(["blocks", "--config", str(hostile / "net.yaml")], "mine") == ["mine"]
+
+
+@pytest.mark.parametrize("command", ["show", "blocks", "explain", "validate"])
+def test_no_plugin_runs_while_a_line_is_completed(command: str, write: Write, tmp_path: Path) -> None:
+    plugin = write("evil.py", f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    completions([command, "--plugin", str(plugin)], "")
+    completions([command, "--plugin", str(plugin), "resnet18_v2"], "")
+    assert not (tmp_path / "ran").exists()

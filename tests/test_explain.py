@@ -281,3 +281,14 @@ def test_explain_without_a_key_is_about_codes(run: Run) -> None:
     wrong = run("explain", "shpae")
     assert wrong.returncode == 2
     assert "did you mean 'shape'?" in wrong.stderr
+
+
+def test_numbers_that_json_does_not_have_are_texts(run: Run, write: Callable[[str, str], Path]) -> None:
+    write("odd.yaml", "scale: {width: .inf, depth: -.inf}\nconventions: {slope: .nan}\nstages: {p1: {width: 8}}\n")
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    for key, text in (("scale.width", ".inf"), ("scale.depth", "-.inf"), ("conventions.slope", ".nan")):
+        data = json.loads(run("explain", "odd.yaml", key, "--json").stdout, parse_constant=refuse)
+        assert data["value"] == data["statements"][0]["value"] == text

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import struct
 import subprocess
 import sys
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +18,8 @@ import pytest
 from PIL import Image
 
 import archdsl
+from archdsl import pictures
+from archdsl.cli import main
 from archdsl.features import (
     check_paths,
     draw_features,
@@ -153,7 +160,7 @@ def test_a_model_can_be_named_by_its_config(tmp_path: Path) -> None:
     with pytest.raises(archdsl.ArchError, match=r"no-such\.keras: error\[missing-file\]"):
         read_model(tmp_path / "no-such.keras")
     (tmp_path / "text.keras").write_text("no model")
-    with pytest.raises(archdsl.ArchError, match=r"text\.keras: error\[model\]: Keras cannot load it"):
+    with pytest.raises(archdsl.ArchError, match=r"text\.keras: error\[model\]: cannot be read: File is not a zip"):
         read_model(tmp_path / "text.keras")
     with pytest.raises(archdsl.ArchError, match="takes no overrides"):
         read_model(tmp_path / "text.keras", ["scale.width=1"])
@@ -194,6 +201,9 @@ def test_what_cannot_be_drawn_is_refused(model: archdsl.Backbone, tmp_path: Path
     assert problem(model, PHOTO, output, levels=["P7"]).code == "unknown-output"
     grey = archdsl.build_from_config("yolo_v8_xs_backbone", ["scale.width=0.125"], input_shape=(None, None, 1))
     assert "expected one photo" in problem(grey, PHOTO, output).message
+    inputs = keras.Input((8, 8, 3))
+    many = keras.Model(inputs, {f"P{number}": keras.layers.ReLU()(inputs) for number in range(65)})
+    assert problem(many, PHOTO, output).message == "the number of levels is 65; expected 1 to 64"
     broken = keras.models.clone_model(model.features(["P3"]))
     broken.set_weights([numpy.full(weight.shape, numpy.nan) for weight in broken.get_weights()])
     assert problem(broken, PHOTO, output, image_size=64).code == "not-finite"
@@ -221,3 +231,78 @@ def test_a_photo_taken_sideways_is_turned_upright(tmp_path: Path) -> None:
     exif[0x0112] = 6  # the tag Orientation: turn by 90 degrees to see it upright
     sideways = image_file(tmp_path, Image.new("RGB", (6, 4)), "image.jpg", exif=exif)
     assert open_image(sideways).size == (4, 6)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "gif", "bmp", "tif"])
+def test_photos_are_read_in_the_formats_that_people_have(suffix: str, tmp_path: Path) -> None:
+    image = open_image(image_file(tmp_path, Image.new("RGB", (64, 48), (200, 40, 30)), f"image.{suffix}"))
+    numpy.testing.assert_allclose(numpy.asarray(image), numpy.full((48, 64, 3), [200, 40, 30]), atol=12)
+
+
+@pytest.mark.parametrize("kind", ["EPS", "PDF", "ICO", "PPM", "TGA", "PCX", "ICNS", "JPEG2000", "SGI"])
+def test_no_other_format_is_read_whatever_the_file_is_called(kind: str, tmp_path: Path) -> None:
+    """EPS would run Ghostscript, and each reader more is one more to trust."""
+    found = problem(None, image_file(tmp_path, Image.new("RGB", (64, 64)), "image.jpg", format=kind), "out.png")
+    assert "not an image; expected a photo" in found.message
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_a_photo_is_a_regular_file(make: Callable[[Path], None], tmp_path: Path) -> None:
+    make(tmp_path / "image.jpg")
+    assert "cannot be read: not a regular file" in problem(None, tmp_path / "image.jpg", "out.png").message
+
+
+def png_of(image_width: int, height: int) -> bytes:
+    """The head of a PNG file: all that there is of a photo that was never taken."""
+    head = b"IHDR" + struct.pack(">2I5B", image_width, height, 16, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head)) + b"\0\0\0\0IDAT"
+
+
+@pytest.mark.parametrize("side", [9_000, 1_000_000])
+def test_a_photo_that_is_too_large_is_refused_by_its_head(side: int, tmp_path: Path) -> None:
+    (tmp_path / "image.png").write_bytes(png_of(side, side))
+    found = problem(None, tmp_path / "image.png", "out.png")
+    assert found.message == "more than 67,108,864 pixels"
+
+
+def test_a_large_photo_is_made_smaller_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never more than a part of it is converted, and nothing is lost but resolution."""
+    monkeypatch.setattr(pictures, "LONGEST", 10)
+    monkeypatch.setattr(pictures, "_STRIP_PIXELS", 100)
+    converted: list[int] = []
+    as_rgb = pictures._as_rgb
+    monkeypatch.setattr(
+        pictures, "_as_rgb", lambda strip: converted.append(strip.width * strip.height) or as_rgb(strip)
+    )
+    values = numpy.random.default_rng(0).integers(0, 65_536, (36, 40), dtype="uint16")
+    means = (values / values.max()).reshape(9, 4, 10, 4).mean(axis=(1, 3)) * 255
+    deep = numpy.asarray(open_image(image_file(tmp_path, Image.fromarray(values))))
+    numpy.testing.assert_allclose(deep[..., 0], means, atol=1.5)
+    flat = numpy.asarray(open_image(image_file(tmp_path, Image.fromarray((values >> 8).astype("uint8")))))
+    numpy.testing.assert_allclose(flat[..., 0], means, atol=1.5)
+    assert sum(converted) == 36 * 40 and max(converted) <= 160
+
+
+def test_a_damaged_photo_is_told_whatever_is_damaged(tmp_path: Path) -> None:
+    random = numpy.random.default_rng(0)
+    for suffix in ("jpg", "png", "webp", "gif", "bmp", "tif"):
+        whole = bytearray(image_file(tmp_path, Image.new("L", (40, 30)), f"whole.{suffix}").read_bytes())
+        for _ in range(60):
+            broken = bytearray(whole)
+            for place in random.integers(0, len(broken), 8):
+                broken[place] = random.integers(256)
+            (tmp_path / "broken").write_bytes(broken[: random.integers(1, len(broken) + 1)])
+            with suppress(archdsl.ArchError):
+                assert open_image(tmp_path / "broken").mode == "RGB"
+
+
+@pytest.mark.parametrize("name", ["a\x1b[31mb", "x" * 100_000])
+def test_any_name_of_a_model_can_be_drawn(name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    inputs = keras.Input((32, 32, 3))
+    level = f"P3{name}"
+    keras.Model(inputs, {level: keras.layers.Conv2D(2, 3, 8)(inputs)}, name=name).save(tmp_path / "net.keras")
+    command = ["features", str(tmp_path / "net.keras"), str(PHOTO), "-o", str(tmp_path / "out.png"), "--channels", "1"]
+    main(command)
+    printed = capfd.readouterr().out
+    assert printed.replace("\n", "").isprintable() and len(printed) < 1_000
+    assert (tmp_path / "out.png").stat().st_size > 1_000

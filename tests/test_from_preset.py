@@ -156,6 +156,18 @@ def test_trained_weights_of_a_preset_reach_the_model(tmp_path: Path, monkeypatch
         assert not np.array_equal(load(name, load_weights=False).get_weights()[-1], trained.get_weights()[-1])
 
 
+def test_trained_weights_that_change_after_they_were_checked_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARCHDSL_CACHE", str(tmp_path))
+    other = shaken(archdsl.build_from_config("yolo_v8_xs_backbone"))
+    archdsl.weights.save(other, tmp_path / "a.weights.h5")
+    monkeypatch.setattr(pretrained, "trained_weights", lambda info: tmp_path / "a.weights.h5")
+    for load in (archdsl.from_preset, models.YOLOV8Backbone.from_preset):
+        with pytest.raises(archdsl.ArchError, match="its sha256 is"):
+            load("yolo_v8_xs_backbone_coco")
+
+
 @pytest.mark.parametrize(
     ("wanted", "held", "accepted"),
     [
@@ -371,6 +383,40 @@ def test_a_folder_that_cannot_be_written_whole_is_not_written(tmp_path: Path, mo
         assert found.message == "cannot be written: No space left on device"
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
     assert archdsl.from_preset(tmp_path / "mine").count_params() == model.count_params()
+
+
+SAVING = """
+import sys
+from pathlib import Path
+from archdsl import files
+if sys.argv[3] == "in two steps":
+    files._exchanged = lambda one, other: False
+for number in range(int(sys.argv[4])):
+    with files.folder_written_whole(Path(sys.argv[1]), ("a", "b", "c")) as partial:
+        for name in ("a", "b", "c"):
+            (partial / name).write_text(f"{sys.argv[2]} {number}")
+"""
+
+
+@pytest.mark.parametrize("way", ["in one step", "in two steps"])
+def test_many_processes_may_save_the_same_folder(way: str, tmp_path: Path) -> None:
+    """In one step, as Linux and macOS can, a reader always finds a folder, and all files in it."""
+    saved, times = tmp_path / "mine", 40
+    if sys.platform == "linux" and way == "in one step":
+        saved.mkdir()
+    arguments = [str(saved), "{}", way, str(times)]
+    programs = [[sys.executable, "-c", SAVING, *[word.format(number) for word in arguments]] for number in range(4)]
+    processes = [subprocess.Popen(program, stderr=subprocess.PIPE, text=True) for program in programs]
+    if saved.exists():
+        while not list(saved.iterdir()) and processes[0].poll() is None:
+            pass
+        while any(process.poll() is None for process in processes):
+            assert all((saved / name).read_text() for name in ("a", "b", "c"))
+    assert [process.communicate()[1] for process in processes] == [""] * 4
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    texts = {path.name: path.read_text() for path in saved.iterdir()}
+    assert set(texts) == {"a", "b", "c"} and len(set(texts.values())) == 1
+    assert texts["a"].split()[1] == str(times - 1)
 
 
 def test_a_fused_model_is_no_preset(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 import archdsl
 from archdsl.composition.folders import config_root
@@ -94,6 +94,59 @@ def test_a_config_of_ones_own_goes_through_the_strict_loader(app: Run, tmp_path:
         assert (result.returncode, result.stderr.startswith(f"{folder}/{name}.yaml:{place}")) == (2, True)
 
 
+ACTING = """
+hydra:
+  run: {dir: written}
+  callbacks: {mine: {_target_: acting.Callback}}
+"""
+DATA = "defaults: [yolo_v8_s_backbone, _self_]\n"
+CONFIGS_THAT_ACT = {
+    "a key of Hydra's": ({"net": f"{DATA}{ACTING}"}, "net", "net.yaml:3:1: error[unknown-key]: hydra: unknown key"),
+    "in a parent": (
+        {
+            "net": "defaults: [nets/base, _self_]\n",
+            "nets/base": f"# @package _global_\ndefaults: [/yolo_v8_s_backbone, _self_]\n{ACTING}",
+        },
+        "net",
+        "nets/base.yaml:4:1: error[unknown-key]: hydra: unknown key",
+    ),
+    "a config in the package": ({"net": f"# @package hydra\n{DATA}name: x\n"}, "net", "net.yaml:1:1: error[package]"),
+    "an override in the Defaults List": (
+        {"net": "defaults: [override hydra/launcher: basic, _self_]\n"},
+        "net",
+        "net.yaml:1:12: error[type]",
+    ),
+    "a parent in the group": (
+        {
+            "net": "defaults: [hydra/callbacks/mine, _self_]\n",
+            "hydra/callbacks/mine": "mine: {_target_: acting.Callback}\n",
+        },
+        "net",
+        "hydra/callbacks/mine.yaml:1:1: error[package]",
+    ),
+    "a group": ({"hydra/callbacks/mine": "name: x\n"}, "hydra/callbacks/mine", "error[hydra]: Cannot find"),
+    "a folder above": ({"folder/name": "name: x\n"}, "folder/../hydra/callbacks/mine", "error[hydra]"),
+    "a target inside": (
+        {"net": f"{DATA}blocks: {{a: {{arguments: {{b: {{_target_: acting.Callback}}}}}}}}\n"},
+        "net",
+        "net.yaml:2:30: error[unknown-key]: blocks.a.arguments.b._target_: unknown key '_target_'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("files", "name", "report"), CONFIGS_THAT_ACT.values(), ids=list(CONFIGS_THAT_ACT))
+def test_a_config_is_data_to_hydra_too(files: dict[str, str], name: str, report: str, app: Run, tmp_path: Path) -> None:
+    for file, text in files.items():
+        path = tmp_path / f"{file}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (tmp_path / "acting.py").write_text("from pathlib import Path\nPath('acted').touch()\n")
+    before = sorted(tmp_path.rglob("*"))
+    result = app("--config-dir", ".", "--config-name", name)
+    assert (result.returncode, report in result.stderr) == (2, True), result.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 MISTAKES = {
     "no config": ((), "error[hydra]: no config is named"),
     "an unknown config": (("-cn", "yolo_v8_s"), "did you mean 'yolo_v8_s_backbone'?"),
@@ -106,6 +159,7 @@ MISTAKES = {
     "no override": ((*PRESET, "scale.width"), "error[hydra]: Error parsing override 'scale.width'"),
     "a deep override": ((*PRESET, f"+x={'[' * 3000}{']' * 3000}"), "error[hydra]: maximum recursion depth"),
     "a long name": (("-cn", "a" * 3000), "error[hydra]: [Errno 36] File name too long"),
+    "a pickle": ((*PRESET, "--experimental", "config.pickle"), "error[hydra]: --experimental-rerun is not allowed"),
     "two modes": ((*PRESET, "--run", "--multirun"), "error[hydra]: Only one of --run, --multirun"),
 }
 
@@ -147,23 +201,30 @@ def test_a_huge_sweep_is_counted_and_refused(app: Run, tmp_path: Path) -> None:
     assert not reports(tmp_path)
 
 
-def test_sweep_parameters_in_a_config_are_counted_too(app: Run, tmp_path: Path) -> None:
-    sweep = "hydra: {sweeper: {params: {scale.width: 'range(1,1001)'}}}"
-    (tmp_path / "wide.yaml").write_text(f"defaults: [yolo_v8_s_backbone, _self_]\n{sweep}\n")
-    result = app("-cd", ".", "-cn", "wide", "--multirun", "scale.depth=1,2")
-    assert (result.returncode, "a sweep of 2,000 combinations" in result.stderr) == (2, True)
+def settings(target: str, overrides: Sequence[str], folder: Path, params: dict[str, str] | None = None) -> DictConfig:
+    """What Hydra says of a sweep."""
+    sweeper = {"_target_": target, "params": params}
+    sweep = {"sweeper": sweeper, "overrides": {"task": list(overrides)}, "sweep": {"dir": str(folder)}}
+    return OmegaConf.create({"hydra": sweep})
 
 
-@pytest.mark.parametrize("target", ["hydra._internal.core_plugins.basic_sweeper.BasicSweeper", "other.Sweeper"])
+BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+
+
+def test_sweep_parameters_in_hydras_settings_are_counted_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = {"scale.width": "range(1,1001)"}
+    with pytest.raises(SystemExit):
+        Sweep().on_multirun_start(settings(BASIC, ["scale.depth=1,2"], tmp_path, params))
+    assert "a sweep of 2,000 combinations" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("target", [BASIC, "other.Sweeper"])
 @pytest.mark.parametrize("force", [True, False])
 def test_force_and_other_sweepers_run_a_sweep_of_any_size(target: str, force: bool, tmp_path: Path) -> None:
-    hydra = {
-        "sweeper": {"_target_": target, "params": None},
-        "overrides": {"task": list(BILLION)},
-        "sweep": {"dir": str(tmp_path)},
-    }
     with pytest.raises(SystemExit) if "Basic" in target and not force else nullcontext():
-        Sweep(force).on_multirun_start(OmegaConf.create({"hydra": hydra}))
+        Sweep(force).on_multirun_start(settings(target, BILLION, tmp_path))
 
 
 @pytest.mark.parametrize("force", [True, False])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -81,6 +82,11 @@ class TestHydrasOwnSuite(ConfigSourceTestSuite):
     """Whatever Hydra asks of a config source."""
 
     test_primary_config_with_non_global_package = None  # refused, see below
+
+    @pytest.fixture(autouse=True)
+    def any_key(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The suite's files have keys that archdsl's configs do not have; that those are refused is tested below."""
+        monkeypatch.setattr("archdsl.hydra_plugin.foreign_keys", lambda config: [])
 
     @pytest.fixture
     def type_(self) -> type[ArchdslConfigSource]:
@@ -178,15 +184,15 @@ def test_references_are_followed_wherever_the_config_is_put(package: str, overri
 
 
 def test_a_resolver_is_refused_before_hydra_sees_it(tmp_path: Path) -> None:
-    own = written(tmp_path, {"my_net": "x: ${oc.env:HOME}\n"})
-    with pytest.raises(ConfigCompositionException, match=r"my_net.yaml:1:4: error\[reference\]: x: .* resolver"):
+    own = written(tmp_path, {"my_net": "name: ${oc.env:HOME}\n"})
+    with pytest.raises(ConfigCompositionException, match=r"my_net.yaml:1:7: error\[reference\]: name: .* resolver"):
         ArchdslConfigSource("test", f"archdsl://{own}").load_config("my_net")
 
 
 @pytest.fixture
 def outside(tmp_path: Path) -> ArchdslConfigSource:
     """A folder with ways out of it: to a file and a folder beside it."""
-    written(tmp_path, {"secret": "x: 1\n", "beside/secret": "x: 1\n", "own/fine": "x: 1\n"})
+    written(tmp_path, {"secret": "name: x\n", "beside/secret": "name: x\n", "own/fine": "name: x\n"})
     (tmp_path / "own" / "link.yaml").symlink_to(tmp_path / "secret.yaml")
     (tmp_path / "own" / "folder").symlink_to(tmp_path / "beside")
     (tmp_path / "own" / "inner.yaml").symlink_to(tmp_path / "own" / "fine.yaml")
@@ -207,7 +213,7 @@ def test_nothing_outside_of_the_folder_is_there(name: str, outside: ArchdslConfi
 
 
 def test_a_link_inside_of_the_folder_is_followed(outside: ArchdslConfigSource) -> None:
-    assert outside.load_config("inner").config == {"x": 1}
+    assert outside.load_config("inner").config == {"name": "x"}
 
 
 @pytest.mark.parametrize(
@@ -262,6 +268,46 @@ def test_a_program_without_such_a_folder_imports_no_more_than_the_plugin(program
 def test_hydra_finds_the_plugin_by_itself(program: Callable[..., Any]) -> None:
     result = program("hydra: {searchpath: ['archdsl://configs']}\ndefaults: [yolo_v8_s_backbone, _self_]\n")
     assert result.stdout == f"{load('yolo_v8_s_backbone').values}\nTrue True\n"
+
+
+ACTING = """
+hydra:
+  run: {dir: written}
+  callbacks: {mine: {_target_: acting.Callback}}
+"""
+
+
+@pytest.mark.parametrize("header", ["", GLOBAL])
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (ACTING.lstrip(), r"2:1: error\[unknown-key\]: hydra: "),
+        ("stages: {p3: {width: 8}}\nlr: 0.1\n", r"3:1: error\[unknown-key\]: lr: "),
+        (
+            "stem: {conv: {block: conv, kernel: {_target_: acting.Callback}}}\n",
+            r"2:37: error\[unknown-key\]: stem.conv",
+        ),
+        ("stages: {_target_: acting.Callback}\n", r"2:10: error\[key\]: stages._target_: "),
+    ],
+)
+def test_a_key_that_another_program_acts_on_reaches_none(
+    header: str, text: str, place: str, program: Callable[..., Any], tmp_path: Path
+) -> None:
+    own = written(tmp_path / "own", {"my_net": f"{header or chr(10)}{text}"})
+    (tmp_path / "acting.py").write_text("from pathlib import Path\nPath('acted').touch()\n")
+    result = program(f"hydra: {{searchpath: ['archdsl://{own}']}}\ndefaults: [my_net, _self_]\n")
+    assert result.returncode == 1
+    assert re.match(rf"{own}/my_net.yaml:{place}", result.stderr), result.stderr
+    assert not {"acted", "written"} & {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_part_of_a_config_may_be_mixed_in_and_its_values_changed(
+    composed: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    own = written(tmp_path / "own", {"act/relu": f"{GLOBAL}conventions: {{activation: relu}}\nscale: {{width: -1}}\n"})
+    with initialize(version_base="1.3", config_path=None):
+        found = compose(overrides=[f"hydra.searchpath=['archdsl://{own}']", "+act=relu", "scale.width=2"])
+    assert OmegaConf.to_container(found) == {"conventions": {"activation": "relu"}, "scale": {"width": 2}}
 
 
 def test_a_mistake_is_printed_with_its_place_and_without_a_traceback(

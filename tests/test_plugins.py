@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -81,6 +83,24 @@ def test_a_plugin_that_takes_a_name_is_told_where_it_is_alone(
     write("net.yaml", CONFIG), write("my_blocks.py", PLUGIN.replace("narrow", "c2f"))
     answer = run("show", "net.yaml", "--plugin", "my_blocks.py")
     assert (answer.returncode, "csp.py" in answer.stderr, "my_blocks.py:6" in answer.stderr) == (2, True, True)
+
+
+ENTRY_POINTS = "[archdsl.blocks]\nmine = trap_installed\n[pydantic]\nmine = trap_pydantic\n"
+
+
+@pytest.mark.parametrize(
+    "command", [["archdsl", "blocks"], ["archdsl.hydra_app", "--config-name", "resnet18_v2", "hydra.run.dir=."]]
+)
+def test_nothing_is_imported_from_the_current_folder(command: list[str], write: Write, tmp_path: Path) -> None:
+    traps = ["typing", "click", "yaml", "colorama", "trap_installed", "trap_pydantic", "hydra_plugins/trap"]
+    for module in traps:
+        write(f"{module}.py", f"open({str(tmp_path / 'sprung')!r}, 'a').write({module + ' '!r})\n")
+    write("trap-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: trap\nVersion: 1\n")
+    write("trap-1.dist-info/entry_points.txt", ENTRY_POINTS)
+    environment = {**os.environ, "PYTHONPATH": str(Path(archdsl.__file__).parents[1])}
+    ended = subprocess.run([sys.executable, "-m", *command], cwd=tmp_path, env=environment, capture_output=True)
+    assert ended.returncode == 0, ended.stderr.decode()
+    assert not (tmp_path / "sprung").exists(), (tmp_path / "sprung").read_text()
 
 
 def test_a_missing_plugin_is_named() -> None:

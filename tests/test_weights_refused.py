@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+import random
 import re
 import shutil
 import struct
@@ -20,6 +21,7 @@ from keras_cv_files import ours
 
 import archdsl
 from archdsl import weights
+from archdsl.weights import opening
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +190,7 @@ OTHERS = [
     ("a.keras", zipped({"config.json": b"{}"}), "an archive without one model.weights.h5"),
     ("a.keras", b"PK\x03\x04", "a damaged .keras file"),
     ("a.keras", zipped({"model.weights.h5": b"hello"}), "damaged or cut short"),
-    ("a.keras", zipped({"model.weights.h5": bytes(1 << 27)}), "unpack to more than"),
+    ("a.keras", zipped({"model.weights.h5": bytes(1 << 27)}), "unpacks to more than"),
     ("a.safetensors", struct.pack("<Q", 1 << 60) + b"{}", "no whole safetensors file"),
     ("a.safetensors", struct.pack("<Q", 2) + b"{}", "are not in the file"),
 ]
@@ -230,6 +232,27 @@ def test_a_wrong_sha256_is_told_with_both_and_the_size(keras_cv_files: Path, yol
     weights.load(yolo, path, sha256=found)
 
 
+@pytest.mark.parametrize("name", ["a.safetensors", "a.keras"])
+def test_a_mutated_file_is_read_or_refused(name: str, yolo: Any, tmp_path: Path) -> None:
+    path, draw = tmp_path / name, random.Random(0)
+    weights.save(yolo, path) if name == "a.safetensors" else yolo.save(path)
+    data = path.read_bytes()
+    begins = range(4000) if name == "a.safetensors" else [*range(200), *range(len(data) - 400, len(data))]
+    refused = 0
+    for _ in range(500):
+        changed = bytearray(data)
+        for at in draw.choices(begins, k=draw.choice([1, 2, 8])):
+            changed[at] = draw.choice([changed[at] ^ 1 << draw.randrange(8), draw.randrange(256)])
+        path.write_bytes(changed)
+        try:
+            with opening.opened(path, 1 << 20) as contents:
+                _ = [array.read() for layer in contents.layers for array in layer.arrays.values()]
+        except archdsl.ArchError as error:
+            refused += 1
+            assert len(str(error)) < 1_000
+    assert refused > 100
+
+
 def external_link(file: h5py.File) -> None:
     file["layers/conv2d_3/vars"].pop("0")
     file["layers/conv2d_3/vars/0"] = h5py.ExternalLink("/etc/hostname", "/x")
@@ -263,7 +286,29 @@ def endless(file: h5py.File) -> None:
     file["layers/conv2d_3/again"] = file["layers"]
 
 
+def packed(file: h5py.File) -> None:
+    """A megabyte that unpacks to one gigabyte, in one chunk."""
+    file["layers/conv2d_3/vars"].pop("0")
+    chunks = (3, 3, 4, 4)
+    file["layers/conv2d_3/vars"].create_dataset("0", chunks, "float32", chunks=chunks, compression="gzip")
+
+
+def opaque(size: int) -> Callable[[h5py.File], None]:
+    """The last array as bytes that are said to be bfloat16, which are two each."""
+
+    def change(file: h5py.File) -> None:
+        path = "layers/batch_normalization_19/vars/3"
+        count = file[path].shape[0]
+        del file[path]
+        file[path] = np.zeros(count, f"V{size}")
+        file[path].attrs["dtype"] = "bfloat16"
+
+    return change
+
+
 DANGERS = [
+    (packed, "is packed or in chunks"),
+    *[(opaque(size), "batch_normalization_19 is of opaque; expected float32") for size in (1, 3, 4)],
     (external_link, "is a link"),
     (soft_link, "is a link"),
     (virtual, "has its values in other files"),
@@ -282,6 +327,45 @@ def test_a_file_that_leads_elsewhere_or_asks_for_memory_is_refused(
     with h5py.File(path, "a") as file:
         danger(file)
     assert fact in report_of(yolo, path)[0].message
+
+
+def test_what_is_checked_is_what_is_read(
+    keras_cv_files: Path, yolo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody writes other weights to the file, or puts another in its place, after its sha256 was found right."""
+    good, other = keras_cv_files / "yolo" / "3.weights.h5", tmp_path / "other.weights.h5"
+    shutil.copy(good, other)
+    with h5py.File(other, "a") as file:
+        put(CONV, 7.0)(file)
+    weights.load(yolo, good)
+    expected = yolo.get_weights()
+    contents = opening._contents
+    for replace in (shutil.copyfile, lambda new, path: Path(shutil.copy(new, tmp_path / "aside")).replace(path)):
+        path = tmp_path / "checked.weights.h5"
+        shutil.copy(good, path)
+
+        def late(*arguments: Any, path: Path = path, replace: Any = replace) -> Any:
+            replace(other, path)
+            return contents(*arguments)
+
+        monkeypatch.setattr(opening, "_contents", late)
+        weights.load(yolo, path, sha256=hashlib.sha256(good.read_bytes()).hexdigest())
+        assert path.read_bytes() == other.read_bytes()
+        assert all(np.array_equal(old, new) for old, new in zip(expected, yolo.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_an_archive_is_unpacked_only_as_keras_packs_it(method: int, yolo: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.keras"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("model.weights.h5", bytes(1000))
+    assert "packed in a way that Keras does not use" in report_of(yolo, path)[0].message
+
+
+def test_an_archive_of_many_members_is_refused_before_they_are_listed(yolo: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.keras"
+    path.write_bytes(zipped({"model.weights.h5": b"", **{f"{'x' * 60}{n}": b"" for n in range(10_000)}}))
+    assert re.search(r"its directory has \d+ bytes; at most", report_of(yolo, path)[0].message)
 
 
 def test_nothing_in_a_keras_file_is_executed(keras_cv_files: Path, yolo: Any, tmp_path: Path) -> None:

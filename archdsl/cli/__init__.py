@@ -9,10 +9,13 @@ import gc
 import importlib
 import os
 import sys
+import traceback
+import warnings
 from collections.abc import Sequence
 
 import click
 
+from archdsl.cli.output import format_warning, say
 from archdsl.errors import ArchError, did_you_mean
 from archdsl.printable import printable
 
@@ -68,6 +71,7 @@ def main(arguments: Sequence[str] | None = None, *, command: click.Command = cli
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would look for them in all that is installed
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # any character, in any encoding
+    warnings.formatwarning = format_warning
     texts: dict[str, str] = {}  # filled by the OVERRIDE arguments
     try:
         command.main(arguments, prog_name=name, standalone_mode=False, obj=texts)
@@ -81,7 +85,10 @@ def main(arguments: Sequence[str] | None = None, *, command: click.Command = cli
         error.show()
         sys.exit(2)
     except click.Abort:
-        click.echo("interrupted", err=True)
+        say("interrupted", err=True)
         sys.exit(130)
     except BrokenPipeError:  # `archdsl show … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception:
+        say(*traceback.format_exc().split("\n"), err=True)
+        sys.exit(1)

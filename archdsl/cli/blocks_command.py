@@ -8,7 +8,8 @@ from inspect import Parameter
 import click
 from click.shell_completion import CompletionItem
 
-from archdsl.cli.common import complete_config, console, own_blocks, plugin_option
+from archdsl.cli.common import complete_config, completions, own_blocks, plugin_option
+from archdsl.cli.output import console
 from archdsl.errors import ArchError
 from archdsl.registry import Block, all_blocks, get_block
 
@@ -26,7 +27,7 @@ def complete_block(context: click.Context, parameter: click.Parameter, incomplet
     except ArchError:
         own = {}
     known: dict[str, Block] = {**all_blocks(), **own}
-    return [CompletionItem(name, help=block.summary) for name, block in known.items() if incomplete in name]
+    return completions({name: block.summary for name, block in known.items() if incomplete in name})
 
 
 @click.command("blocks")

@@ -12,18 +12,16 @@ from archdsl.budget import Budget
 from archdsl.cli.common import (
     budget_option,
     config_argument,
-    console,
     import_keras,
     overrides_argument,
     plugin_option,
-    print_json,
     progress,
 )
+from archdsl.cli.output import console, print_json, say
 from archdsl.compiler import compile_graph
 from archdsl.errors import Mark, fail
 from archdsl.files import written_whole
 from archdsl.loader import load
-from archdsl.printable import printable
 
 if TYPE_CHECKING:
     from archdsl.emit import Backbone
@@ -86,4 +84,4 @@ def _print(model: Backbone, output: Path, transfer: Transfer | None, partial: bo
     if transfer and partial:
         console().print(transfer.table())
         console().print(transfer.summary())
-    click.echo(f"{printable(str(output))}: {model.name}, {params:,} parameters, {size / 2**20:.1f} MiB")
+    say(f"{output}: {model.name}, {params:,} parameters, {size / 2**20:.1f} MiB")

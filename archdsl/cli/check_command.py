@@ -16,12 +16,11 @@ from archdsl.cli.common import (
     at_size,
     budget_option,
     config_argument,
-    console,
     overrides_argument,
     plugin_option,
-    print_json,
     size_option,
 )
+from archdsl.cli.output import console, print_json
 from archdsl.loader import load
 from archdsl.printable import printable
 from archdsl.report import shape_text
@@ -80,7 +79,7 @@ def command(
     if as_json:
         print_json({"name": design.config.name, "input_shape": list(shape), "findings": list(map(as_data, findings))})
     else:
-        console().print(f"{printable(design.config.name)}, for an image of {shape_text(shape)}\n", markup=False)
+        console().print(f"{printable(design.config.name)}, for an image of {shape_text(shape)}\n")
         for finding in findings:
             print_finding(finding)
         console().print(f"\n{summary(findings)}")

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import importlib
-import math
 import os
-import sys
+import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
 from archdsl.budget import BUDGET_KEYS, Budget, read_budget
+from archdsl.cli.output import console, say
 from archdsl.composition.overrides import override_name
 from archdsl.errors import ArchError, fail
 from archdsl.plugins import load_plugins
 from archdsl.printable import printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from archdsl.composite import Composite
     from archdsl.loader import Config
 
 Size = tuple[int | None, int | None]
+_COMPLETED = re.compile(r"[~+]?[\w.-]+", re.ASCII)
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
@@ -84,7 +82,8 @@ def _budget(context: click.Context, parameter: click.Parameter, value: tuple[str
 
 
 def _load(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> None:
-    load_plugins(value)
+    if not context.resilient_parsing:  # a line that is being completed is not a command yet
+        load_plugins(value)
 
 
 def _size(context: click.Context, parameter: click.Parameter, value: str | None) -> Size | None:
@@ -106,26 +105,32 @@ def own_blocks(config: str | None) -> dict[str, Composite]:
     return resolver.own_blocks(load(config)) if config else {}
 
 
+def completions(helps: Mapping[str, str], end: str = "") -> list[CompletionItem]:
+    """The names in `helps`, but for those that are more than a name to a shell, which puts them in as they are."""
+    safe = {name: printable(text) for name, text in helps.items() if _COMPLETED.fullmatch(name)}
+    return [CompletionItem(f"{name}{end}", help=text or None) for name, text in safe.items()]
+
+
 def complete_config(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from archdsl.composition.folders import preset_names
 
-    names = [CompletionItem(name) for name in preset_names() if name.startswith(incomplete)]
-    return names or [CompletionItem(incomplete, type="file")]
+    names = [name for name in preset_names() if name.startswith(incomplete)]
+    return completions(dict.fromkeys(names, "")) or [CompletionItem(incomplete, type="file")]
 
 
 def complete_override(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """`scale.wi` → `scale.width=`, from the keys that the config has."""
     sign = incomplete[:1] if incomplete[:1] in ("~", "+") else ""
-    end = "" if sign == "~" else "="
-    return [CompletionItem(f"{sign}{key}{end}") for key in _keys(context) if key.startswith(incomplete[len(sign) :])]
+    keys = [f"{sign}{key}" for key in _keys(context, incomplete[len(sign) :])]
+    return completions(dict.fromkeys(keys, ""), "" if sign == "~" else "=")
 
 
 def complete_key(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    return [CompletionItem(key) for key in _keys(context) if key.startswith(incomplete)]
+    return completions(dict.fromkeys(_keys(context, incomplete), ""))
 
 
-def _keys(context: click.Context) -> list[str]:
-    """Dotted keys of the config that was named before."""
+def _keys(context: click.Context, start: str) -> list[str]:
+    """Dotted keys of the config that was named before, those that begin so."""
     from archdsl.loader import load
     from archdsl.source import dotted
 
@@ -133,32 +138,8 @@ def _keys(context: click.Context) -> list[str]:
         config = load(context.params["config"])
     except (ArchError, KeyError):
         return []
-    return sorted({dotted(path) for path in config.places if path and path[0] != "defaults"})
-
-
-@lru_cache(maxsize=1)
-def console() -> Console:
-    """Standard output. A pipe gets the width that every table fits into."""
-    from rich.console import Console
-
-    return Console(highlight=False, emoji=False, markup=False, width=None if sys.stdout.isatty() else 140)
-
-
-def print_json(value: Any) -> None:
-    import json
-
-    click.echo(json.dumps(_for_json(value), indent=2, allow_nan=False))
-
-
-def _for_json(value: Any) -> Any:
-    """JSON has no numbers without end: those become texts, as YAML writes them."""
-    if isinstance(value, dict):
-        return {key: _for_json(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_for_json(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return ".nan" if math.isnan(value) else f"{'-' * (value < 0)}.inf"
-    return value
+    keys = {dotted(path) for path in config.places if path and path[0] != "defaults"}
+    return sorted([key for key in keys if key.startswith(start)])
 
 
 def import_keras() -> None:
@@ -182,12 +163,11 @@ def import_keras() -> None:
 @contextmanager
 def progress(message: str) -> Iterator[None]:
     """A line on standard error while something takes over a second; it goes away on a terminal."""
-    from rich.console import Console
+    from rich.text import Text
 
-    errors, message = Console(stderr=True, markup=False), printable(message)
-    if errors.is_terminal:
-        with errors.status(message):
+    if console(err=True).is_terminal:
+        with console(err=True).status(Text(printable(message))):
             yield
     else:
-        errors.print(message, highlight=False)
+        say(message, err=True)
         yield

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from archdsl.budget import Budget
-from archdsl.cli.common import Size, at_size, budget_option, complete_config, console, plugin_option, size_option
+from archdsl.cli.common import Size, at_size, budget_option, complete_config, plugin_option, size_option
+from archdsl.cli.output import console
 from archdsl.compiler import compile_graph
 from archdsl.loader import load
 from archdsl.printable import printable

@@ -8,7 +8,8 @@ import click
 import yaml
 from click.shell_completion import CompletionItem
 
-from archdsl.cli.common import complete_config, complete_key, overrides_argument, plugin_option, print_json
+from archdsl.cli.common import complete_config, complete_key, completions, overrides_argument, plugin_option
+from archdsl.cli.output import print_json, say
 from archdsl.codes import CODES, Code
 from archdsl.errors import did_you_mean, fail
 from archdsl.printable import printable
@@ -17,10 +18,8 @@ from archdsl.source import dotted
 
 
 def complete_subject(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    codes = [
-        CompletionItem(name, help=code.meaning) for name, code in known_codes().items() if name.startswith(incomplete)
-    ]
-    return [*codes, *complete_config(context, parameter, incomplete)]
+    codes = {name: code.meaning for name, code in known_codes().items() if name.startswith(incomplete)}
+    return [*completions(codes), *complete_config(context, parameter, incomplete)]
 
 
 @click.command("explain")
@@ -56,7 +55,7 @@ def print_codes(as_json: bool) -> None:
         return
     known = known_codes()
     width = max(map(len, known))
-    click.echo("\n".join(f"{name:{width}}  {known[name].meaning}" for name in sorted(known)))
+    say(*[f"{name:{width}}  {known[name].meaning}" for name in sorted(known)])
 
 
 def print_code(name: str, as_json: bool) -> None:
@@ -71,7 +70,7 @@ def print_code(name: str, as_json: bool) -> None:
     if as_json:
         print_json({"code": name, **code._asdict()})
     else:
-        click.echo("\n\n".join([f"{name}\n{code.meaning}", *examples(code)]))
+        say(*"\n\n".join([f"{name}\n{code.meaning}", *examples(code)]).split("\n"))
 
 
 def examples(code: Code) -> list[str]:
@@ -92,7 +91,7 @@ def print_explanation(found: Explanation, as_json: bool) -> None:
         lines.append(f"  {'*' if said.wins else ' '} {place:{width}}  {statement_text(said, found)}")
     lines += [f"    {found.default}"] if found.default else []
     lines += [f"  becomes {found.becomes}: {found.scaling}"] if found.scaling else []
-    click.echo("\n".join(lines))
+    say(*lines)
 
 
 def statement_text(said: Statement, found: Explanation) -> str:

@@ -9,10 +9,10 @@ import click
 
 from archdsl.budget import Budget
 from archdsl.cli.common import budget_option, complete_config, import_keras, overrides_argument, plugin_option, progress
+from archdsl.cli.output import say
 from archdsl.compiler import compile_graph
-from archdsl.features import check_paths, draw_features, pyramid, read_model
+from archdsl.features import MAX_NAME, check_paths, draw_features, pyramid, read_model
 from archdsl.loader import load
-from archdsl.printable import printable
 
 
 @click.command("features")
@@ -53,4 +53,5 @@ def command(
         model = read_model(config, overrides, weights, budget)
     with progress(f"drawing {output}"):
         draw_features(model, image, output, channels=channels, image_size=size)
-    click.echo(f"{printable(str(output))}: levels {', '.join(pyramid(model))} of {model.name}")
+    levels = ", ".join([name[:MAX_NAME] for name in pyramid(model)])
+    say(f"{output}: levels {levels} of {model.name[:MAX_NAME]}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from archdsl.cli.common import console, print_json
+from archdsl.cli.output import console, print_json
 from archdsl.presets import PresetInfo, list_presets
 
 

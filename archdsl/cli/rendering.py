@@ -10,9 +10,8 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import click
-
 from archdsl.budget import DEFAULT
+from archdsl.cli.output import Line, Styled, say_styled
 from archdsl.errors import ArchError, Mark, Problem
 from archdsl.printable import printable
 
@@ -24,7 +23,7 @@ def print_error(error: ArchError, texts: Mapping[str, str]) -> None:
     """All that is wrong. `texts` holds what is in no file: overrides, by the name that marks know them by."""
     terminal = sys.stderr.isatty()
     lines = [line for problem in error.problems[: error.SHOWN] for line in _lines(problem, texts if terminal else None)]
-    click.echo("\n".join([*lines, *error.rest]), err=True, color=has_colours(terminal))
+    say_styled([*lines, *[[text] for text in error.rest]], err=True, colours=has_colours(terminal))
 
 
 def has_colours(terminal: bool) -> bool:
@@ -34,18 +33,18 @@ def has_colours(terminal: bool) -> bool:
     return bool(os.environ.get("FORCE_COLOR")) or (terminal and os.environ.get("TERM") != "dumb")
 
 
-def _lines(problem: Problem, texts: Mapping[str, str] | None) -> Iterator[str]:
+def _lines(problem: Problem, texts: Mapping[str, str] | None) -> Iterator[Line]:
     """As str(problem) says it, with colours, and with an excerpt where there are `texts`."""
-    place = click.style(printable(str(problem.mark)), bold=True) + ": " if problem.file else ""
-    yield f"{place}{click.style(f'error[{problem.code}]', fg='red', bold=True)}: {problem.fact}"
+    place: Line = [Styled(str(problem.mark), bold=True), ": "] if problem.file else []
+    yield [*place, Styled(f"error[{problem.code}]", "red", bold=True), f": {problem.fact}"]
     if texts is not None:
         yield from excerpt(problem.mark, texts)
     for remark in problem.remarks:
         kind, _, text = remark.partition(": ")
-        yield f"  {click.style(kind, fg='cyan')}: {text}"
+        yield ["  ", Styled(kind, "cyan"), f": {text}"]
 
 
-def excerpt(mark: Mark, texts: Mapping[str, str]) -> list[str]:
+def excerpt(mark: Mark, texts: Mapping[str, str]) -> list[Line]:
     """The line at `mark`, cut to what is around it, and a caret under the place; nothing when it cannot be read."""
     text = texts.get(mark.file) or _content(Path(mark.file))
     lines = _LINE_END.split(text)
@@ -56,7 +55,7 @@ def excerpt(mark: Mark, texts: Mapping[str, str]) -> list[str]:
     before, after = printable(line[start:place]), printable(line[place : start + _MAX_EXCERPT])
     margin = f"  {mark.line} | "
     indent = " " * (len(margin) - 2) + "| " + " " * _columns(before)
-    return [margin + before + after, indent + click.style("^", fg="red", bold=True)]
+    return [[margin + before + after], [indent, Styled("^", "red", bold=True)]]
 
 
 def _columns(text: str) -> int:

@@ -7,6 +7,7 @@ import yaml
 
 from archdsl.budget import Budget
 from archdsl.cli.common import budget_option, config_argument, overrides_argument, plugin_option
+from archdsl.cli.output import say
 from archdsl.compiler import compile_graph
 from archdsl.loader import load
 
@@ -20,4 +21,17 @@ def command(config: str, overrides: tuple[str, ...], budget: Budget) -> None:
     """The whole of CONFIG as one YAML file, parents and overrides merged in."""
     loaded = load(config, overrides, budget)
     compile_graph(loaded, budget)  # what is printed can be built
-    click.echo(yaml.safe_dump(loaded.resolved, sort_keys=False, default_flow_style=None, width=120), nl=False)
+    text = yaml.dump(loaded.resolved, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=120)
+    say(*text.removesuffix("\n").split("\n"))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Puts texts that may have to be escaped in double quotes."""
+
+
+def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    style = '"' if "::" in text or "##" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+_Dumper.add_representer(str, _text)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from archdsl.cli.common import complete_config, own_blocks, plugin_option, print_json
+from archdsl.cli.common import complete_config, own_blocks, plugin_option
+from archdsl.cli.output import print_json
 from archdsl.language.json_schema import json_schema
 
 

@@ -11,12 +11,11 @@ from archdsl.cli.common import (
     at_size,
     budget_option,
     config_argument,
-    console,
     overrides_argument,
     plugin_option,
-    print_json,
     size_option,
 )
+from archdsl.cli.output import console, print_json, say
 from archdsl.loader import load
 from archdsl.report import report
 
@@ -43,7 +42,7 @@ def command(
     design = Design(at_size(load(config, overrides, budget), size), Question(fuse=fuse), budget)
     costs = report(design.graph)
     if as_graph:
-        click.echo(design.graph)
+        say(*str(design.graph).split("\n"))
     elif as_json:
         print_json(costs.to_dict())
     else:
@@ -55,6 +54,6 @@ def print_warnings(design: Design) -> None:
     """What is likely a slip, a line each on standard error."""
     found = warnings(design)
     for finding in found:
-        click.echo(finding, err=True)
+        say(*str(finding).split("\n"), err=True)
     if found:
-        click.echo("  hint: `archdsl check`, with the same words, says what to change", err=True)
+        say("  hint: `archdsl check`, with the same words, says what to change", err=True)

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import click
 
 from archdsl.budget import DEFAULT, Budget
-from archdsl.cli.common import budget_option, complete_config, plugin_option, print_json
+from archdsl.cli.common import budget_option, complete_config, plugin_option
+from archdsl.cli.output import print_json, say
 from archdsl.cli.rendering import print_error
 from archdsl.compiler import compile_graph
 from archdsl.errors import ArchError, Problem
@@ -66,7 +67,7 @@ def print_text(verdicts: Iterable[Verdict]) -> bool:
     found = False
     for each in verdicts:
         if each.error is None:
-            click.echo(f"{printable(each.file)}: valid, {each.params:,} parameters")
+            say(f"{each.file}: valid, {each.params:,} parameters")
         else:
             print_error(each.error, {})
             found = True

@@ -10,8 +10,9 @@ from pathlib import Path
 from archdsl.composition.folders import leads_somewhere
 from archdsl.errors import Mark, describe, did_you_mean, fail, one_of
 from archdsl.presets import PresetInfo, list_presets, preset_info
-from archdsl.pretrained.cache import KAGGLE, kaggle_file, trained_weights
+from archdsl.pretrained.cache import KAGGLE, cache_folder, kaggle_file, trained_weights
 from archdsl.pretrained.preset_folder import KERAS_CV_CONFIG, PresetFolder, read_folder
+from archdsl.weights import Published
 
 Preset = PresetInfo | PresetFolder
 
@@ -43,7 +44,7 @@ def _without_version(handle: str | None) -> str:
     return "/".join((handle or "").split("/")[:6]) if (handle or "").startswith(KAGGLE) else ""
 
 
-def weights_file(preset: Preset, load_weights: bool | None) -> Path | None:
+def weights_file(preset: Preset, load_weights: bool | None) -> Path | Published | None:
     """The file to load into a model of the preset: None where nothing is asked for, or nothing was trained.
 
     `load_weights` True asks for weights, False for none, None for those that there are. Raises ArchError when
@@ -56,12 +57,18 @@ def weights_file(preset: Preset, load_weights: bool | None) -> Path | None:
     if isinstance(preset, PresetFolder):
         return _weights_in(preset, bool(load_weights))
     if preset.has_weights:
-        return trained_weights(preset)
+        return _as_published(trained_weights(preset), preset)
     if load_weights:
         trained = [info.name for info in list_presets() if info.has_weights]
         message = f"preset '{preset.name}' has no trained weights; those that have: {', '.join(trained)}"
         raise fail("no-weights", message, hint="load_weights=None starts from fresh weights")
     return None
+
+
+def _as_published(path: Path, info: PresetInfo) -> Path | Published:
+    """The file with its sha256: it may be changed between now, when it was looked at, and when it is read."""
+    is_ours = path.is_relative_to(cache_folder())  # kagglehub keeps another form of it
+    return Published(path, info.weights_sha256) if is_ours and info.weights_sha256 else path
 
 
 def _weights_in(folder: PresetFolder, asked: bool) -> Path | None:

@@ -16,12 +16,13 @@ from urllib.parse import urlsplit
 from archdsl.errors import ArchError, fail
 from archdsl.files import make_folder
 from archdsl.presets import PresetInfo
-from archdsl.pretrained.network import Refused, download, refusals
+from archdsl.pretrained.network import MAX_BYTES, Refused, download, refusals
 
 KAGGLE = "kaggle://"
 _KAGGLE_SITE = "https://www.kaggle.com/models/"
 _KAGGLE_WEIGHTS = "model.weights.h5"
 _HANDLE = re.compile(r"kaggle://(?P<model>(?:[A-Za-z0-9_][\w.-]*/){3}[A-Za-z0-9_][\w.-]*)(?:/(?P<version>[0-9]+))?")
+_ANY_FILE_BYTES = 8 << 20
 _OTHER_CACHE = "ARCHDSL_CACHE=FOLDER names another folder"
 
 Sources = Mapping[str, Callable[[], Path]]
@@ -60,7 +61,8 @@ def trained_weights(info: PresetInfo) -> Path:
 
     def fetch() -> Path:
         make_folder(path.parent, _OTHER_CACHE)
-        download(url, path, sha256=info.weights_sha256, size=info.weights_size, hint=_OTHER_CACHE)
+        sha256, size, most = info.weights_sha256, info.weights_size, most_bytes(info)
+        download(url, path, sha256=sha256, size=size, most=most, hint=_OTHER_CACHE)
         return path
 
     try:
@@ -69,6 +71,11 @@ def trained_weights(info: PresetInfo) -> Path:
         hint = f"by hand: curl --create-dirs -fLo '{path}' {url}; load_weights=False starts from fresh weights"
         what = f"the trained weights of '{info.name}'"
         raise _unavailable(what, path, f"{url}{_checks(info)}", str(refused), hint) from None
+
+
+def most_bytes(info: PresetInfo) -> int:
+    """The most that its weights file can have: twice its parameters in 32 bits, and room for the structure of HDF5."""
+    return MAX_BYTES if info.params is None else 2 * 4 * info.params + _ANY_FILE_BYTES
 
 
 def kaggle_file(handle: str, name: str) -> Path:

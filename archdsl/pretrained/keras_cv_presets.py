@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from annotated_types import Len
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from archdsl.keras_cv import csp_darknet, resnet_v2, yolo_v8
-from archdsl.language.schema import Schema, Side, Text
+from archdsl.language.schema import Side, Text
 from archdsl.loader import Config, load
 from archdsl.registry import Depth, Dilation, Stride, Width
 from archdsl.resolver import resolve
+from archdsl.saved import PlainArguments
 from archdsl.scale import scale_spec
 from archdsl.spec import LayerSpec
 
@@ -20,15 +21,9 @@ Listed = Len(1, 64)
 ANY_SIZE = (None, None, 3)
 
 
-ModelName = Annotated[str, StringConstraints(pattern=r"^[^/]+$", max_length=200)]
-
-
-class BackboneArguments(Schema):
+class BackboneArguments(PlainArguments):
     """What every class of keras_cv takes, as its presets write it."""
 
-    name: ModelName | None = None
-    trainable: bool = True
-    frozen: list[Text] = []
     include_rescaling: bool
     input_shape: tuple[Side | None, Side | None, Side] = Field(ANY_SIZE, strict=False)
     input_tensor: None = None

@@ -62,25 +62,31 @@ def _first_hop(url: str) -> tuple[str, int]:
     return parts.hostname or "", parts.port or {"https": 443}.get(parts.scheme, 80)
 
 
-def download(url: str, path: Path, *, sha256: str | None = None, size: int | None = None, hint: str = "") -> None:
+def download(
+    url: str, path: Path, *, sha256: str | None = None, size: int | None = None, most: int = MAX_BYTES, hint: str = ""
+) -> None:
     """Write what is at `url` to `path`, once it is there whole and is what was published.
 
-    Raises Refused when it cannot be had, ArchError with `hint` when it cannot be written.
+    At most `most` bytes are written, and none when the server announces more. Raises Refused when it cannot be had,
+    ArchError with `hint` when it cannot be written.
     """
     digest, received = hashlib.sha256(), 0
     with _response(url) as response:
         expected = size if size is not None else response.length
+        most = min(most, MAX_BYTES, most if size is None else size)
+        if (response.length or 0) > most:
+            raise Refused(f"the server announces {response.length} bytes; expected at most {most}")
         with written_whole(path, hint) as partial, partial.open("wb") as stream:
             for chunk in _with_progress(_chunks(response), path.name, expected):
+                received += len(chunk)
+                if received > most:
+                    raise Refused(f"received more than {most} bytes")
                 stream.write(chunk)
                 digest.update(chunk)
-                received += len(chunk)
-                if received > (expected or MAX_BYTES):
-                    raise Refused(f"more than {expected or MAX_BYTES} bytes came")
             if expected is not None and received != expected:
-                raise Refused(f"{received} of {expected} bytes came")
+                raise Refused(f"received {received} of {expected} bytes")
             if sha256 is not None and digest.hexdigest() != sha256:
-                raise Refused(f"what came has sha256 {digest.hexdigest()}, expected {sha256}")
+                raise Refused(f"the download has sha256 {digest.hexdigest()}, expected {sha256}")
 
 
 @contextmanager
@@ -127,7 +133,7 @@ def _with_progress(chunks: Iterator[bytes], name: str, total: int | None) -> Ite
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(name, total=total)
         for chunk in chunks:

@@ -24,6 +24,7 @@ from archdsl.language.validation import problems_of
 from archdsl.loader import Config, load
 from archdsl.pretrained import keras_cv_presets
 from archdsl.reading.reader import read_text
+from archdsl.saved import PlainArguments
 from archdsl.source import KeyPath, Source
 
 if TYPE_CHECKING:
@@ -60,14 +61,6 @@ class Description(Schema):
     class_name: Text
     config: dict[str, Any]
     weights: Text | None
-
-
-class PlainArguments(Schema):
-    """What a plain Backbone is besides its config."""
-
-    name: keras_cv_presets.ModelName | None = None
-    trainable: bool = True
-    frozen: list[Text] = []
 
 
 CLASSES: dict[str, type[BaseModel]] = {

@@ -6,6 +6,7 @@ Importing this module imports neither Keras nor NumPy.
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,17 @@ __all__ = ["load", "save"]
 KERAS_SUFFIX = ".weights.h5"
 
 
+@dataclass(frozen=True)
+class Published:
+    """A weights file that must have a sha256 when it is loaded, wherever its path was passed on."""
+
+    path: Path
+    sha256: str
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+
 def load(
     model: Backbone, file: str | os.PathLike[str], *, partial: bool = False, sha256: str | None = None
 ) -> Transfer:
@@ -29,14 +41,16 @@ def load(
 
     Files of the same architecture that this library, Keras, or keras_cv wrote, under Keras 3 or Keras 2:
     `.safetensors`, `.weights.h5`, `.keras` (nothing of it is executed) and the older `.h5`. `partial` takes the
-    layers that fit by name and shape, and leaves the others as they are. `sha256` is what the file must have.
+    layers that fit by name and shape, and leaves the others as they are. `sha256` is what the file must have: then
+    the bytes that are checked are those that are read, whatever is written to the file meanwhile.
 
     Raises ArchError, and leaves the model as it was, when the file is missing, damaged, of another kind or another
     architecture, when its names and places contradict each other, or when it holds numbers that are not finite.
     """
     from archdsl.weights.loading import load_into
 
-    return load_into(model, file, partial, sha256)
+    published = file.sha256 if isinstance(file, Published) else None
+    return load_into(model, file, partial, sha256 or published)
 
 
 def save(model: Backbone, file: str | os.PathLike[str]) -> None:

@@ -7,35 +7,42 @@ names (`layer_names`, `weight_names`), which Keras 2 and `model.save("model.h5")
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-import h5py
+import numpy
 
-from archdsl.weights.stored import Contents, Stored, StoredArray
+from archdsl.weights.hdf5_file import File, Object
+from archdsl.weights.hdf5_index import Broken
+from archdsl.weights.stored import Contents, DamagedFile, Stored, StoredArray
+
+if TYPE_CHECKING:
+    from archdsl.weights.stored import Array
 
 MAX_OBJECTS = 100_000
 MAX_DEPTH = 16
 TRAINING_STATE = ("optimizer", "metrics")  # what Keras saves of a compiled model beside its layers
 _ALIASES = {"depthwise_kernel": "kernel"}  # Keras 2's name
+_DTYPES = {  # as NumPy writes them; bfloat16, which it does not have, is as it stands
+    "float16": "f2",
+    "bfloat16": "V2",
+    "float32": "f4",
+    "float64": "f8",
+    **{f"{name}{8 * size}": f"{name[0]}{size}" for name in ("int", "uint") for size in (1, 2, 4, 8)},
+}
 
 
-class DamagedFile(ValueError):
-    """An HDF5 file that is not what Keras writes: the fact."""
-
-
-@contextmanager
-def opened(file: Path | BinaryIO) -> Iterator[Contents]:
-    """The layers of an HDF5 file, whose arrays can be read inside the block. Raises DamagedFile."""
+def contents_of(stream: BinaryIO) -> Contents:
+    """The layers of an HDF5 file, whose arrays can be read while `stream` is open. Raises DamagedFile."""
     with _damage_told():
-        root = h5py.File(file, "r")
-    with root:
-        with _damage_told():
-            contents = _contents(root)
-        yield contents
+        root = File(stream).root
+        listed = _child(root, "model_weights") if "model_weights" in root.links else root
+        if any(name.startswith("layer_names") for name in listed.attributes):
+            return Contents("listed", tuple(_listed_layers(listed)))
+        return Contents("paths", tuple(_layers_by_path(root)))
 
 
 @contextmanager
@@ -44,25 +51,17 @@ def _damage_told() -> Iterator[None]:
         yield
     except DamagedFile:
         raise
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:  # h5py raises any of these
-        first = str(error).strip("'\" \n").partition("\n")[0]
-        raise DamagedFile(f"damaged or cut short: {first}") from None
-
-
-def _contents(root: h5py.File) -> Contents:
-    listed = _child(root, "model_weights") if "model_weights" in root else root
-    if any(name.startswith("layer_names") for name in listed.attrs):
-        return Contents("listed", tuple(_listed_layers(listed)))
-    return Contents("paths", tuple(_layers_by_path(root)))
+    except (LookupError, ValueError, OverflowError, struct.error):
+        raise Broken("a description makes no sense") from None
 
 
 # Arrays under paths
 
 
-def _layers_by_path(root: h5py.File) -> Iterator[Stored]:
-    found = {path: group for path, *group in _groups(root) if path.partition("/")[0] not in TRAINING_STATE}
-    names = {_place(path): _name(group) for path, (group, _) in found.items() if path.endswith("vars")}
-    for path, (_, arrays) in found.items():
+def _layers_by_path(root: Object) -> Iterator[Stored]:
+    found = [each for each in _groups(root) if each[0].partition("/")[0] not in TRAINING_STATE]
+    names = {_place(path): _name(group) for path, group, _ in found if path.endswith("vars")}
+    for path, _, arrays in found:
         if arrays:
             place = _place(path)
             owner, inner = _split(place)
@@ -81,117 +80,109 @@ def _split(place: str) -> tuple[str, str]:
     return "/".join(parts[:2]), "/".join(parts[2:])
 
 
-def _groups(root: h5py.File) -> Iterator[tuple[str, h5py.Group, dict[str, StoredArray]]]:
+def _groups(root: Object) -> Iterator[tuple[str, Object, dict[str, StoredArray]]]:
     """Every group by its path, with its own arrays. A loop: a file may link a group into itself."""
     pending = [("", root)]
     count = 0
     while pending:
         path, group = pending.pop()
-        count += len(group)
+        count += len(group.links)
         if count > MAX_OBJECTS or path.count("/") > MAX_DEPTH:
             raise DamagedFile(f"more than {MAX_OBJECTS} entries, or nested deeper than {MAX_DEPTH}")
-        children = {key: _child(group, key) for key in sorted(group, key=natural)}
-        below = [(f"{path}/{key}".strip("/"), child) for key, child in children.items() if _is_group(child)]
+        children = {key: _child(group, key) for key in sorted(group.links, key=natural)}
+        below = [(f"{path}/{key}".strip("/"), child) for key, child in children.items() if child.is_group]
         pending += reversed(below)
-        yield path, group, {key: _array(child) for key, child in children.items() if not _is_group(child)}
+        yield path, group, {key: _array(child, key) for key, child in children.items() if not child.is_group}
 
 
-def _is_group(child: Any) -> bool:
-    return isinstance(child, h5py.Group)
-
-
-def _name(group: h5py.Group) -> str:
-    value = group.attrs["name"] if "name" in group.attrs and _is_small(group, "name") else ""
-    return value if isinstance(value, str) else ""
+def _name(group: Object) -> str:
+    """What the group says that it is called; nothing where that is not one text."""
+    stated = group.attributes.get("name")
+    return "".join(stated.texts(group.file)) if stated and not stated.shape and "text" in stated.type.kind else ""
 
 
 # Arrays in a list
 
 
-def _listed_layers(root: Any) -> Iterator[Stored]:
+def _listed_layers(root: Object) -> Iterator[Stored]:
     """Layers with arrays, in the listed order; a layer made of several is told apart by the arrays' own prefixes."""
     number = count = 0
     for owner in _texts(root, "layer_names"):
         group = _descend(root, owner)
         sublayers: dict[str, dict[str, StoredArray]] = {}
-        names = _texts(group, "weight_names")
-        count += len(names)
-        if count > MAX_OBJECTS:  # a list may name one layer a thousand times
-            raise DamagedFile(f"its lists name more than {MAX_OBJECTS} arrays")
-        for name in names:
+        for name in _texts(group, "weight_names"):
+            count += 1
+            if count > MAX_OBJECTS:
+                raise DamagedFile(f"it lists more than {MAX_OBJECTS} arrays")
             prefix, _, role = name.rpartition("/")
             role = role.partition(":")[0]
-            sublayers.setdefault(prefix, {})[_ALIASES.get(role, role)] = _array(_descend(group, name))
+            sublayers.setdefault(prefix, {})[_ALIASES.get(role, role)] = _array(_descend(group, name), name)
         for index, (prefix, arrays) in enumerate(sublayers.items()):
             own = "" if len(sublayers) == 1 else f"/{index}"
             yield Stored(f"{number}{own}", f"{owner}{own}", arrays, prefix.rpartition("/")[2] if own else "")
         number += bool(sublayers)
 
 
-def _descend(group: h5py.Group, path: str) -> Any:
+def _descend(group: Object, path: str) -> Object:
     """What stands at `path`, each step of which is checked."""
     for step in path.split("/"):
-        if not _is_group(group):
-            raise DamagedFile(f"{group.name} is no group")
+        if not group.is_group:
+            raise DamagedFile(f"what '{path}' leads through is not a group")
         group = _child(group, step)
     return group
 
 
-def _texts(group: h5py.Group, name: str) -> list[str]:
+def _texts(group: Object, name: str) -> list[str]:
     """A list of texts in an attribute, which Keras cuts into numbered ones where it is too long for HDF5."""
-    keys = [name] if name in group.attrs else _numbered_attributes(group, name)
-    found: list[str] = []
-    for key in keys:
-        if not _is_small(group, key):
-            raise DamagedFile(f"its list '{key}' has more than {MAX_OBJECTS} entries")
-        found += [text.decode() if isinstance(text, bytes) else str(text) for text in group.attrs[key]]
-    return found
+    keys = [name] if name in group.attributes else _numbered_attributes(group, name)
+    return [text for key in keys for text in group.attributes[key].texts(group.file)]
 
 
-def _numbered_attributes(group: h5py.Group, name: str) -> list[str]:
-    return sorted((key for key in group.attrs if re.fullmatch(rf"{name}\d+", key)), key=natural)
+def _numbered_attributes(group: Object, name: str) -> list[str]:
+    return sorted((key for key in group.attributes if re.fullmatch(rf"{name}\d+", key)), key=natural)
 
 
 # Objects that may be trusted
 
 
-def _child(group: h5py.Group, key: str) -> Any:
+def _child(group: Object, key: str) -> Object:
     """An object in the file itself. Raises DamagedFile for links to elsewhere, and for what does not exist."""
-    if key not in group:
-        raise DamagedFile(f"there is no '{key}' in {group.name}, or it is a link that leads nowhere")
-    if group.id.links.get_info(key.encode()).type != h5py.h5l.TYPE_HARD:
-        raise DamagedFile(f"'{key}' in {group.name} is a link; expected a part of the file itself")
-    return group[key]
+    if key not in group.links:
+        raise DamagedFile(f"there is no '{key}' in a group that should have it")
+    address = group.links[key]
+    if address is None:
+        raise DamagedFile(f"'{key}' is a link; expected a part of the file itself")
+    return group.file.object(address)
 
 
-def _array(dataset: Any) -> StoredArray:
-    if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
-        raise DamagedFile(f"{dataset.name} is no array")
-    storage = dataset.id.get_create_plist()
-    if storage.get_layout() == h5py.h5d.VIRTUAL or storage.get_external_count():
-        raise DamagedFile(f"{dataset.name} has its values in other files; expected them in this one")
-    is_bfloat16 = dataset.dtype.kind == "V" and dataset.attrs.get("dtype") == "bfloat16"
-    return StoredArray(dataset.shape, "bfloat16" if is_bfloat16 else dataset.dtype.name, partial(_read, dataset))
+def _array(found: Object, name: str) -> StoredArray:
+    if not found.is_array:
+        raise DamagedFile(f"'{name}' is not an array")
+    if found.is_elsewhere:
+        raise DamagedFile(f"'{name}' has its values in other files; expected them in this one")
+    dtype = _dtype(found)
+    return StoredArray(found.shape, dtype, partial(_read, found, dtype))
 
 
-def _read(dataset: h5py.Dataset) -> Any:
+def _dtype(found: Object) -> str:
+    """Name of the type; bfloat16, for which HDF5 had no type, is two bytes with a note beside."""
+    if found.type.kind == "opaque" and found.type.size == 2 and "dtype" in found.attributes:
+        return "bfloat16" if found.attributes["dtype"].texts(found.file) == ["bfloat16"] else "opaque"
+    return found.type.kind
+
+
+def _read(found: Object, kind: str) -> Array:
+    """The values of an array of numbers; those of bfloat16 as they stand, two bytes each."""
     with _damage_told():
-        return dataset[()]
-
-
-def _is_small(group: h5py.Group, key: str) -> bool:
-    """Whether an attribute can be read whole: it says its size before."""
-    count = 1
-    for side in group.attrs.get_id(key).shape or ():
-        count *= side
-    return count <= MAX_OBJECTS
+        order = "" if found.type.size == 1 or kind == "bfloat16" else found.type.order
+        return numpy.frombuffer(found.values(), f"{order}{_DTYPES[kind]}").reshape(found.shape)
 
 
 def natural(name: str) -> tuple[str, int]:
     """Sorts conv2d_2 before conv2d_10, and 2 before 10."""
-    kind = name.rstrip("0123456789")
-    number = name[len(kind) :]
-    return (kind, int(number or -1)) if len(number) < 10 else (name, -1)
+    stem = name.rstrip("0123456789")
+    digits = name[len(stem) :]
+    return (stem, int(digits or -1)) if len(digits) < 10 else (name, -1)
 
 
 def ascending(names: Iterable[str]) -> bool:

@@ -18,7 +18,7 @@ from archdsl.loader import load as load_config
 from archdsl.presets import list_presets
 from archdsl.weights.matching import Match, arrays_of, fits, match, shape_counts, shapes_text
 from archdsl.weights.opening import opened
-from archdsl.weights.stored import Contents, Stored, StoredArray
+from archdsl.weights.stored import Contents, Stored, StoredArray, short
 from archdsl.weights.transfer import Left, Moved, Transfer
 
 if TYPE_CHECKING:
@@ -34,8 +34,13 @@ def load_into(model: Backbone, file: str | os.PathLike[str], partial: bool, sha2
     if not isinstance(model, Backbone):
         raise fail("model", f"'{getattr(model, 'name', model)}' is no archdsl.Backbone")
     params = sum(weight.size for node in model.graph.nodes for weight in node.weights)
-    with opened(Path(file), _SLACK_BYTES + _TRAINING_COPIES * 4 * params, sha256) as contents:
+    with opened(Path(file), most_bytes(params), sha256) as contents:
         return _take(model, contents, partial, Mark(str(file)))
+
+
+def most_bytes(params: int) -> int:
+    """How large a file may be that a model of so many parameters wrote."""
+    return _SLACK_BYTES + _TRAINING_COPIES * 4 * params
 
 
 def _take(model: Backbone, contents: Contents, partial: bool, mark: Mark) -> Transfer:
@@ -104,7 +109,7 @@ def _shape_facts(nodes: Mapping[str, Node], found: Match) -> Iterator[str]:
 
 def _both_shapes(node: Node, stored: Stored) -> str:
     wanted = shapes_text(weight.shape for weight in node.weights)
-    return f"with {wanted}; the file has {shapes_text(stored.shapes)} ({stored.label})"
+    return f"with {wanted}; the file has {shapes_text(stored.shapes)} ({short(stored.label)})"
 
 
 def _count_facts(nodes: Mapping[str, Node], found: Match) -> Iterator[str]:
@@ -117,7 +122,7 @@ def _count_facts(nodes: Mapping[str, Node], found: Match) -> Iterator[str]:
 
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
+    return ", ".join(map(short, names[:3])) + more
 
 
 def _with_hint(problems: list[Problem], contents: Contents) -> list[Problem]:
@@ -141,17 +146,16 @@ def _read(node: Node, stored: Stored, mark: Mark) -> list[Array]:
     arrays = [array for array in arrays_of(node, stored) if array]
     strange = [array.dtype for array in arrays if array.dtype not in _FLOATS]
     if strange:
-        raise fail("weights", f"{stored.label} is of {strange[0]}; expected {_FLOATS[0]}", mark=mark)
+        message = f"{short(stored.label)} is of {short(strange[0])}; expected {_FLOATS[0]}"
+        raise fail("weights", message, mark=mark)
     return [_float32(array) for array in arrays]
 
 
 def _float32(array: StoredArray) -> Array:
-    """The values of an array. Those of bfloat16 are two bytes each, which HDF5 has no type for."""
+    """The values of an array. Those of bfloat16 are the upper halves of float32."""
     values = array.read()
     if array.dtype == "bfloat16":
-        import ml_dtypes
-
-        values = values.view(ml_dtypes.bfloat16)
+        return (values.view("<u2").astype("uint32") << 16).view("float32")
     return numpy.asarray(values, "float32")
 
 

@@ -16,6 +16,8 @@ from archdsl.weights.stored import Contents, Shape, Stored, StoredArray
 if TYPE_CHECKING:
     from archdsl.emit import Backbone
 
+_SHAPES_SHOWN = 8
+
 
 @dataclass(frozen=True)
 class Match:
@@ -108,7 +110,9 @@ def fits(node: Node, stored: Stored) -> bool:
 def shapes_text(shapes: Iterable[Shape]) -> str:
     """3×3×64×128 and 128; equal ones once."""
     texts = ["×".join(map(str, shape)) or "a single number" for shape in shapes]
-    return " and ".join(dict.fromkeys(texts)) or "nothing"
+    different = list(dict.fromkeys(texts))
+    more = [f"{len(different) - _SHAPES_SHOWN} more"] if len(different) > _SHAPES_SHOWN else []
+    return " and ".join([*different[:_SHAPES_SHOWN], *more]) or "nothing"
 
 
 def shape_counts(graph: Graph) -> Counter[Shape]:

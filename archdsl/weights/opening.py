@@ -1,23 +1,26 @@
-"""Any weights file → its layers, by what it holds and not by what it is called."""
+"""Any weights file → its layers, by what it holds and not by what it is called. It is opened once."""
 
 from __future__ import annotations
 
 import hashlib
-import zipfile
-import zlib
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
+from archdsl.archive import BadArchive, member, names_in
 from archdsl.errors import ArchError, Mark, fail
 from archdsl.weights import hdf5, tensors
-from archdsl.weights.stored import Contents
+from archdsl.weights.stored import Contents, DamagedFile
 
 WEIGHTS_IN_ARCHIVE = "model.weights.h5"
 EXPECTED = "expected Keras's .weights.h5, .h5 or .keras, or .safetensors"
 
+_CHUNK_BYTES = 1 << 20
+_IN_MEMORY_BYTES = 1 << 30  # of a copy; what is larger is on disk
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ZIP = b"PK\x03\x04"
 _OTHERS = {  # what people take for a weights file, by how it begins
@@ -33,46 +36,48 @@ _OTHERS = {  # what people take for a weights file, by how it begins
 def opened(path: Path, most_bytes: int, sha256: str | None = None) -> Iterator[Contents]:
     """The layers of the weights file at `path`, whose arrays can be read inside the block.
 
-    `most_bytes` bounds what an archive may unpack to, if it is smaller itself. Raises ArchError for a file that is
-    missing, damaged, of another kind, or that does not have the `sha256`.
+    `most_bytes` bounds what an archive may unpack to, if it is smaller itself. With `sha256`, what is read is a copy
+    that nobody else can write to. Raises ArchError for a file that is missing, damaged, of another kind, or that
+    does not have the `sha256`.
     """
     mark = Mark(str(path))
     with _stream(path, mark, sha256) as stream:
-        if sha256 is not None:
-            _check_sha256(stream, sha256, mark)
         try:
-            with _contents(stream, path, most_bytes, mark) as contents:
-                yield contents
-        except hdf5.DamagedFile as error:
-            raise _unusable(str(error), mark) from None
+            if sha256 is None:
+                yield _contents(stream, most_bytes)
+            else:
+                with _checked(stream, sha256, mark) as copy:
+                    yield _contents(copy, most_bytes)
+        except DamagedFile as error:
+            raise fail("weights", str(error), mark=mark) from None
+        except OSError as error:
+            raise _unreadable(error, mark) from None
 
 
 def _stream(path: Path, mark: Mark, sha256: str | None) -> BinaryIO:
-    if not path.is_file():
-        hint = f"the file that is expected has the sha256 {sha256}" if sha256 else ""
-        raise fail("missing-file", "there is no such weights file", mark=mark, hint=hint)
     try:
-        return path.open("rb")
+        if path.is_file():
+            return path.open("rb")
     except OSError as error:
-        raise fail("unreadable", f"cannot be read: {error.strerror}", mark=mark) from None
+        raise _unreadable(error, mark) from None
+    hint = f"the file that is expected has the sha256 {sha256}" if sha256 else ""
+    raise fail("missing-file", "there is no such weights file", mark=mark, hint=hint)
 
 
-@contextmanager
-def _contents(stream: BinaryIO, path: Path, most_bytes: int, mark: Mark) -> Iterator[Contents]:
+def _unreadable(error: OSError, mark: Mark) -> ArchError:
+    return fail("unreadable", f"cannot be read: {error.strerror or error}", mark=mark)
+
+
+def _contents(stream: BinaryIO, most_bytes: int) -> Contents:
     begin = stream.read(64)
     stream.seek(0)
     if begin.startswith(_HDF5):
-        with hdf5.opened(path) as contents:  # by name: through a Python stream it takes twice as long
-            yield contents
-    elif begin.startswith(_ZIP):
-        unpacked = _from_archive(stream, max(most_bytes, path.stat().st_size), mark)
-        with hdf5.opened(BytesIO(unpacked)) as contents:
-            yield contents
-    elif begin[8:9] == b"{":
-        with tensors.opened(path) as contents:
-            yield contents
-    else:
-        raise _unusable(_kind(begin), mark)
+        return hdf5.contents_of(stream)
+    if begin.startswith(_ZIP):
+        return hdf5.contents_of(BytesIO(_from_archive(stream, most_bytes)))
+    if begin[8:9] == b"{":
+        return tensors.contents_of(stream)
+    raise DamagedFile(_kind(begin))
 
 
 def _kind(begin: bytes) -> str:
@@ -82,20 +87,15 @@ def _kind(begin: bytes) -> str:
     return next(known, f"no weights file; {EXPECTED}")
 
 
-def _from_archive(stream: BinaryIO, most_bytes: int, mark: Mark) -> bytes:
+def _from_archive(stream: BinaryIO, most_bytes: int) -> bytes:
     """The weights inside a .keras file. Its other members, which say how to build a model, are not looked at."""
     try:
-        with zipfile.ZipFile(stream) as archive:
-            names = archive.namelist()
-            if names.count(WEIGHTS_IN_ARCHIVE) != 1:
-                raise _unusable(f"{_kind_of_archive(names)}; {EXPECTED}", mark)
-            with archive.open(WEIGHTS_IN_ARCHIVE) as member:
-                data = member.read(most_bytes + 1)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
-        raise _unusable(f"a damaged .keras file: {error}", mark) from None
-    if len(data) > most_bytes:
-        raise _unusable(f"its weights unpack to more than {most_bytes} bytes, which no file of this model has", mark)
-    return data
+        names = names_in(stream)
+        if names.count(WEIGHTS_IN_ARCHIVE) != 1:
+            raise DamagedFile(f"{_kind_of_archive(names)}; {EXPECTED}")
+        return member(stream, WEIGHTS_IN_ARCHIVE, max(most_bytes, stream.seek(0, os.SEEK_END)))
+    except BadArchive as error:
+        raise DamagedFile(f"a damaged .keras file: {error}") from None
 
 
 def _kind_of_archive(names: list[str]) -> str:
@@ -106,15 +106,19 @@ def _kind_of_archive(names: list[str]) -> str:
     return f"an archive without one {WEIGHTS_IN_ARCHIVE}"
 
 
-def _check_sha256(stream: BinaryIO, expected: str, mark: Mark) -> None:
-    found = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
-    size = stream.tell()
-    stream.seek(0)
-    if found != expected.lower():
-        hint = "download it again"
-        message = f"its sha256 is {found} ({size} bytes); expected {expected}"
-        raise fail("checksum", message, mark=mark, hint=hint)
+def _checked(stream: BinaryIO, expected: str, mark: Mark) -> BinaryIO:
+    """A copy of the file that has this sha256: the file itself could be written to between the check and the reading.
 
-
-def _unusable(fact: str, mark: Mark) -> ArchError:
-    return fail("weights", fact, mark=mark)
+    It is in memory, or for a large file under no name in the folder for temporary files.
+    """
+    copy = cast(BinaryIO, tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES))  # noqa: SIM115  (the caller closes it)
+    digest = hashlib.sha256()
+    while chunk := stream.read(_CHUNK_BYTES):
+        digest.update(chunk)
+        copy.write(chunk)
+    if digest.hexdigest() != expected.lower():
+        message = f"its sha256 is {digest.hexdigest()} ({copy.tell()} bytes); expected {expected}"
+        copy.close()
+        raise fail("checksum", message, mark=mark, hint="download it again")
+    copy.seek(0)
+    return copy

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     Array: TypeAlias = numpy.ndarray[Any, Any]
 
 Shape: TypeAlias = tuple[int, ...]
+MAX_NAME = 1024  # bytes, of anything in a file
+MAX_RANK = 32
 Layout = Literal["paths", "listed", "nodes"]
 """How a file says whose arrays they are.
 
@@ -19,6 +21,18 @@ paths: places such as layers/conv2d_3 (.weights.h5, .keras), in newer files with
 listed: a list of layers with their names, in the model's order (the old .h5).
 nodes: the name of the node (.safetensors).
 """
+
+
+class DamagedFile(ValueError):
+    """A weights file that is not what it should be: the fact."""
+
+    def __init__(self, fact: str):
+        super().__init__(short(fact, 300))
+
+
+def short(text: str, most: int = 100) -> str:
+    """A text that a file put into a message."""
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 @dataclass(frozen=True)

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Mapping
 from functools import partial
+from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy
 import safetensors
 from safetensors.numpy import save_file
 
-from archdsl.carried import metadata
-from archdsl.weights.hdf5 import DamagedFile
-from archdsl.weights.stored import Contents, Stored, StoredArray
+from archdsl.carried import BadHeader, header_of, metadata
+from archdsl.weights.stored import MAX_NAME, MAX_RANK, Contents, DamagedFile, Stored, StoredArray
 
 if TYPE_CHECKING:
     from archdsl.emit import Backbone
+    from archdsl.weights.stored import Array
 
-_DTYPES = {"F32": "float32"}  # what `write` writes
+_FLOAT = "F32"  # what `write` writes
+_BYTES = {
+    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3"), 1),
+    **dict.fromkeys(("I16", "U16", "F16", "BF16"), 2),
+    **dict.fromkeys(("I32", "U32", _FLOAT), 4),
+    **dict.fromkeys(("I64", "U64", "F64"), 8),
+}
 
 
 def write(model: Backbone, path: Path) -> None:
@@ -37,21 +44,58 @@ def write(model: Backbone, path: Path) -> None:
         raise OSError(str(error)) from None
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[Contents]:
-    """The layers of a safetensors file, whose arrays can be read inside the block. Raises DamagedFile."""
+class _Entry(NamedTuple):
+    """What the header says of an array; its bytes count from the end of the header."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+def contents_of(stream: BinaryIO) -> Contents:
+    """The layers of a safetensors file, whose arrays can be read while `stream` is open. Raises DamagedFile."""
     try:
-        with safetensors.safe_open(path, "np") as file:
-            layers: dict[str, dict[str, StoredArray]] = {}
-            for name in file.keys():  # noqa: SIM118  (it is no dict)
-                node, _, role = name.rpartition("/")
-                layers.setdefault(node, {})[role] = _array(file, name)
-            yield Contents("nodes", tuple([Stored(node, node, arrays) for node, arrays in layers.items()]))
-    except safetensors.SafetensorError as error:
+        header = header_of(stream)
+        start = stream.tell()
+        found = {name: _entry(name, value) for name, value in header.items() if name != "__metadata__"}
+    except (BadHeader, KeyError, TypeError, ValueError, OverflowError) as error:
         raise DamagedFile(f"no whole safetensors file: {error}") from None
+    _check_places(found, stream.seek(0, os.SEEK_END) - start)
+    layers: dict[str, dict[str, StoredArray]] = {}
+    for name, entry in found.items():
+        node, _, role = name.rpartition("/")
+        dtype = "float32" if entry.dtype == _FLOAT else entry.dtype
+        layers.setdefault(node, {})[role] = StoredArray(entry.shape, dtype, partial(_read, stream, start, entry))
+    return Contents("nodes", tuple([Stored(node, node, arrays) for node, arrays in layers.items()]))
 
 
-def _array(file: safetensors.safe_open, name: str) -> StoredArray:
-    part = file.get_slice(name)  # type: ignore[no-untyped-call]
-    dtype = part.get_dtype()
-    return StoredArray(tuple(part.get_shape()), _DTYPES.get(dtype, dtype), partial(file.get_tensor, name))
+def _entry(name: str, value: Any) -> _Entry:
+    begin, end = value["data_offsets"]
+    shape = tuple(value["shape"])
+    if len(name) > MAX_NAME or len(shape) > MAX_RANK:
+        raise ValueError("a name or a shape that is too long")
+    if not all(type(number) is int and 0 <= number < 1 << 60 for number in (begin, end, *shape)):
+        raise ValueError("a shape or a place that is not one")
+    if _BYTES[value["dtype"]] * prod(shape) != end - begin:
+        raise ValueError("an array of another size than its shape")
+    return _Entry(value["dtype"], shape, begin, end)
+
+
+def _check_places(found: Mapping[str, _Entry], size: int) -> None:
+    """Arrays fill the file one after the other, so that no bytes are those of two, and none are hidden."""
+    last = 0
+    for entry in sorted(found.values(), key=lambda each: (each.begin, each.end)):
+        if entry.begin != last:
+            raise DamagedFile("no whole safetensors file: arrays overlap, or leave a gap")
+        last = entry.end
+    if last != size:
+        raise DamagedFile(f"no whole safetensors file: it has {size} bytes of values; expected {last}")
+
+
+def _read(stream: BinaryIO, start: int, entry: _Entry) -> Array:
+    stream.seek(start + entry.begin)
+    data = stream.read(entry.end - entry.begin)
+    if len(data) < entry.end - entry.begin:
+        raise DamagedFile("it became shorter while it was read")
+    return numpy.frombuffer(data, "<f4").reshape(entry.shape)

@@ -1,0 +1,158 @@
+"""A model in a `.keras` file. Keras is given nothing of it that was not looked at: neither its config nor its HDF5."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+from dataclasses import replace
+from math import inf, prod
+from pathlib import Path
+from typing import Any
+
+import keras
+
+import archdsl.models  # noqa: F401  (registers its classes with Keras, and with it the Backbone)
+from archdsl.archive import BadArchive, member, size_of
+from archdsl.budget import Budget, allow_more
+from archdsl.emit import Backbone
+from archdsl.errors import ArchError, Mark, Problem, describe, fail
+from archdsl.weights import load as load_weights_file
+from archdsl.weights.loading import most_bytes
+from archdsl.weights.opening import WEIGHTS_IN_ARCHIVE, opened
+from archdsl.weights.stored import short
+
+CONFIG = "config.json"
+_MODULES = ("keras.layers", "keras.initializers", "keras.regularizers", "keras.constraints")
+_OPERATIONS = "keras.src.ops."  # what keras.ops.split and the like are inside a model
+_CLASSES = {
+    "keras": {"DTypePolicy"},
+    "keras.src.models.functional": {"Functional"},
+    "keras.src.models.sequential": {"Sequential"},
+    None: {"__keras_tensor__", "__slice__", "__ellipsis__"},
+}
+_ACTING = {  # layers that run code, or read what they are told to
+    *("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"),
+    *("StringLookup", "IntegerLookup", "TextVectorization"),
+}
+
+
+def read_keras_file(path: Path, budget: Budget) -> Any:
+    """The model in a `.keras` file that archdsl or Keras wrote, with its weights, not compiled.
+
+    It may have as many parameters as the file has values. Raises ArchError for a file that is damaged or beyond the
+    budget, and for one that names anything but layers of Keras and what the program registered with it.
+    """
+    mark = Mark(str(path))
+    config, stored = _read(path, budget, mark)
+    allowed = replace(budget, params=max(stored, 1), macs=inf, activation_bytes=inf)  # no image is run by loading
+    try:
+        with allowed.for_saved_models():
+            model = _model(path, config, stored, mark)
+    except ArchError as error:
+        raise ArchError([_of_file(each, stored, path) for each in error.problems]) from None
+    except (ValueError, TypeError, OSError, LookupError, AttributeError, RuntimeError) as error:
+        first = str(error).strip().partition("\n")[0]
+        raise fail("model", f"Keras cannot load it: {short(first, 300)}", mark=mark) from None
+    if not model.name:
+        raise fail("model", "the model has an empty name", mark=mark)
+    return model
+
+
+def _of_file(found: Problem, stored: int, path: Path) -> Problem:
+    """The problem at the file; more parameters than it holds are nothing that the user can allow."""
+    hint = (
+        f"the file has {stored:,} bytes of weights"
+        if found.code == "budget" and " parameters, " in found.message
+        else found.hint
+    )
+    return found._replace(file=str(path), hint=hint)
+
+
+def _read(path: Path, budget: Budget, mark: Mark) -> tuple[dict[str, Any], int]:
+    """What the file says of the model, and the bytes that its weights take in it."""
+    most = int(min(budget.file_bytes, 1 << 40))
+    try:
+        with path.open("rb") as stream:
+            text, stored = member(stream, CONFIG, most), size_of(stream, WEIGHTS_IN_ARCHIVE)
+    except BadArchive as error:
+        hint = allow_more("file_bytes", 2 * most) if "unpacks to" in str(error) else ""
+        raise fail("model", f"cannot be read: {error}", mark=mark, hint=hint) from None
+    except OSError as error:
+        raise fail("unreadable", f"cannot be read: {error.strerror or error}", mark=mark) from None
+    try:
+        config = json.loads(text)
+    except (ValueError, RecursionError):
+        config = None
+    if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
+        raise fail("model", f"its {CONFIG} does not describe a model", mark=mark)
+    return config, stored
+
+
+def _model(path: Path, config: dict[str, Any], stored: int, mark: Mark) -> Any:
+    registered = _registered(config)
+    if isinstance(registered, type) and issubclass(registered, Backbone):
+        model = registered.from_config(config["config"])
+        load_weights_file(model, path)
+        return model
+    foreign = next(_foreign(config), "")
+    if foreign:
+        message = f"it asks for {short(foreign)}, which is not a layer of Keras's own, nor registered with it"
+        raise fail("model", message, mark=mark, hint="archdsl loads no code that a file names")
+    with ThreadPoolExecutor(1) as thread:  # what Keras remembers of it, it remembers for a thread
+        params = thread.submit(_params, deepcopy(config)).result()
+    if params > stored:
+        raise fail("model", f"its layers have {params:,} parameters, and the file {stored:,} bytes of them", mark=mark)
+    model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+    _load_weights(model, path, most_bytes(params))
+    return model
+
+
+def _registered(value: dict[str, Any]) -> Any:
+    """What the program registered with Keras under the name that an object in the file has."""
+    name = value.get("registered_name")
+    is_named = isinstance(name, str) and value["class_name"] != "function"
+    return keras.saving.get_registered_object(name) if is_named else None
+
+
+def _foreign(config: dict[str, Any]) -> Iterator[str]:
+    """Objects that are neither plain parts of Keras nor registered. How the model was trained is taken out."""
+    pending: list[Any] = [config]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict):
+            value.pop("compile_config", None)
+            if "class_name" in value and not _is_known(value):
+                yield f"{describe(value['class_name'])} of {describe(value.get('module'))}"
+        pending += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def _is_known(value: dict[str, Any]) -> bool:
+    name, module = value["class_name"], value.get("module")
+    if not isinstance(name, str) or not isinstance(module, str | None) or name in ("function", *_ACTING):
+        return False
+    is_plain = module in _MODULES or (module or "").startswith(_OPERATIONS) or name in _CLASSES.get(module, ())
+    return is_plain or _registered(value) is not None
+
+
+def _params(config: dict[str, Any]) -> int:
+    """How many parameters the model would have, of which none is made."""
+    with keras.StatelessScope(initialize_variables=False):
+        model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+    return sum([prod(variable.shape) for variable in model.variables])
+
+
+def _load_weights(model: Any, path: Path, most: int) -> None:
+    """Give Keras the arrays of the file in a file that we wrote: those of others it reads with a library in C."""
+    import h5py
+
+    with opened(path, most) as contents, tempfile.TemporaryDirectory() as folder:
+        clean = Path(folder, "model.weights.h5")
+        with h5py.File(clean, "w") as file:
+            for layer in contents.layers:
+                for key, array in layer.arrays.items():
+                    found = file.create_dataset(f"{layer.place}/vars/{key}", data=array.read())
+                    found.attrs["dtype"] = array.dtype  # as Keras marks bfloat16
+        model.load_weights(clean)

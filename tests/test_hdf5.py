@@ -1,0 +1,195 @@
+"""HDF5 files are read in Python: what h5py reads of Keras's files, and of broken ones nothing worse than a report."""
+
+from __future__ import annotations
+
+import io
+import random
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import h5py
+import numpy as np
+import pytest
+from keras_cv_files import ALL_LAYOUTS
+
+from archdsl.weights import hdf5_file
+from archdsl.weights.hdf5 import contents_of
+from archdsl.weights.stored import Contents, DamagedFile
+
+HDF5 = [layout for layout in ALL_LAYOUTS if layout.endswith(".h5")]
+VERSIONS = ["earliest", "v108", "v110", "v112", "latest"]
+Write = Callable[[h5py.File], Any]
+
+
+def arrays_of(contents: Contents) -> list[tuple[tuple[int, ...], bytes]]:
+    found = [array.read() for layer in contents.layers for array in layer.arrays.values()]
+    return sorted([(array.shape, array.tobytes()) for array in found])
+
+
+def by_h5py(stream: BinaryIO) -> list[tuple[tuple[int, ...], bytes]]:
+    found: list[tuple[tuple[int, ...], bytes]] = []
+
+    def visit(path: str, each: Any) -> None:
+        if isinstance(each, h5py.Dataset) and not path.startswith(("optimizer", "metrics")):
+            found.append((each.shape, each[()].tobytes()))
+
+    with h5py.File(stream) as file:
+        file.visititems(visit)
+    return sorted(found)
+
+
+def written(write: Write, version: str = "earliest") -> io.BytesIO:
+    stream = io.BytesIO()
+    with h5py.File(stream, "w", libver=(version, "latest" if version == "earliest" else version)) as file:
+        write(file)
+    return stream
+
+
+def like_keras(layers: int) -> Write:
+    """Arrays under paths, with as many layers in one group."""
+
+    def write(file: h5py.File) -> None:
+        for number in range(layers):
+            group = file.create_group(f"layers/conv2d_{number}/vars")
+            group.attrs["name"] = f"a name of layer {number}"
+            group["0"] = np.full((2, 3), number, "float32")
+
+    return write
+
+
+def like_keras_2(layers: int) -> Write:
+    """A list of names, cut into more attributes than stand in one place since HDF5 1.8."""
+
+    def write(file: h5py.File) -> None:
+        names = [f"layer_{number}" for number in range(layers)]
+        for number in range(0, layers, 10):
+            file.attrs[f"layer_names{number // 10}"] = np.array([name.encode() for name in names[number : number + 10]])
+        for name in names:
+            file.create_group(name).attrs["weight_names"] = np.array([f"{name}/kernel:0".encode()])
+            file[name][f"{name}/kernel:0"] = np.full((2, 3), len(name), "float64")
+
+    return write
+
+
+@pytest.mark.parametrize("layout", HDF5)
+@pytest.mark.parametrize("name", ["yolo", "csp_depthwise", "resnet18_v2"])
+def test_it_reads_what_h5py_reads(name: str, layout: str, keras_cv_files: Path) -> None:
+    with (keras_cv_files / name / layout).open("rb") as stream:
+        assert arrays_of(contents_of(stream)) == by_h5py(stream)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("write", [like_keras(3), like_keras(3000), like_keras_2(5), like_keras_2(500)])
+def test_it_reads_what_every_version_of_hdf5_writes(write: Write, version: str) -> None:
+    stream = written(write, version)
+    contents = contents_of(stream)
+    assert arrays_of(contents) == by_h5py(stream)
+    first = contents.layers[0]
+    assert first.name in ("a name of layer 0", "layer_0")
+
+
+@pytest.mark.parametrize("dtype", ["float16", ">f4", ">f8", "float64"])
+def test_numbers_of_any_size_and_byte_order(dtype: str) -> None:
+    expected = np.random.default_rng(0).normal(size=(3, 2)).astype(dtype)
+    (layer,) = contents_of(written(lambda file: file.create_dataset("layers/a/vars/0", data=expected))).layers
+    assert np.array_equal(layer.arrays["0"].read(), expected)
+    assert layer.arrays["0"].dtype == np.dtype(dtype).name
+
+
+def names_of_numbers(file: h5py.File) -> None:
+    """Of a type that flipped bits may give it."""
+    like_keras(1)(file)
+    value = np.empty((), h5py.vlen_dtype("int32"))
+    value[()] = np.arange(3, dtype="int32")
+    file["layers/conv2d_0/vars"].attrs.create("name", value, dtype=h5py.vlen_dtype("int32"))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_name_that_is_no_text_is_none(version: str) -> None:
+    assert contents_of(written(names_of_numbers, version)).layers[0].name == ""
+
+
+def steps_of(stream: BinaryIO, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How often a description was read, until the file was refused."""
+    steps = []
+    read = hdf5_file.File.data
+    monkeypatch.setattr(hdf5_file.File, "data", lambda *arguments: (steps.append(1), read(*arguments))[1])
+    with pytest.raises(DamagedFile):
+        contents_of(stream)
+    return len(steps)
+
+
+def endless(file: h5py.File) -> None:
+    like_keras(300)(file)
+    file["layers/again"] = file["layers"]
+
+
+def listed_often(file: h5py.File) -> None:
+    """A thousand names of layers, each of a thousand arrays."""
+    file["a/kernel"] = np.zeros(1)
+    file["a"].attrs["weight_names"] = np.array([b"kernel"] * 1000)
+    file.attrs["layer_names"] = np.array([b"a"] * 1000)
+
+
+@pytest.mark.parametrize("write", [endless, listed_often])
+def test_a_file_that_leads_into_itself_takes_few_steps(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert steps_of(written(write), monkeypatch) < 3_000
+
+
+@pytest.mark.parametrize("name", ["x" * 60_000, "x" + "7" * 60_000])
+def test_a_long_name_is_refused(name: str) -> None:
+    with pytest.raises(DamagedFile, match="a name of 6000"):
+        contents_of(written(lambda file: file.create_dataset(name, data=1.0)))
+
+
+SIGNATURES = [b"TREE", b"HEAP", b"SNOD", b"GCOL", b"OHDR", b"OCHK", b"FRHP", b"FHDB", b"FHIB", b"BTHD", b"BTLF"]
+
+
+def mutated(data: bytes, draw: random.Random) -> bytes:
+    """Bits flipped, bytes and addresses replaced: mostly near what describes the arrays."""
+    changed = bytearray(data)
+    for _ in range(draw.choice([1, 1, 1, 2, 5, 30])):
+        place = max(0, changed.find(draw.choice(SIGNATURES), draw.randrange(len(data)))) + draw.randrange(200)
+        at = min(draw.choice([place, place, draw.randrange(len(data))]), len(data) - 8)
+        address = draw.choice([0, 1, draw.randrange(len(data)), 2**64 - 1, 2**63, 2**32])
+        changes = [
+            bytes([changed[at] ^ 1 << draw.randrange(8)]),
+            bytes([draw.randrange(256)]),
+            struct.pack("<Q", address),
+        ]
+        change = draw.choice(changes)
+        changed[at : at + len(change)] = change
+    return bytes(changed)
+
+
+@pytest.fixture(scope="module")
+def originals(keras_cv_files: Path) -> list[bytes]:
+    small = [keras_cv_files / name / layout for name in ("yolo", "csp") for layout in HDF5]
+    made = [written(write, version) for write in (like_keras(40), like_keras_2(200)) for version in VERSIONS]
+    return [*[path.read_bytes() for path in small], *[stream.getvalue() for stream in made]]
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_a_mutated_file_is_read_or_refused(part: int, originals: list[bytes]) -> None:
+    """4,000 files; h5py crashes on some of such, and never comes back from others."""
+    draw = random.Random(part)
+    outcomes = [outcome(mutated(draw.choice(originals), draw)) for _ in range(500)]
+    assert min(outcomes.count(True), outcomes.count(False)) > 50
+
+
+def outcome(data: bytes) -> bool:
+    """Whether every array can be read; nothing but DamagedFile says that they cannot."""
+    try:
+        for array in floats(contents_of(io.BytesIO(data))):
+            assert array.read().nbytes <= len(data)
+    except DamagedFile as error:
+        assert len(str(error)) < 400
+        return False
+    return True
+
+
+def floats(contents: Contents) -> Iterator[Any]:
+    arrays = [array for layer in contents.layers for array in layer.arrays.values()]
+    return (array for array in arrays if array.dtype in ("float16", "bfloat16", "float32", "float64"))
