@@ -153,6 +153,7 @@ GRAPHS: dict[str, Callable[[int], str]] = {
     "stages of a wrong stride": lambda n: _in("stages: %\n", _map("p1#: {width: 8, body: {block: conv}}", n)),
     "stages of many layers": lambda n: _in("stage_defaults: {post: %}\nstages: %\n", _map("a#: {block: conv, width: 8}", n), _map("b#: {}", n)),
     "stages of null": lambda n: _in("stages: %\n", _map("a#: null", n)),
+    "a level of many digits": lambda n: _in("stages: {p%: {width: 8, stride: 2, body: {block: conv}}}\n", "9" * min(n, 60)),
     "a deep stage": lambda n: _in("stages: {p1: {width: 8, stride: 2, depth: %, body: {block: conv_bn_act}}}\n", str(min(n, 1_000))),
     "deep stages": lambda n: _in("stages: %\n", _map("a#: {width: 8, depth: 1000, body: {block: conv}}", n)),
     "layers of nothing": lambda n: "conventions: {norm: {kind: none}}\n" + _in("stages: %\n", _map("a#: {depth: 1000, body: {block: norm}}", n)),

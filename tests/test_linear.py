@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from threading import Thread
 
 import adversarial
 import pytest
 
 import archdsl
-from archdsl.composition.overrides import apply_overrides
-from archdsl.errors import did_you_mean
+from archdsl.errors import MAX_PROBLEMS, MAX_TEXT, did_you_mean
 from archdsl.nearest import LETTERS, one_report
+from archdsl.provenance import explain
 
 # What hints may cost, and everything else for each character.
 HINTS, STEPS = 6 * LETTERS, 60
@@ -49,3 +49,41 @@ def test_twice_the_text_takes_about_twice_the_steps(idea: str, tmp_path: Path) -
     few, many = counts
     assert many < 3 * few
     assert many < HINTS + STEPS * max(len(text), LEAST_LETTERS)
+
+
+def test_the_hints_of_one_report_share_their_letters() -> None:
+    """And a report that follows it, or stands beside it in another thread, has its own."""
+    hint, known = "did you mean 'width'?", ["width"]
+    long = ["depth" * 40] * (LETTERS // 200 // 2)
+    with one_report():
+        assert did_you_mean("widht", known) == hint
+        did_you_mean("x", long)
+        with one_report():
+            did_you_mean("x", long)
+        assert steps(lambda: did_you_mean("widht", long)) < 1_000
+        assert did_you_mean("widht", known) == ""
+        with ThreadPoolExecutor() as threads:
+            assert threads.submit(did_you_mean, "widht", known).result() == hint
+    with one_report():
+        assert did_you_mean("widht", known) == hint
+
+
+@pytest.mark.parametrize("idea", ["stages", "stages of many layers"])
+def test_explaining_twice_the_text_takes_about_twice_the_steps(idea: str, tmp_path: Path) -> None:
+    counts = []
+    for number in (300, 600):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(adversarial.text_of(idea, number))
+        counts.append(steps(lambda path=path: explain(path, "stages")))
+    assert counts[1] < 3 * counts[0]
+
+
+def test_a_message_is_short_however_long_what_it_quotes(tmp_path: Path) -> None:
+    for idea in ("a parent of one word", "long unknown blocks", "a text of points for a number", "misspelt sources"):
+        path = tmp_path / "net.yaml"
+        path.write_text(adversarial.text_of(idea))
+        with pytest.raises(archdsl.ArchError) as caught:
+            archdsl.analyze(path)
+        for problem in caught.value.problems:
+            assert max(map(len, (problem.message, problem.hint, problem.path))) <= MAX_TEXT
+        assert len(caught.value.problems) <= MAX_PROBLEMS

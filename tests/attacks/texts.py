@@ -6,8 +6,11 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 from adversarial import IDEAS, text_of
+
+import archdsl
 from attacks.case import Attack, command
 
 SECONDS = 2.0  # of processor time; here each takes less than one
@@ -38,6 +41,12 @@ def _pipe(folder: Path) -> None:
     os.mkfifo(folder / "net.yaml")
 
 
+def _swapped(folder: Path) -> object:
+    """Reading what is a file when it is looked at, and a pipe when it is opened."""
+    with patch.object(Path, "stat", return_value=Path(__file__).stat()):
+        return archdsl.analyze("net.yaml")
+
+
 _VALIDATE = command("validate", "net.yaml")
 
 ATTACKS: list[Attack] = [
@@ -55,4 +64,5 @@ ATTACKS: list[Attack] = [
     Attack("a parent that is a device", _linked(("parent.yaml", "/dev/zero")), _VALIDATE, "leads out of"),
     Attack("a device", lambda folder: None, command("validate", "/dev/zero"), "error[not-a-file]: a device"),
     Attack("a pipe", _pipe, _VALIDATE, "error[not-a-file]: a named pipe"),
+    Attack("a pipe that takes the place of a file", _pipe, _swapped, "error[not-a-file]: a named pipe"),
 ]
