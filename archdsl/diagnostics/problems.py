@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 MAX_PROBLEMS = 200
 """So many are looked for in one config, which can hold thousands."""
-MAX_TEXT = 1_000
+MAX_TEXT = 700
 """Characters of a message, a hint or a key path. They quote what they are about, and that may be as long as a file."""
 
 

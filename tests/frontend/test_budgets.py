@@ -240,6 +240,15 @@ def test_long_files_and_many_parents_are_read_when_the_user_says_so(tmp_path: Pa
     assert CliRunner().invoke(cli, command, catch_exceptions=False).exit_code == 0
 
 
+def test_parents_together_have_the_values_of_one_file(write: Write) -> None:
+    for name in ("one", "two"):
+        write(f"{name}.yaml", f"blocks: {{{name}: {{arguments: {{list: [{', '.join(['1'] * 12_000)}]}}}}}}\n")
+    path = write("net.yaml", "defaults: [one, two, _self_]\n")
+    with pytest.raises(archdsl.ArchError, match=r"more than 20000 values in all files \(.*two"):
+        load(path)
+    assert load(path, budget=Budget(values=30_000)).values
+
+
 def test_what_was_built_over_the_budget_is_saved_and_loaded(tmp_path: Path) -> None:
     import keras
 
