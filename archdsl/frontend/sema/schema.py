@@ -180,7 +180,7 @@ class ConfigSchema(Schema):
     """What the architecture does the same way everywhere."""
     scale: ScaleSchema = ScaleSchema()
     """The size of this variant of the family."""
-    blocks: Annotated[dict[Name, BlockSchema | None], Len(0, 1_000)] = {}
+    blocks: Annotated[dict[Name, BlockSchema | None], Len(0, 2_048)] = {}
     """Blocks of the config's own, by name."""
     stem: Layers = {}
     """Layers before the first stage, by name."""
