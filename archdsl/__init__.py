@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from archdsl.api import build_from_config as build_from_config
     from archdsl.api import compile_config as compile_config
     from archdsl.api import from_preset as from_preset
-    from archdsl.backends.keras.emit import Backbone as Backbone
     from archdsl.backends.keras.layer_block import keras_layer as keras_layer
     from archdsl.blocks.registry import block as block
     from archdsl.diagnostics.problems import ArchError as ArchError
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from archdsl.frontend.budget import Budget as Budget
     from archdsl.frontend.presets import PresetInfo as PresetInfo
     from archdsl.frontend.presets import list_presets as list_presets
+    from archdsl.models.backbone import Backbone as Backbone
     from archdsl.models.fuse import fuse as fuse
 
 __version__ = "0.1.0"
@@ -41,7 +41,7 @@ register_with_keras()
 
 _MODULES = {
     "ArchError": "diagnostics.problems",
-    "Backbone": "backends.keras.emit",
+    "Backbone": "models.backbone",
     "Budget": "frontend.budget",
     "PresetInfo": "frontend.presets",
     "Problem": "diagnostics.problems",

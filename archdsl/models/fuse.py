@@ -8,13 +8,13 @@ from typing import Any
 import keras
 import numpy
 
-from archdsl.backends.keras.emit import Backbone
 from archdsl.diagnostics.problems import ArchError, fail, problem
 from archdsl.frontend.budget import UNLIMITED
 from archdsl.ir.graph import Graph, ShapeError, TensorType
 from archdsl.ir.ops import Rescale
 from archdsl.ir.passes import PASSES, run_passes
 from archdsl.ir.passes.rewrite import Weights
+from archdsl.models.backbone import Backbone
 
 TOLERANCE = 1e-4  # of the largest value of a feature map
 SMALLEST_SIDE, LARGEST_SIDE = 64, 4096  # of the image that the check tries, in pixels
@@ -29,11 +29,11 @@ def fuse(model: Backbone) -> Backbone:
     the model before. It is for inference: what it lacks, training needs. A fused model is returned as it is.
 
     Both models are run on a random batch in double precision. Raises ArchError when any level differs by more than
-    1e-4 of its largest value, and for a model that is no Backbone.
+    1e-4 of its largest value, and for a model that is not a Backbone.
     """
     if not isinstance(model, Backbone):
         hint = "fuse the Backbone first, then take its features() or to_keras()"
-        raise fail("model", f"'{getattr(model, 'name', model)}' is no archdsl.Backbone", hint=hint)
+        raise fail("model", f"'{getattr(model, 'name', model)}' is not an archdsl.Backbone", hint=hint)
     if model.passes:
         return model
     _, weights = run_passes(model.graph, _weights_of(model))
@@ -44,7 +44,7 @@ def fuse(model: Backbone) -> Backbone:
 
 def _built(model: Backbone, weights: Weights | None, **changes: Any) -> Backbone:
     """Built again from its config, as loading a file does, with `changes` to what the file would say."""
-    built = Backbone.rebuilt({**Backbone.get_config(model), **changes}, UNLIMITED)  # what was built here once
+    built = Backbone.from_saved({**Backbone.get_config(model), **changes}, UNLIMITED)  # what was built here once
     for layer in _all_levels(built).layers:
         if layer.weights and weights:
             layer.set_weights(weights[layer.name])

@@ -9,6 +9,9 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+# Modules below the classes that import Keras: while one of them does, the classes cannot be imported.
+_IMPORTING_KERAS = {"archdsl.backends.keras.emit", "archdsl.models.backbone"}
+
 
 def register_with_keras() -> None:
     """Register now when Keras is there, else when it is imported. Imports no Keras itself."""
@@ -19,12 +22,12 @@ def register_with_keras() -> None:
 
 
 def _register() -> None:
-    if "archdsl.backends.keras.emit" not in sys.modules:  # else it is importing Keras right now, and registers itself
+    if not _IMPORTING_KERAS & sys.modules.keys():
         importlib.import_module("archdsl.models.keras_cv")
 
 
 def import_keras() -> None:
-    """Before `archdsl.backends.keras.emit` is imported, so that all models are registered, and not only its own."""
+    """Before `archdsl.models.backbone` is imported, so that all models are registered, and not only its own."""
     importlib.import_module("keras")
 
 

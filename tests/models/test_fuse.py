@@ -187,7 +187,7 @@ def test_a_model_that_gives_no_numbers_is_refused() -> None:
 
 
 def test_only_a_backbone_is_fused() -> None:
-    with pytest.raises(archdsl.ArchError, match=r"is no archdsl\.Backbone"):
+    with pytest.raises(archdsl.ArchError, match=r"is not an archdsl\.Backbone"):
         archdsl.fuse(archdsl.build_from_config(REP).to_keras())
 
 
