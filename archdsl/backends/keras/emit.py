@@ -3,59 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from types import SimpleNamespace
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 
 from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.wording import describe
+from archdsl.ir.emission import EmitContext
 from archdsl.ir.graph import Graph
 
 
 def emit(graph: Graph, input_tensor: Any = None, fresh: bool = True) -> dict[str, Any]:
     """Keras tensors of every node by name, a list for a Split. `input_tensor` takes the place of a new keras.Input.
 
-    Without `fresh` no random kernels are drawn.
+    Without `fresh` kernels are zeros, to be loaded: drawing them is a third of the time that a model takes.
     """
-    with nullcontext(keras) if fresh else _zero_kernels() as library:
-        return _emit(graph, input_tensor, library)
-
-
-def _emit(graph: Graph, input_tensor: Any, library: Any) -> dict[str, Any]:
+    context = EmitContext(keras) if fresh else EmitContext(keras, "zeros")
     begin = graph.input
-    tensors = {begin.name: begin.op.emit(keras, begin.name) if input_tensor is None else as_input(input_tensor)}
+    tensors = {begin.name: begin.op.emit(context, begin.name) if input_tensor is None else as_input(input_tensor)}
     named: set[int] = set()
     for node in graph.nodes[1:]:
-        tensors[node.name] = node.op.emit(library, node.name, *[tensors[source.name] for source in node.inputs])
+        tensors[node.name] = node.op.emit(context, node.name, *[tensors[source.name] for source in node.inputs])
         _name_operation(tensors[node.name], node.name, named)
     return tensors
-
-
-_KERNEL_INITIALIZERS = {"Conv2D": "kernel_initializer", "DepthwiseConv2D": "depthwise_initializer"}
-
-
-@contextmanager
-def _zero_kernels() -> Iterator[Any]:
-    """Keras, but its convolutions start from zeros: drawing their kernels is a third of the time a model takes.
-
-    Afterwards a layer says of itself what it would say if it had been fresh.
-    """
-    made: list[tuple[Any, str]] = []
-
-    def quicker(name: str, argument: str) -> Any:
-        def make(*arguments: Any, **options: Any) -> Any:
-            layer = getattr(keras.layers, name)(*arguments, **{argument: "zeros", **options})
-            made.extend([(layer, argument)] if argument not in options else [])
-            return layer
-
-        return make
-
-    layers = {name: quicker(name, argument) for name, argument in _KERNEL_INITIALIZERS.items()}
-    yield SimpleNamespace(**{**vars(keras), "layers": SimpleNamespace(**{**vars(keras.layers), **layers})})
-    for layer, argument in made:
-        setattr(layer, argument, keras.initializers.GlorotUniform())
 
 
 def as_input(tensor: Any) -> Any:
