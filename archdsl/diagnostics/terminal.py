@@ -7,29 +7,16 @@ import re
 import stat
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
-
-import click
 
 from archdsl.diagnostics.problems import ArchError, Mark, Problem
-from archdsl.diagnostics.unicode import printable, printable_line
+from archdsl.diagnostics.unicode import printable
+from archdsl.frontend.budget import DEFAULT
+from archdsl.tools.cli.output import Line, Styled, say_styled
 
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what YAML takes for one
 _MAX_EXCERPT = 100
-_MAX_FILE_BYTES = 1 << 20
-
-
-class Styled(NamedTuple):
-    """A piece of a line in a style of its own."""
-
-    text: str
-    colour: str | None = None
-    bold: bool = False
-
-
-Line = Sequence[str | Styled]
 
 
 def print_error(error: ArchError, texts: Mapping[str, str]) -> None:
@@ -80,18 +67,8 @@ def _content(path: Path) -> str:
     """The text of a small regular file, else nothing: what is read again may have changed since."""
     try:
         state = path.stat()
-        if not stat.S_ISREG(state.st_mode) or state.st_size > _MAX_FILE_BYTES:
+        if not stat.S_ISREG(state.st_mode) or state.st_size > DEFAULT.file_bytes:
             return ""
         return path.read_bytes().decode("utf-8-sig", "replace")
     except (OSError, ValueError):
         return ""
-
-
-def say_styled(lines: Iterable[Line], *, err: bool, colours: bool) -> None:
-    """Print lines of pieces, with or without their styles."""
-    click.echo("\n".join(["".join(map(_piece, line)) for line in lines]), err=err, color=colours)
-
-
-def _piece(piece: str | Styled) -> str:
-    text, colour, bold = (piece, None, False) if isinstance(piece, str) else piece
-    return click.style(printable_line(text), fg=colour, bold=bold or None, reset=bool(colour or bold))

@@ -7,14 +7,13 @@ import math
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from archdsl.diagnostics.terminal import say_styled
-from archdsl.diagnostics.unicode import printable_lines
+from archdsl.diagnostics.unicode import printable_line, printable_lines
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, ConsoleRenderable
@@ -30,12 +29,33 @@ from typing import TYPE_CHECKING
 from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.unicode import printable
 
+
+class Styled(NamedTuple):
+    """A piece of a line in a style of its own."""
+
+    text: str
+    colour: str | None = None
+    bold: bool = False
+
+
+Line = Sequence[str | Styled]
+
 _format_warning = warnings.formatwarning
 
 
 def say(*lines: object, err: bool = False) -> None:
     """Print each on a line."""
     say_styled([[str(line)] for line in lines], err=err, colours=False)
+
+
+def say_styled(lines: Iterable[Line], *, err: bool, colours: bool) -> None:
+    """Print lines of pieces, with or without their styles."""
+    click.echo("\n".join(["".join(map(_piece, line)) for line in lines]), err=err, color=colours)
+
+
+def _piece(piece: str | Styled) -> str:
+    text, colour, bold = (piece, None, False) if isinstance(piece, str) else piece
+    return click.style(printable_line(text), fg=colour, bold=bold or None, reset=bool(colour or bold))
 
 
 def format_warning(*arguments: Any, **options: Any) -> str:
