@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import keras
 import pytest
 from hypothesis import HealthCheck, given, settings
+from support import keras
 from support.drawn_configs import drawn_configs
 
 import archdsl

@@ -374,7 +374,7 @@ def test_the_command_line_takes_it_from_a_plugin(
     assert run("build", "net.yaml", "--plugin", "mine.py", "-o", "plain.keras", "--plain").returncode == 0
     program = """
 import keras, numpy
-from archdsl.plugins import load_plugins
+from archdsl.blocks.plugins import load_plugins
 load_plugins(["mine.py"])
 print(keras.models.load_model("plain.keras")(numpy.ones((1, 2, 2, 3)))[0, 0, 0, 0])
 """

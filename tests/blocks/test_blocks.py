@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
+from support import keras
 
 import archdsl
 from archdsl.blocks.conventions import Conventions

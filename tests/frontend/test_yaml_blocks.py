@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 from jsonschema import Draft202012Validator
 from omegaconf import OmegaConf
+from support import keras
 
 import archdsl
 from archdsl.frontend.compose.config import load

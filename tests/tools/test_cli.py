@@ -13,10 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import keras
 import pytest
 import yaml
 from click.shell_completion import ShellComplete
+from support import keras
 
 import archdsl
 from archdsl.tools.cli import cli, main
