@@ -21,7 +21,7 @@ from archdsl.models.registration import import_keras
 from archdsl.weights import load as load_weights_file
 
 if TYPE_CHECKING:
-    from archdsl.backends.keras.emit import Backbone
+    from archdsl.models.backbone import Backbone
     from archdsl.weights.transfer import Transfer
 
 ImageShape = Sequence[int | None]
@@ -113,7 +113,7 @@ def build(
     file = weights if weights is not None else carrier
 
     import_keras()
-    from archdsl.backends.keras.emit import Backbone
+    from archdsl.models.backbone import Backbone
 
     fresh = file is None or partial
     model = Backbone(graph, loaded.resolved, input_tensor, passes=passes, fresh=fresh, name=name or graph.name)

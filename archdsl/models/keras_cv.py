@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import keras
 from pydantic import create_model
 
-from archdsl.backends.keras.emit import Backbone, dtype_policy
+from archdsl.backends.keras.emit import dtype_policy
 from archdsl.diagnostics.problems import Mark, fail
 from archdsl.diagnostics.wording import did_you_mean, one_of
 from archdsl.frontend.budget import DEFAULT, Budget
@@ -25,6 +25,7 @@ from archdsl.frontend.importers.saved_model import checked
 from archdsl.frontend.lower import compile_graph
 from archdsl.frontend.presets import PresetInfo, list_presets
 from archdsl.frontend.sema.schema import Text
+from archdsl.models.backbone import Backbone
 from archdsl.models.hub import Preset, find_preset, weights_file
 from archdsl.models.hub.preset_folder import PresetFolder
 from archdsl.weights import load as load_weights_file
@@ -79,7 +80,7 @@ class KerasCVBackbone(Backbone):
         return {"name": self.name, **self._state(), **json.loads(self._arguments_json)}
 
     @classmethod
-    def rebuilt(cls, config: Mapping[str, Any], budget: Budget) -> Any:
+    def from_saved(cls, config: Mapping[str, Any], budget: Budget) -> Any:
         saved = checked(_SAVED[cls._family_name()], config, budget)
         arguments = saved.model_dump(exclude={"trainable", "frozen", "dtype"})
         with dtype_policy(saved.dtype):

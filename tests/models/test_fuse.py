@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -169,6 +171,56 @@ def forgetful(graph: Graph, weights: Any) -> Any:
     return folded, {**arrays, "stem_conv_conv": (kernel, 0.9 * bias)}
 
 
+def run_shapes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """The shapes of the batches that functional models are called with from now on."""
+    shapes: list[tuple[int, ...]] = []
+    call = keras.Model.__call__
+
+    def recorded(model: Any, batch: Any, *arguments: Any, **options: Any) -> Any:
+        if isinstance(batch, np.ndarray):
+            shapes.append(batch.shape)
+        return call(model, batch, *arguments, **options)
+
+    monkeypatch.setattr(keras.Model, "__call__", recorded)
+    return shapes
+
+
+def test_a_model_of_large_images_is_checked_with_small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = archdsl.build_from_config(REP, input_shape=(640, 640, 3))
+    shapes = run_shapes(monkeypatch)
+    assert archdsl.fuse(model).input_shape == (None, 640, 640, 3)
+    assert shapes == [(2, 64, 72, 3)] * 2
+
+
+@pytest.mark.parametrize(("kernel", "side"), [(3, 64), (15, 64), (17, 72)])
+def test_the_check_has_a_pixel_for_every_weight(kernel: int, side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A map at stride 8 of 64 pixels has 8 rows, in which a kernel of 15 is used whole, and one of 17 is not."""
+    model = archdsl.build_from_config(
+        REP, [f"+stages.p3.post={{conv: {{block: conv_bn_act, width: 4, kernel: {kernel}}}}}"]
+    )
+    shapes = run_shapes(monkeypatch)
+    archdsl.fuse(model)
+    assert shapes == [(2, side, side + 8, 3)] * 2
+
+
+def test_jax_is_told_to_keep_double_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    entered: list[bool] = []
+
+    @contextmanager
+    def enable_x64(new: bool) -> Iterator[None]:
+        entered.append(new)
+        yield
+
+    monkeypatch.setitem(sys.modules, "jax", SimpleNamespace(enable_x64=enable_x64))
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with fuse._float64_enabled():
+        assert entered == [True]
+    monkeypatch.setitem(sys.modules, "jax", SimpleNamespace())  # where it was before JAX 0.8
+    monkeypatch.setitem(sys.modules, "jax.experimental", SimpleNamespace(enable_x64=enable_x64))
+    with fuse._float64_enabled():
+        assert entered == [True, True]
+
+
 def test_a_fold_that_changes_the_numbers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     model, _ = model_and_fused("RepConv")
     monkeypatch.setitem(PASSES, "fold_batch_norm", forgetful)
@@ -187,7 +239,7 @@ def test_a_model_that_gives_no_numbers_is_refused() -> None:
 
 
 def test_only_a_backbone_is_fused() -> None:
-    with pytest.raises(archdsl.ArchError, match=r"is no archdsl\.Backbone"):
+    with pytest.raises(archdsl.ArchError, match=r"is not an archdsl\.Backbone"):
         archdsl.fuse(model_and_fused("RepConv")[0].to_keras())
 
 

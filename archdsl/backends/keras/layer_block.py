@@ -31,6 +31,7 @@ from archdsl.backends.keras.probe import (
 )
 from archdsl.blocks.registry import Block, register
 from archdsl.diagnostics.problems import ArchError, Mark, fail
+from archdsl.ir.emission import DATA_FORMAT, EmitContext
 from archdsl.ir.graph import Node, Op, ShapeError, TensorType, Weight
 
 LayerMaker = Callable[..., Any]
@@ -140,6 +141,12 @@ class LayerBlock(Block):
             if parameter.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY) and name not in _OF_KERAS
         }
 
+    @cached_property
+    def data_format(self) -> Mapping[str, str]:
+        """The argument that keeps the layer from following keras.config.image_data_format(), if it takes one."""
+        taken = self._signature.get("data_format")
+        return {"data_format": DATA_FORMAT} if taken is not None and taken.default is None else {}
+
     @property
     def source(self) -> str:
         return f"{self.mark.file}:{self.mark.line}"
@@ -184,7 +191,7 @@ class KerasLayer(Op):
         rule = self.block.rules.reach
         return inf if rule is None else self._call(rule, "reach", float)
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         (x,) = inputs
         try:
             layer = self.made(name)
@@ -205,7 +212,7 @@ class KerasLayer(Op):
         import keras
 
         try:
-            layer = self.block.layer(**self.arguments, name=name)
+            layer = self.block.layer(**{**self.block.data_format, **self.arguments}, name=name)
         except Exception as error:  # whatever the user's code raises
             raise ShapeError(f"making the layer fails: {reason_of(error)}") from error
         if not isinstance(layer, keras.Layer):

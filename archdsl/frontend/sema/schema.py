@@ -184,7 +184,7 @@ class ConfigSchema(Schema):
     """Activation, padding and normalisation, the same everywhere."""
     scale: ScaleSchema = ScaleSchema()
     """The size of this variant of the family."""
-    blocks: Annotated[dict[Name, BlockSchema | None], Len(0, 1_000)] = {}
+    blocks: Annotated[dict[Name, BlockSchema | None], Len(0, 2_048)] = {}
     """Blocks defined by the config, by name."""
     stem: Layers = {}
     """Layers before the first stage, by name."""

@@ -10,10 +10,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from archdsl.diagnostics.codes import CodeName
 from archdsl.diagnostics.problems import MAX_PROBLEMS, Problem, problem
 from archdsl.diagnostics.unicode import ascii_form, named
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.compose.config import Config
+from archdsl.frontend.sections import STAGES
 from archdsl.frontend.sema import fixits
 from archdsl.frontend.sema.schema import MODEL_NAME, NAME
 from archdsl.frontend.sema.vocabulary import ELSEWHERE, KEY_SYNONYMS, SYNONYMS, belongs, known_keys
@@ -68,7 +70,7 @@ def _problem(
 
 def _words(
     kind: str, details: Mapping[str, Any], key: str, model: type[BaseModel], location: KeyPath, owner: str
-) -> tuple[str, str, str]:
+) -> tuple[CodeName, str, str]:
     """Code, message and hint for one finding of pydantic."""
     received, context = describe(details["input"]), details.get("ctx", {})
     if kind == "missing" and isinstance(location[-1], int):
@@ -105,7 +107,7 @@ def _words(
     return "value", f"got {received}; {details['msg'][0].lower()}{details['msg'][1:]}", ""
 
 
-def _unknown_key(key: str, known: Sequence[str], owner: str) -> tuple[str, str, str]:
+def _unknown_key(key: str, known: Sequence[str], owner: str) -> tuple[CodeName, str, str]:
     """A key that nothing is called: misspelt, at a wrong level, or two slips at once."""
     where = f" of {owner}" if owner else ""
     fact = f"; {one_of(known)}" if known else ", which takes no arguments"
@@ -122,8 +124,8 @@ def _unknown_key(key: str, known: Sequence[str], owner: str) -> tuple[str, str, 
         near = f"put a space after the colon: {name}: {value.strip()} {named(key)}".strip()
     elif "." in key:
         near = fixits.nested(key)
-    elif re.fullmatch(r"p\d+", key) and "stages" in known:
-        near = f"'{key}' belongs under stages"
+    elif re.fullmatch(r"p\d+", key) and STAGES.name in known:
+        near = f"'{key}' belongs under {STAGES.name}"
     elif key[:1] in "-+" and key[1:] in known:
         near = f"did you mean '{key[1:]}'? (this looks like a diff)"
     return "unknown-key", f"unknown key '{key}'{where}{fact}", belongs(key, in_layer=bool(owner)) or near

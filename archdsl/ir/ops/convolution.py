@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from archdsl.ir.emission import DATA_FORMAT, EmitContext
 from archdsl.ir.graph import Op, ShapeError, TensorType, Weight
 from archdsl.ir.ops.windows import Padding, slide, window_reach
 
@@ -23,6 +24,10 @@ class Convolution(Op):
         """Of the array that convolves so many channels."""
         raise NotImplementedError
 
+    def width(self, channels: int) -> int:
+        """Output channels for so many."""
+        raise NotImplementedError
+
     def slide(self, x: TensorType, channels: int) -> TensorType:
         if self.stride > 1 and self.dilation > 1:  # Keras has no such convolution
             raise ShapeError(
@@ -36,8 +41,9 @@ class Convolution(Op):
         return window_reach(self.kernel, self.dilation)
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
-        kernel = Weight("kernel", self.kernel_shape(inputs[0].channels))
-        return (kernel, Weight("bias", (self.infer(*inputs).channels,))) if self.bias else (kernel,)
+        channels = inputs[0].channels
+        kernel = Weight("kernel", self.kernel_shape(channels))
+        return (kernel, Weight("bias", (self.width(channels),))) if self.bias else (kernel,)
 
     def macs(self, *inputs: TensorType) -> int | None:
         height, image_width = self.infer(*inputs)[:2]
@@ -68,8 +74,11 @@ class Conv2D(Convolution):
     def kernel_shape(self, channels: int) -> tuple[int, int, int, int]:
         return self.kernel, self.kernel, channels // self.groups, self.filters
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
-        return keras.layers.Conv2D(
+    def width(self, channels: int) -> int:
+        return self.filters
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        layer = context.keras.layers.Conv2D(
             self.filters,
             self.kernel,
             strides=self.stride,
@@ -77,8 +86,13 @@ class Conv2D(Convolution):
             dilation_rate=self.dilation,
             groups=self.groups,
             use_bias=self.bias,
+            data_format=DATA_FORMAT,
+            kernel_initializer=context.kernel_initializer,
             name=name,
-        )(*inputs)
+        )
+        result = layer(*inputs)
+        layer.kernel_initializer = context.stated_initializer(layer.kernel_initializer)
+        return result
 
 
 @dataclass(frozen=True)
@@ -97,12 +111,20 @@ class DepthwiseConv2D(Convolution):
     def kernel_shape(self, channels: int) -> tuple[int, int, int, int]:
         return self.kernel, self.kernel, channels, 1
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
-        return keras.layers.DepthwiseConv2D(
+    def width(self, channels: int) -> int:
+        return channels
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        layer = context.keras.layers.DepthwiseConv2D(
             self.kernel,
             strides=self.stride,
             padding=self.padding,
             dilation_rate=self.dilation,
             use_bias=self.bias,
+            data_format=DATA_FORMAT,
+            depthwise_initializer=context.kernel_initializer,
             name=name,
-        )(*inputs)
+        )
+        result = layer(*inputs)
+        layer.depthwise_initializer = context.stated_initializer(layer.depthwise_initializer)
+        return result

@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from archdsl.backends.atomic_write import folder_written_whole
+from archdsl.diagnostics.codes import CodeName
 from archdsl.diagnostics.problems import ArchError, Mark, fail
 from archdsl.diagnostics.wording import did_you_mean, one_of
 from archdsl.frontend.budget import DEFAULT, Budget
@@ -29,7 +30,7 @@ from archdsl.frontend.yaml.files import read_file
 from archdsl.frontend.yaml.parser import read_text
 
 if TYPE_CHECKING:
-    from archdsl.backends.keras.emit import Backbone
+    from archdsl.weights.model import Model
 
 CONFIG, METADATA, WEIGHTS = "config.yaml", "metadata.json", "model.safetensors"
 KERAS_CV_CONFIG, KERAS_CV_WEIGHTS = "config.json", "model.weights.h5"
@@ -93,7 +94,7 @@ def read_folder(path: Path) -> PresetFolder:
     raise fail("preset", message, mark=Mark(str(path)))
 
 
-def write_folder(model: Backbone, folder: str | os.PathLike[str]) -> None:
+def write_folder(model: Model, folder: str | os.PathLike[str]) -> None:
     """Write a model as a folder that from_preset reads; see Backbone.save_to_preset."""
     from archdsl.weights import save
 
@@ -140,7 +141,7 @@ def _read_description(file: Path, classes: Mapping[str, type[BaseModel]]) -> Pre
     return PresetFolder(file.parent, name, arguments, state, weights=weights)
 
 
-def _error(code: str, message: str, source: Source, key: str, hint: str = "") -> ArchError:
+def _error(code: CodeName, message: str, source: Source, key: str, hint: str = "") -> ArchError:
     return fail(code, message, mark=source.place((key,)).value, path=key, hint=hint)
 
 

@@ -17,7 +17,7 @@ from archdsl.tools.cli.options import budget_option, config_argument, overrides_
 from archdsl.tools.cli.output import console, import_keras, print_json, progress, say
 
 if TYPE_CHECKING:
-    from archdsl.backends.keras.emit import Backbone
+    from archdsl.models.backbone import Backbone
     from archdsl.weights.transfer import Transfer
 
 

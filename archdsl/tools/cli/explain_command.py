@@ -8,12 +8,12 @@ import click
 import yaml
 from click.shell_completion import CompletionItem
 
-from archdsl.analysis.explain import ABSENT, Explanation, Statement, explain
+from archdsl.analysis.explain import Explanation, Statement, explain
 from archdsl.diagnostics.codes import CODES, Code
 from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.unicode import printable
 from archdsl.diagnostics.wording import did_you_mean
-from archdsl.frontend.source import dotted
+from archdsl.frontend.source import ABSENT, dotted
 from archdsl.tools.cli.completion import complete_config, complete_key, completions
 from archdsl.tools.cli.options import overrides_argument, plugin_option
 from archdsl.tools.cli.output import print_json, say
@@ -48,7 +48,8 @@ def known_codes() -> dict[str, Code]:
     from archdsl.analysis.lint import CHECKS
 
     questions = {name: Code((check.__doc__ or "").partition("\n")[0]) for name, check in CHECKS.items()}
-    return {**CODES, **questions}
+    known: dict[str, Code] = dict(CODES.items())
+    return known | questions
 
 
 def print_codes(as_json: bool) -> None:
