@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from archdsl.ir.graph import Graph, Layout, Node, TensorType, verify
+from archdsl.ir.graph import Graph, Node, TensorType, verify
+from archdsl.ir.layout import Layout
 from archdsl.ir.ops import Input
 
 
