@@ -131,6 +131,7 @@ TOP_DOWN = {
 }
 
 
+@pytest.mark.keras
 @pytest.mark.parametrize(
     ("config", "overrides"),
     [

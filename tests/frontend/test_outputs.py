@@ -62,6 +62,7 @@ def test_every_family_gives_any_levels_in_the_order_asked_for(family: str, level
     assert list(found) == list(strides)
 
 
+@pytest.mark.keras
 @pytest.mark.parametrize(
     ("config", "overrides"),
     [

@@ -95,6 +95,7 @@ def test_e_elan_in_yaml_is_two_elans_and_a_sum() -> None:
     assert str(graph) == str(compiled(stages % "{block: e_elan}"))
 
 
+@pytest.mark.keras
 def test_a_model_with_blocks_is_saved_loaded_and_built_again(write: Write, tmp_path: Path) -> None:
     path = write("mine.yaml", YOLO_V7)
     model = archdsl.build_from_config(path, ["scale.width=0.0625"])

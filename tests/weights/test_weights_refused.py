@@ -23,6 +23,8 @@ import archdsl
 from archdsl import weights
 from archdsl.weights import formats
 
+pytestmark = pytest.mark.keras
+
 
 @pytest.fixture(scope="module")
 def yolo() -> archdsl.Backbone:
