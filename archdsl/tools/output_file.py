@@ -24,6 +24,7 @@ def check_output(path: PathLike, inputs: Iterable[PathLike] = (), force: bool = 
         raise fail("output", f"cannot be written: {error.strerror}", mark=mark) from None
     for source in inputs:
         if exists and os.path.exists(source) and os.path.samefile(output, source):  # noqa: PTH110, PTH121
-            raise fail("output", f"would overwrite the input '{os.fspath(source)}'", mark=mark, hint="choose another name")
+            message = f"would overwrite the input '{os.fspath(source)}'"
+            raise fail("output", message, mark=mark, hint="choose another name")
     if exists and not force:
         raise fail("output", "exists already", mark=mark, hint="choose another name, or add --force to replace it")

@@ -39,7 +39,8 @@ def complete_override(context: click.Context, parameter: click.Parameter, incomp
     key, is_value, start = incomplete.partition("=")
     if is_value:
         return _values(context, key, start, prefix=f"{key}=")
-    *_, before_last, last = ("", "", *(context.params.get("overrides") or ()))
+    before: tuple[str, ...] = context.params.get("overrides") or ()
+    *_, before_last, last = ("", "", *before)
     if last == "=":
         return _values(context, before_last, incomplete, prefix="")
     if not incomplete and before_last != "=" and re.fullmatch(r"\+{0,2}[\w.]+", last):  # click took the = away
@@ -66,7 +67,8 @@ def _known_values(context: click.Context, name: str) -> dict[str, str]:
     from archdsl.ir.ops import ActivationName
 
     if name == "block":
-        own = (_config(context).values.get("blocks") or {}) if _config(context) else {}
+        config = _config(context)
+        own = config.values.get("blocks") or {} if config else {}
         return {**dict.fromkeys(own, ""), **{block: found.summary for block, found in sorted(all_blocks().items())}}
     names = {"activation": get_args(ActivationName), "padding": get_args(PaddingStyle), "stride_at": ("first", "last")}
     return dict.fromkeys(names.get(name, ()), "")

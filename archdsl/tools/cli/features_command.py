@@ -75,7 +75,7 @@ def command(
     .keras file. Levels are drawn with their shapes and strides.
     """
     check_paths(image, output)
-    check_output(output, [each for each in (config, weights, image) if isinstance(each, PathLike)], force)
+    check_output(output, [each for each in (config, weights, image) if isinstance(each, (str, Path))], force)
     file: PathLike | None = weights
     if saved_model(config, overrides, weights) is None:
         compile_graph(load(config, overrides, budget), budget)  # mistakes come before the seconds that Keras takes
