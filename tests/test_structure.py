@@ -30,6 +30,7 @@ __main__
 """.split()  # noqa: SIM905 (one to a line)
 FRONTEND = """
 source
+sections
 budget
 values
 yaml

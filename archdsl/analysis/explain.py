@@ -8,19 +8,16 @@ from typing import Any
 
 from archdsl.diagnostics.problems import ArchError, Mark, Note, fail
 from archdsl.diagnostics.wording import describe, did_you_mean
-from archdsl.frontend.compose.config import Config, ConfigLike, load, sources_of
-from archdsl.frontend.compose.merge import merge
-from archdsl.frontend.compose.overrides import apply_overrides, override_name
+from archdsl.frontend.compose.config import Config, ConfigLike, load
+from archdsl.frontend.sections import SECTIONS, default_of, has_layers
 from archdsl.frontend.sema.composite import Composite
 from archdsl.frontend.sema.resolve import check, resolve, scale
-from archdsl.frontend.sema.scale import scaled_depth, scaled_width
+from archdsl.frontend.sema.scale import SCALED, scaling
 from archdsl.frontend.sema.schema import ConfigSchema, filled
 from archdsl.frontend.sema.spec import LayerSpec, Scale
-from archdsl.frontend.source import KeyPath, Places, dotted, key_path, nearest_place
+from archdsl.frontend.source import ABSENT, KeyPath, Source, dotted, key_path
 
-ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "absent"})()
 _MOST_VALUES = 50_000
-_SCALED_PARTS = ("stem", "stages", "stage_defaults", "tail")
 
 
 @dataclass(frozen=True)
@@ -63,15 +60,15 @@ def explain(config: ConfigLike, key: str, overrides: Sequence[str] = ()) -> Expl
     checked, _ = check(loaded)
     _refuse_expansion(loaded, checked)
     effective = _effective(checked)
-    steps = list(_steps(config, overrides))
     layers, blocks = _resolved(loaded)
     taken = _taken(loaded, path, effective)
-    statements = (*_said(steps, _behind(path), {_behind(leaf) for leaf in taken}), *_said(steps, path))
-    value, default = _at(loaded.values, path), ""
+    statements = (*_statements(loaded.history, default_of(path), set(map(default_of, taken))),)
+    statements += (*_statements(loaded.history, path),)
+    value, default = at(loaded.values, path), ""
     if taken:
-        value = _part(_at(effective, path), path, _leaves(value, path) | taken)
+        value = _part(at(effective, path), path, _leaves(value, path) | taken)
     elif value is not ABSENT:
-        statements = statements or _said(steps, _written(steps, path))
+        statements = statements or _around(loaded.history, path)
     else:
         value, default = _default(path, effective, layers)
         if value is ABSENT and not statements:
@@ -80,100 +77,101 @@ def explain(config: ConfigLike, key: str, overrides: Sequence[str] = ()) -> Expl
     return Explanation(path, value, statements, default, *_scaled(size, value, scale(checked.scale)))
 
 
-def _behind(path: KeyPath) -> KeyPath:
-    """The key of stage_defaults that fills `path` of a stage; no key for what is in no stage."""
-    return ("stage_defaults", *path[2:]) if path[0] == "stages" and len(path) > 1 else ()
-
-
 def _taken(config: Config, path: KeyPath, effective: dict[str, Any]) -> dict[KeyPath, Any]:
     """The single values at and under `path` that a stage takes from stage_defaults."""
-    stated = _leaves(_at(config.values, path), path)
-    inside = _leaves(_at(effective, path), path)
+    stated = _leaves(at(config.values, path), path)
+    inside = _leaves(at(effective, path), path)
     return {
         leaf: value
         for leaf, value in inside.items()
-        if leaf not in stated and _behind(leaf) and _at(config.values, _behind(leaf)) is not ABSENT
+        if leaf not in stated and default_of(leaf) and at(config.values, default_of(leaf)) is not ABSENT
     }
 
 
-@dataclass(frozen=True)
-class _Step:
-    """The config after one more file or override, which marks know by `name`."""
-
-    name: str
-    values: dict[str, Any]
-    places: Places
-
-    def leaves(self, path: KeyPath) -> dict[KeyPath, Any]:
-        """The single values at and under `path`."""
-        return _leaves(_at(self.values, path), path)
-
-    def author(self, leaf: KeyPath) -> str:
-        """The name of the file or override that a value comes from."""
-        return nearest_place(self.places, leaf, self.name).value.file
-
-    def mark(self, path: KeyPath, said: Iterable[KeyPath]) -> Mark:
-        """Where it says something of `path`: there, else of the first key inside, else of the nearest around it."""
-        for candidate in (path, *said, *_upwards(path)):
-            place = self.places.get(candidate)
-            if place is not None and place.value.file == self.name:
-                return place.value if candidate == path and not isinstance(_at(self.values, path), dict) else place.key
-        return Mark(self.name, 1, 1)
+def _statements(history: Iterable[Source], path: KeyPath, kept: Set[KeyPath] | None = None) -> tuple[Statement, ...]:
+    """What each source sets. A statement wins if any value it set is still in force (and in `kept`, if given)."""
+    in_force: dict[KeyPath, str] = {}
+    made = []
+    for source in history if path else ():
+        said = _leaves(at(source.values, path), path)
+        before = set(in_force)
+        _put(in_force, source, path)
+        if said or before - set(in_force):
+            made.append((source, said))
+    winners = {(leaf, file) for leaf, file in in_force.items() if kept is None or leaf in kept}
+    return tuple(
+        Statement(
+            _mark(source, path, said), path, _value(source, path), any((leaf, source.file) in winners for leaf in said)
+        )
+        for source, said in made
+    )
 
 
-def _steps(config: ConfigLike, overrides: Sequence[str]) -> Iterator[_Step]:
-    sources = sources_of(config)
-    for count, source in enumerate(sources, 1):
-        yield _Step(source.file, *merge(sources[:count]))
-    for count in range(1, len(overrides) + 1):
-        values, places = merge(sources)
-        apply_overrides(values, places, overrides[:count])
-        yield _Step(override_name(count), values, places)
+def _put(in_force: dict[KeyPath, str], source: Source, path: KeyPath) -> None:
+    """Who sets each single value at and under `path`, after one more source."""
+    around = next((each for each in _upwards(path) if at(source.values, each) is not ABSENT), ())
+    for root, value in _roots(at(source.values, around), around):
+        for leaf in [leaf for leaf in in_force if leaf[: len(root)] == root or root[: len(leaf)] == leaf]:
+            del in_force[leaf]
+        in_force |= {leaf: source.file for leaf in _leaves(value, root) if leaf[: len(path)] == path}
 
 
-def _said(steps: Sequence[_Step], path: KeyPath, kept: Set[KeyPath] | None = None) -> tuple[Statement, ...]:
-    """What each step says; it wins with what the last step still has of it, among `kept` where that is given."""
-    if not path:
-        return ()
-    statements = []
-    before: set[KeyPath] = set()
-    in_force = {(leaf, steps[-1].author(leaf)) for leaf in steps[-1].leaves(path) if kept is None or leaf in kept}
-    for step in steps:
-        after = step.leaves(path)
-        said = {leaf: value for leaf, value in after.items() if step.author(leaf) == step.name}
-        if said or before - set(after):
-            value = _part(_at(step.values, path), path, said)
-            wins = any((leaf, step.name) in in_force for leaf in said)
-            statements.append(Statement(step.mark(path, said), path, value, wins))
-        before = set(after)
-    return tuple(statements)
+def _roots(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
+    """Everything in `value` that replaces what was there, where a mapping would be merged with it."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _roots(item, (*path, key))
+    else:
+        yield path, value
 
 
-def _written(steps: Sequence[_Step], path: KeyPath) -> KeyPath:
-    """The key around `path` whose value is a reference, and stands for a mapping or list with `path` in it."""
-    return next(each for each in _upwards(path) if _at(steps[-1].values, each) is not ABSENT)
+def _value(source: Source, path: KeyPath) -> Any:
+    """What a source sets at `path`; of a mapping, without the keys that it deletes."""
+    value = at(source.values, path)
+    return _part(value, path, _leaves(value, path))
+
+
+def _mark(source: Source, path: KeyPath, said: Iterable[KeyPath]) -> Mark:
+    """Where a source sets something of `path`: there, else the first key inside, else the nearest around it."""
+    for candidate in (path, *said, *_upwards(path)):
+        place = source.places.get(candidate)
+        if place is not None:
+            return place.value if candidate == path and not isinstance(at(source.values, path), dict) else place.key
+    return Mark(source.file, 1, 1)
+
+
+def _around(history: Sequence[Source], path: KeyPath) -> tuple[Statement, ...]:
+    """The statements of the nearest key around `path`, whose value is a reference to what holds `path`."""
+    return next((found for each in _upwards(path) if (found := _statements(history, each))), ())
 
 
 def _effective(checked: ConfigSchema) -> dict[str, Any]:
     """The config with every key of the language: stages filled from stage_defaults, the rest by default."""
-    stages = {name: stage and filled(stage, checked.stage_defaults) for name, stage in checked.stages.items()}
-    values: dict[str, Any] = checked.model_copy(update={"stages": stages}).model_dump(
-        by_alias=True, mode="json", warnings=False
-    )
+    complete = {
+        section.name: {
+            name: stage and filled(stage, getattr(checked, section.defaults))
+            for name, stage in getattr(checked, section.name).items()
+        }
+        for section in SECTIONS
+        if section.has_stages
+    }
+    values: dict[str, Any] = checked.model_copy(update=complete).model_dump(by_alias=True, mode="json", warnings=False)
     return values
 
 
 def _refuse_expansion(config: Config, checked: ConfigSchema) -> None:
-    """What stage_defaults say is shown for every stage, which a few lines can make millions of values."""
-    count = sum(path[0] == "stage_defaults" for path in config.places if path) * len(checked.stages)
-    if count > _MOST_VALUES:
-        message = f"stage_defaults stand for {count} values in all stages; expected at most {_MOST_VALUES}"
-        raise fail("budget", message, mark=config.place(("stage_defaults",)).key, path="stage_defaults")
+    """What fills stages is shown for every stage, which a few lines can make millions of values."""
+    for section in [section for section in SECTIONS if section.has_stages]:
+        filling = sum(path[0] == section.defaults for path in config.places if path)
+        count = filling * len(getattr(checked, section.name))
+        if count > _MOST_VALUES:
+            message = f"{section.defaults} stands for {count} values in all stages; expected at most {_MOST_VALUES}"
+            raise fail("budget", message, mark=config.at(section.defaults).key, path=section.defaults)
 
 
 def _default(path: KeyPath, effective: dict[str, Any], layers: Mapping[KeyPath, LayerSpec]) -> tuple[Any, str]:
     """The value of a key that nobody states, and whose it is; ABSENT when there is no such key."""
-    value = _at(effective, path)
+    value = at(effective, path)
     layer = layers.get(path[:-1])
     if layer is not None and value is ABSENT:
         key = str(path[-1])
@@ -192,10 +190,8 @@ def _resolved(config: Config) -> tuple[dict[KeyPath, LayerSpec], dict[str, Compo
     except ArchError:
         return {}, {}
     blocks = {block.name: block for block in spec.blocks if isinstance(block, Composite)}
-    rows = [stage.layers for stage in (spec.stem, *spec.stages, spec.tail)] + [
-        block.layers for block in blocks.values()
-    ]
-    return {layer.path: layer for row in rows for layer in row}, blocks
+    layers = [*spec.layers, *[layer for block in blocks.values() for layer in block.layers]]
+    return {layer.at.path: layer for layer in layers}, blocks
 
 
 def _size(path: KeyPath, layers: Mapping[KeyPath, LayerSpec], blocks: Mapping[str, Composite]) -> str | None:
@@ -207,30 +203,21 @@ def _size(path: KeyPath, layers: Mapping[KeyPath, LayerSpec], blocks: Mapping[st
         return {"depth": "depth", **layer.block.sizes}.get(key) if stated or defaults_scale else None
     if path[0] == "blocks" and path[2:3] == ("arguments",) and path[1] in blocks:
         return blocks[str(path[1])].sizes.get(key)
-    return key if path[0] in _SCALED_PARTS and key in ("width", "depth") else None
+    return key if has_layers(path) and key in ("width", "depth") else None
 
 
 def _scaled(size: str | None, value: Any, factors: Scale) -> tuple[int | None, str]:
     """What scaling makes of a width or depth, and how; nothing where it changes nothing."""
     if size is None or type(value) is not int or factors == Scale():
         return None, ""
-    if size == "depth":
-        start, exact, result = f"{value}", value * factors.depth, scaled_depth(value, factors)
-        rule = ", at least 1" if exact < 0.5 else ""
-    else:
-        capped = min(value, factors.max_width or value)
-        start = f"{value}" if capped == value else f"min({value}, scale.max_width {factors.max_width})"
-        exact, result = capped * factors.width, scaled_width(value, factors)
-        rule = f" to a multiple of {factors.divisor}" if factors.divisor > 1 else ""
-    rounding = "" if exact == result else f", rounded{rule}"
-    return result, f"{start} × scale.{size} {getattr(factors, size):g} = {exact:g}{rounding}"
+    return SCALED[size](value, factors), scaling(size, value, factors)
 
 
 def _unknown(config: Config, path: KeyPath, effective: dict[str, Any]) -> ArchError:
     leaves = [*_leaves(effective), *_leaves(config.values)]
     known = {dotted(around): None for leaf in leaves for around in _upwards(leaf) if around}
-    around = next(each for each in _upwards(path) if _at(effective, each) is not ABSENT)
-    holder = _at(effective, around)
+    around = next(each for each in _upwards(path) if at(effective, each) is not ABSENT)
+    holder = at(effective, around)
     notes: list[Note] = []
     message = f"there is no key '{dotted(path)}' in this config"
     if around and not isinstance(holder, (dict, list)):
@@ -245,7 +232,8 @@ def _upwards(path: KeyPath) -> Iterator[KeyPath]:
     return (path[:length] for length in range(len(path), -1, -1))
 
 
-def _at(values: Any, path: KeyPath) -> Any:
+def at(values: Any, path: KeyPath) -> Any:
+    """What `values` has at `path`; ABSENT for nothing."""
     for step in path:
         items = values if isinstance(values, dict) else dict(enumerate(values)) if isinstance(values, list) else {}
         if step not in items:

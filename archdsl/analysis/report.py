@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from math import ceil, isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -59,7 +60,7 @@ class LayerInfo(NamedTuple):
     levels: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Report:
     """Costs of a backbone for one image of `input_shape`, in the order its operations run.
 
@@ -68,22 +69,46 @@ class Report:
     twice that; None for an unknown image size.
     """
 
-    name: str
-    input_shape: Shape
-    outputs: Mapping[str, OutputInfo]
-    nodes: tuple[NodeInfo, ...]
+    graph: Graph
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all figures are the same."""
+        return isinstance(other, Report) and self.to_dict() == other.to_dict()
 
     @property
+    def name(self) -> str:
+        return self.graph.name
+
+    @property
+    def input_shape(self) -> Shape:
+        return self.graph.input.type.shape
+
+    @cached_property
+    def outputs(self) -> Mapping[str, OutputInfo]:
+        """The maps that a detector takes, by level."""
+        fields = receptive_fields(self.graph)
+        return {level: _output(self.graph.levels[level], fields) for level in self.graph.outputs}
+
+    @cached_property
+    def nodes(self) -> tuple[NodeInfo, ...]:
+        """Every operation."""
+        ends: dict[str, tuple[str, ...]] = {}
+        for level in self.graph.outputs:
+            name = self.graph.levels[level].name
+            ends[name] = (*ends.get(name, ()), level)
+        return tuple([_node(node, ends.get(node.name, ()), self.graph.is_frozen(node)) for node in self.graph.nodes])
+
+    @cached_property
     def params(self) -> int:
-        return sum([node.params for node in self.nodes])
+        return sum([node.params for node in self.graph.nodes])
 
-    @property
+    @cached_property
     def trainable_params(self) -> int:
-        return sum([node.trainable_params for node in self.nodes])
+        return sum([node.trained for node in self.graph.nodes if not self.graph.is_frozen(node)])
 
-    @property
+    @cached_property
     def macs(self) -> int | None:
-        return total_macs([node.macs for node in self.nodes])
+        return total_macs([node.macs for node in self.graph.nodes])
 
     @property
     def flops(self) -> int | None:
@@ -172,15 +197,8 @@ class Report:
 
 
 def report(graph: Graph) -> Report:
-    """Costs of every node of `graph`."""
-    fields = receptive_fields(graph)
-    outputs = {level: _output(graph.levels[level], fields) for level in graph.outputs}
-    ends: dict[str, tuple[str, ...]] = {}
-    for level in graph.outputs:
-        name = graph.levels[level].name
-        ends[name] = (*ends.get(name, ()), level)
-    nodes = tuple([_node(node, ends.get(node.name, ()), graph.is_frozen(node)) for node in graph.nodes])
-    return Report(graph.name, graph.input.type.shape, outputs, nodes)
+    """Costs of every node of `graph`, worked out as they are asked for."""
+    return Report(graph)
 
 
 def total_macs(counts: list[int | None]) -> int | None:
@@ -204,14 +222,13 @@ def whole_pixels(field: float) -> int | None:
 
 
 def _node(node: Node, levels: tuple[str, ...], frozen: bool) -> NodeInfo:
-    weights = [(weight.size, weight.trainable and not frozen) for weight in node.weights]
     return NodeInfo(
         name=node.name,
         op=node.op.kind,
         inputs=tuple([source.name for source in node.inputs]),
         shape=node.type.shape,
-        params=sum([size for size, _ in weights]),
-        trainable_params=sum([size for size, trainable in weights if trainable]),
+        params=node.params,
+        trainable_params=0 if frozen else node.trained,
         macs=node.macs,
         layer=node.origin.path,
         block=node.origin.block,

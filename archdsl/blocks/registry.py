@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
-from functools import cache, cached_property, update_wrapper
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, cached_property, partial, update_wrapper
 from importlib.metadata import entry_points
+from math import inf
 from typing import Annotated, Any, get_type_hints, overload
 
 from annotated_types import Interval
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from archdsl.diagnostics.problems import fail
-from archdsl.diagnostics.wording import did_you_mean, one_of
-from archdsl.ir.graph import Call, Node, ShapeError
+from archdsl.diagnostics.wording import describe, did_you_mean, one_of
+from archdsl.ir.graph import Node, ShapeError
+from archdsl.ir.layout import Fragment, call, fragment, to_callers
 
 MAX_WIDTH = 65_536
 MAX_DEPTH = 1_000
@@ -26,6 +28,7 @@ Dilation = Annotated[int, Interval(ge=1, le=64)]
 Groups = Annotated[int, Interval(ge=1, le=65_536)]
 Ratio = Annotated[float, Interval(gt=0, le=16)]
 
+_KEPT = 128  # fragments a block: enough for a search over widths, and bounded
 STYLE = "style"  # filled in by the compiler from the config's conventions
 
 
@@ -35,20 +38,40 @@ class Block:
     def __init__(self, name: str, function: Callable[..., Node]):
         self.name = name
         self.function = function
+        self._fragments: dict[Any, Fragment] = {}
         update_wrapper(self, function)
 
     def __call__(self, *inputs: Node, name: str = "", **arguments: Any) -> Node:
         name = name or self.name
         try:
-            body = self.function(*inputs, **arguments)
+            return call(self._fragment(inputs, arguments), inputs, name)
         except ShapeError as error:
             error.scopes.insert(0, name)
             raise
-        if body in inputs and body.meter is not None:
-            body.meter.add()  # what does nothing would otherwise be done without end
-        if body.name == name and body.inputs == inputs and not isinstance(body.op, Call) and not body.weights:
-            return body  # a single plain operation called like its block: `concat`, not `concat_concat`
-        return Node(Call(body), inputs, body.type, name, meter=body.meter)
+
+    def _fragment(self, inputs: tuple[Node, ...], arguments: Mapping[str, Any]) -> Fragment:
+        """What it makes of inputs of such types; made once, since a block is a pure function of them."""
+        types = tuple([node.type for node in inputs])
+        key = types, _frozen(arguments)
+        found = self._fragments.get(key)
+        if found is None:
+            meter = inputs[0].meter if inputs else None
+            found = fragment(partial(self._apply, inputs, arguments), types, meter.left if meter else inf)
+            if len(self._fragments) >= _KEPT:
+                self._fragments.clear()
+            self._fragments[key] = found
+        return found
+
+    def _apply(self, inputs: Sequence[Node], arguments: Mapping[str, Any], *placeholders: Node) -> Node:
+        try:
+            made = self.function(*placeholders, **arguments)
+        except ShapeError as error:
+            to_callers(error, placeholders, inputs)
+            raise
+        if not isinstance(made, Node):
+            hint = f"end it with `return` and a node ({self.source})"
+            raise fail("block", f"block '{self.name}' gives {describe(made)}; expected a node", hint=hint)
+        return made
 
     @cached_property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
@@ -97,6 +120,13 @@ class Block:
     @property
     def summary(self) -> str:
         return self.documentation.partition("\n")[0]
+
+
+def _frozen(value: Any) -> Any:
+    """Plain data as a key of a dict."""
+    if isinstance(value, Mapping):
+        return tuple([(key, _frozen(item)) for key, item in value.items()])
+    return tuple([_frozen(item) for item in value]) if isinstance(value, list) else value
 
 
 def _default(parameter: inspect.Parameter) -> Any:

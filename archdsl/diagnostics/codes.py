@@ -2,7 +2,81 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+CodeName = Literal[
+    "alias",
+    "argument",
+    "block",
+    "budget",
+    "checksum",
+    "cycle",
+    "defaults",
+    "depth",
+    "documents",
+    "duplicate-block",
+    "duplicate-key",
+    "duplicate-output",
+    "duplicate-parent",
+    "empty",
+    "encoding",
+    "expect",
+    "from",
+    "fuse",
+    "hydra",
+    "image",
+    "input",
+    "keras-layer",
+    "key",
+    "leading-zero",
+    "length",
+    "limit",
+    "merge-key",
+    "missing-file",
+    "missing-key",
+    "missing-value",
+    "model",
+    "no-backend",
+    "no-config",
+    "no-levels",
+    "no-weights",
+    "not-a-file",
+    "not-finite",
+    "output",
+    "override",
+    "package",
+    "parent",
+    "plugin",
+    "preset",
+    "range",
+    "reference",
+    "shape",
+    "stride",
+    "sweep",
+    "syntax",
+    "tag",
+    "type",
+    "unavailable",
+    "unknown-argument",
+    "unknown-block",
+    "unknown-class",
+    "unknown-code",
+    "unknown-entry",
+    "unknown-key",
+    "unknown-layer",
+    "unknown-output",
+    "unknown-parent",
+    "unknown-pass",
+    "unknown-preset",
+    "unknown-stage",
+    "unknown-value",
+    "unreadable",
+    "unused",
+    "value",
+    "version",
+    "weights",
+]
+"""Every code there is. A problem takes no other, which the type checker sees to."""
 
 
 class Code(NamedTuple):
@@ -16,7 +90,7 @@ class Code(NamedTuple):
 _S = "defaults: [yolo_v8_s_backbone, _self_]\n"
 _SHOW = "archdsl show yolo_v8_s_backbone"
 
-CODES = {
+CODES: dict[CodeName, Code] = {
     # The text of a file
     "alias": Code(
         "An alias (*name) stands before its anchor (&name), or there is none of that name.",
@@ -189,6 +263,7 @@ CODES = {
         _S + "stages: {p4: {post: {sum: {block: add, from: [p4_down, p4_body]}}}}\n",
     ),
     "keras-layer": Code("A Keras layer cannot be a block, or is not what the rules given for it say."),
+    "block": Code("A block's own code does not do what a block does: it returns a node."),
     "plugin": Code("Importing a plugin, whose blocks a config may use, fails."),
     "unknown-argument": Code(
         "A $name in a block of `blocks:` is none of its arguments.",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archdsl.diagnostics.unicode import printable
 
+if TYPE_CHECKING:
+    from archdsl.diagnostics.codes import CodeName
+
 MAX_PROBLEMS = 200
 """So many are looked for in one config, which can hold thousands."""
-MAX_TEXT = 1_000
+MAX_TEXT = 700
 """Characters of a message, a hint or a key path. They quote what they are about, and that may be as long as a file."""
 
 
@@ -46,7 +49,7 @@ class Problem(NamedTuple):
     line: int
     column: int
     path: str
-    code: str
+    code: CodeName
     message: str
     hint: str = ""
     notes: tuple[Note, ...] = ()
@@ -54,6 +57,10 @@ class Problem(NamedTuple):
     @property
     def mark(self) -> Mark:
         return Mark(self.file, self.line, self.column)
+
+    def at(self, mark: Mark, path: str = "") -> Problem:
+        """The same problem with its place: found in a value, told where that is."""
+        return self._replace(file=mark.file, line=mark.line, column=mark.column, path=path)
 
     @property
     def fact(self) -> str:
@@ -117,7 +124,7 @@ class Gathered(list[Problem]):
 
 
 def problem(
-    code: str,
+    code: CodeName,
     message: str,
     *,
     mark: Mark | None = None,
@@ -130,7 +137,7 @@ def problem(
 
 
 def fail(
-    code: str,
+    code: CodeName,
     message: str,
     *,
     mark: Mark | None = None,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from archdsl.diagnostics.problems import ArchError, Problem, problem
 from archdsl.frontend.budget import Budget, allow_more
-from archdsl.frontend.compose.config import Config
+from archdsl.frontend.sema.spec import NetworkSpec
 from archdsl.ir.graph import Graph, Node
 
 
@@ -22,7 +22,7 @@ class Cost(NamedTuple):
 
 def params(node: Node) -> int:
     """Elements of all its arrays."""
-    return sum([weight.size for weight in node.weights])
+    return node.params
 
 
 def macs(node: Node) -> int:
@@ -43,7 +43,7 @@ COSTS = {
 }
 
 
-def check_costs(graph: Graph, config: Config, budget: Budget) -> None:
+def check_costs(graph: Graph, spec: NetworkSpec, budget: Budget) -> None:
     """Raises ArchError for every cost beyond the budget, at the entry of the config with the largest share."""
     problems = []
     for name, cost in COSTS.items():
@@ -51,15 +51,15 @@ def check_costs(graph: Graph, config: Config, budget: Budget) -> None:
             amounts: Counter[str] = Counter()
             for node in graph.nodes:
                 amounts[node.origin.path] += cost.amount(node)
-            problems.append(over_budget(name, amounts, config, budget))
+            problems.append(over_budget(name, amounts, spec, budget))
     if problems:
         raise ArchError(problems)
 
 
-def over_budget(name: str, amounts: Mapping[str, int], config: Config, budget: Budget) -> Problem:
+def over_budget(name: str, amounts: Mapping[str, int], spec: NetworkSpec, budget: Budget) -> Problem:
     """The problem of a cost that is too high. `amounts` says what each entry of the config, by key path, has of it."""
     total, most = sum(amounts.values()), max(amounts, key=amounts.__getitem__)
     cost, limit = COSTS[name], getattr(budget, name)
     message = f"{total:,} {cost.unit}, {amounts[most]:,} of them here; expected at most {limit:,.0f} in all"
     hint = f"{cost.cure}; {allow_more(name, total)}"
-    return problem("budget", message, mark=config.place(tuple(most.split("."))).value, path=most, hint=hint)
+    return problem("budget", message, mark=spec.entry(most).value, path=most, hint=hint)

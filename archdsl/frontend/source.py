@@ -13,6 +13,10 @@ _MAX_INDEX_DIGITS = 9
 KeyPath = tuple[str | int, ...]
 
 
+ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "absent"})()
+"""What stands for the value of a key that an override deletes."""
+
+
 class Place(NamedTuple):
     """Where an entry stands: its key (or list item) and its value."""
 
@@ -25,7 +29,7 @@ Places = Mapping[KeyPath, Place]
 
 @dataclass(frozen=True)
 class Source:
-    """One config as it was given: a file, a dict, or a part of one. Read-only by convention."""
+    """What one file, dict or override sets. Read-only by convention."""
 
     file: str
     values: dict[str, Any]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from archdsl.diagnostics.problems import ArchError, Gathered, Mark, fail, problem
+from archdsl.diagnostics.problems import ArchError, Gathered, Mark, Problem, fail, problem
 from archdsl.diagnostics.wording import describe
 from archdsl.frontend.budget import DEFAULT, Budget, allow_more
 from archdsl.frontend.source import KeyPath, Source, dotted
@@ -22,26 +22,22 @@ UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800
 _LARGEST = 10**40
 
 
-class Fault(NamedTuple):
-    """Why a value cannot stand in any config."""
-
-    code: str
-    message: str
-    hint: str = ""
-
-
-def fault_of(value: Any) -> Fault | None:
+def fault_of(value: Any) -> Problem | None:
     """What is wrong with a single value, whatever it is for."""
     if isinstance(value, str):
         if len(value) > MAX_SCALAR:
-            return Fault("limit", f"a text of {len(value)} characters; the limit is {MAX_SCALAR}")
+            return problem("limit", f"a text of {len(value)} characters; the limit is {MAX_SCALAR}")
         strange = UNPRINTABLE.search(value)
-        return strange and Fault("encoding", f"the character U+{ord(strange[0]):04X} is not allowed", "take it out")
+        return strange and problem(
+            "encoding", f"the character U+{ord(strange[0]):04X} is not allowed", hint="take it out"
+        )
     if isinstance(value, int) and abs(value) >= _LARGEST:
-        return Fault("range", f"{describe(value)}; expected at most 40")
+        return problem("range", f"{describe(value)}; expected at most 40")
     if value is None or isinstance(value, (bool, int, float)):
         return None
-    return Fault("type", f"expected plain data, got {describe(value)}", _CONVERSIONS.get(type(value).__name__, ""))
+    return problem(
+        "type", f"expected plain data, got {describe(value)}", hint=_CONVERSIONS.get(type(value).__name__, "")
+    )
 
 
 def too_many_values(budget: Budget) -> tuple[str, str]:
@@ -49,12 +45,12 @@ def too_many_values(budget: Budget) -> tuple[str, str]:
     return f"more than {budget.values:.0f} values", allow_more("values", 2 * budget.values)
 
 
-def key_fault(key: Any) -> Fault | None:
+def key_fault(key: Any) -> Problem | None:
     """What is wrong with a key, wherever it stands."""
     if not isinstance(key, str):
-        return Fault("key", f"a key must be text, got {describe(key)}", "names begin with a letter")
+        return problem("key", f"a key must be text, got {describe(key)}", hint="names begin with a letter")
     if len(key) > MAX_KEY:
-        return Fault("limit", f"a key of {len(key)} characters; the limit is {MAX_KEY}")
+        return problem("limit", f"a key of {len(key)} characters; the limit is {MAX_KEY}")
     return fault_of(key)
 
 
@@ -113,9 +109,9 @@ class _Copier:
         except RecursionError:
             raise self._too_deep(path) from None
 
-    def _accepts(self, fault: Fault | None, path: KeyPath) -> bool:
+    def _accepts(self, fault: Problem | None, path: KeyPath) -> bool:
         if fault is not None:
-            self.problems.add(problem(fault.code, fault.message, mark=self.mark, path=dotted(path), hint=fault.hint))
+            self.problems.add(fault.at(self.mark, dotted(path)))
         return fault is None
 
     def _count(self, path: KeyPath) -> None:

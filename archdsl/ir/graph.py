@@ -1,17 +1,15 @@
 """The graph: typed nodes, each an operation applied to other nodes. Knows no operation and no framework.
 
 Applying an operation is pure: ``Conv2D(64, 3)(x, name="pre")`` returns a new node and changes nothing. A block
-applied to nodes is a node too (a `Call`); laying out a graph replaces each call by its body and gives every
-node its full name.
+applied to nodes is a node too (see archdsl.ir.layout).
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, NamedTuple
 
 
@@ -59,8 +57,8 @@ class Weight(NamedTuple):
 class ShapeError(ValueError):
     """Nodes that do not fit an operation: why, which nodes, and the names of the scopes it happened in.
 
-    `{0}` in the hint stands for the name of the first node, `{1}` for that of the second. `path` is the config entry
-    that is wrong, where that is not the layer itself but one inside of its block.
+    `{0}` in the hint stands for the name of the first node, `{1}` for that of the second. `at` is what is wrong, where
+    that is not the layer itself but one inside of its block.
     """
 
     def __init__(self, reason: str, hint: str = ""):
@@ -70,7 +68,7 @@ class ShapeError(ValueError):
         self.nodes: tuple[Node, ...] = ()
         self.scopes: list[str] = []
         self.names: Mapping[Node, str] = {}
-        self.path: tuple[str | int, ...] = ()
+        self.at: Any = None
 
     @property
     def fact(self) -> str:
@@ -98,8 +96,12 @@ class Meter:
     limit: float
     count: int = 0
 
-    def add(self) -> None:
-        self.count += 1
+    @property
+    def left(self) -> float:
+        return self.limit - self.count
+
+    def add(self, count: int = 1) -> None:
+        self.count += count
         if self.count > self.limit:
             raise TooManyOperations
 
@@ -124,6 +126,12 @@ class Op:
     def macs(self, *inputs: TensorType) -> int | None:
         """Multiply-accumulates for one image; None while height or width is unknown."""
         return 0
+
+    def facts(self, *inputs: TensorType) -> Facts:
+        """What it owns and costs when applied to `inputs`."""
+        weights = self.weights(*inputs)
+        trained = sum([weight.size for weight in weights if weight.trainable])
+        return Facts(weights, sum([weight.size for weight in weights]), trained, self.macs(*inputs))
 
     @property
     def reach(self) -> float:
@@ -155,13 +163,23 @@ class Op:
 
 
 class Origin(NamedTuple):
-    """The config entry that a node was made from: its key path, and its block with how often it repeats."""
+    """The entry of the config that a node was made from, its block with how often it repeats, and the part it is in."""
 
     path: str = ""
     block: str = ""
+    part: str = ""
 
 
 NOWHERE = Origin()
+
+
+class Facts(NamedTuple):
+    """What an operation owns and costs, applied to inputs of certain types."""
+
+    weights: tuple[Weight, ...]
+    params: int
+    trained: int
+    macs: int | None
 
 
 @dataclass(slots=True, eq=False, repr=False)  # never written to; `frozen` would make creating it four times slower
@@ -174,18 +192,43 @@ class Node:
     name: str
     origin: Origin = NOWHERE
     meter: Meter | None = None
+    _facts: Facts | None = None
 
     @property
     def channels(self) -> int:
         return self.type.channels
 
     @property
+    def facts(self) -> Facts:
+        """Worked out once, for this node and all that are `again` the same."""
+        if self._facts is None:
+            self._facts = self.op.facts(*[node.type for node in self.inputs])
+        return self._facts
+
+    @property
     def weights(self) -> tuple[Weight, ...]:
-        return self.op.weights(*[node.type for node in self.inputs])
+        """The arrays that it owns."""
+        return self.facts.weights
+
+    @property
+    def params(self) -> int:
+        """Elements of all its arrays."""
+        return self.facts.params
+
+    @property
+    def trained(self) -> int:
+        """Elements of those of its arrays that training changes, if it is not frozen."""
+        return self.facts.trained
 
     @property
     def macs(self) -> int | None:
-        return self.op.macs(*[node.type for node in self.inputs])
+        """Multiply-accumulates for one image; None while its size is unknown."""
+        return self.facts.macs
+
+    def again(self, inputs: tuple[Node, ...], name: str, origin: Origin) -> Node:
+        """The same operation on other inputs of the same types."""
+        meter = inputs[0].meter if inputs else self.meter
+        return Node(self.op, inputs, self.type, name, origin, meter, self.facts)
 
     def __str__(self) -> str:
         return f"{self.name} = {self.op}({', '.join(node.name for node in self.inputs)})  {self.type}"
@@ -195,69 +238,12 @@ class Node:
 
 
 @dataclass(frozen=True, repr=False)
-class Call(Op):
-    """A block applied to its inputs. Stands for `body` until the graph is laid out."""
-
-    body: Node
-
-    def __repr__(self) -> str:
-        return f"<Call of {self.body.name}>"
-
-    def infer(self, *inputs: TensorType) -> TensorType:
-        return self.body.type
-
-
-@dataclass
-class Layout:
-    """Nodes in the order they run, each with its full and only name, calls replaced by their bodies."""
-
-    nodes: list[Node] = field(default_factory=list)
-    _placed: dict[Node, Node] = field(default_factory=dict)
-    _names: set[str] = field(default_factory=set)
-
-    def place(self, node: Node, scope: str = "", origin: Origin = NOWHERE) -> Node:
-        """Append what `node` needs and is not there yet; returns the node as it stands in the graph.
-
-        A loop along chains, which can be thousands long; recursion only into calls, which nest a few deep.
-        """
-        placed, names = self._placed, self._names
-        pending = [node]
-        while pending:
-            current = pending[-1]
-            if current in placed:
-                pending.pop()
-                continue
-            sources = [placed.get(source) for source in current.inputs]
-            if None in sources:
-                pending += [source for source in reversed(current.inputs) if source not in placed]
-                continue
-            pending.pop()
-            name = f"{scope}_{current.name}" if scope else current.name
-            if isinstance(current.op, Call):
-                placed[current] = self.place(current.op.body, name, origin)
-            else:
-                if name in names:
-                    name = self._unique(name)
-                names.add(name)
-                settled = Node(current.op, tuple(sources), current.type, name, origin, current.meter)  # type: ignore[arg-type]
-                placed[current] = settled
-                self.nodes.append(settled)
-        result = placed[node]
-        placed[result] = result  # so that what follows can be applied to it
-        return result
-
-    def _unique(self, name: str) -> str:
-        """The name with the first number that makes it one of a kind."""
-        return next(candidate for count in itertools.count(2) if (candidate := f"{name}_{count}") not in self._names)
-
-
-@dataclass(frozen=True, repr=False)
 class Graph:
     """A backbone as operations, in the order they run.
 
     `levels` holds the last node of every stage under its public name ("P3" for stage p3); `outputs` names the
-    levels a detector takes; `output` is the last feature map, after the tail. What the parts named in `freeze` (stages,
-    stem, tail) are made of is not trained.
+    levels a detector takes; `output` is the last feature map, after the tail. The nodes of the parts named in `freeze`
+    (stages, stem, tail) are not trained.
     """
 
     name: str
@@ -289,7 +275,7 @@ class Graph:
 
     def is_frozen(self, node: Node) -> bool:
         """Whether `node` keeps its weights in training."""
-        return node.origin.path.removeprefix("stages.").partition(".")[0] in self.freeze
+        return node.origin.part in self.freeze
 
     def __repr__(self) -> str:
         return f"<Graph {self.name}, {len(self.nodes)} nodes>"

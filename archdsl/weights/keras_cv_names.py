@@ -107,14 +107,14 @@ def _row(family: Family, node: Node, stages: list[str]) -> Row | None:
 
 def _section(node: Node, stages: list[str], by_level: bool) -> tuple[str, int, str]:
     """stem, stage or tail, "" for a stage without a number; its number from 0; and the node's name inside it."""
-    head, *rest = node.origin.path.split(".")
-    if head != "stages":
-        return head, -1, node.name.removeprefix(f"{head}_")
-    level = re.fullmatch(r"p(\d+)", rest[0])
+    part = node.origin.part
+    local = node.name.removeprefix(f"{part}_")
+    if part not in stages:
+        return part, -1, local
+    level = re.fullmatch(r"p(\d+)", part)
     if by_level and not level:
         return "", -1, ""
-    number = int(level[1]) - 2 if by_level and level else stages.index(rest[0])
-    return "stage", number, node.name.removeprefix(f"{rest[0]}_")
+    return "stage", int(level[1]) - 2 if by_level and level else stages.index(part), local
 
 
 def _block_and_part(local: str, parts: Iterable[str]) -> tuple[str, str]:

@@ -13,9 +13,10 @@ import pytest
 import yaml
 
 import archdsl
-from archdsl.analysis.explain import ABSENT, Explanation, explain
+from archdsl.analysis.explain import Explanation, explain
 from archdsl.frontend.compose.config import load
 from archdsl.frontend.compose.search_path import config_root, preset_names
+from archdsl.frontend.source import ABSENT
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Write = Callable[[str, str], Path]

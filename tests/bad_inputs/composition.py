@@ -238,6 +238,7 @@ OVERRIDES = overridden(
         (89, "scale.width=inf", "range", "expected a finite number", ""),
         (91, "input.rescale=yes", "type", "expected true or false, got text 'yes'", "write true"),
         (93, f"description={'x' * 10_001}", "limit", "the limit is 10000", "write a file"),
+        (93, f"outputs=[{'p2,' * 2_500}p3]", "limit", "2500 commas", "write a file"),
         (97, "conventions.activation=RELU", "unknown-value", "got text 'RELU'", "did you mean 'relu'?"),
         (187, "stage_defaults.body.block=os.system", "unknown-block", "no block 'os.system'", ""),
         (193, "outputs=[p3,p9]", "unknown-output", "there is no stage 'p9'; expected one of: p2, p3, p4, p5", ""),

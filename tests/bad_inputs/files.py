@@ -135,6 +135,7 @@ TEXTS = texts(
         (31, "outputs: §[p3, p4\n", "syntax", "the '[' is never closed", "close this bracket"),
         (31, "stages: §{p3: {width: 8}\n", "syntax", "the '{' is never closed", "close this bracket"),
         (31, "stages: §{\n", "syntax", "the '{' is never closed", "close this bracket"),
+        (31, "§[?+", "syntax", "the '[' is never closed", "close this bracket"),
         (31, "a: [1, §{b: [2, 3]\n", "syntax", "the '{' is never closed", ""),
         (31, 'description: §"never closed\nname: x\n', "syntax", 'the quote " is never closed', "close the quote"),
         (31, "description: §'never closed\nname: x\n", "syntax", "the quote ' is never closed", "close the quote"),

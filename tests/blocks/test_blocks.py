@@ -13,7 +13,8 @@ import pytest
 import archdsl
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Block, all_blocks, get_block
-from archdsl.ir.graph import Call, Layout, Node, ShapeError, TensorType
+from archdsl.ir.graph import Node, ShapeError, TensorType
+from archdsl.ir.layout import Call, Layout
 from archdsl.ir.ops import Activation, Add, BatchNorm, Conv2D, DepthwiseConv2D, Input, MaxPool, Slice
 
 STYLE = Conventions(Activation("silu"), BatchNorm(), "symmetric")
@@ -38,7 +39,7 @@ def nodes(result: Node) -> list[Node]:
     if not isinstance(result.op, Call):
         return [result]
     layout = Layout()
-    layout.place(result.op.body)
+    layout.expand(result.op.body, [layout.place(source) for source in result.inputs])
     return layout.nodes
 
 

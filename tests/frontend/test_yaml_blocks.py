@@ -423,13 +423,13 @@ def test_names_that_are_nearly_right_are_suggested(problems_of: Problems) -> Non
 
 
 def test_blocks_inside_blocks_end_somewhere(problems_of: Problems) -> None:
-    chain = [f"  b{number}: {{layers: {{a: {{block: b{number + 1}}}}}}}" for number in range(2000)]
-    last = "  b2000: {layers: {a: {block: identity}}}"
+    chain = [f"  b{number}: {{layers: {{a: {{block: b{number + 1}}}}}}}" for number in range(990)]
+    last = "  b990: {layers: {a: {block: identity}}}"
     for blocks in ([*chain, last], [last, *reversed(chain)]):
-        problems = problems_of(yaml.safe_load(config("\n".join(blocks), "{block: b1999}")))
+        problems = problems_of(yaml.safe_load(config("\n".join(blocks), "{block: b989}")))
         assert {problem.code for problem in problems} == {"depth"}
-    seven = [*chain[1993:], last]
-    assert compiled(config("\n".join(seven), "{block: b1993}")).nodes[-1].name.startswith("a_body_a_a_a")
+    seven = [*chain[983:], last]
+    assert compiled(config("\n".join(seven), "{block: b983}")).nodes[-1].name.startswith("a_body_a_a_a")
 
 
 @pytest.mark.parametrize(

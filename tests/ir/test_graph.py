@@ -10,7 +10,8 @@ import archdsl
 from archdsl.blocks import registry
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Block, all_blocks, block, get_block
-from archdsl.ir.graph import Graph, Layout, Node, ShapeError, TensorType, Weight, verify
+from archdsl.ir.graph import Graph, Node, ShapeError, TensorType, Weight, verify
+from archdsl.ir.layout import Layout
 from archdsl.ir.ops import (
     Activation,
     Add,
@@ -111,14 +112,14 @@ def test_applying_is_pure_and_layout_gives_names() -> None:
     once = Block("twice", two_convolutions)(image(), width=4, style=STYLE, name="left")
     both = Add()(once, Block("twice", two_convolutions)(once, width=4, style=STYLE, name="right"), name="sum")
     layout = Layout()
-    layout.place(both, "p3")
+    layout.place(both)
     assert [node.name for node in layout.nodes] == [
-        "p3_input",
-        "p3_left_conv2d",
-        "p3_left_conv2d_2",
-        "p3_right_conv2d",
-        "p3_right_conv2d_2",
-        "p3_sum",
+        "input",
+        "left_conv2d",
+        "left_conv2d_2",
+        "right_conv2d",
+        "right_conv2d_2",
+        "sum",
     ]
     assert once.name == "left"
 

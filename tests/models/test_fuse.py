@@ -16,7 +16,8 @@ import pytest
 from support.oracle import largest_relative_difference, random_images, trained
 
 import archdsl
-from archdsl.ir.graph import Graph, Layout, Node, TensorType, verify
+from archdsl.ir.graph import Graph, Node, TensorType, verify
+from archdsl.ir.layout import Layout
 from archdsl.ir.ops import (
     Activation,
     Add,

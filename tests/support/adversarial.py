@@ -122,20 +122,19 @@ REFERENCES: dict[str, Callable[[int], str]] = {
 NAMES: dict[str, Callable[[int], str]] = {
     "unknown keys": lambda n: _lines("stagess#: 1", n) + NET,
     "long unknown keys": lambda n: _lines("stages" * 30 + "#: 1", n) + NET,
-    "unknown keys in stages": lambda n: _in("stages: %\n", _map("p#: {widht: 1}", n)),
+    "unknown keys in stages": lambda n: _in("stages: %\n", _map("s#: {widht: 1}", n)),
     "names that are none": lambda n: _in("stages: %\n", _map("P#: {}", n)),
-    "unknown blocks": lambda n: _in("stages: %\n", _map("p#: {width: 8, body: {block: convv}}", n)),
-    "long unknown blocks": lambda n: _in("stages: %\n", _map("p#: {body: {block: " + "conv" * 400 + "}}", n)),
-    "unknown blocks among many": lambda n: _in("blocks: %\nstages: %\n", _map(_near("~: {layers: {a: {block: conv}}}"), n), _map("p#: {body: {block: " + NEAR + "}}", n)),
-    "unknown values": lambda n: _in("stages: %\n", _map("p#: {width: 8, body: {block: conv_bn_act, activation: sulu}}", n)),
-    "long unknown values": lambda n: _in("stages: %\n", _map("p#: {width: 8, body: {block: conv_bn_act, activation: " + "silu" * 400 + "}}", n)),
+    "unknown blocks": lambda n: _in("stages: %\n", _map("s#: {width: 8, body: {block: convv}}", n)),
+    "long unknown blocks": lambda n: _in("stages: %\n", _map("s#: {body: {block: " + "conv" * 400 + "}}", n)),
+    "unknown values": lambda n: _in("stages: %\n", _map("s#: {width: 8, body: {block: conv_bn_act, activation: sulu}}", n)),
+    "long unknown values": lambda n: _in("stages: %\n", _map("s#: {width: 8, body: {block: conv_bn_act, activation: " + "silu" * 400 + "}}", n)),
     "unknown arguments": lambda n: _in("stem: {a: {block: conv, b: %}}\n", _map("a#: 1", n)).replace("b: {", "").replace("}}}", "}}") + NET,
     "layers without a block": lambda n: _in("stem: %\n", _map("a#: {blok: conv}", n)) + NET,
     "a layer without a block": lambda n: _in("stem: {a: %}\n", _map("blok#: conv", n)) + NET,
     "misspelt sources": lambda n: _in("stem: %\n", _map(_near("~: {block: conv, width: 8, from: " + NEAR + "}"), n)) + NET,
     "misspelt neighbours": lambda n: _in("stem: %\n", _map(_near("~: {block: conv, width: 8, after: " + NEAR + "}"), n)) + NET,
-    "stages after nothing": lambda n: _in("stages: %\n", _map("p#: {width: 8, after: q, body: {block: conv}}", n)),
-    "stages after themselves": lambda n: _in("stages: %\n", _map("p#: {width: 8, after: p#, body: {block: conv}}", n)),
+    "stages after nothing": lambda n: _in("stages: %\n", _map("s#: {width: 8, after: q, body: {block: conv}}", n)),
+    "stages after themselves": lambda n: _in("stages: %\n", _map("s#: {width: 8, after: s#, body: {block: conv}}", n)),
     "outputs": lambda n: NET + _in("outputs: %\n", _list("p2", n)),
     "outputs among many": lambda n: _in("stages: %\noutputs: %\n", _map(_near("~: {width: 8, body: {block: conv}}"), n), _list(f"{NEAR}x#", 64)),
     "frozen among many": lambda n: _in("stages: %\nfreeze: %\n", _map(_near("~: {width: 8, body: {block: conv}}"), n), _list(f"{NEAR}x#", 64)),
@@ -154,6 +153,7 @@ GRAPHS: dict[str, Callable[[int], str]] = {
     "stages of a wrong stride": lambda n: _in("stages: %\n", _map("p1#: {width: 8, body: {block: conv}}", n)),
     "stages of many layers": lambda n: _in("stage_defaults: {post: %}\nstages: %\n", _map("a#: {block: conv, width: 8}", n), _map("b#: {}", n)),
     "stages of null": lambda n: _in("stages: %\n", _map("a#: null", n)),
+    "a level of many digits": lambda n: _in("stages: {p%: {width: 8, stride: 2, body: {block: conv}}}\n", "9" * min(n, 60)),
     "a deep stage": lambda n: _in("stages: {p1: {width: 8, stride: 2, depth: %, body: {block: conv_bn_act}}}\n", str(min(n, 1_000))),
     "deep stages": lambda n: _in("stages: %\n", _map("a#: {width: 8, depth: 1000, body: {block: conv}}", n)),
     "layers of nothing": lambda n: "conventions: {norm: {kind: none}}\n" + _in("stages: %\n", _map("a#: {depth: 1000, body: {block: norm}}", n)),
@@ -177,6 +177,7 @@ BLOCKS: dict[str, Callable[[int], str]] = {
     "blocks of blocks": lambda n: _in("blocks: {b0: {layers: %}, b1: {layers: %}, b2: {layers: %}, b3: {layers: %}}\nstages: {a: {body: {block: b3}}}\n", *[_map(f"a#: {{block: {name}, depth: 1000}}", min(n, 50)) for name in ("activation", "b0", "b1", "b2")]),
     "blocks used": lambda n: _in("blocks: %\nstem: %\n", _map("b#: {layers: {a: {block: conv, width: 8}}}", n), _map("a#: {block: b#}", n)) + NET,
     "blocks of nothing": lambda n: "conventions: {norm: {kind: none}}\n" + _in("blocks: {b0: {layers: %}, b1: {layers: %}, b2: {layers: %}, b3: {layers: %}}\nstages: {a: {body: {block: b3}}}\n", *[_map(f"a#: {{block: {name}, depth: 1000}}", min(n, 50)) for name in ("norm", "b0", "b1", "b2")]),
+    "unknown blocks among many": lambda n: _in("blocks: %\nstages: %\n", _map(_near("~: {layers: {a: {block: conv}}}"), n), _map("s#: {body: {block: " + NEAR + "}}", n)),
     "layers of a block": lambda n: _in("blocks: {b: {layers: %}}\n", _map("a#: {block: conv, width: 8}", n)) + NET,
     "sources in a block": lambda n: _in("blocks: {b: {layers: %}}\n", "{a00000: {block: conv, width: 8}, " + _map("a#: {block: add, from: [a<, a<]}", n)[1:]) + NET,
     "misspelt sources in a block": lambda n: _in("blocks: {b: {layers: %}}\n", _map(_near("~: {block: conv, width: 8, from: " + NEAR + "}"), n)) + NET,
@@ -187,7 +188,7 @@ BLOCKS: dict[str, Callable[[int], str]] = {
 }
 
 VALUES: dict[str, Callable[[int], str]] = {
-    "texts for numbers": lambda n: _in("stages: %\n", _map("p#: {width: x}", n)),
+    "texts for numbers": lambda n: _in("stages: %\n", _map("s#: {width: x}", n)),
     "a text of points for a number": lambda n: _in("stages: {p1: {width: '%x'}}\n", "1." * min(25 * n, 4_900)),
     "a text of commas for a number": lambda n: _in("stages: {p1: {width: '1%x'}}\n", ",111" * min(10 * n, 2_400)),
     "a text of spaces for a number": lambda n: _in("stages: {p1: {width: '1%x'}}\n", " 1" * min(25 * n, 4_900)),
@@ -200,13 +201,18 @@ VALUES: dict[str, Callable[[int], str]] = {
     "descriptions": lambda n: _in("stages: {p1: {width: 8, body: {block: conv, description: '%'}}}\n", "x" * min(50 * n, 9_900)),
 }
 
-IDEAS = TEXT | YAML | REFERENCES | NAMES | GRAPHS | BLOCKS | VALUES
+# How often each kind is repeated where it costs most: as often as the limits let it through to what comes after them.
+MOST = ((TEXT, 19_900), (YAML, 19_900), (REFERENCES, 9_900), (NAMES, 3_900), (GRAPHS, 3_900), (BLOCKS, 990), (VALUES, 9_900))
+IDEAS = {name: (idea, most) for ideas, most in MOST for name, idea in ideas.items()}
+FILE_BYTES = 1 << 20
 
 
-def text_of(idea: str, count: int, most: int = 1 << 20) -> str:
-    """The idea `count` times, or as often as `most` bytes hold."""
-    text = IDEAS[idea](count)
-    while len(text.encode()) > most:
+def text_of(name: str, count: int | None = None) -> str:
+    """The idea so often, or as often as it costs most; less often where a file cannot hold it."""
+    idea, most = IDEAS[name]
+    count = count or most
+    text = idea(count)
+    while len(text.encode()) > FILE_BYTES:
         count = count * 9 // 10
-        text = IDEAS[idea](count)
+        text = idea(count)
     return text

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 import os
 import random
@@ -156,6 +157,7 @@ stages:
 ]
 PLACELESS = {"empty", "encoding", "missing-file"}
 SECONDS = 20
+SLOWEST = 20
 MEMORY_BYTES = 4 << 30
 
 
@@ -316,23 +318,24 @@ def check_problems(problems: list[archdsl.Problem], path: Path | None = None) ->
 
 
 def main(first: int, count: int, folder: Path) -> dict[str, Any]:
-    """Every seed from `first` on, `count` of them."""
+    """Every seed from `first` on, `count` of them; the slowest with their seconds of processor time."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     verdicts: Counter[str] = Counter()
     failures: list[str] = []
-    slowest = (0.0, 0)
+    slowest: list[tuple[float, int]] = []
+    verdict(Path("yolo_v8_s_backbone"), None)  # imports what is imported late
     with (folder / "seed").open("wb", buffering=0) as at:
         for seed in range(first, first + count):
             os.pwrite(at.fileno(), f"{seed:12}".encode(), 0)
             path = folder / f"fuzz_{seed % 8}.yaml"
             path.write_bytes(text_of(seed).encode("utf-8", "surrogatepass"))
             signal.alarm(SECONDS)  # kills this process, which counts as a crash
-            start = time.perf_counter()
+            start = time.process_time()
             try:
                 verdicts[verdict(path, None if seed % 2 else (64, 64, 3))] += 1
             except Exception:
                 failures.append(f"seed {seed}: {traceback.format_exc()}")
-            slowest = max(slowest, (time.perf_counter() - start, seed))
+            slowest = heapq.nlargest(SLOWEST, [*slowest, (time.process_time() - start, seed)])
     signal.alarm(0)
     return {"verdicts": verdicts, "failures": failures, "slowest": slowest}
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archdsl.analysis.lint.design import Design, Finding, stage_of
+from archdsl.analysis.lint.design import Design, Finding
 from archdsl.analysis.report import receptive_fields, report, whole_pixels
 from archdsl.analysis.text import count_text, field_text
+from archdsl.frontend.sections import STAGES
 from archdsl.frontend.source import dotted
-from archdsl.ir.graph import Graph
 from archdsl.ir.ops import Concat, Conv2D, MaxPool
 from archdsl.ir.passes import run_passes
 
@@ -18,27 +18,27 @@ def pyramid_pooling(design: Design) -> Iterator[Finding]:
     top, level = design.top, design.levels([design.top])
     field = field_text(whole_pixels(receptive_fields(design.graph)[design.ends[top]]))
     sees = f"one pixel of {level} sees {field}, along a side"
-    found = {path: design.ends[stage].type.stride for stage, path in pyramids(design.graph)}
+    found = {path: design.ends[stage].type.stride for stage, path in pyramids(design)}
     at_top = [path for path, stride in found.items() if stride == design.ends[top].type.stride]
     if at_top:
         yield Finding("ok", f"spatial pyramid pooling is at the top, {at_top[0]}; {sees}")
     elif found:
         old = tuple(next(iter(found)).split("."))
         mark, path = design.place(old)
-        moved = design.assign(("stages", top, *old[2:]), design.value(old))
+        moved = design.assign((STAGES.name, top, *old[2:]), design.value(old))
         message = f"spatial pyramid pooling is not at the top, {level}; {sees}"
         yield Finding("change", message, mark, path, (f"~{dotted(old)}", moved), f"it belongs in stage {top}")
     else:
-        mark, path = design.place(("stages", top))
-        change = (design.assign(("stages", top, "post", "sppf"), {"block": "sppf"}),)
+        mark, path = design.place((STAGES.name, top))
+        change = (design.assign((STAGES.name, top, "post", "sppf"), {"block": "sppf"}),)
         yield Finding("note", f"there is no spatial pyramid pooling; {sees}", mark, path, change)
 
 
-def pyramids(graph: Graph) -> list[tuple[str, str]]:
+def pyramids(design: Design) -> list[tuple[str, str]]:
     """Stage and key path of every layer of a stage that concatenates poolings of stride 1."""
-    joined = {source for node in graph.nodes if isinstance(node.op, Concat) for source in node.inputs}
-    pools = [node for node in joined if isinstance(node.op, MaxPool) and node.op.stride == 1 and stage_of(node)]
-    return sorted({(stage_of(node), node.origin.path) for node in pools})
+    joined = {source for node in design.graph.nodes if isinstance(node.op, Concat) for source in node.inputs}
+    pools = [node for node in joined if isinstance(node.op, MaxPool) and node.op.stride == 1]
+    return sorted({(stage, node.origin.path) for node in pools if (stage := design.stage_of(node))})
 
 
 def unfused_branches(design: Design) -> Iterator[Finding]:

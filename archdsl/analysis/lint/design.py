@@ -14,10 +14,11 @@ from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import Config
 from archdsl.frontend.compose.search_path import config_root
 from archdsl.frontend.lower import compile_graph
+from archdsl.frontend.sections import default_of, part_of
 from archdsl.frontend.sema.composite import Composite
 from archdsl.frontend.sema.resolve import resolve
 from archdsl.frontend.sema.scale import scale_spec
-from archdsl.frontend.sema.spec import BackboneSpec, LayerSpec, StageSpec
+from archdsl.frontend.sema.spec import LayerSpec, NetworkSpec, PartSpec
 from archdsl.frontend.source import KeyPath, dotted
 from archdsl.ir.graph import Graph, Node
 from archdsl.ir.passes import run_passes
@@ -72,11 +73,11 @@ class Design:
     budget: Budget = DEFAULT
 
     @cached_property
-    def spec(self) -> BackboneSpec:
+    def spec(self) -> NetworkSpec:
         return resolve(self.config)
 
     @cached_property
-    def scaled(self) -> BackboneSpec:
+    def scaled(self) -> NetworkSpec:
         return scale_spec(self.spec)
 
     @cached_property
@@ -114,6 +115,10 @@ class Design:
         names = {stage.level: stage.name for stage in self.spec.stages}
         return {names[level]: self.graph.levels[level] for level in self.graph.outputs}
 
+    def stage_of(self, node: Node) -> str:
+        """The stage that a node is in; empty for those of other parts."""
+        return node.origin.part if node.origin.part in self.ends else ""
+
     def levels(self, names: Iterable[str]) -> str:
         """The public names of stages, as a list in words."""
         public = {stage.name: stage.level for stage in self.spec.stages}
@@ -133,13 +138,13 @@ class Design:
 
     def says(self, path: KeyPath) -> bool:
         """Whether the config says something at `path`, itself or for all stages."""
-        default = ("stage_defaults", *path[2:]) if path[0] == "stages" and len(path) > 2 else path
-        return self.value(path) is not None or self.value(default) is not None
+        default = default_of(path) if len(path) > 2 else path
+        return self.value(path) is not None or self.value(default or path) is not None
 
     def stated(self, layer: LayerSpec, key: str) -> KeyPath:
         """Where a layer's width or depth can be changed: at the layer if it says one, else at its stage."""
-        own = (*layer.path, key)
-        return own if own[0] != "stages" or self.says(own) else (*own[:2], key)
+        own = (*layer.at.path, key)
+        return own if not default_of(own) or self.says(own) else (*part_of(own), key)
 
     def place(self, *paths: KeyPath) -> tuple[Mark, str]:
         """Where a user can change something: the first of `paths` that is in no shipped config, else the first."""
@@ -159,18 +164,12 @@ def is_shipped(mark: Mark) -> bool:
     return Path(mark.file).is_relative_to(config_root())
 
 
-def stage_of(node: Node) -> str:
-    """The stage that a node stands in; nothing for those of input, stem and tail."""
-    slot, _, rest = node.origin.path.partition(".")
-    return rest.partition(".")[0] if slot == "stages" else ""
-
-
-def _holders(spec: BackboneSpec) -> list[StageSpec | Composite]:
+def _holders(spec: NetworkSpec) -> list[PartSpec | Composite]:
     """Everything that has layers."""
-    return [spec.stem, *spec.stages, spec.tail, *_composites(spec)]
+    return [*spec.parts, *_composites(spec)]
 
 
-def _composites(spec: BackboneSpec) -> list[Composite]:
+def _composites(spec: NetworkSpec) -> list[Composite]:
     return [block for block in spec.blocks if isinstance(block, Composite)]
 
 

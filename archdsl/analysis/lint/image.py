@@ -8,6 +8,7 @@ from math import ceil
 from archdsl.analysis.lint.design import Design, Finding
 from archdsl.analysis.lint.stages import with_outputs
 from archdsl.frontend.compose.config import ASKED_FOR
+from archdsl.frontend.sections import STAGES
 
 CELLS = 2
 """Pixels of the finest map that an object must cover along one side.
@@ -54,7 +55,7 @@ def tiny_objects(design: Design) -> Iterator[Finding]:
     if pixels >= CELLS * strides[finest]:
         yield Finding("ok", f"{fact}; {CELLS} are enough")
         return
-    mark, path = design.place(("outputs",), ("stages",))
+    mark, path = design.place(("outputs",), (STAGES.name,))
     advice = "finer stages can be outputs too, objects grow with the image, and a large image can be cut into tiles"
     yield Finding("change", f"{fact}; expected at least {CELLS}", mark, path, finer(design, pixels, strides), advice)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from archdsl.analysis.lint.design import Design, Finding, stage_of
+from archdsl.analysis.lint.design import Design, Finding
 from archdsl.analysis.text import count_text
+from archdsl.frontend.sections import STAGES
 
 
 def levels(design: Design) -> Iterator[Finding]:
@@ -23,7 +24,7 @@ def levels(design: Design) -> Iterator[Finding]:
     found = [by_stride.get(stride, level) for level, stride in missing.items()]
     listed = " and ".join([f"{level.upper()} of stride {stride}" for level, stride in missing.items()])
     reason = f"; there is no stage for {' and '.join([level.upper() for level in absent])}" if absent else ""
-    mark, path = design.place(("outputs",), ("stages",))
+    mark, path = design.place(("outputs",), (STAGES.name,))
     message = f"{listed} missing among the outputs: {outputs}{reason}"
     change = (*added_stages(design, absent), with_outputs(design, found))
     yield Finding("change", message, mark, path, change, "or say which levels your detector takes with --levels")
@@ -37,11 +38,11 @@ def stride_of(level: str) -> int:
 def added_stages(design: Design, names: Iterable[str]) -> list[str]:
     """Overrides for stages after the last one, as wide as that, and as deep where stages have bodies by default."""
     last = list(design.ends)[-1]
-    keys = ("width", "depth") if design.value(("stage_defaults", "body")) else ("width",)
-    stage = {key: value for key in keys if (value := design.value(("stages", last, key))) is not None}
-    if not any(design.value(("stage_defaults", key)) for key in ("down", "stride")):
+    keys = ("width", "depth") if design.value((STAGES.defaults, "body")) else ("width",)
+    stage = {key: value for key in keys if (value := design.value((STAGES.name, last, key))) is not None}
+    if not any(design.value((STAGES.defaults, key)) for key in ("down", "stride")):
         stage["down"] = {"block": "conv_bn_act", "kernel": 3, "stride": 2}
-    return [design.assign(("stages", name), stage) for name in names]
+    return [design.assign((STAGES.name, name), stage) for name in names]
 
 
 def with_outputs(design: Design, added: Iterable[str]) -> str:
@@ -55,7 +56,7 @@ def unused_stages(design: Design) -> Iterator[Finding]:
     """Is there a stage that no output is computed from?"""
     graph = design.graph
     needed = graph.needed_by(design.outputs.values())
-    used = {stage_of(node) for node in graph.nodes if node.name in needed}
+    used = {design.stage_of(node) for node in graph.nodes if node.name in needed}
     unused = [name for name, end in design.ends.items() if name not in used and end.name not in needed]
     if not design.outputs:
         return
@@ -63,11 +64,11 @@ def unused_stages(design: Design) -> Iterator[Finding]:
         yield Finding("ok", f"each of the {len(design.ends)} stages serves an output")
         return
     sizes = {node: sum(weight.size for weight in node.weights) for node in graph.nodes}
-    share = sum(size for node, size in sizes.items() if stage_of(node) in unused)
-    mark, path = design.place(("stages", unused[0]), ("outputs",))
+    share = sum(size for node, size in sizes.items() if design.stage_of(node) in unused)
+    mark, path = design.place((STAGES.name, unused[0]), ("outputs",))
     message = (
         f"no output is computed from {design.levels(unused)}, which {'has' if len(unused) == 1 else 'have'} "
         f"{count_text(share)} of the {count_text(sum(sizes.values()))} parameters"
     )
-    change = tuple([f"~stages.{name}" for name in unused])
+    change = tuple([f"~{STAGES.name}.{name}" for name in unused])
     yield Finding("change", message, mark, path, change, f"or use it: {with_outputs(design, unused)}")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from archdsl.diagnostics.nearest import one_report
 from archdsl.diagnostics.problems import ArchError, Mark, fail, problem
@@ -18,6 +18,7 @@ from archdsl.frontend.compose.merge import merge
 from archdsl.frontend.compose.order import with_explicit_order
 from archdsl.frontend.compose.overrides import apply_overrides
 from archdsl.frontend.compose.search_path import config_root, find_config, real
+from archdsl.frontend.sections import STAGES, default_of
 from archdsl.frontend.source import KeyPath, Place, Places, Source, dotted, nearest_place
 from archdsl.frontend.values import read_mapping
 from archdsl.frontend.yaml.files import read_file
@@ -35,7 +36,8 @@ _TO_BE_FILLED = "???"  # Hydra's mark for a value that a child must give
 class Config:
     """A composed config: parents merged in, overrides and references applied, `defaults` gone. `values` is plain data.
 
-    `removed` names the stages that overrides deleted; `replaced_input` is what the config says of its input where
+    `removed` names the stages that overrides deleted; `history` is what each file and override sets, in the order
+    in which they apply; `replaced_input` is what the config says of its input where
     the caller says something else.
     """
 
@@ -44,17 +46,21 @@ class Config:
     values: dict[str, Any]
     places: Places
     removed: tuple[str, ...] = ()
+    history: tuple[Source, ...] = ()
     replaced_input: Mapping[str, Any] = field(default_factory=dict)
 
+    def at(self, *path: str | int) -> Location:
+        """Where `path` is set."""
+        return Location(self, path)
+
     def place(self, path: KeyPath) -> Place:
-        """Where `path` stands; what a stage takes from stage_defaults stands there."""
+        """Where `path` is written; what a stage takes from stage_defaults is written there."""
         return nearest_place(self.places, self.stated(path), self.file)
 
     def stated(self, path: KeyPath) -> KeyPath:
-        """The key that the value of `path` is written under: its own, or that of stage_defaults."""
-        default = ("stage_defaults", *path[2:])
-        taken = path[:1] == ("stages",) and len(path) > 2 and path not in self.places and default in self.places
-        return default if taken else path
+        """The key that the value of `path` is written under: its own, or the one that fills it."""
+        default = default_of(path) if len(path) > 2 and path not in self.places else ()
+        return default if default and default in self.places else path
 
     @property
     def resolved(self) -> dict[str, Any]:
@@ -65,7 +71,7 @@ class Config:
         kept = {key: value for key, value in self.values.items() if key not in ("expect", "published")}
         resolved = {"archdsl": 1, "name": self.name, **escaped(kept)}
         if self.removed:  # so that `outputs` may still name them
-            resolved["stages"] |= dict.fromkeys(self.removed)
+            resolved[STAGES.name] |= dict.fromkeys(self.removed)
         return with_explicit_order(resolved)
 
     def with_size(self, height: int | None, image_width: int | None) -> Config:
@@ -92,18 +98,65 @@ class Config:
         return self if parts is None else replace(self, values={**self.values, "freeze": _as_list(parts, "freeze")})
 
 
+class Location(NamedTuple):
+    """An entry of a config. Where it is written is looked up when it is asked for: hardly any ever is."""
+
+    config: Config
+    path: KeyPath
+
+    def __truediv__(self, key: str | int) -> Location:
+        """The entry called `key` inside of this one."""
+        return self.inside(key)
+
+    def inside(self, *keys: str | int) -> Location:
+        """The entry that `keys` lead to from this one."""
+        return Location(self.config, (*self.path, *keys))
+
+    @property
+    def key(self) -> Mark:
+        """The place of its key, or of the nearest entry around it."""
+        return self.config.place(self.path).key
+
+    @property
+    def value(self) -> Mark:
+        """The place of its value, or of the nearest entry around it."""
+        return self.config.place(self.path).value
+
+    @property
+    def own_key(self) -> Mark | None:
+        """The place of its key; for what stage_defaults fill, that of the stage. None where nothing is written."""
+        around = [self.path[:length] for length in range(len(self.path), 0, -1)]
+        return next((self.config.places[path].key for path in around if path in self.config.places), None)
+
+    @property
+    def stated(self) -> str:
+        """The key that its value is written under: stage_defaults.body for a stage that does not set its own."""
+        return dotted(self.config.stated(self.path))
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the config sets it, itself or for all stages."""
+        return self.config.stated(self.path) in self.config.places
+
+    def __str__(self) -> str:
+        return dotted(self.path)
+
+
 @one_report()
 def load(config: ConfigLike, overrides: Sequence[str] = (), budget: Budget = DEFAULT) -> Config:
     """Read, inherit, override, follow references. Raises ArchError with the place of everything that is wrong."""
     source, root, name = _read(config, budget)
-    values, places = merge(lineage(source, root, budget))
+    sources = lineage(source, root, budget)
+    values, places = merge(sources)
     stages_before = _stage_names(values)
-    apply_overrides(values, places, _as_list(overrides), budget)
+    changes = apply_overrides(values, places, _as_list(overrides), budget)
     removed = tuple(stages_before - _stage_names(values))
     _refuse_gaps(values, places, source.file)
     values = resolve_references(values, places, source.file, budget)
     stated = values.get("name")
-    return Config(stated if isinstance(stated, str) else name, source.file, values, places, removed)
+    return Config(
+        stated if isinstance(stated, str) else name, source.file, values, places, removed, (*sources, *changes)
+    )
 
 
 def sources_of(config: ConfigLike) -> list[Source]:
@@ -113,7 +166,7 @@ def sources_of(config: ConfigLike) -> list[Source]:
 
 
 def _stage_names(values: Mapping[str, Any]) -> set[str]:
-    stages = values.get("stages")
+    stages = values.get(STAGES.name)
     return set(stages) if isinstance(stages, dict) else set()
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from archdsl.diagnostics.codes import CodeName
 from archdsl.diagnostics.problems import ArchError, Mark, Note, Problem, fail
 from archdsl.diagnostics.unicode import ascii_form, named
 from archdsl.diagnostics.wording import describe, did_you_mean
@@ -32,7 +33,7 @@ class Member:
     named_at: Mark | None = None
     budget: Budget = DEFAULT
 
-    def fail(self, code: str, message: str, index: int | None = None, hint: str = "") -> ArchError:
+    def fail(self, code: CodeName, message: str, index: int | None = None, hint: str = "") -> ArchError:
         path: KeyPath = ("defaults",) if index is None else ("defaults", index)
         trail = f" ({' <- '.join(self.chain)})" if len(self.chain) > 1 else ""
         mark = self.source.place(path).value

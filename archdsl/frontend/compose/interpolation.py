@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from archdsl.diagnostics.codes import CodeName
 from archdsl.diagnostics.problems import ArchError, Gathered, fail, problem
 from archdsl.diagnostics.wording import describe, did_you_mean
 from archdsl.frontend.budget import DEFAULT, Budget, allow_more
@@ -312,10 +313,10 @@ class _Resolver:
         message = f"the reference leads back to itself: {names}"
         return self._error("reference", message, steps[0].at, "write the value in one of these places")
 
-    def _error(self, code: str, message: str, at: KeyPath, hint: str = "") -> ArchError:
+    def _error(self, code: CodeName, message: str, at: KeyPath, hint: str = "") -> ArchError:
         return fail(code, message, mark=nearest_place(self.places, at, self.file).value, path=dotted(at), hint=hint)
 
-    def _exhausted(self, code: str, message: str, at: KeyPath, hint: str = "") -> _Exhausted:
+    def _exhausted(self, code: CodeName, message: str, at: KeyPath, hint: str = "") -> _Exhausted:
         mark = nearest_place(self.places, at, self.file).value
         hint = f"write the values themselves, {hint}".rstrip(", ")
         return _Exhausted([problem(code, message, mark=mark, path=dotted(at), hint=hint)])

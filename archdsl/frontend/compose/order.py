@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
+from archdsl.frontend.sections import ordered_entries
+
 
 def in_order(after: Mapping[str, str | None]) -> tuple[list[str], list[str]]:
     """Names in the order they run, and those whose `after` names nothing that is there (or themselves, in a ring)."""
@@ -33,13 +35,11 @@ def with_explicit_order(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ordered_mappings(config: dict[str, Any]) -> list[dict[str, dict[str, Any]]]:
-    stages = _entries(config.get("stages"))
-    holders = [config.get("stage_defaults"), *stages.values()]
-    slots = [holder.get(slot) for holder in holders if isinstance(holder, dict) for slot in ("pre", "post")]
     blocks = [block.get("layers") for block in _entries(config.get("blocks")).values()]
-    return [stages, *[_entries(layers) for layers in (config.get("stem"), config.get("tail"), *slots, *blocks)]]
+    return [_entries(entries) for entries in (*ordered_entries(config), *blocks)]
 
 
 def _entries(mapping: Any) -> dict[str, dict[str, Any]]:
     """What is there: entries set to null were taken out."""
-    return {name: entry for name, entry in (mapping or {}).items() if isinstance(entry, dict)}
+    entries = mapping if isinstance(mapping, dict) else {}
+    return {name: entry for name, entry in entries.items() if isinstance(entry, dict)}

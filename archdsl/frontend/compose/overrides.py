@@ -16,13 +16,15 @@ from functools import lru_cache, partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from archdsl.diagnostics.codes import CodeName
 from archdsl.diagnostics.problems import ArchError, Mark, Note, Problem, problem
 from archdsl.diagnostics.unicode import named
 from archdsl.diagnostics.wording import describe, did_you_mean
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.interpolation import has_reference
 from archdsl.frontend.compose.merge import merge_into
-from archdsl.frontend.source import KeyPath, Place, Places, dotted, is_index, set_places
+from archdsl.frontend.sections import default_of
+from archdsl.frontend.source import ABSENT, KeyPath, Place, Places, Source, dotted, is_index, set_places
 from archdsl.frontend.values import MAX_DEPTH, MAX_SCALAR, UNPRINTABLE, plain_copy
 from archdsl.frontend.yaml.scalars import MAX_DIGITS
 
@@ -77,17 +79,22 @@ def override_name(number: int) -> str:
 
 def apply_overrides(
     values: dict[str, Any], places: dict[KeyPath, Place], overrides: Sequence[str], budget: Budget = DEFAULT
-) -> None:
-    """Change `values` in place, in order. Raises ArchError with every override that cannot be applied."""
+) -> list[Source]:
+    """Change `values` in place, in order; returns what each override sets.
+
+    Raises ArchError with every override that cannot be applied.
+    """
+    history: list[Source] = []
     problems: list[Problem] = []
     for number, text in enumerate(overrides, 1):
         mark = Mark(override_name(number), 1, 1)
         try:
-            _apply(values, places, _parse(text, mark), mark, budget)
+            history.append(_apply(values, places, _parse(text, mark), mark, budget))
         except ArchError as error:
             problems += error.problems
     if problems:
         raise ArchError(problems)
+    return history
 
 
 def _parse(text: str, mark: Mark) -> Override:
@@ -179,14 +186,14 @@ def _whole(cast: Callable[..., Any], *values: Any, **named: Any) -> Any:
 
 def _apply(
     values: dict[str, Any], places: dict[KeyPath, Place], override: Override, mark: Mark, budget: Budget
-) -> None:
+) -> Source:
     adds = override.is_add() or override.is_force_add() or _is_filled(values, override.key_or_group.split("."))
     target = _target(values, places, override, mark, adds=adds and not override.is_delete())
     if override.is_delete():
         _delete(target, override, mark, is_filled=adds)
         _forget(places, target, None)
         places[target.path] = Place(mark, mark)  # what is missing now is missing because of this override
-        return
+        return _as_source(target.path, ABSENT, Place(mark, mark))
     place = Place(mark, mark._replace(column=(override.input_line or "").find("=") + 2))
     value = plain_copy(override.value(), target.path, place.value, budget)
     if not target.exists and (not adds or isinstance(target.holder, list)):
@@ -197,6 +204,16 @@ def _apply(
     _forget(places, target, value)
     set_places(places, target.path, value, place)
     target.set(value)
+    return _as_source(target.path, value, place)
+
+
+def _as_source(path: KeyPath, value: Any, place: Place) -> Source:
+    """What an override sets, as a file would set it."""
+    places: dict[KeyPath, Place] = {}
+    set_places(places, path, value, place)
+    for key in reversed(path):
+        value = {key: value}
+    return Source(place.value.file, value, places)
 
 
 def _is_filled(values: dict[str, Any], path: Sequence[str | int]) -> bool:
@@ -206,11 +223,9 @@ def _is_filled(values: dict[str, Any], path: Sequence[str | int]) -> bool:
 
 def _defaults_beside(values: dict[str, Any], path: Sequence[str | int]) -> dict[str, Any]:
     """The mapping in stage_defaults that fills the one with the key at `path`; empty where the stage replaces it."""
-    stages, default = values.get("stages"), values.get("stage_defaults")
-    if path[0] != "stages" or len(path) < 3 or not isinstance(stages, dict):
-        return {}
-    own = stages.get(path[1])
-    for key in (*path[2:-1], None):
+    behind = default_of(tuple(path[:-1]))
+    own, default = (_inside(values, path[:2]), _inside(values, behind[:1])) if behind else (None, None)
+    for key in (*behind[1:], None):
         if not isinstance(own, dict) or not isinstance(default, dict):
             return {}
         if own.get("block", default.get("block")) != default.get("block"):  # another block has other arguments
@@ -218,6 +233,13 @@ def _defaults_beside(values: dict[str, Any], path: Sequence[str | int]) -> dict[
         if key is not None:
             own, default = own.get(key, {}), default.get(key)
     return default or {}
+
+
+def _inside(values: Any, path: Sequence[str | int]) -> Any:
+    """What mappings in mappings hold at `path`; None for nothing."""
+    for key in path:
+        values = values.get(key) if isinstance(values, dict) else None
+    return values
 
 
 def _require_free(target: Target, value: Any, places: Places, mark: Mark) -> None:
@@ -313,6 +335,6 @@ def _delete(target: Target, override: Override, mark: Mark, *, is_filled: bool) 
 
 
 def _error(
-    code: str, message: str, mark: Mark, hint: str = "", path: KeyPath = (), notes: Sequence[Note] = ()
+    code: CodeName, message: str, mark: Mark, hint: str = "", path: KeyPath = (), notes: Sequence[Note] = ()
 ) -> ArchError:
     return ArchError([problem(code, message, mark=mark, path=dotted(path), hint=hint, notes=notes)])

@@ -91,7 +91,7 @@ def config_of(class_name: str, arguments: Mapping[str, Any]) -> Config:
 def arguments_of(class_name: str, preset: str) -> dict[str, Any]:
     """The constructor arguments of one of the FAMILIES that one of its shipped presets stands for."""
     spec = scale_spec(resolve(load(preset)))
-    bodies = [next(layer for layer in stage.layers if layer.path[-1] == "body") for stage in spec.stages]
+    bodies = [next(layer for layer in stage.layers if layer.at.path[-1] == "body") for stage in spec.stages]
     own = _resnet_arguments(bodies) if class_name == "ResNetV2Backbone" else _stackwise_arguments(bodies)
     return {"include_rescaling": True, **own}
 

@@ -6,22 +6,22 @@ be left out, are those of the arguments inside that it is passed to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import Parameter
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Block
-from archdsl.diagnostics.problems import Mark
 from archdsl.diagnostics.wording import did_you_mean, one_of
+from archdsl.frontend.compose.config import Location
+from archdsl.frontend.sema.findings import Findings
 from archdsl.frontend.sema.parameters import Use, arguments_of, filled_in
 from archdsl.frontend.sema.spec import LayerSpec
-from archdsl.frontend.source import KeyPath
 from archdsl.ir.graph import Node, ShapeError
 
 INPUT = "input"  # what `from:` calls the input of the block
@@ -29,34 +29,23 @@ RESERVED = {"block", "from", "after", "name", "style"}  # no argument can be cal
 MAX_NESTING = 8
 
 
-class Mistake(NamedTuple):
-    """What is wrong at `path` inside the definition of a block."""
-
-    code: str
-    message: str
-    path: KeyPath
-    hint: str = ""
-
-
 class Composite(Block):
     """A block made of layers. To whatever uses it, it is a block like any other.
 
     (H, W, C) -> what its last layer gives. `defaults` are the values of its arguments, None where the layers have
-    them; `mark` is where it is defined.
+    them; `at` is the entry that defines it.
     """
 
-    def __init__(
-        self, name: str, description: str, mark: Mark, defaults: Mapping[str, Any], layers: Sequence[LayerSpec]
-    ):
-        super().__init__(name, self._applied)
+    def __init__(self, at: Location, description: str, defaults: Mapping[str, Any], layers: Sequence[LayerSpec]):
+        super().__init__(str(at.path[-1]), self._applied)
+        self.at = at
         self.description = description
-        self.mark = mark
         self.defaults = defaults
         self.layers = tuple(layers)
 
     def resized(self, defaults: Mapping[str, Any], layers: Sequence[LayerSpec]) -> Composite:
         """The same block with other numbers."""
-        return Composite(self.name, self.description, self.mark, defaults, layers)
+        return Composite(self.at, self.description, defaults, layers)
 
     def _applied(self, x: Node, /, *, style: Conventions, **arguments: Any) -> Node:
         values = {**self.defaults, **arguments}
@@ -110,7 +99,7 @@ class Composite(Block):
 
     @property
     def source(self) -> str:
-        return str(self.mark)
+        return str(self.at.key)
 
     @property
     def documentation(self) -> str:
@@ -131,56 +120,55 @@ def _apply(layer: LayerSpec, inputs: Sequence[Node], name: str, arguments: Mappi
     try:
         return layer.apply(inputs, name, arguments, style)
     except ShapeError as error:
-        error.path = error.path or layer.path
+        error.at = error.at or layer.at
         raise
 
 
-def mistakes(block: Composite) -> Iterator[Mistake]:
-    """Everything that is wrong with how a block is defined, whatever its arguments are."""
-    place: KeyPath = ("blocks", block.name)
+def check_definition(block: Composite, findings: Findings) -> None:
+    """Report everything that is wrong with how a block is defined, whatever its arguments are."""
     if not block.layers:
-        yield Mistake("empty", "the block has no layer; expected at least one", place)
+        findings.report("empty", "the block has no layer; expected at least one", block.at)
     for name in RESERVED.intersection(block.defaults):
         message = f"an argument cannot be called '{name}'; expected a name of its own"
-        yield Mistake("key", message, (*place, "arguments", name))
-    yield from _unknown_arguments(block)
-    yield from _unused_arguments(block, place)
-    yield from _wrong_sources(block)
+        findings.report("key", message, block.at / "arguments" / name)
+    _unknown_arguments(block, findings)
+    _unused_arguments(block, findings)
+    _wrong_sources(block, findings)
 
 
-def _unknown_arguments(block: Composite) -> Iterator[Mistake]:
+def _unknown_arguments(block: Composite, findings: Findings) -> None:
     for layer in block.layers:
-        for name, path, _ in arguments_of(layer):
+        for name, at, _ in arguments_of(layer):
             if name not in block.defaults:
                 known = one_of(block.defaults) if block.defaults else "it has none"
                 message = f"block '{block.name}' has no argument '{name}'; {known}"
                 hint = did_you_mean(name, block.defaults) or f"name it in blocks.{block.name}.arguments"
-                yield Mistake("unknown-argument", message, path, hint)
+                findings.report("unknown-argument", message, at, hint)
 
 
-def _unused_arguments(block: Composite, place: KeyPath) -> Iterator[Mistake]:
+def _unused_arguments(block: Composite, findings: Findings) -> None:
     for name, default in block.defaults.items():
         sizes = {use.size for use in block.uses[name]} - {None}
         if len(sizes) > 1:
             message = f"'{name}' is used as a width and as a depth; expected one of them"
-            yield Mistake("argument", message, (*place, "arguments", name), "make two arguments of it")
+            findings.report("argument", message, block.at / "arguments" / name, "make two arguments of it")
         if not block.uses[name] and default is not None:  # null takes out what a parent had
             hint = f"write ${name} in a layer, or take it out"
-            yield Mistake("unused", "no layer uses this argument", (*place, "arguments", name), hint)
+            findings.report("unused", "no layer uses this argument", block.at / "arguments" / name, hint)
 
 
-def _wrong_sources(block: Composite) -> Iterator[Mistake]:
+def _wrong_sources(block: Composite, findings: Findings) -> None:
     known = {INPUT: None}  # in their order
     read = set()
     for number, layer in enumerate(block.layers):
         if layer.name == INPUT:
-            yield Mistake("key", f"a layer cannot be called '{INPUT}'; expected a name of its own", layer.path)
+            findings.report("key", f"a layer cannot be called '{INPUT}'; expected a name of its own", layer.at)
         for name in layer.sources:
             if name not in known:
                 message = f"there is no layer '{name}' before this one; {one_of(known)}"
-                yield Mistake("unknown-layer", message, (*layer.path, "from"), did_you_mean(name, known))
+                findings.report("unknown-layer", message, layer.at / "from", did_you_mean(name, known))
         read |= set(layer.sources) if layer.sources or not number else {block.layers[number - 1].name}
         known[layer.name] = None
     for layer in block.layers[:-1]:
         if layer.name not in read:
-            yield Mistake("unused", "nothing reads this layer", layer.path, "name it in a `from:`, or take it out")
+            findings.report("unused", "nothing reads this layer", layer.at, "name it in a `from:`, or take it out")

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from archdsl.diagnostics.problems import ArchError
 from archdsl.diagnostics.unicode import ascii_form, named
-from archdsl.frontend.yaml.scalars import RefusedScalarError, read_plain
+from archdsl.frontend.yaml.scalars import read_plain
 
 _YES, _NO = ("yes", "on", "y", "t", "true", "1"), ("no", "off", "n", "f", "false", "0")
 _POWERS = {"k": 10**3, "m": 10**6}
@@ -45,8 +46,8 @@ def number(received: Any, whole: bool) -> str:
         value = read_plain(text)
         if isinstance(value, (int, float)):
             return f"write {value}" + (" without quotes" if str(value) == text else "")
-    except RefusedScalarError as refused:
-        return str(refused.args[2])
+    except ArchError as refused:
+        return refused.problems[0].hint
     return next((fix(found) for pattern, fix in _NUMBERS if (found := re.fullmatch(pattern, text, re.I))), "")
 
 

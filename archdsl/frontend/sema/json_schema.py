@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 import archdsl.blocks  # noqa: F401  (importing it registers the shipped blocks)
 from archdsl.blocks.registry import Block, Depth, all_blocks
+from archdsl.frontend.sections import LAYER_SLOTS, NAMED_SLOTS, SECTIONS
 from archdsl.frontend.sema.key_docs import arguments_of, document_fields
 from archdsl.frontend.sema.schema import ConfigSchema
 
@@ -63,9 +64,10 @@ def _named_from(names: Iterable[str]) -> dict[str, Any]:
     """Every layer outside `blocks:` is one of these blocks."""
     layer = {"properties": {"block": {"anyOf": [{"enum": sorted(names)}, {"$ref": "#/$defs/Reference"}]}}}
     layers = {"additionalProperties": layer}
-    stage = {"properties": {"down": layer, "pre": layers, "body": layer, "post": layers}}
+    stage = {"properties": {**dict.fromkeys(LAYER_SLOTS, layer), **dict.fromkeys(NAMED_SLOTS, layers)}}
     stages = {"additionalProperties": stage}
-    return {"properties": {"stem": layers, "stage_defaults": stage, "stages": stages, "tail": layers}}
+    sections = {section.name: stages if section.has_stages else layers for section in SECTIONS}
+    return {"properties": {**sections, **{section.defaults: stage for section in SECTIONS if section.has_stages}}}
 
 
 def _layer(layer: Mapping[str, Any], blocks: Mapping[str, Block], in_block: bool = False) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from inspect import Parameter
 from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 from archdsl.blocks.registry import Block, Depth
+from archdsl.frontend.compose.config import Location
 from archdsl.frontend.sema.spec import LayerSpec
 from archdsl.frontend.source import KeyPath
 
@@ -21,10 +22,10 @@ class Use(NamedTuple):
 
 
 class Argument(NamedTuple):
-    """A `$name` at `path` in the config, and what it is used as there."""
+    """A `$name` at an entry of the config, and what it is used as there."""
 
     name: str
-    path: KeyPath
+    at: Location
     use: Use
 
 
@@ -50,9 +51,9 @@ def arguments_of(layer: LayerSpec) -> Iterator[Argument]:
     stated = {**layer.arguments, **layer.first}
     for key, value in stated.items():
         for name, place in _names(value, (key,)):
-            yield Argument(name, (*layer.path, *place), _use(layer.block, key, is_item=len(place) > 1))
+            yield Argument(name, layer.at.inside(*place), _use(layer.block, key, is_item=len(place) > 1))
     for name, place in _names(layer.repeats, ("depth",)):
-        yield Argument(name, (*layer.path, *place), Use(Depth, None, "depth"))
+        yield Argument(name, layer.at.inside(*place), Use(Depth, None, "depth"))
 
 
 def _names(value: Any, path: KeyPath) -> Iterator[tuple[str, KeyPath]]:

@@ -1,74 +1,77 @@
-"""A composed config → BackboneSpec: stages filled from stage_defaults, blocks found, their arguments checked."""
+"""A composed config → NetworkSpec: parts in order, blocks found, their arguments checked."""
 
 from __future__ import annotations
 
-import keyword
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import ValidationError
 
 from archdsl.blocks.conventions import Conventions
 from archdsl.diagnostics.nearest import one_report
-from archdsl.diagnostics.problems import ArchError, Note, Problem, TooManyProblems, by_place
+from archdsl.diagnostics.problems import ArchError, Note, Problem, TooManyProblems
 from archdsl.diagnostics.wording import did_you_mean, one_of
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import Config
 from archdsl.frontend.compose.merge import copied
+from archdsl.frontend.sections import SECTIONS, STAGES
 from archdsl.frontend.sema import fixits
 from archdsl.frontend.sema.composite import Composite
-from archdsl.frontend.sema.resolve_layers import LayerResolver
-from archdsl.frontend.sema.schema import (
-    ConfigSchema,
-    ConventionsSchema,
-    InputSchema,
-    Layers,
-    NormSchema,
-    ScaleSchema,
-    StageSchema,
-    filled,
-)
-from archdsl.frontend.sema.spec import BackboneSpec, LayerSpec, Scale, StageSpec
+from archdsl.frontend.sema.findings import Findings
+from archdsl.frontend.sema.resolve_blocks import Blocks
+from archdsl.frontend.sema.resolve_stages import Parts
+from archdsl.frontend.sema.schema import ConfigSchema, ConventionsSchema, InputSchema, NormSchema, ScaleSchema
+from archdsl.frontend.sema.spec import NetworkSpec, PartSpec, Scale
 from archdsl.frontend.sema.validate import problems_of
 from archdsl.frontend.source import KeyPath
 from archdsl.ir.graph import Op, TensorType
 from archdsl.ir.ops import Activation, BatchNorm, GroupNorm
 
-# `from:` means something else by the first; the others are not read as names by every YAML reader.
-RESERVED = {"input", "stem", "tail", "yes", "no", "on", "off", "y", "n"}
-_NO_LEVEL = re.compile(r"p0[0-9]+|p[0-9]{3,}")  # a leading zero, or a stride that no image has
 
-Made = TypeVar("Made")
-
-# What can still be told of a config whose broken entries were left out; other problems may follow from the gaps.
-_INDEPENDENT = {"unknown-block", "unknown-key", "unknown-value", "unknown-output", "unknown-stage", "type", "range"}
-
-
-def resolve(config: Config, budget: Budget = DEFAULT) -> BackboneSpec:
+@one_report()
+def resolve(config: Config, budget: Budget = DEFAULT) -> NetworkSpec:
     """The typed form of a composed config. Raises ArchError with all independent problems at once."""
-    return _resolved(config, budget, _Resolver.backbone)
+    checked, problems = check(config)
+    findings = Findings(problems)
+    with suppress(TooManyProblems):  # those are among the findings
+        spec = _resolved(config, checked, findings, budget)
+    findings.raise_any()
+    return spec
 
 
-def own_blocks(config: Config) -> dict[str, Composite]:
-    """The blocks that a config defines itself, whatever else it says. Raises ArchError for what is wrong in them."""
-    alone = replace(config, values={"blocks": config.values.get("blocks") or {}, "stages": {}})
-    return {block.name: block for block in _resolved(alone, DEFAULT, _Resolver.composites)}
+def _resolved(config: Config, checked: ConfigSchema, findings: Findings, budget: Budget) -> NetworkSpec:
+    blocks = Blocks(config, checked, findings, budget)
+    own = blocks.composites()
+    sections = Parts(checked, blocks.layers, findings)
+    parts = tuple([part for section in SECTIONS for part in sections.of(section)])
+    return NetworkSpec(
+        name=config.name,
+        at=config.at(),
+        input=TensorType(*checked.input.shape),
+        rescale=checked.input.rescale,
+        style=conventions(checked.conventions),
+        scale=scale(checked.scale),
+        parts=parts,
+        outputs=_outputs(config, checked, parts, findings),
+        blocks=own,
+        freeze=_freeze(config, checked, parts, findings),
+    )
 
 
 @one_report()
-def _resolved(config: Config, budget: Budget, make: Callable[[_Resolver], Made]) -> Made:
-    """What is made of a config; else ArchError for what is wrong, without what only follows from it."""
-    checked, problems = check(config)
-    resolver = _Resolver(config, checked, budget)
-    with suppress(TooManyProblems):  # those are among the resolver's
-        made = make(resolver)
-    found = [*problems, *[each for each in resolver.problems if not problems or each.code in _INDEPENDENT]]
-    if found:
-        raise ArchError(by_place(found))
-    return made
+def own_blocks(config: Config) -> dict[str, Composite]:
+    """The blocks that a config defines itself, whatever else it sets. Raises ArchError for what is wrong in them."""
+    alone = replace(config, values={"blocks": config.values.get("blocks") or {}, STAGES.name: {}})
+    checked, problems = check(alone)
+    findings = Findings(problems)
+    blocks: tuple[Composite, ...] = ()
+    with suppress(TooManyProblems):
+        blocks = Blocks(alone, checked, findings).composites()
+    findings.raise_any()
+    return {block.name: block for block in blocks}
 
 
 def check(config: Config) -> tuple[ConfigSchema, list[Problem]]:
@@ -136,116 +139,33 @@ def scale(checked: ScaleSchema) -> Scale:
     return Scale(checked.width, checked.depth, checked.max_width, checked.divisor)
 
 
-class _Resolver(LayerResolver):
-    """Of the whole backbone, stage by stage."""
+def _outputs(config: Config, checked: ConfigSchema, parts: Sequence[PartSpec], findings: Findings) -> tuple[str, ...]:
+    """Public names of the levels in `outputs:`, without stages that were taken out of the config."""
+    levels = {part.name: part.level for part in parts if part.is_stage}
+    if checked.outputs is None:
+        return tuple(part.level for part in parts if part.number is not None)
+    for index, name in enumerate(checked.outputs):
+        at = config.at("outputs", index)
+        if name in checked.outputs[:index]:
+            first = config.at("outputs", checked.outputs.index(name)).value
+            notes = [Note(first, f"the first '{name}' stands at")] if first.line else []
+            findings.report("duplicate-output", f"'{name}' is named twice", at, "name it once", notes)
+        elif name not in levels and name not in _removed(config):
+            hint = fixits.sequence(name) if re.search(r"^-|[\s,;]", name) else did_you_mean(name, levels)
+            findings.report("unknown-output", f"there is no stage '{name}'; {one_of(levels)}", at, hint)
+    return tuple(levels[name] for name in checked.outputs if name in levels)
 
-    def backbone(self) -> BackboneSpec:
-        checked = self.checked
-        blocks = self.composites()
-        stages = tuple([self._stage(name, stage) for name, stage in self._in_order(checked.stages, ("stages",))])
-        if not stages and not self.problems:
-            self._report("empty", "there is no stage; expected at least one", ("stages",))
-        return BackboneSpec(
-            config=self.config,
-            input=TensorType(*checked.input.shape),
-            rescale=checked.input.rescale,
-            style=conventions(checked.conventions),
-            scale=scale(checked.scale),
-            stem=self._end("stem", checked.stem),
-            stages=stages,
-            tail=self._end("tail", checked.tail),
-            outputs=self._outputs(stages),
-            blocks=blocks,
-            freeze=self._freeze(stages),
-        )
 
-    def _end(self, name: str, layers: Layers) -> StageSpec:
-        """The stem or the tail: named layers that belong to no level."""
-        return StageSpec(name, (name,), tuple(self._named_layers(layers, (name,), name, {})))
+def _freeze(config: Config, checked: ConfigSchema, parts: Sequence[PartSpec], findings: Findings) -> tuple[str, ...]:
+    """The parts in `freeze:`."""
+    names = [part.name for part in parts]
+    for index, name in enumerate(checked.freeze):
+        if name not in names and name not in _removed(config):
+            message = f"there is no stage '{name}'; {one_of(names)}"
+            findings.report("unknown-stage", message, config.at("freeze", index), did_you_mean(name, names))
+    return tuple(name for name in checked.freeze if name in names)
 
-    def _stage(self, name: str, stage: StageSchema) -> StageSpec:
-        path: KeyPath = ("stages", name)
-        if name in RESERVED or keyword.iskeyword(name) or _NO_LEVEL.fullmatch(name):
-            self._report("key", f"a stage cannot be called '{name}'; expected a name of its own, such as p3", path)
-        full = filled(stage, self.checked.stage_defaults)
-        width = {} if full.width is None else {"width": full.width}
-        size = width if full.depth is None else {**width, "depth": full.depth}
-        down = [self._layer(full.down, (*path, "down"), f"{name}_down", width)] if full.down else []
-        body = [self._layer(full.body, (*path, "body"), f"{name}_body", size)] if full.body else []
-        parts = [
-            *[self._with_stage_stride(layer, full) for layer in down if layer],
-            *self._named_layers(full.pre or {}, (*path, "pre"), name, width),
-            *[self._as_body(layer, full, has_down=bool(down)) for layer in body if layer],
-            *self._named_layers(full.post or {}, (*path, "post"), name, width),
-        ]
-        if not parts and not self.problems:
-            self._report("empty", "the stage has no layer; expected a `body` or a `down`", path)
-        if not body:
-            self._refuse_unused(full, path, has_down=bool(down))
-        return StageSpec(name, path, tuple(parts))
 
-    def _with_stage_stride(self, down: LayerSpec, stage: StageSchema) -> LayerSpec:
-        if stage.stride is None or not self._takes(down, "stride", stage.stride):
-            return down
-        if down.repeats is not None:
-            return replace(down, first={**down.first, "stride": stage.stride})
-        return replace(down, arguments={**down.arguments, "stride": stage.stride})
-
-    def _as_body(self, body: LayerSpec, stage: StageSchema, has_down: bool) -> LayerSpec:
-        """The body with what its stage says: dilation for every repeat, stride for one, `first` for the first."""
-        if stage.dilation is not None and self._takes(body, "dilation", stage.dilation):
-            body = replace(body, arguments={**body.arguments, "dilation": stage.dilation})
-        stride = dict(body.first)
-        if stage.stride is not None and not has_down and self._takes(body, "stride", stage.stride):
-            stride = {"stride": stage.stride}
-        at_end = stage.stride_at == "last"
-        first, last = {**(stage.first or {}), **({} if at_end else stride)}, stride if at_end else {}
-        if stage.first is not None:
-            self._check_arguments(body.block, {**body.arguments, **first}, (*body.path[:-1], "first"))
-        if body.repeats is None:  # it runs once, as the first and the last
-            return replace(body, arguments={**body.arguments, **first, **last})
-        return replace(body, first=first, last=last)
-
-    def _takes(self, layer: LayerSpec, key: str, value: int) -> bool:
-        takes = key in layer.block.parameters
-        if not takes and value != 1:
-            message = f"block '{layer.block.name}' does not take the stage's {key} of {value}"
-            note = Note(self.config.place((*layer.path, "block")).value, f"block '{layer.block.name}' is named at")
-            self._report("unused", message, (*layer.path[:-1], key), notes=[note])
-        return takes
-
-    def _refuse_unused(self, stage: StageSchema, path: KeyPath, has_down: bool) -> None:
-        for key in ("depth", "dilation", "first", *(() if has_down else ("stride",))):
-            if getattr(stage, key) not in (None, 1):
-                self._report("unused", f"the stage has no body to take its {key}", (*path, key))
-
-    def _outputs(self, stages: tuple[StageSpec, ...]) -> tuple[str, ...]:
-        """Public names of the levels in `outputs:`, without stages that were taken out of the config."""
-        levels = {stage.name: stage.level for stage in stages}
-        if self.checked.outputs is None:
-            return tuple(stage.level for stage in stages if stage.number is not None)
-        for index, name in enumerate(self.checked.outputs):
-            if name in self.checked.outputs[:index]:
-                first = self.config.place(("outputs", self.checked.outputs.index(name))).value
-                notes = [Note(first, f"the first '{name}' stands at")] if first.line else []
-                fact = f"'{name}' is named twice"
-                self._report("duplicate-output", fact, ("outputs", index), "name it once", notes)
-            elif name not in levels and name not in self._removed:
-                message = f"there is no stage '{name}'; {one_of(levels)}"
-                hint = fixits.sequence(name) if re.search(r"^-|[\s,;]", name) else did_you_mean(name, levels)
-                self._report("unknown-output", message, ("outputs", index), hint)
-        return tuple(levels[name] for name in self.checked.outputs if name in levels)
-
-    def _freeze(self, stages: tuple[StageSpec, ...]) -> tuple[str, ...]:
-        """The stages in `freeze:`, the stem and the tail among them."""
-        parts = ["stem", *[stage.name for stage in stages], "tail"]
-        for index, name in enumerate(self.checked.freeze):
-            if name not in parts and name not in self._removed:
-                message = f"there is no stage '{name}'; {one_of(parts)}"
-                self._report("unknown-stage", message, ("freeze", index), did_you_mean(name, parts))
-        return tuple(name for name in self.checked.freeze if name in parts)
-
-    @property
-    def _removed(self) -> set[str]:
-        """Stages that were set to null, deleted, or reported as broken."""
-        return {*self.config.values["stages"], *self.config.removed}
+def _removed(config: Config) -> set[str]:
+    """Stages that were set to null, deleted, or reported as broken."""
+    return {*config.values[STAGES.name], *config.removed}

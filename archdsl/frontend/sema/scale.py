@@ -11,14 +11,14 @@ from typing import Any
 
 from archdsl.blocks.registry import MAX_DEPTH, MAX_WIDTH, Block
 from archdsl.diagnostics.problems import Note, fail
-from archdsl.frontend.compose.config import Config
+from archdsl.frontend.compose.config import Location
+from archdsl.frontend.sections import part_of
 from archdsl.frontend.sema.composite import Composite
-from archdsl.frontend.sema.spec import BackboneSpec, LayerSpec, Scale, StageSpec
-from archdsl.frontend.source import KeyPath, dotted
+from archdsl.frontend.sema.spec import LayerSpec, NetworkSpec, PartSpec, Scale
 
 
-def scale_spec(spec: BackboneSpec) -> BackboneSpec:
-    """The same backbone in the size that its `scale` asks for; the result has nothing left to scale.
+def scale_spec(spec: NetworkSpec) -> NetworkSpec:
+    """The same network in the size that its `scale` asks for; the result has nothing left to scale.
 
     Raises ArchError where that goes beyond the largest width or depth that a config may say itself.
     """
@@ -26,45 +26,37 @@ def scale_spec(spec: BackboneSpec) -> BackboneSpec:
     if factors == Scale():
         return spec
     scaled = _scaled(spec, factors)
-    for stage in (scaled.stem, *scaled.stages, scaled.tail):
-        for layer in stage.layers:
-            _check_range(layer, spec.config)
     for block in _composites(scaled):
-        _check_sizes(("blocks", block.name, "arguments"), block.sizes, block.defaults, spec.config)
-        for layer in block.layers:
-            _check_range(layer, spec.config)
+        _check_sizes(block.at / "arguments", block.sizes, block.defaults)
+    for layer in (*scaled.layers, *[layer for block in _composites(scaled) for layer in block.layers]):
+        _check_sizes(layer.at, {"depth": "depth"}, {"depth": layer.repeats})
+        _check_sizes(layer.at, layer.block.sizes, layer.arguments)
     return scaled
 
 
-def _composites(spec: BackboneSpec) -> list[Composite]:
+def _composites(spec: NetworkSpec) -> list[Composite]:
     return [block for block in spec.blocks if isinstance(block, Composite)]
 
 
-def _check_range(layer: LayerSpec, config: Config) -> None:
-    _check_sizes(layer.path, {"depth": "depth"}, {"depth": layer.repeats}, config)
-    _check_sizes(layer.path, layer.block.sizes, layer.arguments, config)
-
-
-def _check_sizes(path: KeyPath, sizes: Mapping[str, str], arguments: Mapping[str, Any], config: Config) -> None:
+def _check_sizes(at: Location, sizes: Mapping[str, str], arguments: Mapping[str, Any]) -> None:
     limits = {"width": MAX_WIDTH, "depth": MAX_DEPTH}
     for name, size in sizes.items():
         value = arguments.get(name)
         if isinstance(value, int) and value > limits[size]:
-            mark = config.place(("scale", size)).value
-            message = f"{dotted(path)} gets {name} {value}; expected at most {limits[size]}"
-            said = next((each for each in _paths_of(path, name) if each in config.places), path)
-            before = config.place(said).value
+            message = f"{at} gets {name} {value}; expected at most {limits[size]}"
+            before = _size_at(at, name).value
             notes = [Note(before, f"its {name} before scaling stands at")] if before.line else []
-            raise fail("range", message, mark=mark, path=f"scale.{size}", hint=f"lower scale.{size}", notes=notes)
+            scale = at.config.at("scale", size)
+            raise fail("range", message, mark=scale.value, path=str(scale), hint=f"lower scale.{size}", notes=notes)
 
 
-def _paths_of(layer: KeyPath, key: str) -> list[KeyPath]:
-    """Where a width or depth may be said: by the layer or its stage, or for them by stage_defaults."""
-    own = [(*layer, key), (*layer[:2], key)]
-    return own + [("stage_defaults", *path[2:]) for path in own if path[0] == "stages"]
+def _size_at(layer: Location, key: str) -> Location:
+    """Where the width or depth of a layer is set: by itself, or by its stage."""
+    own, stage = layer / key, layer.config.at(*part_of(layer.path), key)
+    return next((each for each in (own, stage) if each.is_written), layer)
 
 
-def _scaled(spec: BackboneSpec, factors: Scale) -> BackboneSpec:
+def _scaled(spec: NetworkSpec, factors: Scale) -> NetworkSpec:
     blocks: dict[Block, Composite] = {}
     for block in _composites(spec):  # each after those that it is made of
         layers = [_layer(layer, factors, blocks) for layer in block.layers]
@@ -73,16 +65,17 @@ def _scaled(spec: BackboneSpec, factors: Scale) -> BackboneSpec:
         spec,
         scale=Scale(),
         blocks=tuple(blocks.values()),
-        stem=_stage(spec.stem, factors, blocks),
-        stages=tuple([_stage(stage, factors, blocks) for stage in spec.stages]),
-        tail=_stage(spec.tail, factors, blocks),
+        parts=tuple([_part(part, factors, blocks) for part in spec.parts]),
     )
 
 
 def scaled_width(width: int, factors: Scale) -> int:
     """min(width, max_width) × factor, to the nearest multiple of the divisor, at least one divisor."""
-    capped = width if factors.max_width is None else min(width, factors.max_width)
-    return max(1, round(capped * factors.width / factors.divisor)) * factors.divisor
+    return max(1, round(_capped(width, factors) * factors.width / factors.divisor)) * factors.divisor
+
+
+def _capped(width: int, factors: Scale) -> int:
+    return width if factors.max_width is None else min(width, factors.max_width)
 
 
 def scaled_depth(depth: int, factors: Scale) -> int:
@@ -90,11 +83,25 @@ def scaled_depth(depth: int, factors: Scale) -> int:
     return max(1, round(depth * factors.depth))
 
 
-_SCALED = {"width": scaled_width, "depth": scaled_depth}
+SCALED = {"width": scaled_width, "depth": scaled_depth}
 
 
-def _stage(stage: StageSpec, factors: Scale, blocks: Mapping[Block, Composite]) -> StageSpec:
-    return replace(stage, layers=tuple([_layer(layer, factors, blocks) for layer in stage.layers]))
+def scaling(size: str, value: int, factors: Scale) -> str:
+    """How SCALED comes to its result, in words: `min(1024, scale.max_width 768) × scale.width 0.75 = 576`."""
+    capped = _capped(value, factors) if size == "width" else value
+    factor = factors.width if size == "width" else factors.depth
+    start = f"{value}" if capped == value else f"min({value}, scale.max_width {factors.max_width})"
+    exact = capped * factor
+    text = f"{start} × scale.{size} {factor:g} = {exact:g}"
+    if exact == SCALED[size](value, factors):
+        return text
+    if size == "width":
+        return f"{text}, rounded" + (f" to a multiple of {factors.divisor}" if factors.divisor > 1 else "")
+    return f"{text}, rounded" + (", at least 1" if exact < 0.5 else "")
+
+
+def _part(part: PartSpec, factors: Scale, blocks: Mapping[Block, Composite]) -> PartSpec:
+    return replace(part, layers=tuple([_layer(layer, factors, blocks) for layer in part.layers]))
 
 
 def _layer(layer: LayerSpec, factors: Scale, blocks: Mapping[Block, Composite]) -> LayerSpec:
@@ -111,6 +118,6 @@ def _layer(layer: LayerSpec, factors: Scale, blocks: Mapping[Block, Composite]) 
 def _arguments(arguments: Mapping[str, Any], sizes: Mapping[str, str], factors: Scale) -> dict[str, Any]:
     """A number is scaled; a `$name` is not: what it stands for is, where that is written."""
     return {
-        name: _SCALED[sizes[name]](value, factors) if name in sizes and isinstance(value, int) else value
+        name: SCALED[sizes[name]](value, factors) if name in sizes and isinstance(value, int) else value
         for name, value in arguments.items()
     }

@@ -1,4 +1,4 @@
-"""The typed config: a backbone as stages of layers, each a block with its arguments."""
+"""The typed config: a network as parts of layers, each layer a block with its arguments."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Block
-from archdsl.frontend.compose.config import Config
-from archdsl.frontend.source import KeyPath
+from archdsl.frontend.compose.config import Location
 from archdsl.ir.graph import Node, ShapeError, TensorType
 
 MOST = 1 << 24
@@ -24,15 +23,15 @@ def _beyond(result: Node, name: str) -> ShapeError:
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """One block with its arguments. `name` is its full name, `path` its place in the config.
+    """One block with its arguments. `name` is its full name, `at` its entry in the config.
 
-    `repeats` is how often it runs, None for a layer that does not say, in a block of the config's own perhaps a
-    `$name`; `first` and `last` are what the first
-    and the last repeat say differently. `sources` are the names in `from:`, empty for the layer before.
+    `repeats` is how often it runs, None for a layer that does not set it, in a block of the config's own perhaps a
+    `$name`; `first` and `last` are what the first and the last repeat set differently. `sources` are the names in
+    `from:`, empty for the layer before.
     """
 
     name: str
-    path: KeyPath
+    at: Location
     block: Block
     arguments: Mapping[str, Any]
     sources: tuple[str, ...] = ()
@@ -58,17 +57,23 @@ class LayerSpec:
 
 
 @dataclass(frozen=True)
-class StageSpec:
-    """Layers that run one after the other; the result of the last is the stage's."""
+class PartSpec:
+    """A section of layers, or one stage of a section of stages: layers that run one after the other.
+
+    `name` is what `freeze:` and `from:` call it, `at` its entry in the config. `is_stage` tells whether its result is a
+    level.
+    """
 
     name: str
-    path: KeyPath
+    at: Location
     layers: tuple[LayerSpec, ...]
+    is_stage: bool = False
 
     @property
     def number(self) -> int | None:
         """N of a stage called pN, whose map is 2^N times smaller than the image."""
-        return int(self.name[1:]) if self.name[0] == "p" and self.name[1:].isdecimal() else None
+        is_numbered = self.is_stage and self.name[0] == "p" and self.name[1:].isdecimal()
+        return int(self.name[1:]) if is_numbered else None
 
     @property
     def level(self) -> str:
@@ -87,20 +92,35 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class BackboneSpec:
-    """A whole backbone, every stage complete. `scale` is what is still to be done to its widths and depths.
+class NetworkSpec:
+    """A whole network, its parts complete and in the order they run.
 
-    `blocks` are those that the config defines itself, each after the ones that it is made of.
+    `scale` is what is still to be done to its widths and depths, `at` is the config as a whole. `blocks` are those that
+    the config defines itself, each after the ones that it is made of. `outputs` are levels, `freeze` names of parts.
     """
 
-    config: Config
+    name: str
+    at: Location
     input: TensorType
     rescale: bool
     style: Conventions
     scale: Scale
-    stem: StageSpec
-    stages: tuple[StageSpec, ...]
-    tail: StageSpec
+    parts: tuple[PartSpec, ...]
     outputs: tuple[str, ...]
     blocks: tuple[Block, ...] = ()
     freeze: tuple[str, ...] = ()
+
+    @property
+    def stages(self) -> tuple[PartSpec, ...]:
+        """The parts whose results are levels."""
+        return tuple([part for part in self.parts if part.is_stage])
+
+    @property
+    def layers(self) -> Iterator[LayerSpec]:
+        """The layers of all parts, in the order they run."""
+        return (layer for part in self.parts for layer in part.layers)
+
+    def entry(self, path: str) -> Location:
+        """The entry that a node's origin names."""
+        found = (layer.at for layer in self.layers if str(layer.at) == path)
+        return next(found, self.at.inside(*path.split(".")))

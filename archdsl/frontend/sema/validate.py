@@ -14,11 +14,11 @@ from archdsl.diagnostics.problems import MAX_PROBLEMS, Problem, problem
 from archdsl.diagnostics.unicode import ascii_form, named
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.compose.config import Config
+from archdsl.frontend.sections import STAGES
 from archdsl.frontend.sema import fixits
 from archdsl.frontend.sema.schema import MODEL_NAME, NAME
 from archdsl.frontend.sema.vocabulary import ELSEWHERE, KEY_SYNONYMS, SYNONYMS, VALUES_ELSEWHERE, belongs, known_keys
 from archdsl.frontend.source import KeyPath, dotted, nearest_place
-from archdsl.frontend.values import Fault
 
 _NAME_RULES = {
     NAME: "expected lower-case letters, digits and _, a letter first",
@@ -72,72 +72,75 @@ def _problem(finding: Finding, config: Config, prefix: KeyPath) -> Problem:
     # What is missing is missing where the user wrote, not where stage_defaults stand.
     is_missing = finding.kind == "missing"
     place = nearest_place(config.places, path, config.file) if is_missing else config.place(path)
-    fault = _FAULTS.get(finding.kind, _other)(finding)
     mark = place.key if finding.kind in ("extra_forbidden", "key") else place.value
-    return problem(fault.code, fault.message, mark=mark, path=dotted(config.stated(path)), hint=fault.hint)
+    return _WORDS.get(finding.kind, _other)(finding).at(mark, dotted(config.stated(path)))
 
 
-def _missing(finding: Finding) -> Fault:
+def _missing(finding: Finding) -> Problem:
     if isinstance(finding.location[-1], int):
-        return Fault("length", f"the list is too short: item {finding.location[-1] + 1} is missing")
+        return problem("length", f"the list is too short: item {finding.location[-1] + 1} is missing")
     hint = "give the layer or its stage a width" if finding.key == "width" else ""
-    return Fault("missing-key", f"{finding.owner or 'the config'} needs '{finding.key}'", hint)
+    return problem("missing-key", f"{finding.owner or 'the config'} needs '{finding.key}'", hint=hint)
 
 
-def _bad_key(finding: Finding) -> Fault:
+def _bad_key(finding: Finding) -> Problem:
     message = f"'{finding.key}' is not a valid name; {_NAME_RULES[NAME]}"
-    return Fault("key", message, fixits.name(finding.key))
+    return problem("key", message, hint=fixits.name(finding.key))
 
 
-def _bad_name(finding: Finding) -> Fault:
+def _bad_name(finding: Finding) -> Problem:
     rule = _NAME_RULES.get(finding.limits["pattern"])
-    return Fault("value", f"got {finding.received}; {rule}", fixits.name(finding.value)) if rule else _other(finding)
+    if rule is None:
+        return _other(finding)
+    return problem("value", f"got {finding.received}; {rule}", hint=fixits.name(finding.value))
 
 
-def _unknown_value(finding: Finding) -> Fault:
+def _unknown_value(finding: Finding) -> Problem:
     expected = finding.limits["expected"]
     known, word = re.findall(r"'([^']*)'", expected) or [expected], str(finding.value)
     hint = f"did you mean '{SYNONYMS[word]}'?" if SYNONYMS.get(word) in known else did_you_mean(word, known)
-    return Fault("unknown-value", f"got {finding.received}; {one_of(known)}", hint or VALUES_ELSEWHERE.get(word, ""))
+    hint = hint or VALUES_ELSEWHERE.get(word, "")
+    return problem("unknown-value", f"got {finding.received}; {one_of(known)}", hint=hint)
 
 
-def _not_finite(finding: Finding) -> Fault:
-    return Fault("range", f"expected a finite number, got {finding.received}")
+def _not_finite(finding: Finding) -> Problem:
+    return problem("range", f"expected a finite number, got {finding.received}")
 
 
-def _out_of_range(finding: Finding) -> Fault:
+def _out_of_range(finding: Finding) -> Problem:
     sign, bound = _BOUNDS[finding.kind]
-    return Fault("range", f"got {finding.received}; expected a value {sign} {finding.limits[bound]}")
+    return problem("range", f"got {finding.received}; expected a value {sign} {finding.limits[bound]}")
 
 
-def _wrong_type(finding: Finding) -> Fault:
+def _wrong_type(finding: Finding) -> Problem:
     expected, fix = _TYPES[finding.kind]
     holds = known_keys(finding.model, finding.location) if finding.kind == "model_type" else []
     hint = belongs(finding.key, in_layer=False) if finding.key in holds else fix(finding.value, holds)
-    return Fault("type", f"expected {expected}, got {finding.received}", hint)
+    return problem("type", f"expected {expected}, got {finding.received}", hint=hint)
 
 
-def _too_long_text(finding: Finding) -> Fault:
+def _too_long_text(finding: Finding) -> Problem:
     fact = f"a text of {len(finding.value)} characters; expected at most {finding.limits['max_length']}"
-    return Fault("length", fact)
+    return problem("length", fact)
 
 
-def _wrong_length(finding: Finding) -> Fault:
+def _wrong_length(finding: Finding) -> Problem:
     limits = finding.limits
     bound = f"least {limits['min_length']}" if finding.kind == "too_short" else f"most {limits['max_length']}"
-    return Fault("length", f"got {finding.received}; expected at {bound} entries")
+    return problem("length", f"got {finding.received}; expected at {bound} entries")
 
 
-def _other(finding: Finding) -> Fault:
-    return Fault("value", f"got {finding.received}; {finding.message[0].lower()}{finding.message[1:]}")
+def _other(finding: Finding) -> Problem:
+    return problem("value", f"got {finding.received}; {finding.message[0].lower()}{finding.message[1:]}")
 
 
-def _unknown_key(finding: Finding) -> Fault:
+def _unknown_key(finding: Finding) -> Problem:
     """Reports an unknown key: misspelt, misplaced or malformed."""
     key, owner, known = finding.key, finding.owner, known_keys(finding.model, finding.location[:-1])
     where = f" of {owner}" if owner else ""
     fact = f"; {one_of(known)}" if known else ", which takes no arguments"
-    return Fault("unknown-key", f"unknown key '{key}'{where}{fact}", _key_hint(key, known, in_layer=bool(owner)))
+    hints = _key_hint(key, known, in_layer=bool(owner)), VALUES_ELSEWHERE.get(str(finding.value), "")
+    return problem("unknown-key", f"unknown key '{key}'{where}{fact}", hint="; ".join(filter(None, hints)))
 
 
 def _key_hint(key: str, known: Sequence[str], in_layer: bool) -> str:
@@ -160,8 +163,8 @@ def _malformed(key: str, known: Sequence[str]) -> str:
         return f"put a space after the colon: {name}: {value.strip()} {named(key)}".strip()
     if "." in key:
         return fixits.nested(key)
-    if re.fullmatch(r"p\d+", key) and "stages" in known:
-        return f"'{key}' belongs under stages"
+    if re.fullmatch(r"p\d+", key) and STAGES.name in known:
+        return f"'{key}' belongs under {STAGES.name}"
     return f"did you mean '{key[1:]}'? (this looks like a diff)" if key[:1] in "-+" and key[1:] in known else ""
 
 
@@ -188,7 +191,7 @@ _BOUNDS = {
     "less_than": ("<", "lt"),
     "less_than_equal": ("≤", "le"),
 }
-_FAULTS: dict[str, Callable[[Finding], Fault]] = {
+_WORDS: dict[str, Callable[[Finding], Problem]] = {
     "missing": _missing,
     "extra_forbidden": _unknown_key,
     "key": _bad_key,

@@ -36,7 +36,7 @@ class Layout:
     """Follows the events of one text and finds what stands where it must not."""
 
     def __init__(self, lines: Sequence[str]):
-        self.lines = lines
+        self.lines = [*lines, ""]  # the parser may put the end of a text below its last line
         self._open = [_Collection(-1)]
 
     def slips(self, event: yaml.Event) -> Iterator[Slip]:

@@ -60,7 +60,8 @@ def read_file(path: Path, read: Reader = read_text, budget: Budget = DEFAULT) ->
 def _require_regular(path: Path, state: os.stat_result) -> None:
     kind = next((kind for test, kind in _KINDS if test(state.st_mode)), "")
     if kind:
-        hint = f"it holds {', '.join(config_files(path)[:NAMED])}" if config_files(path) else ""
+        held = config_files(path) if stat.S_ISDIR(state.st_mode) else []
+        hint = f"it holds {', '.join(held[:NAMED])}" if held else ""
         message = f"{kind}, not a regular file; expected a YAML file"
         raise fail("not-a-file", message, mark=Mark(os.fspath(path)), hint=hint)
 

@@ -12,13 +12,14 @@ from typing import Any
 
 import yaml
 
+from archdsl.diagnostics.codes import CodeName
 from archdsl.diagnostics.problems import ArchError, Gathered, Mark, Note, fail, problem
 from archdsl.diagnostics.wording import describe, did_you_mean
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.source import KeyPath, Place, Source, dotted, set_places
 from archdsl.frontend.values import MAX_DEPTH, UNPRINTABLE, fault_of, key_fault, too_many_values
 from archdsl.frontend.yaml.conformance import LINE_END, Layout
-from archdsl.frontend.yaml.scalars import RefusedScalarError, read_plain
+from archdsl.frontend.yaml.scalars import read_plain
 from archdsl.frontend.yaml.syntax_errors import missing_space, other_line, other_text, strange_space, syntax_problem
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -51,7 +52,7 @@ def read_text(text: str, file: str, budget: Budget = DEFAULT) -> Source:
     return Source(file, values, reader.places, header[1] if header else "")
 
 
-def _refuse(text: str, file: str, pattern: re.Pattern[str], code: str, message: str) -> None:
+def _refuse(text: str, file: str, pattern: re.Pattern[str], code: CodeName, message: str) -> None:
     """Raises ArchError at the first match."""
     found = pattern.search(text)
     if found:
@@ -166,7 +167,7 @@ class _Reader:
                 hint += "; in a number the decimal sign is a point, and a list stands in [brackets]"
             self._report("key", f"a key must be text, got {event.value or 'nothing'}", event, path, hint)
         elif (fault := key_fault(value)) is not None:
-            self._report(fault.code, fault.message, event, path, fault.hint)
+            self.problems.add(fault.at(self._mark(event), dotted(path)))
         self._name(event, value)
         return str(event.value)
 
@@ -196,11 +197,11 @@ class _Reader:
     def _scalar(self, event: yaml.ScalarEvent, path: KeyPath) -> Any:
         try:
             value = read_plain(event.value) if event.implicit[0] else event.value  # else quoted, or a block of text
-        except RefusedScalarError as refused:
-            self._report(refused.args[0], refused.args[1], event, path, refused.args[2])
+        except ArchError as refused:
+            self.problems.add(refused.problems[0].at(self._mark(event), dotted(path)))
             return 0
         if (fault := fault_of(value)) is not None:
-            self._report(fault.code, fault.message, event, path, fault.hint)
+            self.problems.add(fault.at(self._mark(event), dotted(path)))
             return ""
         return value
 
@@ -217,7 +218,7 @@ class _Reader:
         if len(path) + depth > MAX_DEPTH:
             raise self._beyond("depth", f"nested deeper than {MAX_DEPTH}", "", event, path[:8])
 
-    def _beyond(self, code: str, message: str, hint: str, event: yaml.Event, path: KeyPath) -> ArchError:
+    def _beyond(self, code: CodeName, message: str, hint: str, event: yaml.Event, path: KeyPath) -> ArchError:
         found = problem(code, message, mark=self._mark(event), path=dotted(path), hint=hint)
         return ArchError([found, *self.problems])
 
@@ -226,7 +227,7 @@ class _Reader:
         return Mark(self.file, start.line + 1, start.column + 1) if start else Mark(self.file)
 
     def _report(
-        self, code: str, message: str, event: yaml.Event, path: KeyPath, hint: str = "", notes: Sequence[Note] = ()
+        self, code: CodeName, message: str, event: yaml.Event, path: KeyPath, hint: str = "", notes: Sequence[Note] = ()
     ) -> None:
         self.problems.add(problem(code, message, mark=self._mark(event), path=dotted(path), hint=hint, notes=notes))
 

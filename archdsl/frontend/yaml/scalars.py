@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.wording import describe
 
 MAX_DIGITS = 40
@@ -19,24 +20,20 @@ _FLOAT = re.compile(
 )
 
 
-class RefusedScalarError(Exception):
-    """A text that could mean two things, or nothing. `args` are code, message and hint."""
-
-
 def read_plain(text: str) -> Any:
     """What unquoted text stands for: nothing, true, false, a number, or itself.
 
-    Raises RefusedScalarError for a leading zero, which is octal to some, and for more than MAX_DIGITS digits.
+    Raises ArchError for a leading zero, which is octal to some, and for more than MAX_DIGITS digits.
     """
     if text in _WORDS:
         return _WORDS[text]
     if _LEADING_ZERO.fullmatch(text):
         number = "-" * text.startswith("-") + (text.replace("_", "").lstrip("+-0") or "0")
         hint = f"write {number}, or quote it" if len(text) <= MAX_DIGITS else ""
-        raise RefusedScalarError("leading-zero", f"{describe(text)} has a leading zero", hint)
+        raise fail("leading-zero", f"{describe(text)} has a leading zero", hint=hint)
     if _INTEGER.fullmatch(text) or _OTHER_BASE.fullmatch(text):
         if len(text) > MAX_DIGITS:
-            raise RefusedScalarError("range", f"a number of {len(text)} digits; expected at most {MAX_DIGITS}", "")
+            raise fail("range", f"a number of {len(text)} digits; expected at most {MAX_DIGITS}")
         return int(text, 0)
     if _FLOAT.fullmatch(text):
         return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))

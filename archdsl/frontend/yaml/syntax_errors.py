@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import yaml
 
+from archdsl.diagnostics.codes import CodeName
 from archdsl.diagnostics.problems import Mark, Problem, problem
 from archdsl.diagnostics.unicode import is_invisible, named
 from archdsl.frontend.yaml.conformance import Slip
@@ -57,7 +58,7 @@ def syntax_problem(error: yaml.MarkedYAMLError, file: str, lines: Sequence[str])
     scene = _Scene(error.problem or "", error.context or "", at, began, lines)
     slip = next(found for look in _LOOKS if (found := look(scene)))
     place = Mark(file, slip.line + 1, slip.column + 1)
-    code = "tag" if "tag" in f"{scene.problem} {scene.context}" else "syntax"
+    code: CodeName = "tag" if "tag" in f"{scene.problem} {scene.context}" else "syntax"
     return problem(code, f"not valid YAML: {slip.message}", mark=place, hint=slip.hint)
 
 

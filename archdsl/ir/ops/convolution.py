@@ -23,6 +23,10 @@ class Convolution(Op):
         """Of the array that convolves so many channels."""
         raise NotImplementedError
 
+    def width(self, channels: int) -> int:
+        """Output channels for so many."""
+        raise NotImplementedError
+
     def slide(self, x: TensorType, channels: int) -> TensorType:
         if self.stride > 1 and self.dilation > 1:  # Keras has no such convolution
             raise ShapeError(
@@ -36,8 +40,9 @@ class Convolution(Op):
         return window_reach(self.kernel, self.dilation)
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
-        kernel = Weight("kernel", self.kernel_shape(inputs[0].channels))
-        return (kernel, Weight("bias", (self.infer(*inputs).channels,))) if self.bias else (kernel,)
+        channels = inputs[0].channels
+        kernel = Weight("kernel", self.kernel_shape(channels))
+        return (kernel, Weight("bias", (self.width(channels),))) if self.bias else (kernel,)
 
     def macs(self, *inputs: TensorType) -> int | None:
         height, image_width = self.infer(*inputs)[:2]
@@ -68,6 +73,9 @@ class Conv2D(Convolution):
     def kernel_shape(self, channels: int) -> tuple[int, int, int, int]:
         return self.kernel, self.kernel, channels // self.groups, self.filters
 
+    def width(self, channels: int) -> int:
+        return self.filters
+
     def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
         return keras.layers.Conv2D(
             self.filters,
@@ -96,6 +104,9 @@ class DepthwiseConv2D(Convolution):
 
     def kernel_shape(self, channels: int) -> tuple[int, int, int, int]:
         return self.kernel, self.kernel, channels, 1
+
+    def width(self, channels: int) -> int:
+        return channels
 
     def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
         return keras.layers.DepthwiseConv2D(

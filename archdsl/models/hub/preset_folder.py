@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from archdsl.backends.atomic_write import folder_written_whole
+from archdsl.diagnostics.codes import CodeName
 from archdsl.diagnostics.problems import ArchError, Mark, fail
 from archdsl.diagnostics.wording import did_you_mean, one_of
 from archdsl.frontend.budget import DEFAULT, Budget
@@ -140,7 +141,7 @@ def _read_description(file: Path, classes: Mapping[str, type[BaseModel]]) -> Pre
     return PresetFolder(file.parent, name, arguments, state, weights=weights)
 
 
-def _error(code: str, message: str, source: Source, key: str, hint: str = "") -> ArchError:
+def _error(code: CodeName, message: str, source: Source, key: str, hint: str = "") -> ArchError:
     return fail(code, message, mark=source.place((key,)).value, path=key, hint=hint)
 
 

@@ -7,13 +7,13 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from archdsl.analysis.explain import ABSENT, Explanation, Statement, explain
+from archdsl.analysis.explain import Explanation, Statement, explain
 from archdsl.diagnostics.codes import CODES, Code
 from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.terminal import say
 from archdsl.diagnostics.unicode import printable
 from archdsl.diagnostics.wording import did_you_mean
-from archdsl.frontend.source import dotted
+from archdsl.frontend.source import ABSENT, dotted
 from archdsl.tools.cli.completion import complete_config, complete_key, completions
 from archdsl.tools.cli.options import ConfigArgument, overrides_argument, plugin_option, read_stdin
 from archdsl.tools.cli.output import print_json, yaml_text
@@ -48,7 +48,8 @@ def known_codes() -> dict[str, Code]:
     from archdsl.analysis.lint import CHECKS
 
     questions = {name: Code((check.__doc__ or "").partition("\n")[0]) for name, check in CHECKS.items()}
-    return {**CODES, **questions}
+    known: dict[str, Code] = dict(CODES.items())
+    return known | questions
 
 
 def print_codes(as_json: bool) -> None:

@@ -86,13 +86,13 @@ class ArchdslConfigSource(ConfigSource):
 
     def _find(self, name: str) -> Path | None:
         """What is called so in the folder; None for nothing, for what lies outside of it, and for the group `hydra`."""
-        from archdsl.frontend.compose.search_path import leads_somewhere
+        from archdsl.frontend.compose.search_path import leads_somewhere, real
 
         folder, path = self._folder, self._folder / name
         is_hydras = Path(os.path.normpath(name)).parts[:1] == ("hydra",)
         if is_hydras or not folder.is_absolute() or not leads_somewhere(path):
             return None
-        return path if path.resolve().is_relative_to(folder.resolve()) else None
+        return path if real(path).is_relative_to(real(folder)) else None
 
 
 def _composed(path: Path) -> tuple[Config, str]:

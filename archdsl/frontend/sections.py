@@ -1,0 +1,57 @@
+"""The sections of a config, in the order they run: the one place that lists them; the schema has a field for each.
+
+A section holds named layers, or named stages, which are layers in slots. What an entry of a section of stages does not
+set comes from the section's `defaults`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from archdsl.frontend.source import KeyPath
+
+
+class Section(NamedTuple):
+    """A top-level key with layers. `defaults` is the key that fills its stages; empty for a section of layers."""
+
+    name: str
+    defaults: str = ""
+
+    @property
+    def has_stages(self) -> bool:
+        return bool(self.defaults)
+
+
+SECTIONS = (Section("stem"), Section("stages", defaults="stage_defaults"), Section("tail"))
+STAGES = next(section for section in SECTIONS if section.has_stages)
+LAYER_SLOTS, NAMED_SLOTS = ("down", "body"), ("pre", "post")
+"""The slots of a stage that hold one layer each, and those that hold named layers."""
+
+_BY_NAME = {section.name: section for section in SECTIONS}
+_WITH_LAYERS = frozenset(key for section in SECTIONS for key in section if key)
+
+
+def has_layers(path: KeyPath) -> bool:
+    """Whether `path` is in a section, or in what fills one: widths and depths are scaled there."""
+    return path[0] in _WITH_LAYERS
+
+
+def default_of(path: KeyPath) -> KeyPath:
+    """The key that fills `path` inside of a stage: stage_defaults.body for stages.p3.body; no key for any other."""
+    section = _BY_NAME.get(str(path[0])) if len(path) > 1 else None
+    return (section.defaults, *path[2:]) if section and section.has_stages else ()
+
+
+def part_of(path: KeyPath) -> KeyPath:
+    """What `path` is a part of, and `freeze` can name: a stage, or a whole section of layers."""
+    section = _BY_NAME.get(str(path[0]))
+    return path[:2] if section and section.has_stages else path[:1]
+
+
+def ordered_entries(values: dict[str, Any]) -> list[Any]:
+    """The values of every key of a config that may hold named stages or layers."""
+    stages = [values.get(section.name) for section in SECTIONS if section.has_stages]
+    held = [stage for entries in stages if isinstance(entries, dict) for stage in entries.values()]
+    held += [values.get(section.defaults) for section in SECTIONS if section.has_stages]
+    slots = [stage.get(slot) for stage in held if isinstance(stage, dict) for slot in NAMED_SLOTS]
+    return [*[values.get(section.name) for section in SECTIONS], *slots]

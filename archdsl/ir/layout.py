@@ -1,0 +1,138 @@
+"""Blocks applied to nodes → a row of operations with full names.
+
+What a block makes is kept as a `Fragment`, without the nodes that it was made from, and laid out wherever the block is
+applied to inputs of the same types.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, field
+
+from archdsl.ir.graph import NOWHERE, Meter, Node, Op, Origin, ShapeError, TensorType
+
+
+@dataclass(frozen=True)
+class Placeholder(Op):
+    """An input of a fragment. () -> its type."""
+
+    type: TensorType
+
+    def infer(self) -> TensorType:  # type: ignore[override]
+        return self.type
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fragment:
+    """What a block makes of `inputs`: nodes in the order they run, named inside of the block; calls among them."""
+
+    inputs: tuple[Node, ...]
+    nodes: tuple[Node, ...]
+    result: Node
+    count: int
+
+    def is_plain(self, name: str) -> bool:
+        """Whether it is a single operation without weights that is called `name` already, such as `concat`."""
+        node = self.result
+        is_single = self.nodes == (node,) and node.inputs == self.inputs and not isinstance(node.op, Call)
+        return is_single and node.name == name and not node.weights
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Call(Op):
+    """A block applied to its inputs. Stands for `body` until the graph is laid out."""
+
+    body: Fragment
+
+    def __repr__(self) -> str:
+        return f"<Call of {self.body.result.name}>"
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        return self.body.result.type
+
+
+def fragment(make: Callable[..., Node], types: Sequence[TensorType], limit: float) -> Fragment:
+    """The fragment that `make`, a function of nodes, gives for inputs of these types.
+
+    Raises ShapeError where they do not fit, and TooManyOperations for more than `limit`.
+    """
+    meter = Meter(limit)
+    inputs = tuple([Node(Placeholder(each), (), each, "", meter=meter) for each in types])
+    result = make(*inputs)
+    return Fragment(inputs, tuple(in_order(result, inputs)), result, meter.count)
+
+
+def call(made: Fragment, inputs: tuple[Node, ...], name: str) -> Node:
+    """The fragment applied to `inputs`, as one node; a plain one as itself."""
+    meter = inputs[0].meter if inputs else None
+    if meter is not None:
+        meter.add(max(1, made.count))  # what does nothing would otherwise be done without end
+    if made.is_plain(name):
+        return Node(made.result.op, inputs, made.result.type, name, meter=meter)
+    return Node(Call(made), inputs, made.result.type, name, meter=meter)
+
+
+def to_callers(error: ShapeError, made: Sequence[Node], inputs: Sequence[Node]) -> None:
+    """Name the caller's nodes in an error, where it names the placeholders that stood for them."""
+    own = dict(zip(made, inputs, strict=True))
+    error.nodes = tuple([own.get(node, node) for node in error.nodes])
+
+
+def in_order(end: Node, known: Container[Node]) -> list[Node]:
+    """What `end` is computed from and is not `known` yet, `end` included, each node after its inputs.
+
+    A loop, since a chain can be thousands long.
+    """
+    order: dict[Node, None] = {}
+    pending = [end]
+    while pending:
+        current = pending[-1]
+        missing = [source for source in current.inputs if source not in order and source not in known]
+        if current in order or current in known:
+            pending.pop()
+        elif missing:
+            pending += reversed(missing)
+        else:
+            order[pending.pop()] = None
+    return list(order)
+
+
+@dataclass
+class Layout:
+    """Nodes in the order they run, each with its full and only name, calls replaced by what their blocks made."""
+
+    nodes: list[Node] = field(default_factory=list)
+    _placed: dict[Node, Node] = field(default_factory=dict)
+    _names: set[str] = field(default_factory=set)
+
+    def place(self, node: Node, origin: Origin = NOWHERE) -> Node:
+        """Append what `node` needs and is not there yet; returns the node as it stands in the graph."""
+        self._settle(in_order(node, self._placed), self._placed, "", origin)
+        result = self._placed[node]
+        self._placed[result] = result  # so that what follows can be applied to it
+        return result
+
+    def expand(self, made: Fragment, inputs: Sequence[Node], scope: str = "", origin: Origin = NOWHERE) -> Node:
+        """Append the nodes of a fragment, applied to nodes of the graph; returns its result."""
+        inside = dict(zip(made.inputs, inputs, strict=True))
+        self._settle(made.nodes, inside, scope, origin)
+        return inside[made.result]
+
+    def _settle(self, nodes: Sequence[Node], placed: dict[Node, Node], scope: str, origin: Origin) -> None:
+        """Append `nodes`, whose inputs are `placed`. Recursion only into calls, which nest a few deep."""
+        for node in nodes:
+            inputs = tuple([placed[source] for source in node.inputs])
+            name = scope + node.name
+            if isinstance(node.op, Call):
+                placed[node] = self.expand(node.op.body, inputs, f"{name}_", origin)
+            else:
+                placed[node] = node.again(inputs, self._own(name), origin)
+                self.nodes.append(placed[node])
+
+    def _own(self, name: str) -> str:
+        """`name`, or that with the first number that makes it one of a kind."""
+        if name in self._names:
+            name = next(each for count in itertools.count(2) if (each := f"{name}_{count}") not in self._names)
+        self._names.add(name)
+        return name
