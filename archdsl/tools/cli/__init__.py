@@ -10,7 +10,6 @@ import gc
 import importlib
 import os
 import sys
-import traceback
 import warnings
 from collections.abc import Sequence
 from typing import TextIO
@@ -51,6 +50,7 @@ class LazyGroup(click.Group):
         try:
             command: click.Command = importlib.import_module(f"archdsl.tools.cli.{cmd_name}_command").command
         finally:
+            gc.freeze()  # what was imported stays
             gc.enable()
         return command
 
@@ -79,6 +79,7 @@ def main(arguments: Sequence[str] | None = None, *, command: click.Command = cli
         code = _run(command, arguments, name)
     except OSError as error:
         code = _after(error)
+    gc.freeze()  # the process ends, and Python would look through all of it once more
     if code:
         sys.exit(code)
 
@@ -118,6 +119,8 @@ def _run(command: click.Command, arguments: Sequence[str] | None, name: str) -> 
 
 
 def _print_traceback() -> None:
+    import traceback
+
     say(*traceback.format_exc().split("\n"), err=True)
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import json
 import math
 import os
 import re
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +30,8 @@ def format_warning(*arguments: Any, **options: Any) -> str:
 
 def print_json(value: Any) -> None:
     """Print plain data; JSON has no infinite number, so that is a text, as YAML writes it."""
+    import json
+
     text = json.dumps(_finite(value), indent=2, allow_nan=False)  # ASCII, and all that a file says is between quotes
     click.echo(re.sub("\x7f|#(?=#)", lambda found: f"\\u{ord(found[0]):04x}", text))
 
@@ -62,6 +62,8 @@ def import_keras() -> None:
 
     Raises ArchError when no backend is installed.
     """
+    import tempfile
+
     with progress("importing Keras"), tempfile.TemporaryFile() as log:
         standard_error = os.dup(2)
         os.dup2(log.fileno(), 2)
