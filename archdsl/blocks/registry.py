@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, cached_property, partial, update_wrapper
-from importlib.metadata import entry_points
 from math import inf
 from typing import Annotated, Any, get_type_hints, overload
 
@@ -184,6 +183,8 @@ def all_blocks() -> Mapping[str, Block]:
 @cache
 def _load_installed() -> None:
     """Import what installed distributions name in their entry points "archdsl.blocks": modules, or functions."""
+    from importlib.metadata import entry_points  # takes a while, and most configs name only shipped blocks
+
     for entry in entry_points(group="archdsl.blocks"):
         try:
             found = entry.load()

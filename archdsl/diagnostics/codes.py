@@ -1,4 +1,4 @@
-"""Every error code: what it means, a mistake that gives it, and the same mended."""
+"""Every error code: what it means, a mistake that gives it, and the same fixed."""
 
 from __future__ import annotations
 
@@ -80,11 +80,11 @@ CodeName = Literal[
 
 
 class Code(NamedTuple):
-    """What a code means. `mistake` and `mended` are config texts, or commands; empty where no few lines show it."""
+    """What a code means. `mistake` and `fixed` are config texts, or commands; empty where no few lines show it."""
 
     meaning: str
     mistake: str = ""
-    mended: str = ""
+    fixed: str = ""
 
 
 _S = "defaults: [yolo_v8_s_backbone, _self_]\n"

@@ -1,4 +1,7 @@
-"""An ArchError on standard error; on a terminal with the line that each problem is about, and in colours."""
+"""Lines on standard output and standard error, and an ArchError among them; on a terminal with excerpts and colours.
+
+Everything is printed through here, so that no text of a file can act on a terminal or on a CI system.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +9,53 @@ import os
 import re
 import stat
 import sys
-import unicodedata
-from collections.abc import Iterator, Mapping
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple, TextIO
+
+import click
 
 from archdsl.diagnostics.problems import ArchError, Mark, Problem
-from archdsl.diagnostics.unicode import printable
-from archdsl.frontend.budget import DEFAULT
-from archdsl.tools.cli.output import Line, Styled, say_styled
+from archdsl.diagnostics.unicode import columns, printable, printable_line
 
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what YAML takes for one
 _MAX_EXCERPT = 100
+_MAX_FILE_BYTES = 1 << 20
+_INDENT = "    "
 
 
-def print_error(error: ArchError, texts: Mapping[str, str]) -> None:
-    """All that is wrong. `texts` holds what is in no file: overrides, by the name that marks know them by."""
-    terminal = sys.stderr.isatty()
-    lines = [line for problem in error.problems[: error.SHOWN] for line in _lines(problem, texts if terminal else None)]
-    say_styled([*lines, *[[text] for text in error.rest]], err=True, colours=has_colours(terminal))
+class Styled(NamedTuple):
+    """A piece of a line in a style of its own."""
+
+    text: str
+    colour: str | None = None
+    bold: bool = False
+
+
+Line = Sequence[str | Styled]
+
+
+def say(*lines: object, err: bool = False) -> None:
+    """Print each on a line."""
+    say_styled([[str(line)] for line in lines], err=err, colours=False)
+
+
+def say_styled(lines: Iterable[Line], *, err: bool = False, colours: bool | None = None) -> None:
+    """Print lines of pieces, with or without their styles; by default with them on a terminal."""
+    if colours is None:
+        colours = has_colours((sys.stderr if err else sys.stdout).isatty())
+    click.echo("\n".join(["".join(map(_piece, line)) for line in lines]), err=err, color=colours)
+
+
+def _piece(piece: str | Styled) -> str:
+    text, colour, bold = (piece, None, False) if isinstance(piece, str) else piece
+    return click.style(printable_line(text), fg=colour, bold=bold or None, reset=bool(colour or bold))
+
+
+def width_of(stream: TextIO) -> int | None:
+    """The columns of a terminal; None for what is not one, or does not know."""
+    return os.get_terminal_size(stream.fileno()).columns or None if stream.isatty() else None
 
 
 def has_colours(terminal: bool) -> bool:
@@ -33,15 +65,41 @@ def has_colours(terminal: bool) -> bool:
     return bool(os.environ.get("FORCE_COLOR")) or (terminal and os.environ.get("TERM") != "dumb")
 
 
-def _lines(problem: Problem, texts: Mapping[str, str] | None) -> Iterator[Line]:
-    """As str(problem) says it, with colours, and with an excerpt where there are `texts`."""
-    place: Line = [Styled(str(problem.mark), bold=True), ": "] if problem.file else []
-    yield [*place, Styled(f"error[{problem.code}]", "red", bold=True), f": {problem.fact}"]
+def print_error(error: ArchError, texts: Mapping[str, str]) -> None:
+    """All that is wrong. `texts` holds what is in no file: overrides, by the name that marks know them by."""
+    shown = texts if sys.stderr.isatty() else None
+    width = width_of(sys.stderr)
+    lines = [line for problem in error.problems[: error.SHOWN] for line in _lines(problem, shown, width)]
+    say_styled([*lines, *[[text] for text in error.rest]], err=True)
+
+
+def _lines(problem: Problem, texts: Mapping[str, str] | None, width: int | None) -> Iterator[Line]:
+    """As str(problem), with colours, wrapped, and with an excerpt where there are `texts`."""
+    place: Line = [Styled(printable(str(problem.mark)), bold=True), ": "] if problem.file else []
+    yield from _wrapped([*place, Styled(f"error[{problem.code}]", "red", bold=True), ": "], problem.fact, width)
     if texts is not None:
         yield from excerpt(problem.mark, texts)
     for remark in problem.remarks:
         kind, _, text = remark.partition(": ")
-        yield ["  ", Styled(kind, "cyan"), f": {text}"]
+        yield from _wrapped(["  ", Styled(kind, "cyan"), ": "], text, width)
+
+
+def _wrapped(start: Line, text: str, width: int | None) -> Iterator[Line]:
+    """`text` after `start`, broken between words where it does not fit into `width`."""
+    if width is None:
+        yield [*start, text]
+        return
+    taken = sum(columns(piece if isinstance(piece, str) else piece.text) for piece in start)
+    first, *others = textwrap.wrap(
+        text,
+        width,
+        initial_indent=" " * taken,
+        subsequent_indent=_INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [""]
+    yield [*start, first[taken:]]
+    yield from [[line] for line in others]
 
 
 def excerpt(mark: Mark, texts: Mapping[str, str]) -> list[Line]:
@@ -54,20 +112,15 @@ def excerpt(mark: Mark, texts: Mapping[str, str]) -> list[Line]:
     start = max(0, min(place - _MAX_EXCERPT // 2, len(line) - _MAX_EXCERPT))
     before, after = printable(line[start:place]), printable(line[place : start + _MAX_EXCERPT])
     margin = f"  {mark.line} | "
-    indent = " " * (len(margin) - 2) + "| " + " " * _columns(before)
+    indent = " " * (len(margin) - 2) + "| " + " " * columns(before)
     return [[margin + before + after], [indent, Styled("^", "red", bold=True)]]
-
-
-def _columns(text: str) -> int:
-    """How many columns of a terminal the text fills."""
-    return sum(0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
 
 
 def _content(path: Path) -> str:
     """The text of a small regular file, else nothing: what is read again may have changed since."""
     try:
         state = path.stat()
-        if not stat.S_ISREG(state.st_mode) or state.st_size > DEFAULT.file_bytes:
+        if not stat.S_ISREG(state.st_mode) or state.st_size > _MAX_FILE_BYTES:
             return ""
         return path.read_bytes().decode("utf-8-sig", "replace")
     except (OSError, ValueError):

@@ -58,6 +58,13 @@ def printable_line(text: str) -> str:
     return _COMMAND.sub(_as_text, printable(text))
 
 
+def columns(text: str) -> int:
+    """How many columns of a terminal the text fills."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
+
+
 def printable_lines(text: str) -> str:
     """`text` with its line ends kept and each of its lines printable."""
     return "\n".join(map(printable_line, text.split("\n")))

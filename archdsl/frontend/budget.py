@@ -78,11 +78,11 @@ def read_budget(text: str) -> Budget:
     for part in filter(None, text.split(",")):
         key, _, value = part.partition("=")
         if key not in BUDGET_KEYS:
-            hint = did_you_mean(key, BUDGET_KEYS) or "write such as params=5e9"
-            raise fail("unknown-key", f"no budget is called {describe(key)}; {one_of(BUDGET_KEYS)}", hint=hint)
+            hint = did_you_mean(key, BUDGET_KEYS) or "write one such as params=5e9"
+            raise fail("unknown-key", f"unknown budget '{key[:60]}'; {one_of(BUDGET_KEYS)}", hint=hint)
         try:
             changes[key] = float(value)
         except ValueError:
             message = f"the budget of {key} is {describe(value)}; expected a number"
-            raise fail("value", message, hint=f"write such as {key}=5e9") from None
+            raise fail("value", message, hint=f"write a number, such as {key}=5e9") from None
     return Budget(**changes)

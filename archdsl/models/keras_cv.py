@@ -5,10 +5,12 @@ A model's `config`, as YAML, is what any of these calls means in the language.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import os
 from collections.abc import Mapping, Sequence
+from types import MethodType
 from typing import Any, ClassVar
 
 import keras
@@ -48,10 +50,30 @@ class _ClassProperty:
         return self.function(owner)
 
 
+class _ListsPresets:
+    """A class method whose documentation ends with the presets of the class that it is taken from.
+
+    Like keras_cv's. The presets are read when the method is first asked for, and not when Keras is imported.
+    """
+
+    def __init__(self, function: Any):
+        self.function = function
+        self.__doc__ = function.__doc__
+
+    def __get__(self, instance: Any, owner: type[KerasCVBackbone]) -> Any:
+        @functools.wraps(self.function)
+        def method(cls: type[KerasCVBackbone], *arguments: Any, **options: Any) -> Any:
+            return self.function(cls, *arguments, **options)
+
+        names = [f"{name} (trained)" if name in owner.presets_with_weights else name for name in owner.presets]
+        method.__doc__ = f"{inspect.cleandoc(self.function.__doc__)}\n\nPresets: {', '.join(names)}."
+        return MethodType(method, owner)
+
+
 class KerasCVBackbone(Backbone):
     """What the three families share: keras_cv's constructor arguments are its config, its levels are P2, P3, …"""
 
-    kaggle_model: ClassVar[str]
+    kaggle_model: ClassVar[str] = ""  # of no preset
 
     def __init__(
         self,
@@ -116,7 +138,7 @@ class KerasCVBackbone(Backbone):
     def _owns(cls, info: PresetInfo) -> bool:
         return (info.kaggle_handle or "").startswith(f"kaggle://keras/{cls.kaggle_model}/")
 
-    @classmethod
+    @_ListsPresets
     def from_preset(cls, preset: str | os.PathLike[str], load_weights: bool | None = None, **kwargs: Any) -> Any:
         """The model of a preset of this family; `kwargs` replace constructor arguments.
 

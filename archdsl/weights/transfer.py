@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from archdsl.analysis.text import Table, counted
 from archdsl.weights.formats.contents import Shape
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 
 class Moved(NamedTuple):
@@ -63,34 +61,25 @@ class Transfer:
 
     def to_table(self) -> str:
         """The table that `archdsl build --partial` prints, as text."""
-        from rich.console import Console
-
-        console = Console(width=120, no_color=True)
-        with console.capture() as capture:
-            console.print(self.table(), self.summary())
-        return capture.get()
+        return "\n".join([*self.table().lines(), self.summary(), ""])
 
     def table(self) -> Table:
-        """A row for each entry of the config whose layers moved or not, and one for each reason, as a rich table."""
-        from rich.table import Table
-
-        table = Table(box=None, pad_edge=False)
-        table.add_column("layer")
-        table.add_column("moved", justify="right")
-        table.add_column("why not the rest", overflow="fold")
+        """A row for each entry of the config whose layers moved or not, and one for each reason."""
+        rows = []
         for entry, lines in groupby(self._lines(), key=lambda line: line[0]):
             reasons = [reason for _, reason in lines]
             why = list(dict.fromkeys(filter(None, reasons)))
             count = f"{reasons.count('')} of {len(reasons)}"
-            table.add_row(entry.removeprefix("stages."), count, why[0] if why else "")
-            for reason in why[1:]:
-                table.add_row("", "", reason)
-        return table
+            rows.append((entry.removeprefix("stages."), count, why[0] if why else ""))
+            rows += [("", "", reason) for reason in why[1:]]
+        return Table(("layer", "moved", "why not the rest"), rows, ("moved",))
 
     def summary(self) -> str:
         """One line: how many layers moved, stayed fresh, and were not used."""
-        whole = len(self.moved) + len(self.left)
-        return f"\n{len(self.moved)} of {whole} layers moved; {len(self.unused)} layers of the file were not used"
+        whole = counted(len(self.moved) + len(self.left), "layer")
+        unused = len(self.unused)
+        not_used = f"{counted(unused, 'layer')} of the file {'was' if unused == 1 else 'were'} not used"
+        return f"\n{len(self.moved):,} of {whole} moved; {not_used}"
 
     def _lines(self) -> list[tuple[str, str]]:
         """Entry and reason of each layer, entry by entry; a layer that moved has no reason."""

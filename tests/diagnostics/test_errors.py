@@ -68,13 +68,13 @@ def codes_of(example: str, folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("code", [name for name, code in CODES.items() if code.mistake])
-def test_the_example_of_a_code_gives_that_code_and_none_when_mended(
+def test_the_example_of_a_code_gives_that_code_and_none_when_fixed(
     code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert codes_of(CODES[code].mistake, tmp_path) == {code}
-    if "build" not in CODES[code].mended:  # which would take seconds, and leave a file
-        assert codes_of(CODES[code].mended, tmp_path) == set()
+    if "build" not in CODES[code].fixed:  # which would take seconds, and leave a file
+        assert codes_of(CODES[code].fixed, tmp_path) == set()
 
 
 # Places

@@ -62,7 +62,7 @@ MODELS: dict[str, tuple[Any, list[str], dict[str, int]]] = {
         {"BatchNorm": 0, "Rescale": 0},
     ),
     "ResNetV2": ("resnet18_v2", SMALL, {"BatchNorm": 9, "Rescale": 0}),  # one before each of 8 blocks, one at the end
-    "Darknet": ("darknet53_backbone", [*SMALL, "+scale.depth=0.2"], {"BatchNorm": 0, "Rescale": 0}),
+    "Darknet": ("darknet53_backbone", [*SMALL, "scale.depth=0.2"], {"BatchNorm": 0, "Rescale": 0}),
     "YOLOv9": ("yolo_v9_s_backbone", SMALL, {"BatchNorm": 0, "Rescale": 0}),
     "RepConv": (REP, [], {"BatchNorm": 0, "Pad": 3, "Conv2D": 7, "Add": 0}),
     "RepConv, same": (REP, ["conventions.padding=same"], {"BatchNorm": 0, "Conv2D": 9, "Add": 2}),

@@ -23,8 +23,8 @@ from archdsl.frontend.source import KeyPath, Place, Places, Source, dotted, near
 from archdsl.frontend.values import read_mapping
 from archdsl.frontend.yaml.files import read_file
 
-ConfigLike = str | os.PathLike[str] | Mapping[str, Any]
-"""What a config may be given as: a preset name, a path, a dict or an OmegaConf DictConfig."""
+ConfigLike = str | os.PathLike[str] | Mapping[str, Any] | Source
+"""What a config may be given as: a preset name, a path, a dict, an OmegaConf DictConfig, or a text that was read."""
 
 ASKED_FOR = Mark("<image size>")
 """The place of an image size that does not stand in a config: the command line's, or a caller's."""
@@ -171,6 +171,8 @@ def _stage_names(values: Mapping[str, Any]) -> set[str]:
 
 
 def _read(config: ConfigLike, budget: Budget) -> tuple[Source, Path | None, str]:
+    if isinstance(config, Source):
+        return config, Path(), "backbone"
     if isinstance(config, Mapping):
         return read_mapping(config, budget=budget), None, "backbone"
     if isinstance(config, (str, os.PathLike)):

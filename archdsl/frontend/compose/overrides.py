@@ -1,7 +1,10 @@
 """`stages.p4.depth=9`, `+stages.p6={…}`, `~stages.p5`: Hydra's override grammar, parsed by Hydra's own parser.
 
-What an override does to a config equals what Hydra does: `key=value` changes what is there, `+key=value` adds
-what is not, `++key=value` does either, `~key` deletes.
+An override changes a config as it does in Hydra: `key=value` changes a key that exists, `+key=value` adds one that
+does not, `++key=value` does either, `~key` deletes.
+
+One difference: a key of a stage that stage_defaults fills exists too, and `stages.p4.body.block=csp` writes it into the
+stage. Hydra knows nothing of stage_defaults and refuses that override; there, write `++stages.p4.body.block=csp`.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from archdsl.diagnostics.wording import describe, did_you_mean
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.interpolation import has_reference
 from archdsl.frontend.compose.merge import merge_into
+from archdsl.frontend.sections import default_of
 from archdsl.frontend.source import ABSENT, KeyPath, Place, Places, Source, dotted, is_index, set_places
 from archdsl.frontend.values import MAX_DEPTH, MAX_SCALAR, UNPRINTABLE, plain_copy
 from archdsl.frontend.yaml.scalars import MAX_DIGITS
@@ -176,26 +180,27 @@ def _whole(cast: Callable[..., Any], *values: Any, **named: Any) -> Any:
     """Hydra's `int(3.7)` is 3; here a number loses nothing."""
     number = cast(*values, **named)
     if isinstance(number, (int, list, dict)) and number != values[0] and not isinstance(values[0], str):
-        raise ValueError(f"{values[0]} is no whole number")
+        raise ValueError(f"{values[0]} is not a whole number")
     return number
 
 
 def _apply(
     values: dict[str, Any], places: dict[KeyPath, Place], override: Override, mark: Mark, budget: Budget
 ) -> Source:
-    target = _target(values, places, override, mark)
+    adds = override.is_add() or override.is_force_add() or _is_filled(values, override.key_or_group.split("."))
+    target = _target(values, places, override, mark, adds=adds and not override.is_delete())
     if override.is_delete():
-        _delete(target, override, mark)
+        _delete(target, override, mark, is_filled=adds)
         _forget(places, target, None)
         places[target.path] = Place(mark, mark)  # what is missing now is missing because of this override
         return _as_source(target.path, ABSENT, Place(mark, mark))
     place = Place(mark, mark._replace(column=(override.input_line or "").find("=") + 2))
     value = plain_copy(override.value(), target.path, place.value, budget)
-    if not target.exists and (not _adds(override) or isinstance(target.holder, list)):
+    if not target.exists and (not adds or isinstance(target.holder, list)):
         raise _unknown_key(target, mark)
     if override.is_add():
         _require_free(target, value, places, mark)
-    _require_fitting(target, value, override, mark)
+    _require_fitting(target, value, values, mark, adds=override.is_add() or override.is_force_add())
     _forget(places, target, value)
     set_places(places, target.path, value, place)
     target.set(value)
@@ -211,8 +216,30 @@ def _as_source(path: KeyPath, value: Any, place: Place) -> Source:
     return Source(place.value.file, value, places)
 
 
-def _adds(override: Override) -> bool:
-    return bool(override.is_add() or override.is_force_add())
+def _is_filled(values: dict[str, Any], path: Sequence[str | int]) -> bool:
+    """Whether a stage takes the key at `path` from stage_defaults."""
+    return path[-1] in _defaults_beside(values, path)
+
+
+def _defaults_beside(values: dict[str, Any], path: Sequence[str | int]) -> dict[str, Any]:
+    """The mapping in stage_defaults that fills the one with the key at `path`; empty where the stage replaces it."""
+    behind = default_of(tuple(path[:-1]))
+    own, default = (_inside(values, path[:2]), _inside(values, behind[:1])) if behind else (None, None)
+    for key in (*behind[1:], None):
+        if not isinstance(own, dict) or not isinstance(default, dict):
+            return {}
+        if own.get("block", default.get("block")) != default.get("block"):  # another block has other arguments
+            return {}
+        if key is not None:
+            own, default = own.get(key, {}), default.get(key)
+    return default or {}
+
+
+def _inside(values: Any, path: Sequence[str | int]) -> Any:
+    """What mappings in mappings hold at `path`; None for nothing."""
+    for key in path:
+        values = values.get(key) if isinstance(values, dict) else None
+    return values
 
 
 def _require_free(target: Target, value: Any, places: Places, mark: Mark) -> None:
@@ -223,15 +250,15 @@ def _require_free(target: Target, value: Any, places: Places, mark: Mark) -> Non
         raise _error("override", f"'{path}' is there already", mark, f"change it with {path}=…", target.path, notes)
 
 
-def _require_fitting(target: Target, value: Any, override: Override, mark: Mark) -> None:
-    """A mapping changes a mapping and a list a list; without a plus, every key in it must be there."""
+def _require_fitting(target: Target, value: Any, values: dict[str, Any], mark: Mark, *, adds: bool) -> None:
+    """A mapping changes a mapping and a list a list; unless it `adds`, every key in it must exist."""
     present = target.value
     if isinstance(present, dict) and isinstance(value, dict):
         for key, item in value.items():
             inner = Target(present, key, (*target.path, key))
-            if not inner.exists and not _adds(override):
+            if not inner.exists and not adds and not _is_filled(values, inner.path):
                 raise _unknown_key(inner, mark)
-            _require_fitting(inner, item, override, mark)
+            _require_fitting(inner, item, values, mark, adds=adds)
     elif isinstance(present, (dict, list)) and isinstance(value, (dict, list)) and type(present) is not type(value):
         message = f"'{dotted(target.path)}' is {describe(present)}; {describe(value)} cannot change it"
         raise _error("override", message, mark, "write a value of the same kind", target.path)
@@ -245,8 +272,10 @@ def _forget(places: dict[KeyPath, Place], target: Target, value: Any) -> None:
             del places[path]
 
 
-def _target(values: dict[str, Any], places: dict[KeyPath, Place], override: Override, mark: Mark) -> Target:
-    """Walk to the holder of the key. `+` and `++` put a mapping where there is none on the way."""
+def _target(
+    values: dict[str, Any], places: dict[KeyPath, Place], override: Override, mark: Mark, *, adds: bool
+) -> Target:
+    """Walks to the holder of the key. If it `adds`, a mapping is put where there is none on the way."""
     keys = override.key_or_group.split(".")
     if len(keys) > MAX_DEPTH:
         raise _error("depth", f"the key is nested deeper than {MAX_DEPTH}", mark, "write a shorter key")
@@ -254,7 +283,9 @@ def _target(values: dict[str, Any], places: dict[KeyPath, Place], override: Over
     for key in keys[1:]:
         if not isinstance(target.value, (dict, list)):
             no_place = isinstance(target.holder, list) and not target.exists
-            if not _adds(override) or no_place or has_reference(target.value):
+            if not adds or no_place or has_reference(target.value):
+                if _is_filled(values, target.path) and not target.exists:
+                    target = Target(_defaults_beside(values, (*target.path, key)), key, (*target.path, key))
                 raise _unknown_key(target, mark, key)
             target.set({})
             set_places(places, target.path, {}, Place(mark, mark))
@@ -286,11 +317,12 @@ def _unknown_key(target: Target, mark: Mark, inner: str = "") -> ArchError:
     return _error("override", f"there is no '{path}' in this config", mark, hint, target.path)
 
 
-def _delete(target: Target, override: Override, mark: Mark) -> None:
+def _delete(target: Target, override: Override, mark: Mark, *, is_filled: bool) -> None:
     path = dotted(target.path)
     if target.value is None:  # Hydra, too, takes a null for nothing
         others = [] if target.exists or isinstance(target.holder, list) else target.holder
         hint = did_you_mean(str(target.key), others) or "leave this override out"
+        hint = f"stage_defaults fills it; to empty it, write {path}=null" if is_filled and not target.exists else hint
         raise _error("override", f"there is no '{path}' to delete", mark, hint, target.path)
     expected = override.value()
     if expected is not None and expected != target.value:

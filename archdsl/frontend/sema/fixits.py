@@ -1,4 +1,4 @@
-"""What a value that does not fit was most likely meant to be, said as a fix."""
+"""Fixes for a value that does not fit: what it was most likely meant to be."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NUMBERS: Sequence[tuple[str, Callable[[re.Match[str]], str]]] = (
 
 
 def number(received: Any, whole: bool) -> str:
-    """For a number; `whole` where it must have no fraction."""
+    """A fix for a value where a number is expected, or an empty string; `whole` where it must have no fraction."""
     if isinstance(received, float):
         return f"write {int(received)}" if received.is_integer() and abs(received) < 10**15 else ""
     if isinstance(received, list) and len(received) == 1:
@@ -59,7 +59,7 @@ def _product(text: str, factor: float) -> str:
 
 
 def truth(received: Any) -> str:
-    """For true or false."""
+    """A fix for a value where a boolean is expected, or an empty string."""
     word = ascii_form(str(received)).strip().lower()
     if word in _YES or word in _NO:
         return f"write {'true' if word in _YES else 'false'}, in small letters and without quotes"
@@ -67,7 +67,7 @@ def truth(received: Any) -> str:
 
 
 def text(received: Any) -> str:
-    """For a text."""
+    """A fix for a value where a text is expected, or an empty string."""
     if isinstance(received, bool):
         return f"write '{str(received).lower()}' in quotes"
     if isinstance(received, (int, float)):
@@ -78,9 +78,11 @@ def text(received: Any) -> str:
 
 
 def sequence(received: Any) -> str:
-    """For a list."""
+    """A fix for a value where a list is expected, or an empty string."""
     if isinstance(received, dict):
-        return f"write [{', '.join(list(received)[:5])}]" if received else "write []"
+        values = list(received.values())
+        names = values if values and all(isinstance(value, str) for value in values) else list(received)
+        return f"write [{', '.join(names[:5])[:60]}]"
     if isinstance(received, str):
         if re.match(r"-\S", received):
             return "put a space after the dash of each item"
@@ -90,7 +92,7 @@ def sequence(received: Any) -> str:
 
 
 def mapping(received: Any, holds: Sequence[str]) -> str:
-    """For a mapping; `holds` are its keys where they are known, empty where they are names."""
+    """A fix for a value where a mapping is expected; `holds` are its keys, empty where they are names."""
     if isinstance(received, list) and "shape" in holds:
         return f"write {{shape: {received}}}".replace("None", "null")[:200]
     if isinstance(received, list):
@@ -110,7 +112,7 @@ def mapping(received: Any, holds: Sequence[str]) -> str:
 
 
 def name(received: str) -> str:
-    """For the name of a stage or a layer."""
+    """A fix for the name of a stage or a layer."""
     if "." in received.strip("."):
         return nested(received)
     slug = re.sub(r"[^a-z0-9_]+", "_", ascii_form(received).lower()).strip("_")
@@ -120,6 +122,6 @@ def name(received: str) -> str:
 
 
 def nested(key: str) -> str:
-    """For a key with dots in it."""
+    """A fix for a key with dots in it."""
     steps = [step for step in key.split(".") if step][:6]
     return f"write {': {'.join(steps)}: …{'}' * (len(steps) - 1)}; only overrides have dots"

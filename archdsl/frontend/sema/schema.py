@@ -186,13 +186,13 @@ class ConfigSchema(Schema):
     """The size of this variant of the family."""
     blocks: Annotated[dict[Name, BlockSchema | None], Len(0, 2_048)] = {}
     """Blocks defined by the config, by name."""
-    stem: Layers = {}
+    stem: Layers | None = {}
     """Layers before the first stage, by name."""
     stage_defaults: StageSchema = StageSchema()
     """Values for every stage that does not set its own."""
     stages: dict[Name, StageSchema | None]
     """The stages by name, in order; one named pN comes out 2^N times smaller than the image."""
-    tail: Layers = {}
+    tail: Layers | None = {}
     """Layers after the last stage, by name; they belong to no level."""
     outputs: Annotated[list[Text], BeforeValidator(_listed), Len(1, 64), ONE_OR_MORE] | None = None
     """The stages that a detector reads; by default those named pN."""

@@ -1,16 +1,15 @@
-"""What pydantic found wrong, in the words and with the places of the config."""
+"""pydantic's findings, in the words and with the places of the config."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from archdsl.diagnostics.codes import CodeName
 from archdsl.diagnostics.problems import MAX_PROBLEMS, Problem, problem
 from archdsl.diagnostics.unicode import ascii_form, named
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
@@ -18,131 +17,189 @@ from archdsl.frontend.compose.config import Config
 from archdsl.frontend.sections import STAGES
 from archdsl.frontend.sema import fixits
 from archdsl.frontend.sema.schema import MODEL_NAME, NAME
-from archdsl.frontend.sema.vocabulary import ELSEWHERE, KEY_SYNONYMS, SYNONYMS, belongs, known_keys
+from archdsl.frontend.sema.vocabulary import ELSEWHERE, KEY_SYNONYMS, SYNONYMS, VALUES_ELSEWHERE, belongs, known_keys
 from archdsl.frontend.source import KeyPath, dotted, nearest_place
-
-_EXPECTED_TYPES = {
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "bool_type": "true or false",
-    "string_type": "text",
-    "list_type": "a list",
-    "tuple_type": "a list",
-    "dict_type": "a mapping",
-    "model_type": "a mapping",
-    "sequence_type": "a list",
-    "is_instance_of": "a list",
-    "finite_number": "a finite number",
-}
 
 _NAME_RULES = {
     NAME: "expected lower-case letters, digits and _, a letter first",
     MODEL_NAME: "expected letters, digits, _, - and points, a letter or digit first",
 }
 _OF_EVERY_LAYER = ("block", "from", "after", "depth")
-_BOUNDS = {"greater_than": ">", "greater_than_equal": "≥", "less_than": "<", "less_than_equal": "≤"}
-_BOUND_KEYS = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", "less_than_equal": "le"}
+
+
+class Finding(NamedTuple):
+    """One finding of pydantic: its kind, the value that does not fit, and the limits that it breaks.
+
+    `location` leads from `model` to the value; `owner` is what the keys belong to where that is a block.
+    """
+
+    kind: str
+    value: Any
+    limits: Mapping[str, Any]
+    message: str
+    model: type[BaseModel]
+    location: KeyPath
+    owner: str
+
+    @property
+    def key(self) -> str:
+        return str(self.location[-1]) if self.location else ""
+
+    @property
+    def received(self) -> str:
+        return describe(self.value)
 
 
 def problems_of(
     error: ValidationError, config: Config, model: type[BaseModel], prefix: KeyPath = (), owner: str = ""
 ) -> list[Problem]:
-    """One Problem for each finding. `prefix` is where `model` stands in the config, `owner` what the keys belong to."""
+    """One Problem for each finding. `prefix` is the path of `model` in the config, `owner` what the keys belong to."""
     found = islice(error.errors(include_url=False), MAX_PROBLEMS)
-    return [_problem(details, config, model, prefix, owner) for details in found]
+    return [_problem(_finding(details, model, owner), config, prefix) for details in found]
 
 
-def _problem(
-    details: Mapping[str, Any], config: Config, model: type[BaseModel], prefix: KeyPath, owner: str
-) -> Problem:
+def _finding(details: Mapping[str, Any], model: type[BaseModel], owner: str) -> Finding:
     kind, location = details["type"], tuple(details["loc"])
     if location[-1:] == ("[key]",):
         kind, location = "key", location[:-1]
-    path = (*prefix, *location)
-    at_key = kind in ("extra_forbidden", "key")
+    elif isinstance(details["input"], float) and not math.isfinite(details["input"]):
+        kind = "finite_number"
+    return Finding(kind, details["input"], details.get("ctx", {}), details["msg"], model, location, owner)
+
+
+def _problem(finding: Finding, config: Config, prefix: KeyPath) -> Problem:
+    path = (*prefix, *finding.location)
     # What is missing is missing where the user wrote, not where stage_defaults stand.
-    place = nearest_place(config.places, path, config.file) if kind == "missing" else config.place(path)
-    code, message, hint = _words(kind, details, str(location[-1]) if location else "", model, location, owner)
-    mark = place.key if at_key else place.value
-    return problem(code, message, mark=mark, path=dotted(config.stated(path)), hint=hint)
+    is_missing = finding.kind == "missing"
+    place = nearest_place(config.places, path, config.file) if is_missing else config.place(path)
+    mark = place.key if finding.kind in ("extra_forbidden", "key") else place.value
+    return _WORDS.get(finding.kind, _other)(finding).at(mark, dotted(config.stated(path)))
 
 
-def _words(
-    kind: str, details: Mapping[str, Any], key: str, model: type[BaseModel], location: KeyPath, owner: str
-) -> tuple[CodeName, str, str]:
-    """Code, message and hint for one finding of pydantic."""
-    received, context = describe(details["input"]), details.get("ctx", {})
-    if kind == "missing" and isinstance(location[-1], int):
-        return "length", f"the list is too short: item {location[-1] + 1} is missing", ""
-    if kind == "missing":
-        hint = "give the layer or its stage a width" if key == "width" else ""
-        return "missing-key", f"{owner or 'the config'} needs '{key}'", hint
-    if kind == "extra_forbidden":
-        return _unknown_key(key, known_keys(model, location[:-1]), owner)
-    if kind == "key":
-        return "key", f"'{key}' is no valid name; {_NAME_RULES[NAME]}", fixits.name(key)
-    if kind == "string_pattern_mismatch" and context["pattern"] in _NAME_RULES:
-        return "value", f"got {received}; {_NAME_RULES[context['pattern']]}", fixits.name(details["input"])
-    if kind == "literal_error":
-        known = re.findall(r"'([^']*)'", context["expected"]) or [context["expected"]]
-        word = str(details["input"])
-        hint = f"did you mean '{SYNONYMS[word]}'?" if SYNONYMS.get(word) in known else did_you_mean(word, known)
-        return "unknown-value", f"got {received}; {one_of(known)}", hint
-    if isinstance(details["input"], float) and not math.isfinite(details["input"]):
-        return "range", f"expected a finite number, got {received}", ""
-    if kind in _BOUNDS:
-        bound = context[_BOUND_KEYS[kind]]
-        return "range", f"got {received}; expected a value {_BOUNDS[kind]} {bound}", ""
-    if kind in _EXPECTED_TYPES:
-        holds = known_keys(model, location) if kind == "model_type" else []
-        hint = belongs(key, in_layer=False) if key in holds else _type_hint(kind, details["input"], holds)
-        return "type", f"expected {_EXPECTED_TYPES[kind]}, got {received}", hint
-    if kind == "string_too_long":
-        fact = f"a text of {len(details['input'])} characters; expected at most {context['max_length']}"
-        return "length", fact, ""
-    if kind in ("too_short", "too_long"):
-        bound = f"least {context['min_length']}" if kind == "too_short" else f"most {context['max_length']}"
-        return "length", f"got {received}; expected at {bound} entries", ""
-    return "value", f"got {received}; {details['msg'][0].lower()}{details['msg'][1:]}", ""
+def _missing(finding: Finding) -> Problem:
+    if isinstance(finding.location[-1], int):
+        return problem("length", f"the list is too short: item {finding.location[-1] + 1} is missing")
+    hint = "give the layer or its stage a width" if finding.key == "width" else ""
+    return problem("missing-key", f"{finding.owner or 'the config'} needs '{finding.key}'", hint=hint)
 
 
-def _unknown_key(key: str, known: Sequence[str], owner: str) -> tuple[CodeName, str, str]:
-    """A key that nothing is called: misspelt, at a wrong level, or two slips at once."""
+def _bad_key(finding: Finding) -> Problem:
+    message = f"'{finding.key}' is not a valid name; {_NAME_RULES[NAME]}"
+    return problem("key", message, hint=fixits.name(finding.key))
+
+
+def _bad_name(finding: Finding) -> Problem:
+    rule = _NAME_RULES.get(finding.limits["pattern"])
+    if rule is None:
+        return _other(finding)
+    return problem("value", f"got {finding.received}; {rule}", hint=fixits.name(finding.value))
+
+
+def _unknown_value(finding: Finding) -> Problem:
+    expected = finding.limits["expected"]
+    known, word = re.findall(r"'([^']*)'", expected) or [expected], str(finding.value)
+    hint = f"did you mean '{SYNONYMS[word]}'?" if SYNONYMS.get(word) in known else did_you_mean(word, known)
+    hint = hint or VALUES_ELSEWHERE.get(word, "")
+    return problem("unknown-value", f"got {finding.received}; {one_of(known)}", hint=hint)
+
+
+def _not_finite(finding: Finding) -> Problem:
+    return problem("range", f"expected a finite number, got {finding.received}")
+
+
+def _out_of_range(finding: Finding) -> Problem:
+    sign, bound = _BOUNDS[finding.kind]
+    return problem("range", f"got {finding.received}; expected a value {sign} {finding.limits[bound]}")
+
+
+def _wrong_type(finding: Finding) -> Problem:
+    expected, fix = _TYPES[finding.kind]
+    holds = known_keys(finding.model, finding.location) if finding.kind == "model_type" else []
+    hint = belongs(finding.key, in_layer=False) if finding.key in holds else fix(finding.value, holds)
+    return problem("type", f"expected {expected}, got {finding.received}", hint=hint)
+
+
+def _too_long_text(finding: Finding) -> Problem:
+    fact = f"a text of {len(finding.value)} characters; expected at most {finding.limits['max_length']}"
+    return problem("length", fact)
+
+
+def _wrong_length(finding: Finding) -> Problem:
+    limits = finding.limits
+    bound = f"least {limits['min_length']}" if finding.kind == "too_short" else f"most {limits['max_length']}"
+    return problem("length", f"got {finding.received}; expected at {bound} entries")
+
+
+def _other(finding: Finding) -> Problem:
+    return problem("value", f"got {finding.received}; {finding.message[0].lower()}{finding.message[1:]}")
+
+
+def _unknown_key(finding: Finding) -> Problem:
+    """Reports an unknown key: misspelt, misplaced or malformed."""
+    key, owner, known = finding.key, finding.owner, known_keys(finding.model, finding.location[:-1])
     where = f" of {owner}" if owner else ""
     fact = f"; {one_of(known)}" if known else ", which takes no arguments"
-    near = did_you_mean(key, [*known, *(_OF_EVERY_LAYER if owner else ())])
-    text = ascii_form(key)
+    hints = _key_hint(key, known, in_layer=bool(owner)), VALUES_ELSEWHERE.get(str(finding.value), "")
+    return problem("unknown-key", f"unknown key '{key}'{where}{fact}", hint="; ".join(filter(None, hints)))
+
+
+def _key_hint(key: str, known: Sequence[str], in_layer: bool) -> str:
     if key in ELSEWHERE:
-        return "unknown-key", f"unknown key '{key}'{where}{fact}", ELSEWHERE[key]
+        return ELSEWHERE[key]
     if synonym := KEY_SYNONYMS.get(key.lower()):
-        return "unknown-key", f"unknown key '{key}'{where}{fact}", _called(key, synonym, known, in_layer=bool(owner))
+        return _called(key, synonym, known, in_layer)
+    if in_layer and key in _OF_EVERY_LAYER:
+        return belongs(key, in_layer) or f"'{key}' belongs to the layer itself, beside its arguments"
+    return belongs(key, in_layer) or _malformed(key, known) or did_you_mean(key, [*known, *_OF_EVERY_LAYER * in_layer])
+
+
+def _malformed(key: str, known: Sequence[str]) -> str:
+    """The fix for a key that is more than a name."""
+    text = ascii_form(key)
     if text.endswith(":"):
-        near = "take one colon out"
-    elif ":" in text or "：" in key:
+        return "take one colon out"
+    if ":" in text or "：" in key:
         name, _, value = text.partition(":")
-        near = f"put a space after the colon: {name}: {value.strip()} {named(key)}".strip()
-    elif "." in key:
-        near = fixits.nested(key)
-    elif re.fullmatch(r"p\d+", key) and STAGES.name in known:
-        near = f"'{key}' belongs under {STAGES.name}"
-    elif key[:1] in "-+" and key[1:] in known:
-        near = f"did you mean '{key[1:]}'? (this looks like a diff)"
-    return "unknown-key", f"unknown key '{key}'{where}{fact}", belongs(key, in_layer=bool(owner)) or near
+        return f"put a space after the colon: {name}: {value.strip()} {named(key)}".strip()
+    if "." in key:
+        return fixits.nested(key)
+    if re.fullmatch(r"p\d+", key) and STAGES.name in known:
+        return f"'{key}' belongs under {STAGES.name}"
+    return f"did you mean '{key[1:]}'? (this looks like a diff)" if key[:1] in "-+" and key[1:] in known else ""
 
 
 def _called(key: str, name: str, known: Sequence[str], in_layer: bool) -> str:
-    """The fix for a key that others call so."""
+    """The fix for a key that has another name elsewhere."""
     here = name in known or (in_layer and name in _OF_EVERY_LAYER)
     return f"did you mean '{name}'?" if here else f"'{key}' is called {name}; {belongs(name, in_layer)}".rstrip("; ")
 
 
-def _type_hint(kind: str, received: Any, holds: Sequence[str]) -> str:
-    """What was meant by a value of another type."""
-    if kind in ("int_type", "int_from_float", "float_type", "finite_number"):
-        return fixits.number(received, whole=kind.startswith("int"))
-    if kind == "bool_type":
-        return fixits.truth(received)
-    if kind == "string_type":
-        return fixits.text(received)
-    return fixits.mapping(received, holds) if kind in ("dict_type", "model_type") else fixits.sequence(received)
+Fix = Callable[[Any, Sequence[str]], str]
+_WHOLE: tuple[str, Fix] = ("a whole number", lambda value, _: fixits.number(value, whole=True))
+_LIST: tuple[str, Fix] = ("a list", lambda value, _: fixits.sequence(value))
+_TYPES: dict[str, tuple[str, Fix]] = {
+    **dict.fromkeys(("int_type", "int_from_float"), _WHOLE),
+    "float_type": ("a number", lambda value, _: fixits.number(value, whole=False)),
+    "bool_type": ("true or false", lambda value, _: fixits.truth(value)),
+    "string_type": ("text", lambda value, _: fixits.text(value)),
+    **dict.fromkeys(("list_type", "tuple_type", "sequence_type", "is_instance_of"), _LIST),
+    **dict.fromkeys(("dict_type", "model_type"), ("a mapping", fixits.mapping)),
+}
+_BOUNDS = {
+    "greater_than": (">", "gt"),
+    "greater_than_equal": ("≥", "ge"),
+    "less_than": ("<", "lt"),
+    "less_than_equal": ("≤", "le"),
+}
+_WORDS: dict[str, Callable[[Finding], Problem]] = {
+    "missing": _missing,
+    "extra_forbidden": _unknown_key,
+    "key": _bad_key,
+    "string_pattern_mismatch": _bad_name,
+    "literal_error": _unknown_value,
+    "finite_number": _not_finite,
+    **dict.fromkeys(_BOUNDS, _out_of_range),
+    **dict.fromkeys(_TYPES, _wrong_type),
+    "string_too_long": _too_long_text,
+    **dict.fromkeys(("too_short", "too_long"), _wrong_length),
+}

@@ -1,4 +1,4 @@
-"""Where in a config each key may stand: a right key at a wrong level is told its place."""
+"""Where each key of a config belongs, and the names that other systems have for it: hints for keys and values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAMES = {StageSchema: "a stage", LayerSchema: "a layer"}
 
 
 def belongs(key: str, in_layer: bool) -> str:
-    """A hint that says where `key` may stand, or what blocks take it; nothing for a key that may stand nowhere."""
+    """A hint where `key` belongs, or which blocks take it; empty for a key that belongs nowhere."""
     places = _homes().get(key, ())
     if in_layer and _NAMES[LayerSchema] in places:
         takers = [name for name, block in sorted(all_blocks().items()) if key in block.parameters]
@@ -70,7 +70,11 @@ SYNONYMS = {
     "identity": "linear",
 }
 ELSEWHERE = {"budget": "a config may not raise limits; its user may, with --budget or budget=Budget(…)"}
-# What other systems call a key.
+VALUES_ELSEWHERE = {
+    "valid": "no block leaves the border out; `same` pads as TensorFlow does, `symmetric` as PyTorch does",
+    "explicit": "`symmetric` pads as PyTorch does",
+}
+# Keys under the names that other systems have for them.
 KEY_SYNONYMS = {
     **dict.fromkeys(("filters", "channels", "out_channels", "ch", "planes", "hidden_size"), "width"),
     **dict.fromkeys(("kernel_size", "ksize", "k"), "kernel"),
@@ -90,7 +94,7 @@ KEY_SYNONYMS = {
 
 
 def known_keys(model: type[BaseModel], location: Iterable[str | int]) -> list[str]:
-    """The keys that may stand at `location` inside `model`."""
+    """The keys of the mapping at `location` inside `model`."""
     current: Any = model
     for step in location:
         current = plain(current)

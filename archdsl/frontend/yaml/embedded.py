@@ -5,8 +5,6 @@ It is data: its header is read under a limit, and the config as strictly as any 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -76,6 +74,8 @@ def header_of(stream: BinaryIO) -> dict[str, Any]:
     text = stream.read(length)
     if len(text) < max(length, 2):
         raise BadHeader("it ends within its header")
+    import json  # only such a file needs it, and `archdsl show` is to start fast
+
     try:
         header = json.loads(text, object_pairs_hook=_without_doubles)
     except (ValueError, RecursionError):
@@ -93,4 +93,6 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _sha256(text: str) -> str:
+    import hashlib  # as json above
+
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -89,10 +89,10 @@ def _read_file(path: Path, name: str, read: Reader, budget: Budget, changed_ns: 
         hint = f"a config is a few lines; was another file meant? {allow_more('file_bytes', size)}"
         message = f"{size} bytes; a config has at most {budget.file_bytes:.0f}"
         raise fail("limit", message, mark=Mark(name), hint=hint)
-    return read(_decoded(data, name), name, budget)
+    return read(decoded(data, name), name, budget)
 
 
-def _decoded(data: bytes, name: str) -> str:
+def decoded(data: bytes, name: str) -> str:
     """Text in UTF-8. Raises ArchError that names another encoding, or the place of the byte that is not UTF-8."""
     encoding = wide_encoding(data)
     if encoding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Literal, get_args
 
 from archdsl.ir.emission import EmitContext
@@ -108,6 +109,10 @@ class GroupNorm(Op):
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         shape = (inputs[0].channels,)
         return Weight("gamma", shape), Weight("beta", shape)
+
+    @property
+    def reach(self) -> float:
+        return inf  # its statistics are those of the whole map
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         return context.keras.layers.GroupNormalization(self.groups, epsilon=self.epsilon, name=name)(*inputs)

@@ -5,20 +5,22 @@ Exit code 0: done. 2: the input cannot be used; one report on standard error. 1:
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import os
 import sys
-import traceback
 import warnings
 from collections.abc import Sequence
+from typing import TextIO
 
 import click
 
 from archdsl.diagnostics.problems import ArchError
+from archdsl.diagnostics.terminal import print_error, say
 from archdsl.diagnostics.unicode import printable
 from archdsl.diagnostics.wording import did_you_mean
-from archdsl.tools.cli.output import format_warning, say
+from archdsl.tools.cli.output import format_warning
 
 COMMANDS = {
     "list": "The shipped presets, with parameters and trained weights.",
@@ -48,6 +50,7 @@ class LazyGroup(click.Group):
         try:
             command: click.Command = importlib.import_module(f"archdsl.tools.cli.{cmd_name}_command").command
         finally:
+            gc.freeze()  # what was imported stays
             gc.enable()
         return command
 
@@ -70,26 +73,74 @@ def main(arguments: Sequence[str] | None = None, *, command: click.Command = cli
     """Run a command and exit."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow logs to standard error when it is imported
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would look for them in all that is installed
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # any character, in any encoding
     warnings.formatwarning = format_warning
+    try:
+        _open_streams()
+        code = _run(command, arguments, name)
+    except OSError as error:
+        code = _after(error)
+    gc.freeze()  # the process ends, and Python would look through all of it once more
+    if code:
+        sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Any character can be written, in any encoding, and what is closed takes no file that is opened later."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123 (until the process ends)
+    if sys.stdout is None:
+        message = "standard output is closed"
+        raise OSError(errno.EBADF, message)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def _run(command: click.Command, arguments: Sequence[str] | None, name: str) -> int:
+    """The exit code. Raises OSError where nothing can be printed."""
     texts: dict[str, str] = {}  # filled by the OVERRIDE arguments
     try:
         command.main(arguments, prog_name=name, standalone_mode=False, obj=texts)
     except ArchError as error:
-        from archdsl.diagnostics.terminal import print_error
-
         print_error(error, texts)
-        sys.exit(2)
+        return 2
     except click.ClickException as error:
         error.message = printable(error.message)  # type: ignore[misc]  # it quotes what was typed
         error.show()
-        sys.exit(2)
+        return 2
     except click.Abort:
         say("interrupted", err=True)
-        sys.exit(130)
-    except BrokenPipeError:  # `archdsl show … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 130
+    except OSError:
+        raise
     except Exception:
-        say(*traceback.format_exc().split("\n"), err=True)
-        sys.exit(1)
+        _print_traceback()
+        return 1
+    return 0
+
+
+def _print_traceback() -> None:
+    import traceback
+
+    say(*traceback.format_exc().split("\n"), err=True)
+
+
+def _after(error: OSError) -> int:
+    """The exit code when the output is full or closed; a reader that has gone (`| head`) is not an error."""
+    broken = sys.stdout is None or [stream for stream in (sys.stdout, sys.stderr) if not _can_be_written(stream)]
+    if isinstance(error, BrokenPipeError):
+        return 0
+    if not broken:
+        _print_traceback()
+        return 1
+    say(f"error[output]: standard output cannot be written: {error.strerror}", err=True)
+    return 2
+
+
+def _can_be_written(stream: TextIO) -> bool:
+    """Whether a line gets out. A stream that cannot be written is redirected, so that Python can flush it at exit."""
+    try:
+        print(file=stream, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return False
+    return True

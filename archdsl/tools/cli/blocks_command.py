@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from inspect import Parameter
 
 import click
 from click.shell_completion import CompletionItem
 
+from archdsl.analysis.text import Table
 from archdsl.blocks.registry import Block, all_blocks, get_block
 from archdsl.diagnostics.problems import ArchError
+from archdsl.diagnostics.terminal import say
 from archdsl.tools.cli.completion import complete_config, completions
-from archdsl.tools.cli.options import own_blocks, plugin_option
-from archdsl.tools.cli.output import console
+from archdsl.tools.cli.options import ConfigArgument, own_blocks, plugin_option, read_stdin
+from archdsl.tools.cli.output import print_table, yaml_text
 
 BOUNDS = {
     "exclusiveMinimum": "above",
@@ -34,10 +36,14 @@ def complete_block(context: click.Context, parameter: click.Parameter, incomplet
 @click.command("blocks")
 @plugin_option
 @click.option(
-    "--config", is_eager=True, help="A config, for the blocks that it defines itself.", shell_complete=complete_config
+    "--config",
+    is_eager=True,
+    help="A config, for the blocks that it defines itself.",
+    shell_complete=complete_config,
+    callback=read_stdin,
 )
 @click.argument("name", required=False, shell_complete=complete_block)
-def command(name: str | None, config: str | None) -> None:
+def command(name: str | None, config: ConfigArgument | None) -> None:
     """The blocks there are, or the block NAME with its arguments."""
     own = own_blocks(config)
     if name is None:
@@ -50,21 +56,9 @@ def print_all(own: Mapping[str, Block]) -> None:
     """The registered blocks; before them a config's own, with their arguments and where they are defined."""
     if own:
         rows = [(name, signature(block), block.summary, block.source) for name, block in sorted(own.items())]
-        print_table(("block", "arguments", "what it is", "defined in"), rows)
-        console().print()
-    print_table(("block", "what it is"), [(name, block.summary) for name, block in sorted(all_blocks().items())])
-
-
-def print_table(headers: Iterable[str], rows: Iterable[Sequence[str]]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    for header in headers:
-        table.add_column(header, no_wrap=header == "block")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    console().print(table)
+        print_table(Table(("block", "arguments", "what it is", "defined in"), rows))
+        say()
+    print_table(Table(("block", "what it is"), [(name, block.summary) for name, block in sorted(all_blocks().items())]))
 
 
 def signature(block: Block) -> str:
@@ -78,20 +72,13 @@ def signature(block: Block) -> str:
 def print_block(block: Block) -> None:
     schema = block.schema.model_json_schema()
     needed = schema.get("required", [])
-    console().print(f"{block.name}\n\n{block.documentation}\n\ndefined in {block.source}\n", markup=False)
+    say(block.name, "", *block.documentation.split("\n"), "", f"defined in {block.source}", "")
     rows = [
         (name, "needed" if name in needed else yaml_text(field.get("default")), expected(field))
         for name, field in schema["properties"].items()
     ]
     if rows:
-        print_table(("argument", "default", "expected"), rows)
-
-
-def yaml_text(value: object) -> str:
-    """A default as it would be written in a config."""
-    import json
-
-    return json.dumps(value)
+        print_table(Table(("argument", "default", "expected"), rows))
 
 
 def expected(field: dict[str, object]) -> str:

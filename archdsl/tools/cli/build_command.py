@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,23 @@ import click
 from archdsl.api import build
 from archdsl.backends.atomic_write import written_whole
 from archdsl.diagnostics.problems import Mark, fail
+from archdsl.diagnostics.terminal import say
 from archdsl.frontend.budget import Budget
-from archdsl.frontend.compose.config import load
+from archdsl.frontend.compose.config import Config, load
 from archdsl.frontend.lower import compile_graph
-from archdsl.tools.cli.options import budget_option, config_argument, overrides_argument, plugin_option
-from archdsl.tools.cli.output import console, import_keras, print_json, progress, say
+from archdsl.frontend.source import Place
+from archdsl.frontend.yaml.embedded import SUFFIX
+from archdsl.tools.cli.options import (
+    ConfigArgument,
+    budget_option,
+    config_argument,
+    output_options,
+    overrides_argument,
+    plugin_option,
+)
+from archdsl.tools.cli.output import import_keras, print_json, progress
+from archdsl.tools.cli.weights_option import weights_of, weights_option
+from archdsl.tools.output_file import check_output
 
 if TYPE_CHECKING:
     from archdsl.models.backbone import Backbone
@@ -30,18 +43,19 @@ def _parts(context: click.Context, parameter: click.Parameter, value: str | None
 @config_argument
 @overrides_argument
 @budget_option
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The .keras file to write.")
-@click.option("--weights", type=click.Path(), help="Weights to load: .safetensors, .weights.h5, .h5 or .keras.")
+@output_options("The .keras file to write.")
+@weights_option
 @click.option("--partial", is_flag=True, help="Load the layers that fit, and print what moved and what did not.")
 @click.option("--freeze", callback=_parts, metavar="STAGES", help="Stages that training leaves alone: stem,p2,p3")
 @click.option("--plain", is_flag=True, help="Write a plain Keras model, which loads where archdsl is not installed.")
 @click.option("--fuse", is_flag=True, help="Fold batch norms, padding and branches into convolutions, for inference.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every layer that moved or did not.")
 def command(
-    config: str,
+    config: ConfigArgument,
     overrides: tuple[str, ...],
     budget: Budget,
     output: Path,
+    force: bool,
     weights: str | None,
     partial: bool,
     freeze: list[str] | None,
@@ -50,22 +64,42 @@ def command(
     as_json: bool,
 ) -> None:
     """Build CONFIG and write it as a Keras model file. CONFIG may be a .safetensors file, which has its weights."""
-    if output.suffix != ".keras":
-        raise fail("output", "a model file is named *.keras", mark=Mark(str(output)))
-    loaded = load(config, overrides, budget).with_freeze(freeze)
+    inputs = [each for each in (config, weights) if isinstance(each, str)]
+    check_call(output, inputs, force=force, is_partial_of_nothing=partial and weights is None)
+    loaded = with_freeze(load(config, overrides, budget), freeze)
     compile_graph(loaded, budget)  # mistakes come before the seconds that Keras takes to be imported
+    file = weights_of(config, weights)
     import_keras()
     with written_whole(output) as unfinished:
-        with progress(f"building {config}"):
-            model, transfer = build(loaded, weights, partial=partial, budget=budget)
+        with progress(f"building {loaded.name}"):
+            model, transfer = build(loaded, file, partial=partial, budget=budget)
         if fuse:
             from archdsl.models.fuse import fuse as fuse_model
 
-            with progress(f"fusing {config}"):
+            with progress(f"fusing {loaded.name}"):
                 model = fuse_model(model)
         with progress(f"writing {output}"):
             (model.to_keras() if plain else model).save(unfinished)
     _print(model, output, transfer, partial, as_json)
+
+
+def check_call(output: Path, inputs: list[str], *, force: bool, is_partial_of_nothing: bool) -> None:
+    """Raises for options that make no sense together, and for an output that cannot be written."""
+    if is_partial_of_nothing and not any(each.endswith(SUFFIX) for each in inputs):
+        raise click.UsageError("--partial needs --weights")
+    if output.suffix != ".keras":
+        raise fail("output", "the name of a model file ends in .keras", mark=Mark(str(output)))
+    check_output(output, inputs, force)
+
+
+def with_freeze(config: Config, parts: list[str] | None) -> Config:
+    """The config with these parts frozen; what is wrong with them is the option's fault."""
+    if parts is None:
+        return config
+    paths = [("freeze",), *[("freeze", index) for index in range(len(parts))]]
+    option = Mark("--freeze")
+    places = {**config.places, **dict.fromkeys(paths, Place(option, option))}
+    return replace(config.with_freeze(parts), places=places)
 
 
 def _print(model: Backbone, output: Path, transfer: Transfer | None, partial: bool, as_json: bool) -> None:
@@ -75,6 +109,5 @@ def _print(model: Backbone, output: Path, transfer: Transfer | None, partial: bo
         print_json({"file": str(output), "bytes": size, "name": model.name, "params": params, "transfer": moved})
         return
     if transfer and partial:
-        console().print(transfer.table())
-        console().print(transfer.summary())
+        say(*transfer.to_table().rstrip("\n").split("\n"))
     say(f"{output}: {model.name}, {params:,} parameters, {size / 2**20:.1f} MiB")

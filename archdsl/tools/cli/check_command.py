@@ -10,11 +10,12 @@ from typing import Any, get_args
 import click
 
 from archdsl.analysis.lint import Design, Finding, Neck, Question, suggestions
-from archdsl.analysis.text import shape_text
-from archdsl.diagnostics.unicode import printable
+from archdsl.analysis.text import counted, shape_text
+from archdsl.diagnostics.terminal import Styled, say, say_styled
 from archdsl.frontend.budget import Budget
 from archdsl.frontend.compose.config import load
 from archdsl.tools.cli.options import (
+    ConfigArgument,
     Size,
     at_size,
     budget_option,
@@ -23,7 +24,7 @@ from archdsl.tools.cli.options import (
     plugin_option,
     size_option,
 )
-from archdsl.tools.cli.output import console, print_json
+from archdsl.tools.cli.output import print_json
 
 COLOURS = {"ok": "green", "note": "cyan", "change": "yellow"}
 
@@ -31,14 +32,14 @@ COLOURS = {"ok": "green", "note": "cyan", "change": "yellow"}
 def _levels(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
     names = tuple(value.lower().replace(" ", "").split(","))
     if not all(re.fullmatch("p[1-9]", name) for name in names):
-        raise click.BadParameter(f"'{value}' are no levels; expected such as p2,p3,p4")
+        raise click.BadParameter(f"'{value}' is not a list of levels; expected one such as p2,p3,p4")
     return names
 
 
 def _pixels(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
     number = (value or "1").removesuffix("px").strip()
     if not number.isdecimal() or not 0 < int(number) <= 65_536:
-        raise click.BadParameter(f"'{value}' is no size in pixels; expected such as 8 or 8px")
+        raise click.BadParameter(f"'{value}' is not a size in pixels; expected one such as 8 or 8px")
     return int(number) if value else None
 
 
@@ -57,7 +58,7 @@ def _pixels(context: click.Context, parameter: click.Parameter, value: str | Non
 @click.option("--strict", is_flag=True, help="Exit with 2 if there is something to change.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
-    config: str,
+    config: ConfigArgument,
     overrides: tuple[str, ...],
     size: Size | None,
     budget: Budget,
@@ -70,8 +71,8 @@ def command(
 ) -> None:
     """Go through the builder's checklist for CONFIG. Nothing is built.
 
-    Every answer is ok, a note (worth knowing), or a change (worth making) with the words that make it. The exit code
-    is 0 whatever the answers are; with --strict it is 2 when there is a change.
+    Every answer is ok, a note (worth knowing), or a change (worth making) with the override that makes it. The exit
+    code is 0 whatever the answers are; with --strict it is 2 when there is a change.
     """
     design = Design(at_size(load(config, overrides, budget), size), Question(levels, neck, min_object, fuse), budget)
     findings = suggestions(design)
@@ -79,10 +80,10 @@ def command(
     if as_json:
         print_json({"name": design.config.name, "input_shape": list(shape), "findings": list(map(as_data, findings))})
     else:
-        console().print(f"{printable(design.config.name)}, for an image of {shape_text(shape)}\n")
+        say(f"{design.config.name}, for an image of {shape_text(shape)}", "")
         for finding in findings:
             print_finding(finding)
-        console().print(f"\n{summary(findings)}")
+        say("", summary(findings))
     if strict and any(finding.verdict == "change" for finding in findings):
         sys.exit(2)
 
@@ -100,9 +101,6 @@ def as_data(finding: Finding) -> dict[str, Any]:
 
 def print_finding(finding: Finding) -> None:
     """The verdict and the fact; then, indented, its place and what to do, ready to be copied."""
-    from rich.text import Text
-
-    verdict = Text(f"{finding.verdict:8}", style=COLOURS[finding.verdict])
     lines = [f"{finding.code}: {finding.message}"]
     if finding.verdict != "ok":
         lines.append(f"at {finding.mark}: {finding.path}")
@@ -110,12 +108,13 @@ def print_finding(finding: Finding) -> None:
         lines.append(f"change: {shlex.join(finding.change)}")
     if finding.advice:
         lines.append(f"hint: {finding.advice}")
-    console().print(verdict + Text("\n        ".join(map(printable, lines))), soft_wrap=True)
+    verdict = Styled(f"{finding.verdict:8}", COLOURS[finding.verdict])
+    say_styled([[verdict, lines[0]], *[[" " * 8 + line] for line in lines[1:]]])
 
 
 def summary(findings: list[Finding]) -> str:
     """`1 change, 2 notes`."""
     verdicts = [finding.verdict for finding in findings]
     counts = [(verdicts.count("change"), "change"), (verdicts.count("note"), "note")]
-    found = [f"{count} {word}{'s' * (count > 1)}" for count, word in counts if count]
-    return f"{', '.join(found)}; try one by adding its words to this command" if found else "nothing to change"
+    found = [counted(count, word) for count, word in counts if count]
+    return f"{', '.join(found)}; try one by adding its change to this command" if found else "nothing to change"

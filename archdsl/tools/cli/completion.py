@@ -1,9 +1,10 @@
-"""What a shell completes: presets, files, keys of a config."""
+"""What a shell completes: presets, files, keys of a config and the values of some."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, get_args
 
 import click
 from click.shell_completion import CompletionItem
@@ -11,7 +12,10 @@ from click.shell_completion import CompletionItem
 from archdsl.diagnostics.problems import ArchError
 from archdsl.diagnostics.unicode import printable
 
-_COMPLETED = re.compile(r"[~+]?[\w.-]+", re.ASCII)
+if TYPE_CHECKING:
+    from archdsl.frontend.compose.config import Config
+
+_COMPLETED = re.compile(r"[~+]?[\w.-]+(?:=[\w.-]*)?", re.ASCII)
 
 
 def completions(helps: Mapping[str, str], end: str = "") -> list[CompletionItem]:
@@ -28,7 +32,19 @@ def complete_config(context: click.Context, parameter: click.Parameter, incomple
 
 
 def complete_override(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """`scale.wi` → `scale.width=`, from the keys that the config has."""
+    """`scale.wi` → `scale.width=`, from the keys that the config has; `stages.p4.body.block=c2` → `…=c2f`.
+
+    bash takes = for the end of a word, so that the key is one of the words before.
+    """
+    key, is_value, start = incomplete.partition("=")
+    if is_value:
+        return _values(context, key, start, prefix=f"{key}=")
+    before: tuple[str, ...] = context.params.get("overrides") or ()
+    *_, before_last, last = ("", "", *before)
+    if last == "=":
+        return _values(context, before_last, incomplete, prefix="")
+    if not incomplete and before_last != "=" and re.fullmatch(r"\+{0,2}[\w.]+", last):  # click took the = away
+        return _values(context, last, incomplete, prefix="")
     sign = incomplete[:1] if incomplete[:1] in ("~", "+") else ""
     keys = [f"{sign}{key}" for key in _keys(context, incomplete[len(sign) :])]
     return completions(dict.fromkeys(keys, ""), "" if sign == "~" else "=")
@@ -38,14 +54,41 @@ def complete_key(context: click.Context, parameter: click.Parameter, incomplete:
     return completions(dict.fromkeys(_keys(context, incomplete), ""))
 
 
+def _values(context: click.Context, key: str, start: str, prefix: str) -> list[CompletionItem]:
+    """What a key may be set to, where that is one of a few names."""
+    name = key.lstrip("+").rpartition(".")[2]
+    known = _known_values(context, name)
+    return completions({f"{prefix}{value}": text for value, text in known.items() if value.startswith(start)})
+
+
+def _known_values(context: click.Context, name: str) -> dict[str, str]:
+    from archdsl.blocks.conventions import PaddingStyle
+    from archdsl.blocks.registry import all_blocks
+    from archdsl.ir.ops import ActivationName
+
+    if name == "block":
+        config = _config(context)
+        own = config.values.get("blocks") or {} if config else {}
+        return {**dict.fromkeys(own, ""), **{block: found.summary for block, found in sorted(all_blocks().items())}}
+    names = {"activation": get_args(ActivationName), "padding": get_args(PaddingStyle), "stride_at": ("first", "last")}
+    return dict.fromkeys(names.get(name, ()), "")
+
+
 def _keys(context: click.Context, start: str) -> list[str]:
     """Dotted keys of the config that was named before, those that begin so."""
-    from archdsl.frontend.compose.config import load
     from archdsl.frontend.source import dotted
 
+    config = _config(context)
+    paths = [path for path in config.places if path and path[0] != "defaults"] if config else []
+    stages = [path[:2] for path in paths if path[0] == "stages" and len(path) == 2]
+    filled = [(*stage, *path[1:]) for stage in stages for path in paths if path[0] == "stage_defaults"]
+    return sorted(key for key in {*map(dotted, [*paths, *filled])} if key.startswith(start))
+
+
+def _config(context: click.Context) -> Config | None:
+    from archdsl.frontend.compose.config import load
+
     try:
-        config = load(context.params["config"])
+        return load(context.params["config"])
     except (ArchError, KeyError):
-        return []
-    keys = {dotted(path) for path in config.places if path and path[0] != "defaults"}
-    return sorted([key for key in keys if key.startswith(start)])
+        return None

@@ -2,74 +2,132 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import click
 
 from archdsl.analysis.report import Report, report
-from archdsl.analysis.text import count_text, shape_text
-from archdsl.diagnostics.unicode import printable
+from archdsl.analysis.text import Table, count_text, shape_text
+from archdsl.diagnostics.terminal import say
 from archdsl.frontend.budget import Budget
 from archdsl.frontend.compose.config import load
 from archdsl.frontend.lower import compile_graph
 from archdsl.tools.cli.completion import complete_config
-from archdsl.tools.cli.options import Size, at_size, budget_option, plugin_option, size_option
-from archdsl.tools.cli.output import console
+from archdsl.tools.cli.options import (
+    ConfigArgument,
+    Size,
+    at_size,
+    budget_option,
+    plugin_option,
+    read_stdin,
+    size_option,
+)
+from archdsl.tools.cli.output import print_json, print_table, yaml_text
 
-ABSENT = "–"
+ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "absent"})()
+_LABELS = {"macs": "MACs"}
+_DIFFERENCE = "difference"
+_ABBREVIATED = 10**8
+
+
+class Change(NamedTuple):
+    """A key with another value in the second config; ABSENT where one of them has no such key."""
+
+    key: str
+    before: Any
+    after: Any
 
 
 @click.command("diff")
 @plugin_option
-@click.argument("first", metavar="A", shell_complete=complete_config)
-@click.argument("second", metavar="B", shell_complete=complete_config)
+@click.argument("first", metavar="A", shell_complete=complete_config, callback=read_stdin)
+@click.argument("second", metavar="B", shell_complete=complete_config, callback=read_stdin)
 @size_option
 @budget_option
-def command(first: str, second: str, size: Size | None, budget: Budget) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(first: ConfigArgument, second: ConfigArgument, size: Size | None, budget: Budget, as_json: bool) -> None:
     """What differs between the configs A and B, in values, layers and costs."""
     configs = [load(name, (), budget) for name in (first, second)]
     reports = [report(compile_graph(at_size(config, size), budget)) for config in configs]
-    values = [dict(flat({**config.resolved, "name": None})) for config in configs]
-    print_changes("value", first, second, changes(*values))
-    print_changes("layer", first, second, changes(*[layer_texts(costs) for costs in reports]))
-    print_changes("cost", first, second, changes(*[cost_texts(costs) for costs in reports]))
+    found = {
+        "value": changes(*[dict(flat({**config.resolved, "name": None})) for config in configs]),
+        "layer": changes(*[layers(costs) for costs in reports]),
+        "cost": changes(*[figures(costs) for costs in reports]),
+    }
+    if as_json:
+        print_json({f"{kind}s": [as_data(change) for change in rows] for kind, rows in found.items()})
+        return
+    names = [name if isinstance(name, str) else name.file for name in (first, second)]
+    for kind, rows in found.items():
+        print_changes(kind, names, rows)
 
 
-def flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+def flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every single value of a config under its dotted key."""
-    if isinstance(value, dict):
+    if isinstance(value, dict) and value:
         for key, item in value.items():
             yield from flat(item, f"{path}.{key}" if path else str(key))
     else:
-        yield path, printable(str(value))
+        yield path, value
 
 
-def layer_texts(costs: Report) -> dict[str, str]:
-    return {layer.path: f"{layer.block}, {shape_text(layer.shape)}, {layer.params:,}" for layer in costs.layers}
+def layers(costs: Report) -> dict[str, dict[str, Any]]:
+    return {
+        layer.path: {"block": layer.block, "shape": list(layer.shape), "params": layer.params, "macs": layer.macs}
+        for layer in costs.layers
+    }
 
 
-def cost_texts(costs: Report) -> dict[str, str]:
-    outputs = {f"outputs.{level}": shape_text(info.shape) for level, info in costs.outputs.items()}
-    return {"params": f"{costs.params:,}", "MACs": count_text(costs.macs), **outputs}
+def figures(costs: Report) -> dict[str, Any]:
+    outputs = {f"outputs.{level}": list(info.shape) for level, info in costs.outputs.items()}
+    return {"params": costs.params, "macs": costs.macs, **outputs}
 
 
-def changes(before: dict[str, str], after: dict[str, str]) -> list[tuple[str, str, str]]:
-    """(key, before, after) of what is not the same, in the order of the first, then what only the second has."""
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
+    """What is not the same, in the order of the first, then what only the second has."""
     keys = list(before) + [key for key in after if key not in before]
-    pairs = [(key, before.get(key, ABSENT), after.get(key, ABSENT)) for key in keys]
-    return [(key, old, new) for key, old, new in pairs if old != new]
+    found = [Change(key, before.get(key, ABSENT), after.get(key, ABSENT)) for key in keys]
+    return [change for change in found if change.before != change.after]
 
 
-def print_changes(kind: str, first: str, second: str, rows: list[tuple[str, str, str]]) -> None:
-    from rich.table import Table
+def as_data(change: Change) -> dict[str, Any]:
+    """Plain data, without the side that has no such key."""
+    return {name: value for name, value in change._asdict().items() if value is not ABSENT}
 
+
+def print_changes(kind: str, names: list[str], rows: list[Change]) -> None:
     if not rows:
-        console().print(f"no {kind} differs")
+        say(f"no {kind} differs")
         return
-    table = Table(box=None, pad_edge=False)
-    for header in (kind, first, second):
-        table.add_column(printable(header))
-    for row in rows:
-        table.add_row(*row)
-    console().print(table, "")
+    show = {"value": yaml_text, "layer": layer_text, "cost": figure_text}[kind]
+    texts = [
+        (_LABELS.get(key, key), *["–" if side is ABSENT else show(side) for side in sides], difference(*sides))
+        for key, *sides in rows
+    ]
+    print_table(Table((kind, *names, _DIFFERENCE), texts, (_DIFFERENCE,)))
+    say()
+
+
+def layer_text(layer: dict[str, Any]) -> str:
+    return f"{layer['block']}, {shape_text(tuple(layer['shape']))}, {layer['params']:,}"
+
+
+def figure_text(figure: Any) -> str:
+    """A shape, or a number as precisely as `archdsl show` prints it."""
+    if isinstance(figure, list):
+        return shape_text(tuple(figure))
+    return f"{figure:,}" if figure is not None and figure < _ABBREVIATED else count_text(figure)
+
+
+def difference(before: Any, after: Any) -> str:
+    """`+1,234 (+5.1 %)` for two numbers, and for the parameters of two layers; empty for other values."""
+    before, after = [
+        side["params"] if isinstance(side, dict) and "params" in side else side for side in (before, after)
+    ]
+    if not all(isinstance(side, (int, float)) and not isinstance(side, bool) for side in (before, after)):
+        return ""
+    change, sign = abs(after - before), "-" if after < before else "+"
+    size = figure_text(change) if isinstance(change, int) else f"{change:g}"
+    share = f" ({(after - before) / before:+.1%})".replace("%", " %") if before else ""
+    return f"{sign}{size}{share}" if change else ""

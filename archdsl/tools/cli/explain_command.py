@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import click
-import yaml
 from click.shell_completion import CompletionItem
 
 from archdsl.analysis.explain import Explanation, Statement, explain
 from archdsl.diagnostics.codes import CODES, Code
 from archdsl.diagnostics.problems import fail
+from archdsl.diagnostics.terminal import say
 from archdsl.diagnostics.unicode import printable
 from archdsl.diagnostics.wording import did_you_mean
 from archdsl.frontend.source import ABSENT, dotted
 from archdsl.tools.cli.completion import complete_config, complete_key, completions
-from archdsl.tools.cli.options import overrides_argument, plugin_option
-from archdsl.tools.cli.output import print_json, say
+from archdsl.tools.cli.options import ConfigArgument, overrides_argument, plugin_option, read_stdin
+from archdsl.tools.cli.output import print_json, yaml_text
 
 
 def complete_subject(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -26,11 +26,11 @@ def complete_subject(context: click.Context, parameter: click.Parameter, incompl
 
 @click.command("explain")
 @plugin_option
-@click.argument("config", metavar="[CODE|CONFIG]", required=False, shell_complete=complete_subject)
+@click.argument("config", metavar="[CODE|CONFIG]", required=False, shell_complete=complete_subject, callback=read_stdin)
 @click.argument("key", required=False, shell_complete=complete_key)
 @overrides_argument
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(config: str | None, key: str | None, overrides: tuple[str, ...], as_json: bool) -> None:
+def command(config: ConfigArgument | None, key: str | None, overrides: tuple[str, ...], as_json: bool) -> None:
     """Where the value of KEY in CONFIG comes from: every file and override that says something about it.
 
     With an error CODE alone, what it means; with nothing, all codes.
@@ -38,7 +38,7 @@ def command(config: str | None, key: str | None, overrides: tuple[str, ...], as_
     if config is None:
         print_codes(as_json)
     elif key is None:
-        print_code(config, as_json)
+        print_code(str(config), as_json)
     else:
         print_explanation(explain(config, key, overrides), as_json)
 
@@ -77,8 +77,8 @@ def print_code(name: str, as_json: bool) -> None:
 
 
 def examples(code: Code) -> list[str]:
-    """The mistake and its mended form, indented under a heading each."""
-    shown = [("For example:", code.mistake), ("Mended:", code.mended)]
+    """The mistake and its fixed form, indented under a heading each."""
+    shown = [("For example:", code.mistake), ("Fixed:", code.fixed)]
     return [f"{title}\n" + "\n".join(f"    {line}" for line in text.splitlines()) for title, text in shown if text]
 
 
@@ -116,9 +116,3 @@ def explanation_data(found: Explanation) -> dict[str, Any]:
 
 def value_data(value: Any) -> dict[str, Any]:
     return {} if value is ABSENT else {"value": value}
-
-
-def yaml_text(value: Any) -> str:
-    """A value on one line, as a config would say it."""
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=float("inf"))
-    return printable(text.removesuffix("\n").removesuffix("\n..."))

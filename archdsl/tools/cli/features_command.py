@@ -7,33 +7,64 @@ from pathlib import Path
 
 import click
 
+from archdsl.diagnostics.terminal import say
 from archdsl.frontend.budget import Budget
 from archdsl.frontend.compose.config import load
 from archdsl.frontend.lower import compile_graph
 from archdsl.tools.cli.completion import complete_config
-from archdsl.tools.cli.options import budget_option, overrides_argument, plugin_option
-from archdsl.tools.cli.output import import_keras, progress, say
-from archdsl.tools.pictures.feature_maps import MAX_NAME, check_paths, draw_features, pyramid, read_model
+from archdsl.tools.cli.options import (
+    ConfigArgument,
+    budget_option,
+    output_options,
+    overrides_argument,
+    plugin_option,
+    read_stdin,
+)
+from archdsl.tools.cli.output import import_keras, progress
+from archdsl.tools.cli.weights_option import weights_of, weights_option
+from archdsl.tools.output_file import check_output
+from archdsl.tools.pictures.feature_maps import (
+    MAX_CHANNELS,
+    MAX_IMAGE_SIZE,
+    MAX_NAME,
+    PathLike,
+    check_paths,
+    draw_features,
+    pyramid,
+    read_model,
+    saved_model,
+)
 
 
 @click.command("features")
 @plugin_option
 @budget_option
-@click.argument("config", metavar="CONFIG_OR_MODEL", shell_complete=complete_config)
+@click.argument("config", metavar="CONFIG_OR_MODEL", shell_complete=complete_config, callback=read_stdin)
 @click.argument("image", type=click.Path(path_type=Path))
 @overrides_argument
+@output_options("The picture to write: .png, .pdf …")
+@weights_option
 @click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help="The picture to write: .png, .pdf …"
+    "--channels",
+    default=6,
+    show_default=True,
+    type=click.IntRange(1, MAX_CHANNELS),
+    help="Channels drawn of each level.",
 )
-@click.option("--weights", type=click.Path(), help="Weights to load, a *.weights.h5 file of this architecture.")
-@click.option("--channels", default=6, show_default=True, help="Channels drawn of each level.")
-@click.option("--size", default=640, show_default=True, help="Longest side of the image in pixels.")
+@click.option(
+    "--size",
+    default=640,
+    show_default=True,
+    type=click.IntRange(1, MAX_IMAGE_SIZE),
+    help="Longest side of the image in pixels.",
+)
 def command(
-    config: str,
+    config: ConfigArgument,
     image: Path,
     overrides: tuple[str, ...],
     budget: Budget,
     output: Path,
+    force: bool,
     weights: str | None,
     channels: int,
     size: int,
@@ -44,14 +75,15 @@ def command(
     .keras file. Levels are drawn with their shapes and strides.
     """
     check_paths(image, output)
-    if not config.endswith(".keras"):
-        compile_graph(
-            load(config, overrides, budget), budget
-        )  # mistakes come before the seconds that Keras takes to be imported
+    check_output(output, [each for each in (config, weights, image) if isinstance(each, (str, Path))], force)
+    file: PathLike | None = weights
+    if saved_model(config, overrides, weights) is None:
+        compile_graph(load(config, overrides, budget), budget)  # mistakes come before the seconds that Keras takes
+        file = weights_of(config, weights)
     import_keras()
     importlib.import_module("keras").utils.set_random_seed(0)  # random weights draw the same picture every time
-    with progress(f"reading {config}"):
-        model = read_model(config, overrides, weights, budget)
+    with progress(f"reading {config if isinstance(config, str) else config.file}"):
+        model = read_model(config, overrides, file, budget)
     with progress(f"drawing {output}"):
         draw_features(model, image, output, channels=channels, image_size=size)
     levels = ", ".join([name[:MAX_NAME] for name in pyramid(model)])

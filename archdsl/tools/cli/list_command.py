@@ -1,33 +1,60 @@
-"""archdsl list"""
+"""archdsl list [WORD…]"""
 
 from __future__ import annotations
 
+import sys
+
 import click
 
+from archdsl.analysis.text import Table, count_text
+from archdsl.api import analyze
+from archdsl.diagnostics.problems import fail
+from archdsl.diagnostics.terminal import width_of
+from archdsl.diagnostics.wording import did_you_mean
 from archdsl.frontend.presets import PresetInfo, list_presets
-from archdsl.tools.cli.output import console, print_json
+from archdsl.tools.cli.output import print_json, print_table
+
+_HEADERS = ("preset", "params", "MACs", "trained", "description")
+_NUMBERS = ("params", "MACs")
 
 
 @click.command("list")
+@click.argument("words", nargs=-1, metavar="[WORD]...")
+@click.option("--trained", is_flag=True, help="Only those with trained weights.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(as_json: bool) -> None:
-    """The shipped presets, with parameters and trained weights."""
-    presets = list_presets()
+def command(words: tuple[str, ...], trained: bool, as_json: bool) -> None:
+    """The shipped presets whose name or description has every WORD, with parameters, MACs and trained weights.
+
+    MACs are for an image of 640 × 640.
+    """
+    presets = [preset for preset in list_presets() if preset.has_weights or not trained]
+    found = [preset for preset in presets if all(word.casefold() in _searched(preset) for word in words)]
+    if not found:
+        hint = did_you_mean(words[0], [preset.name for preset in presets]) if words else ""
+        raise fail("unknown-preset", f"no preset with '{' '.join(words)}'", hint=hint or "`archdsl list` prints all")
     if as_json:
-        print_json([preset._asdict() for preset in presets])
+        print_json([preset._asdict() for preset in found])
     else:
-        print_table(presets)
+        print_table(table(found, width_of(sys.stdout)))
 
 
-def print_table(presets: list[PresetInfo]) -> None:
-    from rich.table import Table
+def _searched(preset: PresetInfo) -> str:
+    return f"{preset.name} {preset.description}".casefold()
 
-    table = Table(box=None, pad_edge=False)
-    table.add_column("preset", no_wrap=True)
-    table.add_column("params", justify="right", no_wrap=True)
-    table.add_column("trained")
-    table.add_column("description")
-    for preset in presets:
-        params = f"{preset.params:,}" if preset.params is not None else "?"
-        table.add_row(preset.name, params, "yes" if preset.has_weights else "", preset.description)
-    console().print(table)
+
+def table(presets: list[PresetInfo], width: int | None) -> Table:
+    """One line a preset: a description that does not fit into `width` is cut."""
+    rows = [(preset.name, *_figures(preset)) for preset in presets]
+    figures = Table(_HEADERS[:-1], rows, _NUMBERS)
+    room = None if width is None else width - max(map(len, figures.lines())) - 2
+    described = [(*row, _cut(preset.description, room)) for row, preset in zip(rows, presets, strict=True)]
+    return Table(_HEADERS, described, _NUMBERS)
+
+
+def _figures(preset: PresetInfo) -> tuple[str, str, str]:
+    params = f"{preset.params:,}" if preset.params is not None else "?"
+    return params, count_text(analyze(preset.name).macs), "yes" if preset.has_weights else ""
+
+
+def _cut(text: str, most: int | None) -> str:
+    return text if most is None or len(text) <= most else f"{text[: max(0, most - 1)].rstrip()}…"

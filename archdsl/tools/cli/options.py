@@ -1,28 +1,70 @@
-"""What several commands share: the CONFIG and OVERRIDE arguments, image sizes, printing, progress."""
+"""Arguments and options that several commands share: CONFIG, OVERRIDE, --size, --budget, --plugin, --output."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from archdsl.blocks.plugins import load_plugins
-from archdsl.frontend.budget import BUDGET_KEYS, Budget, read_budget
+from archdsl.diagnostics.problems import fail
+from archdsl.frontend.budget import BUDGET_KEYS, DEFAULT, Budget, allow_more, read_budget
 from archdsl.frontend.compose.overrides import override_name
+from archdsl.frontend.source import Source
+from archdsl.tools.cli.completion import complete_config, complete_override
 
 if TYPE_CHECKING:
     from archdsl.frontend.compose.config import Config
     from archdsl.frontend.sema.composite import Composite
-from archdsl.tools.cli.completion import complete_config, complete_override
 
+ConfigArgument = str | Source
+"""A preset's name or a path, or what was read from standard input."""
 Size = tuple[int | None, int | None]
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+STDIN = "-"
+STDIN_NAME = "<standard input>"
 
 
 def config_argument(function: Decorated) -> Decorated:
     """CONFIG, completed with preset names and files."""
-    return click.argument("config", shell_complete=complete_config)(function)
+    return click.argument("config", shell_complete=complete_config, callback=read_stdin)(function)
+
+
+def read_stdin(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """The config on standard input for `-`, any other value as it is; of several values, each."""
+    if isinstance(value, tuple):
+        return tuple(read_stdin(context, parameter, each) for each in value)
+    if value != STDIN or context.resilient_parsing:
+        return value
+    context.ensure_object(dict)[STDIN_NAME] = _standard_input()
+    return config_given(value)
+
+
+def config_given(name: str) -> ConfigArgument:
+    """The config on standard input for `-`, any other name as it is. Raises ArchError for a text that is not YAML."""
+    if name != STDIN:
+        return name
+    from archdsl.frontend.yaml.parser import read_text
+
+    return read_text(_standard_input(), STDIN_NAME)
+
+
+@cache
+def _standard_input() -> str:
+    """The text there, which can be read only once."""
+    from archdsl.frontend.yaml.files import decoded
+
+    most = int(DEFAULT.file_bytes)
+    data = sys.stdin.buffer.read(most + 1) if sys.stdin else b""
+    if len(data) > most:
+        message = f"more than {most} bytes on standard input"
+        raise fail("limit", message, hint=f"write it into a file; {allow_more('file_bytes', 2 * most)}")
+    return decoded(data, STDIN_NAME)
 
 
 def overrides_argument(function: Decorated) -> Decorated:
@@ -39,12 +81,23 @@ def size_option(function: Decorated) -> Decorated:
 
 
 def at_size(config: Config, size: Size | None) -> Config:
-    """The config for images of `size`; without one, of the size it says itself, else of 640 × 640."""
+    """The config for images of `size`; without one, of its own size, else of 640 × 640."""
     if size is not None:
         return config.with_size(*size)
     given = config.values.get("input") or {}
     shape = given.get("shape", [None, None]) if isinstance(given, dict) else given
     return config.with_size(640, 640) if isinstance(shape, list) and shape[:2] == [None, None] else config
+
+
+def output_options(help_text: str) -> Callable[[Decorated], Decorated]:
+    """-o FILE and --force, for archdsl.tools.output_file.check_output."""
+
+    def add(function: Decorated) -> Decorated:
+        path = click.Path(path_type=Path)
+        function = click.option("--force", is_flag=True, help="Replace the output file if it exists.")(function)
+        return click.option("-o", "--output", required=True, type=path, help=help_text)(function)
+
+    return add
 
 
 def plugin_option(function: Decorated) -> Decorated:
@@ -84,11 +137,11 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
         return None, None
     sides = value.lower().split("x")
     if len(sides) > 2 or not all(side.isdecimal() and 0 < int(side) <= 65_536 for side in sides):
-        raise click.BadParameter(f"'{value}' is no image size; expected such as 640, 480x640 or any")
+        raise click.BadParameter(f"'{value}' is not an image size; expected one such as 640, 480x640 or any")
     return int(sides[0]), int(sides[-1])
 
 
-def own_blocks(config: str | None) -> dict[str, Composite]:
+def own_blocks(config: ConfigArgument | None) -> dict[str, Composite]:
     """The blocks that a config defines itself. Raises ArchError for what is wrong in them."""
     from archdsl.frontend.compose.config import load
     from archdsl.frontend.sema import resolve

@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 import yaml
 
+from archdsl.diagnostics.terminal import say
 from archdsl.frontend.budget import Budget
 from archdsl.frontend.compose.config import load
 from archdsl.frontend.lower import compile_graph
-from archdsl.tools.cli.options import budget_option, config_argument, overrides_argument, plugin_option
-from archdsl.tools.cli.output import say
+from archdsl.tools.cli.options import ConfigArgument, budget_option, config_argument, overrides_argument, plugin_option
 
 
 @click.command("resolve")
@@ -17,7 +17,7 @@ from archdsl.tools.cli.output import say
 @config_argument
 @overrides_argument
 @budget_option
-def command(config: str, overrides: tuple[str, ...], budget: Budget) -> None:
+def command(config: ConfigArgument, overrides: tuple[str, ...], budget: Budget) -> None:
     """The whole of CONFIG as one YAML file, parents and overrides merged in."""
     loaded = load(config, overrides, budget)
     compile_graph(loaded, budget)  # what is printed can be built

@@ -5,10 +5,13 @@ from __future__ import annotations
 import click
 
 from archdsl.analysis.lint import Design, Question, warnings
-from archdsl.analysis.report import report
+from archdsl.analysis.report import Report, report
+from archdsl.analysis.text import Table, count_text, field_text, shape_text
+from archdsl.diagnostics.terminal import Styled, say, say_styled
 from archdsl.frontend.budget import Budget
 from archdsl.frontend.compose.config import load
 from archdsl.tools.cli.options import (
+    ConfigArgument,
     Size,
     at_size,
     budget_option,
@@ -17,7 +20,7 @@ from archdsl.tools.cli.options import (
     plugin_option,
     size_option,
 )
-from archdsl.tools.cli.output import console, print_json, say
+from archdsl.tools.cli.output import print_json, print_table
 
 
 @click.command("show")
@@ -30,7 +33,7 @@ from archdsl.tools.cli.output import console, print_json, say
 @click.option("--graph", "as_graph", is_flag=True, help="Print every operation as text.")
 @click.option("--fuse", is_flag=True, help="Count what is left when batch norms and branches are folded away.")
 def command(
-    config: str,
+    config: ConfigArgument,
     overrides: tuple[str, ...],
     size: Size | None,
     budget: Budget,
@@ -46,8 +49,40 @@ def command(
     elif as_json:
         print_json(costs.to_dict())
     else:
-        console().print(costs.table(), "", costs.outputs_table(), costs.totals())
+        say_styled([[Styled(costs.name, bold=True)]])
+        print_table(layers_table(costs))
+        say()
+        print_table(outputs_table(costs))
+        say(*costs.totals().split("\n"))
         print_warnings(design)
+
+
+def layers_table(costs: Report) -> Table:
+    """Layers with their output, parameters and MACs."""
+    rows = [
+        (
+            layer.path.removeprefix("stages."),
+            layer.block,
+            shape_text(layer.shape),
+            f"{layer.stride:g}",
+            f"{layer.params:,}" if layer.params else "",
+            count_text(layer.macs) if layer.macs != 0 else "",
+            ", ".join(layer.levels),
+        )
+        for layer in costs.layers
+    ]
+    numbers = ("output", "stride", "params", "MACs")
+    return Table(("layer", "block", *numbers, "level"), rows, numbers)
+
+
+def outputs_table(costs: Report) -> Table:
+    """What a detector takes: the size of each map, and how much of the image it sees."""
+    rows = [
+        (level, shape_text(info.shape[:2]), str(info.stride), str(info.channels), field_text(info.receptive_field))
+        for level, info in costs.outputs.items()
+    ]
+    numbers = ("size", "stride", "channels", "receptive field")
+    return Table(("output", *numbers), rows, numbers)
 
 
 def print_warnings(design: Design) -> None:
@@ -56,4 +91,4 @@ def print_warnings(design: Design) -> None:
     for finding in found:
         say(*str(finding).split("\n"), err=True)
     if found:
-        say("  hint: `archdsl check`, with the same words, says what to change", err=True)
+        say("  hint: `archdsl check`, with the same arguments, says what to change", err=True)

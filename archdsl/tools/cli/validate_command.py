@@ -12,17 +12,17 @@ from archdsl.analysis.expect import check_expectations
 from archdsl.analysis.report import report
 from archdsl.diagnostics.formats import github_command, problem_data
 from archdsl.diagnostics.problems import ArchError, Problem
-from archdsl.diagnostics.terminal import print_error
+from archdsl.diagnostics.terminal import print_error, say
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import load
 from archdsl.frontend.lower import compile_graph
 from archdsl.tools.cli.completion import complete_config
-from archdsl.tools.cli.options import budget_option, plugin_option
-from archdsl.tools.cli.output import print_json, say
+from archdsl.tools.cli.options import budget_option, config_given, plugin_option
+from archdsl.tools.cli.output import print_json
 
 
 class Verdict(NamedTuple):
-    """What came out for one file: its parameters, or what is wrong with it."""
+    """The result for one file: its parameters, or what is wrong with it."""
 
     file: str
     params: int | None = None
@@ -54,7 +54,7 @@ def command(files: tuple[str, ...], form: str, budget: Budget) -> None:
 
 def verdict(file: str, budget: Budget = DEFAULT) -> Verdict:
     try:
-        config = load(file, (), budget)
+        config = load(config_given(file), (), budget)
         costs = report(compile_graph(config, budget))
         check_expectations(config, costs)
     except ArchError as error:

@@ -17,11 +17,10 @@ from archdsl.analysis.report import report
 from archdsl.analysis.text import count_text
 from archdsl.backends.atomic_write import written_whole
 from archdsl.diagnostics.problems import ArchError, fail
-from archdsl.diagnostics.terminal import print_error
+from archdsl.diagnostics.terminal import print_error, say
 from archdsl.diagnostics.unicode import printable
 from archdsl.frontend.compose.config import load
 from archdsl.frontend.lower import compile_graph
-from archdsl.tools.cli.output import say
 
 REPORT = "report.json"
 SIDE = 640

@@ -13,13 +13,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
-from rich.table import Table
 
-from archdsl.analysis.text import count_text
+from archdsl.analysis.text import Table, count_text
 from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.terminal import print_error
-from archdsl.diagnostics.unicode import printable
-from archdsl.tools.cli.output import console
+from archdsl.tools.cli.output import print_table
 from archdsl.tools.hydra.job import REPORT
 
 MAX_JOBS = 1_000
@@ -68,7 +66,7 @@ class Sweep(Callback):
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         written = [path for path, changed_ns in _reports(config).items() if self.earlier.get(path) != changed_ns]
         jobs = sorted((json.loads(path.read_text()) for path in written), key=lambda job: job["job"])
-        console().print(comparison(jobs))
+        print_table(comparison(jobs))
         if any("problems" in job for job in jobs):
             sys.exit(2)
 
@@ -79,11 +77,9 @@ def _reports(config: DictConfig) -> dict[Path, int]:
 
 
 def comparison(jobs: Iterable[dict[str, Any]]) -> Table:
-    """One row a job, with what it was told and what it costs."""
-    table = Table("overrides", box=None, header_style="bold", pad_edge=False)
-    table.add_column("params", justify="right")
-    table.add_column("MACs", justify="right")
+    """One row a job: its overrides and its costs."""
+    rows = []
     for job in jobs:
         costs = ["invalid", ""] if "problems" in job else [f"{job['params']:,}", count_text(job["macs"])]
-        table.add_row(printable(" ".join(job["overrides"])), *costs)
-    return table
+        rows.append([" ".join(job["overrides"]), *costs])
+    return Table(("overrides", "params", "MACs"), rows, ("params", "MACs"))

@@ -17,6 +17,7 @@ from archdsl.diagnostics.wording import did_you_mean, one_of
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import ConfigLike
 from archdsl.models.registration import import_keras
+from archdsl.tools.output_file import check_output
 from archdsl.tools.pictures.photo import open_image
 
 if TYPE_CHECKING:
@@ -59,23 +60,31 @@ def read_model(
 
     Raises ArchError when there is no such file or config, or it is not one; overrides and weights are for configs.
     """
-    if not isinstance(reference, (str, os.PathLike)) or Path(reference).suffix != ".keras":
+    path = saved_model(reference, overrides, weights)
+    if path is None:
         return build_from_config(reference, overrides, weights=weights, budget=budget)
+    import_keras()
+    from archdsl.models.keras_file import read_keras_file
+
+    return read_keras_file(path, budget)
+
+
+def saved_model(reference: ConfigLike, overrides: Sequence[str], weights: PathLike | None) -> Path | None:
+    """The path of a `.keras` file, None for a config. Raises ArchError for one that is missing, or is to be changed."""
+    if not isinstance(reference, (str, os.PathLike)) or Path(reference).suffix != ".keras":
+        return None
     mark = Mark(os.fspath(reference))
     if overrides or weights is not None:
         raise fail("model", "a saved model takes no overrides and no weights; expected a config", mark=mark)
     if not Path(reference).is_file():
         raise fail("missing-file", "there is no such model file", mark=mark)
-    import_keras()
-    from archdsl.models.keras_file import read_keras_file
-
-    return read_keras_file(Path(reference), budget)
+    return Path(reference)
 
 
 def check_paths(image_path: PathLike, output_path: PathLike) -> None:
     """Raise ArchError when the image cannot be read or the picture cannot be written. Does not import Keras."""
     open_image(image_path)
-    _check_output(Path(output_path))
+    _check_output(Path(output_path), [image_path])
 
 
 def draw_features(
@@ -98,7 +107,7 @@ def draw_features(
     """
     _check_range("channels", channels, MAX_CHANNELS)
     _check_range("image_size", image_size, MAX_IMAGE_SIZE)
-    _check_output(Path(output_path))
+    _check_output(Path(output_path), [image_path])
     opened = open_image(image_path)
     tensors = pyramid(model)
     _check_range("the number of levels", len(tensors), MAX_LEVELS)
@@ -156,19 +165,16 @@ def _check_range(name: str, value: int, largest: int) -> None:
         raise fail("range", f"{name} is {value}; expected 1 to {largest}")
 
 
-def _check_output(path: Path) -> None:
+def _check_output(path: Path, inputs: Sequence[PathLike]) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     mark = Mark(str(path))
     formats = sorted(set(FigureCanvasAgg.get_supported_filetypes()) - UNVIEWABLE)
     suffix = path.suffix.lower().removeprefix(".")
     if suffix not in formats:
-        received = f"'.{suffix}' is no picture format" if suffix else "the name has no suffix"
+        received = f"'.{suffix}' is not a picture format" if suffix else "the name has no suffix"
         raise fail("output", f"{received}; {one_of(formats)}", mark=mark, hint=did_you_mean(suffix, formats))
-    if not path.parent.is_dir():
-        raise fail("output", f"there is no folder '{path.parent}'", mark=mark, hint="make it first")
-    if path.is_dir():
-        raise fail("output", "is a folder; expected the name of a file", mark=mark)
+    check_output(path, inputs, force=True)
 
 
 def _chosen(tensors: Mapping[str, Any], levels: Sequence[str] | None) -> dict[str, Any]:

@@ -1,0 +1,59 @@
+"""--weights FILE, --weights published: what a model that is built starts from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from archdsl.diagnostics.problems import Mark, fail
+from archdsl.diagnostics.terminal import say
+from archdsl.frontend.compose.search_path import preset_names
+from archdsl.frontend.presets import list_presets, preset_info
+from archdsl.tools.cli.options import ConfigArgument, Decorated
+
+if TYPE_CHECKING:
+    from archdsl.weights import Published
+
+PUBLISHED = "published"
+
+
+def weights_option(function: Decorated) -> Decorated:
+    """--weights, checked before Keras is imported."""
+    help_text = f"Weights to load: .safetensors, .weights.h5, .h5, .keras, or '{PUBLISHED}': a preset's trained ones."
+    return click.option("--weights", type=click.Path(), callback=_existing, help=help_text)(function)
+
+
+def _existing(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value in (None, PUBLISHED) or context.resilient_parsing:
+        return value
+    path, mark = Path(str(value)), Mark(str(value))
+    if path.is_dir():
+        raise fail("not-a-file", "a folder; expected a weights file", mark=mark)
+    if not path.exists():
+        raise fail("missing-file", "there is no such weights file", mark=mark)
+    return value
+
+
+def weights_of(config: ConfigArgument, weights: str | None) -> str | Path | Published | None:
+    """The file to load. The published one of a preset is downloaded if it is not on this machine.
+
+    Without --weights, a preset that has trained weights is said to start from random ones. Raises ArchError when
+    published weights are asked for and there are none, or they cannot be had.
+    """
+    info = preset_info(config) if isinstance(config, str) and config in preset_names() else None
+    if weights == PUBLISHED:
+        if info is None:
+            message = "only a preset has published weights, and this is another config"
+            raise fail("no-weights", message, hint="--weights FILE loads a file")
+        if not info.has_weights:
+            trained = [each.name for each in list_presets() if each.has_weights and each.name.startswith(info.name)]
+            hint = f"{trained[0]} has" if trained else "`archdsl list` prints which presets have"
+            raise fail("no-weights", f"the preset '{info.name}' has no published weights", hint=hint)
+        from archdsl.models.hub import weights_file  # what speaks with the network takes a while to import
+
+        return weights_file(info, load_weights=True)
+    if weights is None and info is not None and info.has_weights:
+        say(f"{info.name}: random weights; --weights {PUBLISHED} loads the trained ones", err=True)
+    return weights
