@@ -39,7 +39,8 @@ def load(model: Model, file: str | os.PathLike[str], *, partial: bool = False, s
 
     Files of the same architecture that this library, Keras, or keras_cv wrote, under Keras 3 or Keras 2:
     `.safetensors`, `.weights.h5`, `.keras` (nothing of it is executed) and the older `.h5`. `partial` takes the
-    layers that fit by name and shape, and leaves the others as they are. `sha256` is what the file must have: then
+    layers that fit by name and shape, and leaves the others as they are; of a detector or classifier that Keras 3
+    wrote, those of its backbone. `sha256` is what the file must have: then
     the bytes that are checked are those that are read, whatever is written to the file meanwhile.
 
     Raises ArchError, and leaves the model as it was, when the file is missing, damaged, of another kind or another

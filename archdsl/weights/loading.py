@@ -17,7 +17,7 @@ from archdsl.frontend.presets import list_presets
 from archdsl.ir.graph import Node
 from archdsl.weights.formats import opened
 from archdsl.weights.formats.contents import Contents, Stored, StoredArray, short
-from archdsl.weights.matching import Match, arrays_of, fits, match, shape_counts, shapes_text
+from archdsl.weights.matching import Match, arrays_of, fits, match, match_inside, shape_counts, shapes_text
 from archdsl.weights.model import Model
 from archdsl.weights.transfer import Left, Moved, Transfer
 
@@ -46,6 +46,8 @@ def most_bytes(params: int) -> int:
 def _take(model: Model, contents: Contents, partial: bool, mark: Mark) -> Transfer:
     nodes = {node.name: node for node in model.graph.nodes if node.weights}
     found = match(model, contents)
+    if partial and found.matched_by == "order":
+        found = match_inside(model, contents) or found
     problems = _misfits(model, nodes, found, mark)
     if problems and partial and found.matched_by == "order":
         return _take(model, _named_by_its_preset(model, contents, mark), partial, mark)

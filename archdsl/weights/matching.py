@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
@@ -45,6 +45,17 @@ def match(model: Model, contents: Contents) -> Match:
         return best
     by_place = [_by_place(scheme.title, slots, contents.layers) for scheme, slots in found]
     return max(by_place, key=lambda each: sum(fits(nodes[name], stored) for name, stored in each.pairs.items()))
+
+
+def match_inside(model: Model, contents: Contents) -> Match | None:
+    """The part of a larger model's file whose names fit best, as a detector's holds a backbone; None for none."""
+    found = {place: match(model, inner) for place, inner in contents.nested().items()}
+    named = [place for place, each in found.items() if each.matched_by == "name" and each.pairs]
+    if not named:
+        return None
+    best = max(named, key=lambda place: len(found[place].pairs))
+    outside = [stored for stored in contents.layers if not stored.place.startswith(f"{best}/")]
+    return replace(found[best], surplus=(*found[best].surplus, *outside))
 
 
 def schemes(model: Model) -> list[Scheme]:

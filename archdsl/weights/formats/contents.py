@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
@@ -66,7 +66,8 @@ class Stored:
 
 
 class Contents(NamedTuple):
-    """The layers of a file, in its order."""
+    """The layers of a file, in its order. `nested` reads those of the models that are layers of it, by their place."""
 
     layout: Layout
     layers: tuple[Stored, ...]
+    nested: Callable[[], Mapping[str, Contents]] = dict

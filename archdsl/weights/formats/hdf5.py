@@ -42,7 +42,7 @@ def contents_of(stream: BinaryIO) -> Contents:
         listed = _child(root, "model_weights") if "model_weights" in root.links else root
         if any(name.startswith("layer_names") for name in listed.attributes):
             return Contents("listed", tuple(_listed_layers(listed)))
-        return Contents("paths", tuple(_layers_by_path(root)))
+        return Contents("paths", tuple(_layers_by_path(root)), partial(_models_inside, root))
 
 
 @contextmanager
@@ -67,6 +67,15 @@ def _layers_by_path(root: Object) -> Iterator[Stored]:
             owner, inner = _split(place)
             name = "/".join(filter(None, (names.get(owner), inner))) if names.get(owner) else ""
             yield Stored(place, name, arrays, names.get(place, "") if inner else "")
+
+
+def _models_inside(root: Object) -> dict[str, Contents]:
+    """The layers of each model that is a layer of the model, as the backbone of a detector is."""
+    with _damage_told():
+        layers = _child(root, "layers") if "layers" in root.links else root
+        groups = {f"layers/{key}": _child(layers, key) for key in layers.links}
+        inside = {place: group for place, group in groups.items() if group.is_group and "layers" in group.links}
+        return {place: Contents("paths", tuple(_layers_by_path(group))) for place, group in inside.items()}
 
 
 def _place(path: str) -> str:
