@@ -26,7 +26,7 @@ MAX_OBJECTS = 100_000
 MAX_DEPTH = 16
 TRAINING_STATE = ("optimizer", "metrics")  # what Keras saves of a compiled model beside its layers
 _ALIASES = {"depthwise_kernel": "kernel"}  # Keras 2's name
-_DTYPES = {  # as NumPy writes them; bfloat16, which it does not have, is as it stands
+_DTYPES = {  # as NumPy writes them; bfloat16, which it does not have, is kept as bytes
     "float16": "f2",
     "bfloat16": "V2",
     "float32": "f4",
@@ -105,7 +105,7 @@ def _groups(root: Object) -> Iterator[tuple[str, Object, dict[str, StoredArray]]
 
 
 def _name(group: Object) -> str:
-    """What the group says that it is called; nothing where that is not one text."""
+    """The group's `name` attribute; empty if that is not one text."""
     stated = group.attributes.get("name")
     return "".join(stated.texts(group.file)) if stated and not stated.shape and "text" in stated.type.kind else ""
 
@@ -133,7 +133,7 @@ def _listed_layers(root: Object) -> Iterator[Stored]:
 
 
 def _descend(group: Object, path: str) -> Object:
-    """What stands at `path`, each step of which is checked."""
+    """The object at `path`, each step of which is checked."""
     for step in path.split("/"):
         if not group.is_group:
             raise DamagedFile(f"what '{path}' leads through is not a group")
@@ -181,7 +181,7 @@ def _dtype(found: Object) -> str:
 
 
 def _read(found: Object, kind: str) -> Array:
-    """The values of an array of numbers; those of bfloat16 as they stand, two bytes each."""
+    """The values of an array of numbers; those of bfloat16 as two bytes each."""
     with _damage_told():
         order = "" if found.type.size == 1 or kind == "bfloat16" else found.type.order
         return numpy.frombuffer(found.values(), f"{order}{_DTYPES[kind]}").reshape(found.shape)
