@@ -144,7 +144,7 @@ def build(
 
 
 def from_preset(name: str | os.PathLike[str], load_weights: bool | None = None, **kwargs: Any) -> Backbone:
-    """The model of a preset; what a folder holds comes back as the class that it was.
+    """The model of a preset; a folder gives the class that was saved.
 
     `name` is that of a shipped preset, a folder that keras_cv or save_to_preset wrote, or a kaggle:// handle.
     `load_weights` True asks for its trained weights, False for fresh ones, None for trained ones where they exist;
@@ -163,7 +163,7 @@ def from_preset(name: str | os.PathLike[str], load_weights: bool | None = None, 
         return build_from_config(preset.name, weights=False if weights is None else weights, **kwargs)
     if preset.config is not None:
         model = build_from_config(preset.config, weights=weights, **{**preset.arguments, **kwargs})
-        if preset.state and not {"freeze", "overrides"} & set(kwargs):  # else the config says what is trained
+        if preset.state and not {"freeze", "overrides"} & set(kwargs):  # else the config sets what is trained
             model.restore_state(preset.state)
         return model
 

@@ -150,7 +150,7 @@ def _exchanged(one: Path, other: Path) -> bool:
 
 
 def _is_folder_or_nothing(path: Path) -> bool:
-    """Asked once, as another process may be replacing it."""
+    """Whether nothing but a folder is at `path`. One call, as another process may be replacing it."""
     try:
         return stat.S_ISDIR(path.lstat().st_mode)
     except FileNotFoundError:

@@ -120,7 +120,7 @@ class Backbone(keras.Model):  # type: ignore[misc]
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Backbone:
-        """The model that `get_config` describes, perhaps in somebody's file: data, with a budget.
+        """The model that `get_config` describes. It may come from anybody's file, so it has a budget.
 
         Raises ArchError for anything that `get_config` does not write, and beyond Budget.for_saved_models.
         """
@@ -142,18 +142,18 @@ class Backbone(keras.Model):  # type: ignore[misc]
         return Backbone(graph, config, fresh=False)
 
     def _state(self) -> dict[str, Any]:
-        """What a saved model says beside its architecture."""
+        """The state that a saved model keeps beside its architecture."""
         frozen = [name for name, layer in self.layers_by_node.items() if not layer.trainable]
         return {"trainable": self.trainable, "dtype": self.dtype_policy.name, "frozen": frozen}
 
     def restore_state(self, state: Mapping[str, Any]) -> None:
-        """Train what a saved model says that it trains."""
+        """Set which layers are trained, as a saved model has it."""
         self.trainable = state.get("trainable", True)
         if "frozen" in state:
             self._freeze(state["frozen"])
 
     def _freeze(self, names: Iterable[str]) -> None:
-        """Layers of these nodes, and no others, are not trained; their batch norms keep their statistics."""
+        """Stop training the layers of these nodes, and no others; their batch norms keep their statistics."""
         frozen = set(names)
         for name, layer in self.layers_by_node.items():
             layer.trainable = name not in frozen

@@ -48,7 +48,7 @@ def fuse(model: Backbone) -> Backbone:
 
 
 def _built(model: Backbone, weights: Weights | None, **changes: Any) -> Backbone:
-    """Built again from its config, as loading a file does, with `changes` to what the file would say."""
+    """Builds the model again from its config, as loading a file does, with `changes` to the saved config."""
     built = Backbone.from_saved({**Backbone.get_config(model), **changes}, UNLIMITED)  # what was built here once
     for layer in _all_levels(built).layers:
         if layer.weights and weights:

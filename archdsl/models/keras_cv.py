@@ -1,6 +1,6 @@
 """keras_cv's backbone classes: the same names, arguments and presets. Each only writes a config and builds it.
 
-A model's `config`, as YAML, is what any of these calls means in the language.
+A model's `config`, as YAML, is any of these calls in the language of configs.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class _ListsPresets:
 
 
 class KerasCVBackbone(Backbone):
-    """What the three families share: keras_cv's constructor arguments are its config, its levels are P2, P3, …"""
+    """The base of the three families: keras_cv's constructor arguments are its config, its levels are P2, P3, …"""
 
     kaggle_model: ClassVar[str] = ""  # of no preset
 

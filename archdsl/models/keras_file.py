@@ -1,4 +1,4 @@
-"""A model in a `.keras` file. Keras is given nothing of it that was not looked at: neither its config nor its HDF5."""
+"""A model in a `.keras` file. Keras gets only what was checked, of its config and of its HDF5."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def read_keras_file(path: Path, budget: Budget) -> Any:
 
 
 def _of_file(found: Problem, stored: int, path: Path) -> Problem:
-    """The problem at the file; more parameters than it holds are nothing that the user can allow."""
+    """The problem, placed at the file. No budget allows more parameters than the file holds, so the hint changes."""
     hint = (
         f"the file has {stored:,} bytes of weights"
         if found.code == "budget" and " parameters, " in found.message
@@ -73,7 +73,7 @@ def _of_file(found: Problem, stored: int, path: Path) -> Problem:
 
 
 def _read(path: Path, budget: Budget, mark: Mark) -> tuple[dict[str, Any], int]:
-    """What the file says of the model, and the bytes that its weights take in it."""
+    """The description of the model, and the size of its weights in the file."""
     most = int(min(budget.file_bytes, 1 << 40))
     try:
         with path.open("rb") as stream:
@@ -112,7 +112,7 @@ def _model(path: Path, config: dict[str, Any], stored: int, mark: Mark) -> Any:
 
 
 def _registered(value: dict[str, Any]) -> Any:
-    """What the program registered with Keras under the name that an object in the file has."""
+    """The class that the program registered with Keras under an object's name."""
     name = value.get("registered_name")
     is_named = isinstance(name, str) and value["class_name"] != "function"
     return keras.saving.get_registered_object(name) if is_named else None

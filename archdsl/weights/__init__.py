@@ -1,4 +1,4 @@
-"""Weight files, which others wrote or we did: everything in them is checked before a model is changed.
+"""Weights files, ours and others': everything in them is checked before a model is changed.
 
 Importing this module imports neither Keras nor NumPy.
 """
@@ -35,11 +35,12 @@ class Published:
 
 
 def load(model: Model, file: str | os.PathLike[str], *, partial: bool = False, sha256: str | None = None) -> Transfer:
-    """Read a weights file into `model`; says what came from where.
+    """Read a weights file into `model`; returns which layer came from where.
 
     Files of the same architecture that this library, Keras, or keras_cv wrote, under Keras 3 or Keras 2:
     `.safetensors`, `.weights.h5`, `.keras` (nothing of it is executed) and the older `.h5`. `partial` takes the
-    layers that fit by name and shape, and leaves the others as they are. `sha256` is what the file must have: then
+    layers that fit by name and shape, and leaves the others as they are; of a detector or classifier that Keras 3
+    wrote, those of its backbone. `sha256` is required of the file: then
     the bytes that are checked are those that are read, whatever is written to the file meanwhile.
 
     Raises ArchError, and leaves the model as it was, when the file is missing, damaged, of another kind or another

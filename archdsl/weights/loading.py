@@ -17,7 +17,7 @@ from archdsl.frontend.presets import list_presets
 from archdsl.ir.graph import Node
 from archdsl.weights.formats import opened
 from archdsl.weights.formats.contents import Contents, Stored, StoredArray, short
-from archdsl.weights.matching import Match, arrays_of, fits, match, shape_counts, shapes_text
+from archdsl.weights.matching import Match, arrays_of, fits, match, match_inside, shape_counts, shapes_text
 from archdsl.weights.model import Model
 from archdsl.weights.transfer import Left, Moved, Transfer
 
@@ -46,6 +46,8 @@ def most_bytes(params: int) -> int:
 def _take(model: Model, contents: Contents, partial: bool, mark: Mark) -> Transfer:
     nodes = {node.name: node for node in model.graph.nodes if node.weights}
     found = match(model, contents)
+    if partial and found.matched_by == "order":
+        found = match_inside(model, contents) or found
     problems = _misfits(model, nodes, found, mark)
     if problems and partial and found.matched_by == "order":
         return _take(model, _named_by_its_preset(model, contents, mark), partial, mark)
@@ -65,11 +67,11 @@ def _take(model: Model, contents: Contents, partial: bool, mark: Mark) -> Transf
 
 
 def _named_by_its_preset(model: Model, contents: Contents, mark: Mark) -> Contents:
-    """For a variant, a file without names says too little; its preset, which its shapes tell, has the names."""
+    """The file's layers by name, for a variant: names come from the preset that has the file's shapes."""
     names = _presets_with_shapes(contents)
     if not names:
         hint = "load it into the architecture it was written for, save that as .safetensors, and give this file"
-        raise fail("weights", "its layers have no names that say where they belong in a variant", mark=mark, hint=hint)
+        raise fail("weights", "its layers have no names that tell where they belong in a variant", mark=mark, hint=hint)
     loaded = load_config(names[0])
     source = model.rebuilt(compile_graph(loaded), loaded.resolved)
     _take(source, contents, partial=False, mark=mark)
@@ -126,7 +128,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _with_hint(problems: list[Problem], contents: Contents) -> list[Problem]:
-    """The last problem says which preset the file is of, if it is of one."""
+    """The problems; the last one names the preset that the file is of, if any."""
     names = _presets_with_shapes(contents)
     hint = f"its arrays have the shapes of {' or '.join(names)}" if names else ""
     return [*problems[:-1], problems[-1]._replace(hint=hint)]
@@ -162,7 +164,7 @@ def _float32(array: StoredArray) -> Array:
 def _refuse_strange_numbers(values: Mapping[str, Sequence[Array]], mark: Mark) -> None:
     broken = [name for name, arrays in values.items() if not all(numpy.isfinite(array).all() for array in arrays)]
     if broken:
-        message = f"{_some(broken)} {'has' if len(broken) == 1 else 'have'} values that are no finite numbers"
+        message = f"{_some(broken)} {'has' if len(broken) == 1 else 'have'} values that are not finite numbers"
         raise fail("weights", message, mark=mark, hint="the training that wrote it diverged, or the file is damaged")
 
 

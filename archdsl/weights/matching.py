@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
@@ -36,7 +36,7 @@ class Match:
 
 
 def match(model: Model, contents: Contents) -> Match:
-    """The way to read the file that knows most of its layers by name; without names, that fits most by place."""
+    """The match under the scheme that knows most layers by name; without names, the one that fits most by place."""
     nodes = {node.name: node for node in model.graph.nodes if node.weights}
     found = [(scheme, scheme.slots(contents.layout)) for scheme in schemes(model)]
     by_name = [_by_name(scheme.title, slots, contents.layers) for scheme, slots in found]
@@ -45,6 +45,17 @@ def match(model: Model, contents: Contents) -> Match:
         return best
     by_place = [_by_place(scheme.title, slots, contents.layers) for scheme, slots in found]
     return max(by_place, key=lambda each: sum(fits(nodes[name], stored) for name, stored in each.pairs.items()))
+
+
+def match_inside(model: Model, contents: Contents) -> Match | None:
+    """The part of a larger model's file whose names fit best, as a detector's holds a backbone; None for none."""
+    found = {place: match(model, inner) for place, inner in contents.nested().items()}
+    named = [place for place, each in found.items() if each.matched_by == "name" and each.pairs]
+    if not named:
+        return None
+    best = max(named, key=lambda place: len(found[place].pairs))
+    outside = [stored for stored in contents.layers if not stored.place.startswith(f"{best}/")]
+    return replace(found[best], surplus=(*found[best].surplus, *outside))
 
 
 def schemes(model: Model) -> list[Scheme]:
@@ -76,15 +87,15 @@ def _by_place(title: str, slots: Sequence[Slot], layers: Sequence[Stored]) -> Ma
 
 
 def _contradictions(slots: Sequence[Slot], layers: Sequence[Stored], pairs: Mapping[str, Stored]) -> Iterator[str]:
-    """Names that stand twice or where another layer must be. A file of other layers has other places."""
+    """Names that occur twice, or in the place of another layer. A file of other layers has other places."""
     for name, count in Counter(stored.name for stored in layers).items():
         if name and count > 1:
-            yield f"the name '{name}' stands there {count} times"
+            yield f"the name '{name}' occurs {count} times"
     if {slot.place for slot in slots} == {stored.place for stored in layers}:
         for slot in slots:
             stored = pairs.get(slot.node)
             if stored and stored.place != slot.place:
-                yield f"'{slot.name}' stands at {stored.place}; expected at {slot.place}"
+                yield f"'{slot.name}' is at {stored.place}; expected at {slot.place}"
     yield from _out_of_order(slots, pairs)
 
 
@@ -93,7 +104,7 @@ def _out_of_order(slots: Sequence[Slot], pairs: Mapping[str, Stored]) -> Iterato
     for owner, members in groupby(slots, key=lambda slot: slot.name.partition("/")[0]):
         names = [pairs[slot.node].sublayer for slot in members if slot.node in pairs]
         if not ascending(names):
-            yield f"the layers inside '{owner}' are not in the order that their numbers say"
+            yield f"the layers inside '{owner}' are not in the order of their numbers"
 
 
 def arrays_of(node: Node, stored: Stored) -> list[StoredArray | None]:

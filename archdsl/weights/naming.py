@@ -1,7 +1,4 @@
-"""Where each node's arrays stand in a file: under our own names, and under those of keras_cv's backbones.
-
-keras_cv's tables are facts of the files that its three backbone classes write (keras_cv 0.9.0, Apache-2.0).
-"""
+"""The name and the place of each node's layer in a weights file, under any scheme of names."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ class Row(NamedTuple):
 
 
 class Slot(NamedTuple):
-    """What the layer of a node is called in a file, and where it stands among the others."""
+    """The name of a node's layer in a file, and its place among the others."""
 
     node: str
     name: str
@@ -84,6 +81,3 @@ def snake_case(name: str) -> str:
     """BatchNormalization → batch_normalization, Conv2D → conv2d: a class as Keras writes it in a path."""
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
-
-
-# keras_cv's names

@@ -1,4 +1,4 @@
-"""What came over from a file and what did not, layer by layer."""
+"""The result of loading a file: which layers moved and which did not."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Left(NamedTuple):
 
 @dataclass(frozen=True)
 class Transfer:
-    """What `load` did: layers `moved` and `left`, and layers of the file that nothing took (`unused`).
+    """The result of `load`: layers `moved` and `left`, and layers of the file that nothing took (`unused`).
 
-    `scheme` says whose names the file has; `matched_by` is "order" where it has none and places and shapes decided.
+    `scheme` is whose names the file has; `matched_by` is "order" where it has none and places and shapes decided.
     """
 
     scheme: str

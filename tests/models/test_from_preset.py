@@ -198,7 +198,10 @@ def test_a_size_that_a_folder_names_has_its_arguments(tmp_path: Path) -> None:
 
 
 BROKEN: list[tuple[Callable[[Path], Any], str]] = [
-    (lambda folder: (folder / "config.json").unlink(), r"preset: error\[preset\]: the folder holds no preset"),
+    (
+        lambda folder: (folder / "config.json").unlink(),
+        r"preset: error\[preset\]: the folder does not contain a preset",
+    ),
     (lambda folder: shutil.rmtree(folder), r"error\[unknown-preset\]: archdsl has no preset '.*preset'"),
     (lambda folder: (folder / "config.json").write_text(""), r"config.json:1:1: error\[syntax\]: not valid JSON"),
     (lambda folder: (folder / "config.json").write_text('{\n"a": }'), r"config.json:2:6: error\[syntax\]: not valid J"),
@@ -297,7 +300,7 @@ def test_a_folder_is_read_without_keras_being_imported(folder: Path) -> None:
     program = f"""
 import sys
 from pathlib import Path
-from archdsl.pretrained.preset_folder import read_folder
+from archdsl.models.hub.preset_folder import read_folder
 assert read_folder(Path({str(folder)!r})).class_name == "YOLOV8Backbone"
 assert not {{"keras", "tensorflow", "numpy", "keras_cv"}} & set(sys.modules)
 """
@@ -354,7 +357,7 @@ def test_a_config_that_was_changed_beside_its_class_is_not_ignored(tmp_path: Pat
     file = tmp_path / "mine" / "config.yaml"
     file.write_text(file.read_text().replace("width: 12", "width: 14"))
     found = problem(lambda: archdsl.from_preset(tmp_path / "mine"))
-    assert found.message == "is not what the class and arguments in metadata.json stand for"
+    assert found.message == "is not the config of the class and arguments in metadata.json"
 
 
 def test_a_saved_folder_is_replaced_and_any_other_is_left_alone(tmp_path: Path) -> None:
@@ -389,7 +392,7 @@ def test_a_folder_that_cannot_be_written_whole_is_not_written(tmp_path: Path, mo
 SAVING = """
 import sys
 from pathlib import Path
-from archdsl import files
+from archdsl.backends import atomic_write as files
 if sys.argv[3] == "in two steps":
     files._exchanged = lambda one, other: False
 for number in range(int(sys.argv[4])):

@@ -148,7 +148,7 @@ TAMPERED = [
     ("missing", lambda a, m: a.pop(KERNEL), "weights", "stem_conv_conv is not in the file"),
     ("shape", lambda a, m: a.update({KERNEL: a[KERNEL][..., :4]}), "weights", "3×3×3×8; the file has 3×3×3×4"),
     ("dtype", lambda a, m: a.update({KERNEL: a[KERNEL].astype("float16")}), "weights", "is of F16; expected float32"),
-    ("nan", lambda a, m: a.update({KERNEL: a[KERNEL] * np.nan}), "weights", "no finite numbers"),
+    ("nan", lambda a, m: a.update({KERNEL: a[KERNEL] * np.nan}), "weights", "not finite numbers"),
 ]
 
 

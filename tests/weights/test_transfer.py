@@ -184,3 +184,58 @@ def test_keras_cvs_classes_keep_their_precision_and_what_is_frozen(tmp_path: Pat
     assert not loaded.get_layer("stem_conv_conv").trainable
     assert loaded.get_layer("p2_down_conv").trainable
     assert keras.config.dtype_policy().name == "float32"
+
+
+# A backbone out of a larger model
+
+
+def larger(kind: str) -> tuple[Any, Any]:
+    """A model of keras_cv around a small backbone, and ours of that backbone."""
+    import keras_cv.models as theirs
+
+    name, arguments = {
+        "detector": ("YOLOV8Backbone", FOUR_STAGES),
+        "classifier": ("CSPDarkNetBackbone", FOUR_STAGES),
+        "retina": ("ResNetV2Backbone", FOUR_STACKS),
+    }[kind]
+    backbone, boxes = getattr(theirs, name)(**arguments), {"num_classes": 3, "bounding_box_format": "xywh"}
+    make = {
+        "detector": lambda: theirs.YOLOV8Detector(backbone=backbone, fpn_depth=1, **boxes),
+        "classifier": lambda: theirs.ImageClassifier(backbone=backbone, num_classes=3),
+        "retina": lambda: theirs.RetinaNet(backbone=backbone, **boxes),
+    }
+    model = make[kind]()
+    generator = np.random.default_rng(0)
+    for weight in backbone.weights:
+        weight.assign(generator.uniform(0.5, 1.5, weight.shape) / max(1, np.prod(weight.shape[:-1])))
+    return (model, backbone), getattr(models, name)(**arguments)
+
+
+FOUR_STAGES = {"stackwise_channels": [8, 16, 24, 32], "stackwise_depth": [1, 1, 1, 1], "include_rescaling": True}
+FOUR_STACKS = {
+    "stackwise_filters": [8, 8, 16, 16],
+    "stackwise_blocks": [2, 2, 2, 2],
+    "stackwise_strides": [1, 2, 2, 2],
+    "include_rescaling": True,
+}
+
+
+def last_level(model: Any) -> Any:
+    return keras.Model(model.inputs, model.get_layer(model.pyramid_level_inputs["P5"]).output)
+
+
+@pytest.mark.parametrize("suffix", [".weights.h5", ".keras"])
+@pytest.mark.parametrize("kind", ["detector", "classifier", "retina"])
+def test_a_backbone_is_taken_out_of_a_larger_model_of_keras_cv(kind: str, suffix: str, tmp_path: Path) -> None:
+    (whole, backbone), model = larger(kind)
+    path = tmp_path / f"whole{suffix}"
+    (whole.save if suffix == ".keras" else whole.save_weights)(path)
+    with pytest.raises(archdsl.ArchError, match="does not fit"):
+        weights.load(model, path)
+    transfer = weights.load(model, path, partial=True)
+    assert transfer.matched_by == "name"
+    assert {each.node.partition("_")[0] for each in transfer.left} == ({"tail"} if kind == "retina" else set())
+    assert transfer.unused  # the head
+    image = np.random.default_rng(1).uniform(0, 255, (1, 64, 64, 3)).astype("float32")
+    maps = [last_level(each)(image) for each in (model, backbone)]  # RetinaNet has no tail
+    assert np.allclose(*maps, rtol=1e-4, atol=1e-6)

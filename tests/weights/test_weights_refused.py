@@ -95,23 +95,23 @@ CONV, BN = "layers/conv2d_3/vars/0", "layers/batch_normalization_4/vars/1"
 LISTED_CONV = "stack1_c2f_pre_0_1_conv/stack1_c2f_pre_0_1_conv/kernel:0"
 LISTED_BN = "stack1_c2f_pre_0_1_bn/stack1_c2f_pre_0_1_bn/beta:0"
 DAMAGES: list[tuple[str, str, Callable[[h5py.File], None], str]] = [
-    ("swapped", "3.weights.h5", swap_names, "'stack2_c2f_pre_1_1_bn' stands at layers/batch_normalization_11"),
-    ("swapped", "2.h5", swap_listed, "'stack2_c2f_pre_1_1_bn' stands at"),
+    ("swapped", "3.weights.h5", swap_names, "'stack2_c2f_pre_1_1_bn' is at layers/batch_normalization_11"),
+    ("swapped", "2.h5", swap_listed, "'stack2_c2f_pre_1_1_bn' is at"),
     ("swapped", "2.weights.h5", lambda f: swap(f["layers"], "conv2d_2", "conv2d_3"), "p2_body_split_conv, with"),
     ("missing", "3.weights.h5", lambda f: f["layers"].pop("conv2d_3"), "p2_body_1_conv1_conv is not in the file"),
     ("missing", "2.weights.h5", lambda f: f["layers"].pop("conv2d_3"), "p2_body_1_conv1_conv is not in the file"),
     ("missing", "2.h5", drop_listed, "p3_body_2_conv1_bn is not in the file"),
     ("missing array", "3.weights.h5", lambda f: f.pop(BN), "p2_body_1_conv2_bn, with 4; the file has 4"),
-    ("surplus", "3.weights.h5", lambda f: f.copy("layers/conv2d", "layers/dense"), "names? 'stem_1_conv' stands"),
+    ("surplus", "3.weights.h5", lambda f: f.copy("layers/conv2d", "layers/dense"), "name 'stem_1_conv' occurs"),
     ("surplus", "2.weights.h5", lambda f: f.copy("layers/conv2d", "layers/dense"), "also has layers/dense"),
     ("surplus", "2.h5", add_listed, "also has head"),
     ("surplus array", "2.weights.h5", lambda f: f.copy(CONV, "layers/conv2d_3/vars/1"), "p2_body_1_conv1_conv"),
     *[("shape", file, reshape(CONV), r"3×3×4×4; the file has 3×3×4×5") for file in ("3.weights.h5", "2.weights.h5")],
     ("shape", "2.h5", reshape(LISTED_CONV), r"3×3×4×4; the file has 3×3×4×5 \(stack1_c2f_pre_0_1_conv\)"),
-    ("nan", "3.weights.h5", put(BN, np.nan), "p2_body_1_conv2_bn has values that are no finite numbers"),
-    ("nan", "2.weights.h5", put(BN, np.nan), "p2_body_1_conv2_bn has values that are no finite numbers"),
-    ("inf", "3.weights.h5", put(CONV, np.inf), "p2_body_1_conv1_conv has values that are no finite numbers"),
-    ("nan", "2.h5", put(LISTED_BN, np.nan), "p2_body_1_conv1_bn has values that are no finite numbers"),
+    ("nan", "3.weights.h5", put(BN, np.nan), "p2_body_1_conv2_bn has values that are not finite numbers"),
+    ("nan", "2.weights.h5", put(BN, np.nan), "p2_body_1_conv2_bn has values that are not finite numbers"),
+    ("inf", "3.weights.h5", put(CONV, np.inf), "p2_body_1_conv1_conv has values that are not finite numbers"),
+    ("nan", "2.h5", put(LISTED_BN, np.nan), "p2_body_1_conv1_bn has values that are not finite numbers"),
     ("names", "2.h5", lambda f: f.attrs.create("layer_names", 3), "damaged or cut short"),
     ("another dtype", "2.h5", lambda f: retype(f, LISTED_BN), "is of int64; expected float32"),
 ]
@@ -149,7 +149,7 @@ def test_the_layers_inside_a_layer_are_told_by_their_numbers(keras_cv_files: Pat
         )
         names[first], names[second] = names[second], names[first]
         file["dark2_csp"].attrs["weight_names"] = names
-    assert "not in the order that their numbers say" in report_of(ours("csp"), path)[0].message
+    assert "not in the order of their numbers" in report_of(ours("csp"), path)[0].message
 
 
 # Files that are something else, or dangerous

@@ -1,4 +1,4 @@
-"""What users call a preset → where it is, and the file with its trained weights."""
+"""A preset's name, folder or handle → where it is, and the file with its trained weights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Preset = PresetInfo | PresetFolder
 
 
 def find_preset(reference: str | os.PathLike[str], names: Iterable[str], owner: str) -> Preset:
-    """The preset that a name, a folder or a kaggle:// handle stands for. Does not import Keras.
+    """The preset that a name, a folder or a kaggle:// handle means. Does not import Keras.
 
     `names` are the shipped presets that `owner` takes. Raises ArchError with the nearest for any other.
     """

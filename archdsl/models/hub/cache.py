@@ -1,4 +1,4 @@
-"""Trained weights and presets of others on this machine: where they are kept, and how they get there."""
+"""The cache of trained weights and of others' presets: where it is, and how files get into it."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def kaggle_file(handle: str, name: str) -> Path:
     found = _HANDLE.fullmatch(handle)
     if not found:
         hint = "such as kaggle://keras/yolov8/keras/yolo_v8_s_backbone_coco/2"
-        message = f"'{handle}' is no handle; expected kaggle://OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION]"
+        message = f"'{handle}' is not a handle; expected kaggle://OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION]"
         raise fail("unknown-preset", message, hint=hint)
     body = handle.removeprefix(KAGGLE)
     path = cache_folder() / "kaggle" / body / name
@@ -133,7 +133,7 @@ def _kagglehub(handle: str, name: str) -> Sources:
 
 
 def _in_kagglehub(handle: str, name: str) -> Path | None:
-    """A file that kagglehub has downloaded whole before, which its marks tell. Of no version, the newest."""
+    """A file that kagglehub has marked as downloaded whole. Without a version, the newest."""
     found = _HANDLE.fullmatch(handle)
     if not found:
         return None
@@ -153,7 +153,7 @@ def _versions(folder: Path) -> Iterator[str]:
 
 
 def _damage(path: Path, info: PresetInfo) -> str:
-    """What is wrong with a file in the cache; nothing when it is what was published, as far as that is known."""
+    """The fault of a file in the cache; empty for the published file, as far as that is known."""
     try:
         size = path.stat().st_size
         if info.weights_size not in (None, size):

@@ -1,4 +1,4 @@
-"""Files from addresses: whole, checked, or not at all. Nothing waits for a network that is not there."""
+"""Downloads: whole and checked, or not at all. Nothing waits for a network that is not there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener, getproxie
 from archdsl.backends.atomic_write import written_whole
 
 PROBE_S = 0.5  # for a server to take a connection
-READ_S = 15.0  # for it to say anything more
+READ_S = 15.0  # for the next bytes
 MAX_BYTES = 4 << 30
 _CHUNK_BYTES = 1 << 20
 
@@ -65,7 +65,7 @@ def _first_hop(url: str) -> tuple[str, int]:
 def download(
     url: str, path: Path, *, sha256: str | None = None, size: int | None = None, most: int = MAX_BYTES, hint: str = ""
 ) -> None:
-    """Write what is at `url` to `path`, once it is there whole and is what was published.
+    """Download `url` to `path`, which is written only when the file is whole and has the published sha256.
 
     At most `most` bytes are written, and none when the server announces more. Raises Refused when it cannot be had,
     ArchError with `hint` when it cannot be written.

@@ -42,7 +42,7 @@ _STATE = ("trainable", "frozen")
 class PresetFolder:
     """A model in a folder. `class_name` is "Backbone", built from `config`, or a class of archdsl.models.
 
-    `arguments` are those of its constructor, `state` says which layers are trained, `weights` is the name of the
+    `arguments` are those of its constructor, `state` lists which layers are trained, `weights` is the name of the
     weights file, None for none. `handle` is where the weights can be had if they are not in the folder.
     """
 
@@ -90,7 +90,7 @@ def read_folder(path: Path) -> PresetFolder:
         return PresetFolder(path, PLAIN, {}, {}, path / CONFIG, weights)
     if KERAS_CV_CONFIG in found:
         return _read_description(path / KERAS_CV_CONFIG, CLASSES)
-    message = f"the folder holds no preset; expected a {CONFIG}, or a {KERAS_CV_CONFIG} that keras_cv wrote"
+    message = f"the folder does not contain a preset; expected a {CONFIG}, or a {KERAS_CV_CONFIG} that keras_cv wrote"
     raise fail("preset", message, mark=Mark(str(path)))
 
 
@@ -119,14 +119,14 @@ def _read_ours(path: Path) -> PresetFolder:
     if folder.class_name in keras_cv_arguments.FAMILIES:
         built = keras_cv_arguments.config_of(folder.class_name, folder.arguments)
         if built.resolved != load(path / CONFIG).resolved:
-            message = f"is not what the class and arguments in {METADATA} stand for"
+            message = f"is not the config of the class and arguments in {METADATA}"
             hint = f"without {METADATA} the folder is read as a plain Backbone"
             raise fail("preset", message, mark=Mark(str(path / CONFIG)), hint=hint)
     return folder
 
 
 def _read_description(file: Path, classes: Mapping[str, type[BaseModel]]) -> PresetFolder:
-    """A folder that one of its files describes. Raises ArchError for a class that is none of `classes`."""
+    """A folder that one of its files describes. Raises ArchError for a class that is not one of `classes`."""
     source = read_file(file, read_json)
     stated = _validated(source, Description, source.values, (), "a preset")
     name, weights = stated.class_name, stated.weights
@@ -154,7 +154,7 @@ def _validated(source: Source, schema: type[BaseModel], values: dict[str, Any], 
 
 
 def read_json(text: str, file: str, budget: Budget = DEFAULT) -> Source:
-    """JSON as the strict loader reads YAML, of which it is a part: limits, no key twice, the place of each value."""
+    """JSON read as strictly as YAML, whose subset it is: limits, no key twice, the place of each value."""
     try:
         json.loads(text)
     except json.JSONDecodeError as error:

@@ -1,4 +1,4 @@
-"""Any weights file → its layers, by what it holds and not by what it is called. It is opened once."""
+"""A weights file of any format → its layers. The content tells the format, not the name; it is opened once."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _kind(begin: bytes) -> str:
 
 
 def _from_archive(stream: BinaryIO, most_bytes: int) -> bytes:
-    """The weights inside a .keras file. Its other members, which say how to build a model, are not looked at."""
+    """The weights inside a .keras file. Its other members, which describe how to build a model, are not read."""
     try:
         names = names_in(stream)
         if names.count(WEIGHTS_IN_ARCHIVE) != 1:

@@ -1,8 +1,8 @@
-"""What any weights file comes to: layers with arrays, each with what the file says of where it belongs."""
+"""The content of a weights file of any format: layers with arrays, each with its name and place in the file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
@@ -15,7 +15,7 @@ Shape: TypeAlias = tuple[int, ...]
 MAX_NAME = 1024  # bytes, of anything in a file
 MAX_RANK = 32
 Layout = Literal["paths", "listed", "nodes"]
-"""How a file says whose arrays they are.
+"""How a file assigns arrays to layers.
 
 paths: places such as layers/conv2d_3 (.weights.h5, .keras), in newer files with the layer's name too.
 listed: a list of layers with their names, in the model's order (the old .h5).
@@ -24,7 +24,7 @@ nodes: the name of the node (.safetensors).
 
 
 class DamagedFile(ValueError):
-    """A weights file that is not what it should be: the fact."""
+    """A weights file is damaged; the text is the fact."""
 
     def __init__(self, fact: str):
         super().__init__(short(fact, 300))
@@ -66,7 +66,8 @@ class Stored:
 
 
 class Contents(NamedTuple):
-    """The layers of a file, in its order."""
+    """The layers of a file, in its order. `nested` reads those of the models that are layers of it, by their place."""
 
     layout: Layout
     layers: tuple[Stored, ...]
+    nested: Callable[[], Mapping[str, Contents]] = dict

@@ -26,7 +26,7 @@ MAX_OBJECTS = 100_000
 MAX_DEPTH = 16
 TRAINING_STATE = ("optimizer", "metrics")  # what Keras saves of a compiled model beside its layers
 _ALIASES = {"depthwise_kernel": "kernel"}  # Keras 2's name
-_DTYPES = {  # as NumPy writes them; bfloat16, which it does not have, is as it stands
+_DTYPES = {  # as NumPy writes them; bfloat16, which it does not have, is kept as bytes
     "float16": "f2",
     "bfloat16": "V2",
     "float32": "f4",
@@ -42,7 +42,7 @@ def contents_of(stream: BinaryIO) -> Contents:
         listed = _child(root, "model_weights") if "model_weights" in root.links else root
         if any(name.startswith("layer_names") for name in listed.attributes):
             return Contents("listed", tuple(_listed_layers(listed)))
-        return Contents("paths", tuple(_layers_by_path(root)))
+        return Contents("paths", tuple(_layers_by_path(root)), partial(_models_inside, root))
 
 
 @contextmanager
@@ -67,6 +67,15 @@ def _layers_by_path(root: Object) -> Iterator[Stored]:
             owner, inner = _split(place)
             name = "/".join(filter(None, (names.get(owner), inner))) if names.get(owner) else ""
             yield Stored(place, name, arrays, names.get(place, "") if inner else "")
+
+
+def _models_inside(root: Object) -> dict[str, Contents]:
+    """The layers of each model that is a layer of the model, as the backbone of a detector is."""
+    with _damage_told():
+        layers = _child(root, "layers") if "layers" in root.links else root
+        groups = {f"layers/{key}": _child(layers, key) for key in layers.links}
+        inside = {place: group for place, group in groups.items() if group.is_group and "layers" in group.links}
+        return {place: Contents("paths", tuple(_layers_by_path(group))) for place, group in inside.items()}
 
 
 def _place(path: str) -> str:
@@ -96,7 +105,7 @@ def _groups(root: Object) -> Iterator[tuple[str, Object, dict[str, StoredArray]]
 
 
 def _name(group: Object) -> str:
-    """What the group says that it is called; nothing where that is not one text."""
+    """The group's `name` attribute; empty if that is not one text."""
     stated = group.attributes.get("name")
     return "".join(stated.texts(group.file)) if stated and not stated.shape and "text" in stated.type.kind else ""
 
@@ -124,7 +133,7 @@ def _listed_layers(root: Object) -> Iterator[Stored]:
 
 
 def _descend(group: Object, path: str) -> Object:
-    """What stands at `path`, each step of which is checked."""
+    """The object at `path`, each step of which is checked."""
     for step in path.split("/"):
         if not group.is_group:
             raise DamagedFile(f"what '{path}' leads through is not a group")
@@ -172,7 +181,7 @@ def _dtype(found: Object) -> str:
 
 
 def _read(found: Object, kind: str) -> Array:
-    """The values of an array of numbers; those of bfloat16 as they stand, two bytes each."""
+    """The values of an array of numbers; those of bfloat16 as two bytes each."""
     with _damage_told():
         order = "" if found.type.size == 1 or kind == "bfloat16" else found.type.order
         return numpy.frombuffer(found.values(), f"{order}{_DTYPES[kind]}").reshape(found.shape)

@@ -1,6 +1,6 @@
 """HDF5 in Python, as much of it as Keras writes: plain arrays in groups, with texts as attributes.
 
-Whatever stands in a file, reading it cannot crash, run for long, or take more memory than the file has bytes: every
+Whatever a file contains, reading it cannot crash, run for long, or take more memory than the file has bytes: every
 read is checked against the file's end, and all of them together have a budget. Format: HDF5 File Format Specification
 3.0, of The HDF Group.
 """
@@ -175,7 +175,7 @@ class Object:
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether the values stand in other files."""
+        """Whether the values are in other files."""
         layout = self._messages[_LAYOUT][0]
         return _EXTERNAL in self._messages or (layout[0] == 4 and layout[1] == 3)
 
@@ -193,7 +193,7 @@ class Object:
         return self.file.data(address, size) if kind else layout[4 : 4 + size]
 
     def _dense(self, info: int, order_width: int, record_at: int) -> Iterator[bytes]:
-        """Messages that stand in a heap of their own, as they do where there are many of them."""
+        """Messages in a heap of their own, where HDF5 puts them when there are many."""
         for message in self._messages.get(info, ()):
             at = 2 + order_width * (message[1] & 1)
             heap, index = struct.unpack_from("<QQ", message, at)

@@ -22,7 +22,7 @@ class Structures(Protocol):
 
 
 class Broken(DamagedFile):
-    """A part of the file that makes no sense."""
+    """A part of the file is not valid HDF5."""
 
     def __init__(self, fact: str):
         super().__init__(f"damaged or cut short: {fact}")
@@ -52,7 +52,7 @@ def _leaves(file: Structures, address: int, above: int = 256) -> Iterator[int]:
 
 
 def dense_records(file: Structures, heap_address: int, tree_address: int, id_at: int) -> Iterator[bytes]:
-    """What the records of a tree of version 2 stand for in a heap; an identity begins at byte `id_at` of each."""
+    """Entries of a heap, by the records of a tree of version 2; an identity begins at byte `id_at` of each."""
     heap = _Heap.at(file, heap_address)
     for record in _records(file, tree_address):
         yield heap.get(file, record[id_at : id_at + heap.id_size])
@@ -118,7 +118,7 @@ class _Heap(NamedTuple):
         return file.structure(self._address(file, self.root, offset), length)
 
     def _address(self, file: Structures, block: int, offset: int) -> int:
-        """Where byte `offset` of what an indirect block spans stands in the file."""
+        """The address in the file of byte `offset` of an indirect block's span."""
         row = (offset // (self.width * self.smallest)).bit_length()
         size = self.smallest << max(0, row - 1)
         begin = self.width * size if row else 0

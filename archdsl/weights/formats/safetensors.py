@@ -45,7 +45,7 @@ def write(model: Model, path: Path) -> None:
 
 
 class _Entry(NamedTuple):
-    """What the header says of an array; its bytes count from the end of the header."""
+    """An array's entry in the header; its bytes count from the end of the header."""
 
     dtype: str
     shape: tuple[int, ...]
