@@ -1,4 +1,4 @@
-"""Vision backbones as YAML: costs in milliseconds, errors with a place, Keras 3 models.
+"""Vision backbones as YAML: costs without a framework, errors with a place, Keras 3 models.
 
 Everything is imported when it is first asked for. Neither Keras nor TensorFlow is, before a model is built.
 """
@@ -16,7 +16,7 @@ if sys.argv[:1] == ["-m"] and not sys.flags.safe_path and sys.path[0] != _FOLDER
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from archdsl.models.registration import import_keras, register_with_keras
+from archdsl.models.registration import register_with_keras
 
 if TYPE_CHECKING:
     from archdsl import models as models
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from archdsl.api import build_from_config as build_from_config
     from archdsl.api import compile_config as compile_config
     from archdsl.api import from_preset as from_preset
-    from archdsl.backends.keras.emit import Backbone as Backbone
     from archdsl.backends.keras.layer_block import keras_layer as keras_layer
     from archdsl.blocks.registry import block as block
     from archdsl.diagnostics.problems import ArchError as ArchError
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from archdsl.frontend.budget import Budget as Budget
     from archdsl.frontend.presets import PresetInfo as PresetInfo
     from archdsl.frontend.presets import list_presets as list_presets
+    from archdsl.models.backbone import Backbone as Backbone
     from archdsl.models.fuse import fuse as fuse
 
 __version__ = "0.1.0"
@@ -41,7 +41,7 @@ register_with_keras()
 
 _MODULES = {
     "ArchError": "diagnostics.problems",
-    "Backbone": "backends.keras.emit",
+    "Backbone": "models",
     "Budget": "frontend.budget",
     "PresetInfo": "frontend.presets",
     "Problem": "diagnostics.problems",
@@ -54,6 +54,7 @@ _MODULES = {
     "keras_layer": "backends.keras.layer_block",
     "list_presets": "frontend.presets",
 }
+_PUBLIC = {*_MODULES, "models", "weights"}
 
 __all__ = [
     "ArchError",
@@ -72,20 +73,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """A public name from the module that defines it, or a module of the package."""
-    if name in _MODULES:
-        if name == "Backbone":
-            import_keras()
-        value = globals()[name] = getattr(importlib.import_module(f"archdsl.{_MODULES[name]}"), name)
-        return value
-    try:
-        if not name.startswith("_"):
-            return importlib.import_module(f"archdsl.{name}")
-    except ModuleNotFoundError as error:
-        if error.name != f"archdsl.{name}":
-            raise
-    raise AttributeError(f"module 'archdsl' has no attribute '{name}'")
+    """A public name, from the module that defines it."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'archdsl' has no attribute '{name}'")
+    module = importlib.import_module(f"archdsl.{_MODULES.get(name, name)}")
+    value = globals()[name] = getattr(module, name) if name in _MODULES else module
+    return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES, "models", "weights"})
+    return sorted({*_PUBLIC, *[name for name in globals() if name.startswith("__")]})

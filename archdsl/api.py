@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from archdsl.analysis.report import Report, report
 from archdsl.blocks.plugins import Plugin, load_plugins
@@ -13,7 +14,7 @@ from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import Config, ConfigLike, load
 from archdsl.frontend.compose.search_path import preset_names
 from archdsl.frontend.lower import compile_graph
-from archdsl.frontend.presets import PresetInfo
+from archdsl.frontend.presets import PresetInfo, preset_info
 from archdsl.frontend.yaml.embedded import SUFFIX, carried_by
 from archdsl.ir.graph import Graph
 from archdsl.ir.passes import run_passes
@@ -21,10 +22,14 @@ from archdsl.models.registration import import_keras
 from archdsl.weights import load as load_weights_file
 
 if TYPE_CHECKING:
-    from archdsl.backends.keras.emit import Backbone
+    from archdsl.models.backbone import Backbone
     from archdsl.weights.transfer import Transfer
 
 ImageShape = Sequence[int | None]
+Weights = str | os.PathLike[str] | Literal[False] | None
+"""A weights file, "published" for the trained weights of a preset, False for random ones; None warns of those."""
+
+PUBLISHED = "published"
 
 
 def compile_config(
@@ -69,7 +74,7 @@ def build_from_config(
     input_shape: ImageShape | None = None,
     input_tensor: Any = None,
     include_rescaling: bool | None = None,
-    weights: str | os.PathLike[str] | None = None,
+    weights: Weights = None,
     freeze: Sequence[str] | None = None,
     name: str | None = None,
     plugins: Sequence[Plugin] = (),
@@ -80,7 +85,12 @@ def build_from_config(
     `config` may also be a `.safetensors` file that archdsl wrote, which holds its config and its weights.
     `input_tensor`, a keras.Input, takes the place of a new one; of any other tensor only the shape and type are
     used. `include_rescaling` replaces the config's `input.rescale` (divide by 255), `freeze` its `freeze`: names of
-    stages, `stem` and `tail` that training leaves alone. `weights` is a file to load, see archdsl.weights.load.
+    stages, `stem` and `tail` that training leaves alone.
+
+    `weights` is a file to load, see archdsl.weights.load; "published" loads the trained weights of a preset, which are
+    downloaded if they are not on this machine. Without it weights are random, of which a preset that has published
+    ones warns; False asks for random ones.
+
     Other arguments and errors as for compile_config.
     """
     load_plugins(plugins)
@@ -89,8 +99,21 @@ def build_from_config(
     loaded = (
         load(config, overrides, budget).with_input(shape=input_shape, rescale=include_rescaling).with_freeze(freeze)
     )
-    model, _ = build(loaded, weights, input_tensor=input_tensor, name=name, budget=budget)
+    file = _weights_file(config, weights)
+    model, _ = build(loaded, file, input_tensor=input_tensor, name=name, budget=budget)
     return model
+
+
+def _weights_file(config: ConfigLike, weights: Weights) -> str | os.PathLike[str] | None:
+    if isinstance(weights, str) and weights == PUBLISHED:
+        from archdsl.models.hub import published_weights  # takes a while to import
+
+        return published_weights(config)
+    is_preset = isinstance(config, str) and config in preset_names()
+    if weights is None and is_preset and preset_info(str(config)).has_weights:
+        hint = "weights='published' loads the published ones, weights=False asks for random ones"
+        warnings.warn(f"{config}: the weights are random; {hint}", stacklevel=3)
+    return None if weights is False else weights
 
 
 def build(
@@ -113,7 +136,7 @@ def build(
     file = weights if weights is not None else carrier
 
     import_keras()
-    from archdsl.backends.keras.emit import Backbone
+    from archdsl.models.backbone import Backbone
 
     fresh = file is None or partial
     model = Backbone(graph, loaded.resolved, input_tensor, passes=passes, fresh=fresh, name=name or graph.name)
@@ -128,7 +151,7 @@ def from_preset(name: str | os.PathLike[str], load_weights: bool | None = None, 
     they are downloaded if they are not on this machine, unless `weights=FILE` gives them. `kwargs` as for
     build_from_config; for a class of keras_cv they replace constructor arguments.
 
-    Raises ArchError for a name that is no preset, and for weights that cannot be had: within a second where there
+    Raises ArchError for a name that is not a preset, and for weights that cannot be had: within a second where there
     is no network, and before Keras is imported.
     """
     from archdsl.models.hub import find_preset, weights_file  # what speaks with the network takes a while to import
@@ -137,7 +160,7 @@ def from_preset(name: str | os.PathLike[str], load_weights: bool | None = None, 
     given = kwargs.pop("weights", None)
     weights = given if given is not None else weights_file(preset, load_weights)
     if isinstance(preset, PresetInfo):
-        return build_from_config(preset.name, weights=weights, **kwargs)
+        return build_from_config(preset.name, weights=False if weights is None else weights, **kwargs)
     if preset.config is not None:
         model = build_from_config(preset.config, weights=weights, **{**preset.arguments, **kwargs})
         if preset.state and not {"freeze", "overrides"} & set(kwargs):  # else the config says what is trained

@@ -11,11 +11,19 @@ from pathlib import Path
 import numpy
 
 import archdsl
-from archdsl.blocks.conv import conv_bn_act, pad
-from archdsl.blocks.conventions import Conventions
-from archdsl.blocks.registry import Kernel, Ratio, Stride, Width
-from archdsl.ir.graph import Node
-from archdsl.ir.ops import Add, Conv2D, DepthwiseConv2D
+from archdsl.blocks import (
+    Add,
+    Conv2D,
+    Conventions,
+    DepthwiseConv2D,
+    Kernel,
+    Node,
+    Ratio,
+    Stride,
+    Width,
+    conv_bn_act,
+    pad,
+)
 
 
 @archdsl.block

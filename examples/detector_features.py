@@ -1,9 +1,9 @@
-"""A detector's head on P3, P4 and P5, trained from nothing to find coloured rectangles. About a minute.
+"""A detector head on P3, P4 and P5, trained from scratch to find coloured rectangles. About a minute.
 
     python examples/detector_features.py
 
-Each level looks for the rectangles of its size: a cell says whether the centre of one is inside it, where in the
-cell, and how large it is (CenterNet, Zhou et al. 2019, on a feature pyramid as in FCOS, Tian et al. 2019).
+Each level looks for the rectangles of its size: a cell predicts whether it contains the centre of one, where in the
+cell, and how large the rectangle is (CenterNet, Zhou et al. 2019, on a feature pyramid as in FCOS, Tian et al. 2019).
 """
 
 from __future__ import annotations

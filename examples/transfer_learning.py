@@ -5,8 +5,8 @@
 
 The images are scikit-learn's 1,797 scans of handwritten digits (Alpaydin and Kaynak 1998), 8 × 8 pixels. A small
 backbone learns the digits 0–4 and is saved as a preset. From there it is an ordinary transfer: `from_preset`, freeze,
-a new head, a few epochs on a few images of the digits 5–9. The same head on the same backbone frozen before it learned
-anything says what the transfer is worth.
+a new head, a few epochs on a few images of the digits 5–9. The same head on the same backbone, frozen before it learned
+anything, shows what the transfer is worth.
 """
 
 from __future__ import annotations

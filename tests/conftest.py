@@ -1,20 +1,73 @@
-"""Shared helpers: running the command line in this process or in one of its own."""
+"""Which tests run, and shared helpers: running the command line in a process of its own, files of keras_cv.
+
+A test that needs Keras has the mark `keras`: `-m "not keras"` is the quick set. A module that imports Keras at its top
+has it as a whole. No other test can import Keras, so that a missing mark is an error. The exhaustive sweeps have the
+mark `full` and run where `-m` asks for them.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if "PYTEST_XDIST_WORKER" in os.environ:  # a worker a core: more threads would only wait for each other
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
 import archdsl
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+KERAS = ("keras", "keras_cv", "tensorflow", "tf_keras")
+AT_THE_TOP = re.compile(
+    r"^(?:import|from) (?:keras|keras_cv|tensorflow|support\.oracle)\b|^from support import .*\boracle\b", re.MULTILINE
+)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A module that imports Keras at its top is not even imported for the quick set."""
+    return True if "not keras" in config.option.markexpr and imports_keras(collection_path) else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if imports_keras(item.path) or "keras_cv_files" in getattr(item, "fixturenames", ()):
+            item.add_marker("keras")
+    if "full" not in config.option.markexpr:
+        sweeps = [item for item in items if item.get_closest_marker("full")]
+        config.hook.pytest_deselected(items=sweeps)
+        items[:] = [item for item in items if item not in sweeps]
+
+
+@cache
+def imports_keras(path: Path) -> bool:
+    return path.suffix == ".py" and AT_THE_TOP.search(path.read_text()) is not None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+    """A test without the mark `keras`, and a process that it starts, cannot import Keras; nor can its fixtures."""
+    if item.get_closest_marker("keras"):
+        return (yield)
+    here = {name: sys.modules.pop(name) for name in KERAS if name in sys.modules}
+    sys.modules.update(dict.fromkeys(KERAS))  # type: ignore[arg-type]  (None: what importing it raises)
+    try:
+        with mock.patch.dict(os.environ, KERAS_BACKEND="this_test_is_not_marked_keras"):
+            return (yield)
+    finally:
+        for name in KERAS:
+            del sys.modules[name]
+        sys.modules.update(here)
 
 
 @pytest.fixture
@@ -55,10 +108,17 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
 
 
 @pytest.fixture(scope="session")
-def keras_cv_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for each sampled architecture, with keras_cv's weights in every layout and its output for them."""
+def keras_cv_files(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder for each sampled architecture, with keras_cv's weights in every layout and its output for them.
+
+    The first worker that needs them writes them, for all.
+    """
     from support.keras_cv_files import SAMPLE, SMALL, preset, write_files
 
-    folder = tmp_path_factory.mktemp("keras_cv")
-    write_files(folder, {**SMALL, **{name: preset(name) for name in SAMPLE}})
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "keras_cv"
+    with (folder.parent / "keras_cv.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            write_files(folder, {**SMALL, **{name: preset(name) for name in SAMPLE}})
     return folder

@@ -17,6 +17,7 @@ from attacks.misdeeds import DEEDS
 from support import TESTS
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{TESTS}:{TESTS.parent}", "PYTHONWARNINGS": "ignore"}
+ENVIRONMENT["PYTHONDONTWRITEBYTECODE"] = "1"  # nothing is written but what an attack writes
 LONGEST_REPORT = 20_000  # characters
 HANGS_S = 300
 
@@ -55,7 +56,9 @@ def harm(attack: Attack, outcome: dict[str, Any]) -> list[str]:
     return [fact for fact, is_so in facts.items() if is_so]
 
 
-@pytest.mark.parametrize("keras", [False, True], ids=["without Keras", "with Keras"])
+@pytest.mark.parametrize(
+    "keras", [pytest.param(False, id="without Keras"), pytest.param(True, id="with Keras", marks=pytest.mark.keras)]
+)
 @pytest.mark.parametrize("topic", TOPICS)
 def test_an_attack_is_answered_and_nothing_else_happens(topic: str, keras: bool) -> None:
     attacks = [attack for attack in attacks_of(topic) if attack.keras is keras]

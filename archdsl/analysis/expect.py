@@ -25,7 +25,8 @@ def check_expectations(config: Config, costs: Report) -> None:
         found = getattr(costs, key)
         found = _of_known_size(config, costs).macs if found is None else found
         if found != promised:
-            message = f"the file promises {promised:,}, the graph has {found:,}"
+            number = "an unknown number" if found is None else f"{found:,}"
+            message = f"the file promises {promised:,}, the graph has {number}"
             problems.append(problem("expect", message, mark=place, path=f"expect.{key}"))
     if problems:
         raise ArchError(problems)

@@ -90,39 +90,48 @@ def _taken(config: Config, path: KeyPath, effective: dict[str, Any]) -> dict[Key
 
 def _statements(history: Iterable[Source], path: KeyPath, kept: Set[KeyPath] | None = None) -> tuple[Statement, ...]:
     """What each source sets. A statement wins if any value it set is still in force (and in `kept`, if given)."""
-    in_force: dict[KeyPath, str] = {}
+    authors: Any = {}
     made = []
     for source in history if path else ():
+        before = at(authors, path)
+        authors = _merged(authors, source.values, source.file)
         said = _leaves(at(source.values, path), path)
-        before = set(in_force)
-        _put(in_force, source, path)
-        if said or before - set(in_force):
+        if said or (before is not ABSENT and _is_set(source, path) and _loses(before, at(authors, path))):
             made.append((source, said))
-    winners = {(leaf, file) for leaf, file in in_force.items() if kept is None or leaf in kept}
-    return tuple(
-        Statement(
-            _mark(source, path, said), path, _value(source, path), any((leaf, source.file) in winners for leaf in said)
-        )
-        for source, said in made
-    )
+    in_force = _leaves(at(authors, path), path)
+    winners = {leaf: file for leaf, file in in_force.items() if kept is None or leaf in kept}
+    return tuple(_statement(source, path, said, winners) for source, said in made)
 
 
-def _put(in_force: dict[KeyPath, str], source: Source, path: KeyPath) -> None:
-    """Who sets each single value at and under `path`, after one more source."""
-    around = next((each for each in _upwards(path) if at(source.values, each) is not ABSENT), ())
-    for root, value in _roots(at(source.values, around), around):
-        for leaf in [leaf for leaf in in_force if leaf[: len(root)] == root or root[: len(leaf)] == leaf]:
-            del in_force[leaf]
-        in_force |= {leaf: source.file for leaf in _leaves(value, root) if leaf[: len(path)] == path}
+def _statement(source: Source, path: KeyPath, said: Iterable[KeyPath], winners: Mapping[KeyPath, str]) -> Statement:
+    wins = any(winners.get(leaf) == source.file for leaf in said)
+    return Statement(_mark(source, path, said), path, _value(source, path), wins)
 
 
-def _roots(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
-    """Everything in `value` that replaces what was there, where a mapping would be merged with it."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _roots(item, (*path, key))
-    else:
-        yield path, value
+def _merged(before: Any, value: Any, file: str) -> Any:
+    """Who sets each single value, after one more source: mappings merge, anything else replaces what was there."""
+    if isinstance(before, dict) and isinstance(value, dict):
+        return before | {key: _merged(before.get(key), item, file) for key, item in value.items()}
+    if value is ABSENT:
+        return ABSENT
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return {key: _merged(None, item, file) for key, item in items} or file
+
+
+def _is_set(source: Source, path: KeyPath) -> bool:
+    """Whether a source sets `path`, something in it, or something around it that is no mapping."""
+    around = next(each for each in _upwards(path) if each == () or _is_there(source.values, each))
+    return around == path or not isinstance(at(source.values, around), dict)
+
+
+def _is_there(values: Any, path: KeyPath) -> bool:
+    """Whether `values` has a key `path`, if only to delete it."""
+    holder = at(values, path[:-1])
+    return isinstance(holder, dict) and path[-1] in holder
+
+
+def _loses(before: Any, after: Any) -> bool:
+    return bool(set(_leaves(before)) - set(_leaves(after)))
 
 
 def _value(source: Source, path: KeyPath) -> Any:

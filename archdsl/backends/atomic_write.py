@@ -5,10 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import signal
 import stat
+import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from uuid import uuid4
 
 from archdsl.diagnostics.problems import Mark, fail
@@ -21,18 +24,23 @@ _HERE, _EXCHANGE = -100, 2  # of Linux's renameat2: AT_FDCWD, RENAME_EXCHANGE; R
 def written_whole(path: Path, hint: str = "") -> Iterator[Path]:
     """A temporary name beside `path` with the same suffixes; it gets its own name when the block ends well.
 
-    Raises ArchError when the folder does not exist or cannot be written to; `hint` is what may help then.
+    The file gets the mode of any new one, whatever writes it. Raises ArchError when the folder does not exist or cannot
+    be written to; `hint` is what may help then.
     """
     _check_parent(path)
     partial = _beside(path)
-    try:
-        yield partial
-        partial.replace(path)
-    except OSError as error:
-        raise fail("output", f"cannot be written: {error.strerror or error}", mark=Mark(str(path)), hint=hint) from None
-    finally:
-        with suppress(OSError):  # on a read-only disk even what is not there cannot be removed
-            partial.unlink()
+    with _stopped_by_an_exception():
+        try:
+            mode = _mode_of_new(partial)
+            yield partial
+            partial.chmod(mode)
+            partial.replace(path)
+        except OSError as error:
+            message = f"cannot be written: {error.strerror or error}"
+            raise fail("output", message, mark=Mark(str(path)), hint=hint) from None
+        finally:
+            with suppress(OSError):  # on a read-only disk even what is not there cannot be removed
+                partial.unlink()
 
 
 @contextmanager
@@ -53,12 +61,39 @@ def folder_written_whole(path: Path, files: Collection[str]) -> Iterator[Path]:
             message = f"the folder contains '{foreign[0]}', which is not part of a preset; nothing was changed"
             raise fail("output", message, mark=Mark(str(path)), hint="choose a new folder")
         partial.mkdir()
-        yield partial
+        with _stopped_by_an_exception():
+            yield partial
         _replace_folder(path, partial)
     except OSError as error:
         raise fail("output", f"cannot be written: {error.strerror or error}", mark=Mark(str(path))) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _stopped_by_an_exception() -> Iterator[None]:
+    """Lets SIGTERM raise SystemExit, so that what is unfinished is removed, where it would end the process at once."""
+    is_default = signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    if not is_default or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGTERM, _exit)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _exit(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)  # the status that a shell gives for the signal
+
+
+def _mode_of_new(path: Path) -> int:
+    """The mode that the umask leaves a new file. It is there for a moment."""
+    path.touch(exist_ok=False)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    path.unlink()
+    return mode
 
 
 def make_folder(path: Path, hint: str = "") -> None:

@@ -1,5 +1,84 @@
-"""The shipped blocks, one family a file. Importing this package registers them all."""
+"""The shipped blocks, one family a file, and what a block of your own is made of.
+
+    import archdsl
+    from archdsl.blocks import Conventions, Node, Width, conv_bn_act
+
+Importing this package registers every shipped block.
+"""
 
 from archdsl.blocks import attention, conv, csp, darknet, down, elan, ghost, layers, pooling, rep, resnet
+from archdsl.blocks.conv import conv_bn, conv_bn_act, depthwise_conv_bn_act, pad
+from archdsl.blocks.conventions import Conventions
+from archdsl.blocks.csp import chain, cross_stage, hidden_width
+from archdsl.blocks.registry import Depth, Dilation, Groups, Kernel, Ratio, Stride, Width, block
+from archdsl.ir.graph import Node
+from archdsl.ir.ops import (
+    Activation,
+    ActivationName,
+    Add,
+    AvgPool,
+    BatchNorm,
+    ChannelMax,
+    ChannelMean,
+    Concat,
+    Conv2D,
+    DepthwiseConv2D,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    GroupNorm,
+    Identity,
+    MaxPool,
+    Multiply,
+    Pad,
+    Part,
+    Slice,
+    SpaceToDepth,
+    Split,
+    Upsample,
+)
 
-__all__ = ["attention", "conv", "csp", "darknet", "down", "elan", "ghost", "layers", "pooling", "rep", "resnet"]
+FAMILIES = (attention, conv, csp, darknet, down, elan, ghost, layers, pooling, rep, resnet)
+"""The modules of the shipped blocks."""
+
+__all__ = [
+    "FAMILIES",
+    "Activation",
+    "ActivationName",
+    "Add",
+    "AvgPool",
+    "BatchNorm",
+    "ChannelMax",
+    "ChannelMean",
+    "Concat",
+    "Conv2D",
+    "Conventions",
+    "Depth",
+    "DepthwiseConv2D",
+    "Dilation",
+    "GlobalAvgPool",
+    "GlobalMaxPool",
+    "GroupNorm",
+    "Groups",
+    "Identity",
+    "Kernel",
+    "MaxPool",
+    "Multiply",
+    "Node",
+    "Pad",
+    "Part",
+    "Ratio",
+    "Slice",
+    "SpaceToDepth",
+    "Split",
+    "Stride",
+    "Upsample",
+    "Width",
+    "block",
+    "chain",
+    "conv_bn",
+    "conv_bn_act",
+    "cross_stage",
+    "depthwise_conv_bn_act",
+    "hidden_width",
+    "pad",
+]

@@ -35,5 +35,5 @@ class Conventions:
         return x if self.norm is None else self.norm(x, name=name)
 
     def activate(self, x: Node, name: str = "act") -> Node:
-        """(H, W, C) -> (H, W, C)."""
-        return self.activation(x, name=name)
+        """(H, W, C) -> (H, W, C). A linear activation is none."""
+        return x if getattr(self.activation, "function", "") == "linear" else self.activation(x, name=name)

@@ -38,6 +38,7 @@ class Block:
         self.name = name
         self.function = function
         self._fragments: dict[Any, Fragment] = {}
+        self._seen: set[int] = set()
         update_wrapper(self, function)
 
     def __call__(self, *inputs: Node, name: str = "", **arguments: Any) -> Node:
@@ -56,10 +57,19 @@ class Block:
         if found is None:
             meter = inputs[0].meter if inputs else None
             found = fragment(partial(self._apply, inputs, arguments), types, meter.left if meter else inf)
-            if len(self._fragments) >= _KEPT:
-                self._fragments.clear()
-            self._fragments[key] = found
+            self._keep(key, found)
         return found
+
+    def _keep(self, key: Any, made: Fragment) -> None:
+        """Keep what is asked for a second time; what is not would only be looked through by the garbage collector."""
+        if hash(key) not in self._seen:
+            if len(self._seen) >= _KEPT:
+                self._seen.clear()
+            self._seen.add(hash(key))
+            return
+        if len(self._fragments) >= _KEPT:
+            self._fragments.clear()
+        self._fragments[key] = made
 
     def _apply(self, inputs: Sequence[Node], arguments: Mapping[str, Any], *placeholders: Node) -> Node:
         try:

@@ -102,9 +102,11 @@ class _Compiler:
             message = f"there is no layer '{name}' before this one; {one_of(self.results)}"
             hint = did_you_mean(name, self.results)
             if later := next((full for full in (f"{part.name}_{name}", name) if full in self.names), ""):
-                steps = [layer.name, later, layer.name] if later != layer.name else [later, later]
-                message = f"'{name}' does not come before this layer; cycle: {' -> '.join(steps)}"
-                hint = "a layer can read only what comes before it"
+                message = f"'{name}' does not come before this layer"
+                hint = "a layer can read only what comes before it; `after:` places it"
+                if later == layer.name or layer.name in _behind(later, self.spec):
+                    steps = [layer.name, later, layer.name] if later != layer.name else [later, later]
+                    message += f"; cycle: {' -> '.join(steps)}"
             self.findings.report("unknown-layer", message, layer.at / "from", hint)
         return found
 
@@ -162,6 +164,27 @@ class _Compiler:
         guess = self.layout.place(Input(sided)(name=layer.name))
         self.guesses.add(guess)
         return guess
+
+
+def _behind(name: str, spec: NetworkSpec) -> set[str]:
+    """Names of the layers that a layer or part would be computed from, whatever the order they stand in."""
+    reads: dict[str, list[str]] = {}
+    before: list[str] = []
+    for part in spec.parts:
+        for layer in part.layers:
+            reads[layer.name] = [
+                each for source in layer.sources for each in (f"{part.name}_{source}", source)
+            ] or before
+            before = [layer.name]
+        reads[part.name] = before
+    found: set[str] = set()
+    pending = [name]
+    while pending:
+        current = pending.pop()
+        if current not in found:
+            found.add(current)
+            pending += reads.get(current, ())
+    return found
 
 
 def _stride_problems(graph: Graph, spec: NetworkSpec, guesses: Set[Node]) -> list[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from archdsl.diagnostics.problems import ArchError, Gathered, Mark, Problem, fail, problem
@@ -20,24 +21,30 @@ UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800
 
 
 _LARGEST = 10**40
+_WORD = 64  # characters
 
 
 def fault_of(value: Any) -> Problem | None:
     """What is wrong with a single value, whatever it is for."""
     if isinstance(value, str):
-        if len(value) > MAX_SCALAR:
-            return problem("limit", f"a text of {len(value)} characters; the limit is {MAX_SCALAR}")
-        strange = UNPRINTABLE.search(value)
-        return strange and problem(
-            "encoding", f"the character U+{ord(strange[0]):04X} is not allowed", hint="take it out"
-        )
-    if isinstance(value, int) and abs(value) >= _LARGEST:
+        return _fault_of_word(value) if len(value) <= _WORD else _fault_of_text(value)
+    if isinstance(value, int) and not -_LARGEST < value < _LARGEST:
         return problem("range", f"{describe(value)}; expected at most 40")
     if value is None or isinstance(value, (bool, int, float)):
         return None
     return problem(
         "type", f"expected plain data, got {describe(value)}", hint=_CONVERSIONS.get(type(value).__name__, "")
     )
+
+
+def _fault_of_text(text: str) -> Problem | None:
+    if len(text) > MAX_SCALAR:
+        return problem("limit", f"a text of {len(text)} characters; the limit is {MAX_SCALAR}")
+    strange = UNPRINTABLE.search(text)
+    return strange and problem("encoding", f"the character U+{ord(strange[0]):04X} is not allowed", hint="take it out")
+
+
+_fault_of_word = lru_cache(maxsize=4096)(_fault_of_text)  # the same few words stand in every config
 
 
 def too_many_values(budget: Budget) -> tuple[str, str]:
@@ -95,10 +102,11 @@ class _Copier:
 
     def copy(self, value: Any, path: KeyPath) -> Any:
         self._count(path)
-        value = self._plain(value, path)
-        if isinstance(value, Mapping):
-            good = {str(key): item for key, item in value.items() if self._accepts(key_fault(key), path)}
-            return {key: self.copy(item, (*path, key)) for key, item in good.items()}
+        if type(value) not in _PLAIN:
+            value = self._plain(value, path)
+        if isinstance(value, (dict, Mapping)):  # a dict is told apart at once, another mapping is not
+            good = [(str(key), item) for key, item in value.items() if self._accepts(key_fault(key), path)]
+            return {key: self.copy(item, (*path, key)) for key, item in good}
         if isinstance(value, (list, tuple)):
             return [self.copy(item, (*path, index)) for index, item in enumerate(value)]
         return value if self._accepts(fault_of(value), path) else None
@@ -126,13 +134,12 @@ class _Copier:
         return fail("depth", f"nested deeper than {MAX_DEPTH}", mark=self.mark, path=dotted(path[:8]))
 
 
+_PLAIN = frozenset({type(None), str, int, float, bool, dict, list})
 _EXACT: dict[type, Callable[[Any], Any]] = {str: str.__str__, int: int.__int__, float: float.__float__}
 
 
 def _plain(value: Any) -> Any:
     """What OmegaConf and numpy hold, and members of enumerations, as plain Python."""
-    if value is None or type(value) in (str, int, float, bool, dict, list):
-        return value
     omegaconf, numpy = sys.modules.get("omegaconf"), sys.modules.get("numpy")  # who holds one has imported it
     if omegaconf is not None and omegaconf.OmegaConf.is_config(value):
         return omegaconf.OmegaConf.to_container(value, resolve=False)  # interpolations are left as they are written

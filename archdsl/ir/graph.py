@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, NamedTuple
 
+from archdsl.ir.emission import EmitContext
+
 
 class TensorType(NamedTuple):
     """The shape of one image or feature map, without the batch: (height, width, channels). None is unknown.
@@ -138,8 +140,8 @@ class Op:
         """Pixels along one side of its input that one pixel of its output is made of; infinite for all of them."""
         return 1
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
-        """The same operation on Keras tensors; `keras` is the imported module."""
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        """The same operation on Keras tensors, (batch, height, width, channels)."""
         raise NotImplementedError
 
     def __call__(self, *inputs: Node, name: str = "") -> Node:

@@ -7,13 +7,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from archdsl.models.registration import import_keras
+
 if TYPE_CHECKING:
     from archdsl.models.keras_cv import *  # noqa: F403
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("_"):
-        raise AttributeError(f"module 'archdsl.models' has no attribute '{name}'")
-    import archdsl.models.keras_cv as classes
+    """A class of models. Other names are modules of this package, for which Keras is not imported.
 
-    return getattr(classes, name)
+    Raises ArchError when Keras has no backend.
+    """
+    if name[0].isupper():
+        import_keras()
+        import archdsl.models.keras_cv as classes
+        from archdsl.models.backbone import Backbone
+
+        found = getattr(classes, name, None)
+        if isinstance(found, type) and issubclass(found, Backbone):
+            return found
+    raise AttributeError(f"module 'archdsl.models' has no attribute '{name}'")

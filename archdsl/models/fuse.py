@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
 from math import ceil
 from typing import Any
 
 import keras
 import numpy
 
-from archdsl.backends.keras.emit import Backbone
 from archdsl.diagnostics.problems import ArchError, fail, problem
 from archdsl.frontend.budget import UNLIMITED
-from archdsl.ir.graph import Graph, ShapeError, TensorType
-from archdsl.ir.ops import Rescale
+from archdsl.ir.graph import Graph, Node, ShapeError, TensorType
+from archdsl.ir.ops import Pad, Rescale
+from archdsl.ir.ops.convolution import Convolution
 from archdsl.ir.passes import PASSES, run_passes
 from archdsl.ir.passes.rewrite import Weights
+from archdsl.models.backbone import Backbone
 
 TOLERANCE = 1e-4  # of the largest value of a feature map
-SMALLEST_SIDE, LARGEST_SIDE = 64, 4096  # of the image that the check tries, in pixels
+SMALLEST_SIDE, LARGEST_SIDE = 64, 4096  # of the images that the check tries, in pixels
+SMALL_SIZES = 16  # before the size that the model is built for
 
 
 def fuse(model: Backbone) -> Backbone:
@@ -28,23 +33,23 @@ def fuse(model: Backbone) -> Backbone:
     is loaded; a file that loads where archdsl is not installed is written by `to_keras()`. Its `config` is that of
     the model before. It is for inference: what it lacks, training needs. A fused model is returned as it is.
 
-    Both models are run on a random batch in double precision. Raises ArchError when any level differs by more than
-    1e-4 of its largest value, and for a model that is no Backbone.
+    Both are run on small random images in double precision, whatever size the model is built for. Raises ArchError
+    when any level differs by more than 1e-4 of its largest value, and for a model that is not a Backbone.
     """
     if not isinstance(model, Backbone):
         hint = "fuse the Backbone first, then take its features() or to_keras()"
-        raise fail("model", f"'{getattr(model, 'name', model)}' is no archdsl.Backbone", hint=hint)
+        raise fail("model", f"'{getattr(model, 'name', model)}' is not an archdsl.Backbone", hint=hint)
     if model.passes:
         return model
     _, weights = run_passes(model.graph, _weights_of(model))
     fused = _built(model, weights, passes=list(PASSES))
-    _check_same(_in_double(model), _in_double(fused))
+    _check_same(model, fused)
     return fused
 
 
 def _built(model: Backbone, weights: Weights | None, **changes: Any) -> Backbone:
     """Built again from its config, as loading a file does, with `changes` to what the file would say."""
-    built = Backbone.rebuilt({**Backbone.get_config(model), **changes}, UNLIMITED)  # what was built here once
+    built = Backbone.from_saved({**Backbone.get_config(model), **changes}, UNLIMITED)  # what was built here once
     for layer in _all_levels(built).layers:
         if layer.weights and weights:
             layer.set_weights(weights[layer.name])
@@ -53,11 +58,6 @@ def _built(model: Backbone, weights: Weights | None, **changes: Any) -> Backbone
 
 def _weights_of(model: Backbone) -> Weights:
     return {layer.name: tuple(layer.get_weights()) for layer in _all_levels(model).layers if layer.weights}
-
-
-def _in_double(model: Backbone) -> Backbone:
-    """The model in double precision: a deep one can blow up the rounding of float32, which the check is not for."""
-    return _built(model, _weights_of(model), dtype="float64")
 
 
 def _all_levels(model: Backbone) -> keras.Model:
@@ -69,13 +69,14 @@ def _all_levels(model: Backbone) -> keras.Model:
 def _check_same(model: Backbone, fused: Backbone) -> None:
     """Raise ArchError where a level differs for a random batch."""
     batch = _random_batch(model.graph)
-    names = ["the last feature map", *[f"level {level}" for level in model.graph.levels]]
+    expected, received = _maps_in_double(model, batch), _maps_in_double(fused, batch)
     problems = []
-    for name, expected, received in zip(names, _maps(model, batch), _maps(fused, batch), strict=True):
-        difference = relative_difference(expected, received)
+    for name, one, other in zip(("", *model.graph.levels), expected, received, strict=True):
+        difference = relative_difference(one, other)
         if not difference <= TOLERANCE:  # so that what is not a number is refused too
-            message = f"{name} of '{model.name}' differs by {difference:.1e} after fusing; expected at most {TOLERANCE}"
-            problems.append(problem("fuse", message))
+            place = f"level {name}" if name else "the last feature map"
+            fact = f"{place} of '{model.name}' differs by {difference:.1e} after fusing"
+            problems.append(problem("fuse", f"{fact}; expected at most {TOLERANCE}"))
     if problems:
         raise ArchError(problems)
 
@@ -86,10 +87,26 @@ def relative_difference(expected: Any, received: Any) -> float:
     return float(difference / max(largest, numpy.finfo("float64").tiny))
 
 
-def _maps(model: Backbone, batch: Any) -> list[Any]:
-    """On the processor, which every machine has memory for, and where double precision is fast enough."""
-    with keras.device("cpu"):
-        return [keras.ops.convert_to_numpy(found) for found in _all_levels(model)(batch, training=False)]
+def _maps_in_double(model: Backbone, batch: Any) -> list[Any]:
+    """The feature maps of the model in double precision: the rounding of float32 can blow up in a deep one.
+
+    On the processor, where double precision is fast enough on every machine.
+    """
+    config = {**model.config, "input": {**model.config.get("input", {}), "shape": list(batch.shape[1:])}}
+    with keras.device("cpu"), _float64_enabled():
+        double = _built(model, _weights_of(model), config=config, dtype="float64")
+        return [keras.ops.convert_to_numpy(found) for found in _all_levels(double)(batch, training=False)]
+
+
+def _float64_enabled() -> AbstractContextManager[Any]:
+    """JAX takes float64 for float32 unless it is told otherwise."""
+    if keras.backend.backend() != "jax":
+        return nullcontext()
+    jax = import_module("jax")
+    if not hasattr(jax, "enable_x64"):  # before JAX 0.8
+        jax = import_module("jax.experimental")
+    enabled: AbstractContextManager[Any] = jax.enable_x64(True)
+    return enabled
 
 
 def _random_batch(graph: Graph) -> Any:
@@ -100,22 +117,40 @@ def _random_batch(graph: Graph) -> Any:
 
 
 def _sides(graph: Graph) -> tuple[int, int]:
-    """Height and width for the check: those of the graph, else small multiples of its largest stride that it takes."""
+    """Height and width for the check: small ones that the graph takes as it does its own, else its own."""
     height, image_width, _ = graph.input.type.shape
     step = ceil(max(node.type.stride for node in graph.nodes))
-    for side in range(step * ceil(SMALLEST_SIDE / step), LARGEST_SIDE + 1, step):
-        sides = height or side, image_width or side + step
-        if _takes(graph, sides):
-            return sides
-    raise fail("fuse", f"'{graph.name}' takes no image of up to {LARGEST_SIDE} pixels a side to be checked with")
+    sizes = range(step * max(2, ceil(SMALLEST_SIDE / step)), LARGEST_SIDE + 1, step)
+    small = [(size, size + step) for size in sizes[:SMALL_SIZES]]
+    own = [(height or size, image_width or size + step) for size in sizes]
+    found = next((sides for sides in small if _uses_every_weight(graph, _types(graph, sides))), None)
+    found = found or next((sides for sides in own if _types(graph, sides)), None)
+    if found is None:
+        raise fail("fuse", f"'{graph.name}' takes no image of up to {LARGEST_SIDE} pixels a side to be checked with")
+    return found
 
 
-def _takes(graph: Graph, sides: tuple[int, int]) -> bool:
-    """Whether every operation fits its inputs for an image of (height, width)."""
+def _types(graph: Graph, sides: tuple[int, int]) -> dict[Node, TensorType]:
+    """Types of all nodes for an image of (height, width); none if an operation does not fit, or needs other weights."""
     types = {graph.input: TensorType(*sides, graph.input.channels)}
     try:
         for node in graph.nodes[1:]:
-            types[node] = node.op.infer(*[types[source] for source in node.inputs])
+            inputs = [types[source] for source in node.inputs]
+            types[node] = node.op.infer(*inputs)
+            if node.op.weights(*inputs) != node.weights:
+                return {}
     except ShapeError:
-        return False
-    return True
+        return {}
+    return types
+
+
+def _uses_every_weight(graph: Graph, types: Mapping[Node, TensorType]) -> bool:
+    """Whether every weight of a convolution meets a pixel: on a map smaller than half of it, some meet padding only."""
+    convolutions = [node for node in graph.nodes if isinstance(node.op, Convolution)]
+    return bool(types) and all(
+        2 * (side or 0) > node.op.reach for node in convolutions for side in types[_unpadded(node.inputs[0])].shape[:2]
+    )
+
+
+def _unpadded(node: Node) -> Node:
+    return node.inputs[0] if isinstance(node.op, Pad) else node

@@ -5,16 +5,18 @@ A model's `config`, as YAML, is what any of these calls means in the language.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import os
 from collections.abc import Mapping, Sequence
+from types import MethodType
 from typing import Any, ClassVar
 
 import keras
 from pydantic import create_model
 
-from archdsl.backends.keras.emit import Backbone, dtype_policy
+from archdsl.backends.keras.emit import dtype_policy
 from archdsl.diagnostics.problems import Mark, fail
 from archdsl.diagnostics.wording import did_you_mean, one_of
 from archdsl.frontend.budget import DEFAULT, Budget
@@ -25,6 +27,7 @@ from archdsl.frontend.importers.saved_model import checked
 from archdsl.frontend.lower import compile_graph
 from archdsl.frontend.presets import PresetInfo, list_presets
 from archdsl.frontend.sema.schema import Text
+from archdsl.models.backbone import Backbone
 from archdsl.models.hub import Preset, find_preset, weights_file
 from archdsl.models.hub.preset_folder import PresetFolder
 from archdsl.weights import load as load_weights_file
@@ -47,10 +50,30 @@ class _ClassProperty:
         return self.function(owner)
 
 
+class _ListsPresets:
+    """A class method whose documentation ends with the presets of the class that it is taken from.
+
+    Like keras_cv's. The presets are read when the method is first asked for, and not when Keras is imported.
+    """
+
+    def __init__(self, function: Any):
+        self.function = function
+        self.__doc__ = function.__doc__
+
+    def __get__(self, instance: Any, owner: type[KerasCVBackbone]) -> Any:
+        @functools.wraps(self.function)
+        def method(cls: type[KerasCVBackbone], *arguments: Any, **options: Any) -> Any:
+            return self.function(cls, *arguments, **options)
+
+        names = [f"{name} (trained)" if name in owner.presets_with_weights else name for name in owner.presets]
+        method.__doc__ = f"{inspect.cleandoc(self.function.__doc__)}\n\nPresets: {', '.join(names)}."
+        return MethodType(method, owner)
+
+
 class KerasCVBackbone(Backbone):
     """What the three families share: keras_cv's constructor arguments are its config, its levels are P2, P3, …"""
 
-    kaggle_model: ClassVar[str]
+    kaggle_model: ClassVar[str] = ""  # of no preset
 
     def __init__(
         self,
@@ -79,7 +102,7 @@ class KerasCVBackbone(Backbone):
         return {"name": self.name, **self._state(), **json.loads(self._arguments_json)}
 
     @classmethod
-    def rebuilt(cls, config: Mapping[str, Any], budget: Budget) -> Any:
+    def from_saved(cls, config: Mapping[str, Any], budget: Budget) -> Any:
         saved = checked(_SAVED[cls._family_name()], config, budget)
         arguments = saved.model_dump(exclude={"trainable", "frozen", "dtype"})
         with dtype_policy(saved.dtype):
@@ -115,7 +138,7 @@ class KerasCVBackbone(Backbone):
     def _owns(cls, info: PresetInfo) -> bool:
         return (info.kaggle_handle or "").startswith(f"kaggle://keras/{cls.kaggle_model}/")
 
-    @classmethod
+    @_ListsPresets
     def from_preset(cls, preset: str | os.PathLike[str], load_weights: bool | None = None, **kwargs: Any) -> Any:
         """The model of a preset of this family; `kwargs` replace constructor arguments.
 

@@ -15,10 +15,10 @@ from typing import Any
 import keras
 
 import archdsl.models.keras_cv  # noqa: F401  (registers its classes with Keras, and with it the Backbone)
-from archdsl.backends.keras.emit import Backbone
 from archdsl.diagnostics.problems import ArchError, Mark, Problem, fail
 from archdsl.diagnostics.wording import describe
 from archdsl.frontend.budget import Budget, allow_more
+from archdsl.models.backbone import Backbone
 from archdsl.weights import load as load_weights_file
 from archdsl.weights.formats import WEIGHTS_IN_ARCHIVE, opened
 from archdsl.weights.formats.archive import BadArchive, member, size_of

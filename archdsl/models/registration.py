@@ -1,35 +1,57 @@
-"""Keras knows archdsl's models as soon as both are imported, in either order, so that their files load."""
+"""Registers archdsl's models with Keras once both are imported, in either order, so that their files load.
+
+Keras has no hook for plugins: `keras.saving.load_model` knows a class only after the module that defines it was
+imported, and that module imports Keras, which takes seconds that `import archdsl` must not. So a finder waits on
+sys.meta_path until a program imports Keras: it finds nothing of its own, and takes itself away afterwards. In an
+environment with ARCHDSL_KERAS_HOOK=0 it is not installed; then a program that loads files of archdsl's models without
+making one imports `archdsl.models.keras_cv` first.
+"""
 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+
+HOOK = "ARCHDSL_KERAS_HOOK"
+_CLASSES = "archdsl.models.keras_cv"
+# Modules that import Keras and that the registered classes import: they cannot be imported while one of these is.
+_BELOW_THE_CLASSES = {"archdsl.backends.keras.emit", "archdsl.models.backbone"}
 
 
 def register_with_keras() -> None:
-    """Register now when Keras is there, else when it is imported. Imports no Keras itself."""
+    """Register now if Keras is imported, else when it is. Does not import it."""
     if "keras" in sys.modules:
         _register()
-    else:
+    elif os.environ.get(HOOK) != "0":
         sys.meta_path.insert(0, _AfterKeras())
 
 
-def _register() -> None:
-    if "archdsl.backends.keras.emit" not in sys.modules:  # else it is importing Keras right now, and registers itself
-        importlib.import_module("archdsl.models.keras_cv")
-
-
 def import_keras() -> None:
-    """Before `archdsl.backends.keras.emit` is imported, so that all models are registered, and not only its own."""
-    importlib.import_module("keras")
+    """Import Keras with its backend, and register the models. Raises ArchError when there is no backend."""
+    try:
+        keras = importlib.import_module("keras")
+        keras.ops.zeros(1)  # a backend may fail, and write what it has to say, only now
+    except (ImportError, ValueError) as error:  # ValueError: KERAS_BACKEND names none that there is
+        from archdsl.diagnostics.problems import fail
+
+        hint = "pip install 'archdsl[tensorflow]'" if isinstance(error, ImportError) else "look at KERAS_BACKEND"
+        raise fail("no-backend", f"Keras cannot be used: {error}", hint=hint) from None
+    importlib.import_module(_CLASSES)
 
 
-class _AfterKeras(MetaPathFinder):
-    """Lets Keras be found as ever, and registers once it is loaded."""
+def _register() -> None:
+    if not _BELOW_THE_CLASSES & sys.modules.keys():
+        importlib.import_module(_CLASSES)
+
+
+class _AfterKeras:
+    """A finder that leaves finding Keras to the others, and registers the models once it is imported."""
 
     def find_spec(self, fullname: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
         if fullname != "keras":

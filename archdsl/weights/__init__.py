@@ -15,7 +15,7 @@ from archdsl.diagnostics.problems import Mark, fail
 from archdsl.frontend.yaml.embedded import SUFFIX
 
 if TYPE_CHECKING:
-    from archdsl.backends.keras.emit import Backbone
+    from archdsl.weights.model import Model
     from archdsl.weights.transfer import Transfer
 
 __all__ = ["load", "save"]
@@ -34,9 +34,7 @@ class Published:
         return str(self.path)
 
 
-def load(
-    model: Backbone, file: str | os.PathLike[str], *, partial: bool = False, sha256: str | None = None
-) -> Transfer:
+def load(model: Model, file: str | os.PathLike[str], *, partial: bool = False, sha256: str | None = None) -> Transfer:
     """Read a weights file into `model`; says what came from where.
 
     Files of the same architecture that this library, Keras, or keras_cv wrote, under Keras 3 or Keras 2:
@@ -53,7 +51,7 @@ def load(
     return load_into(model, file, partial, sha256 or published)
 
 
-def save(model: Backbone, file: str | os.PathLike[str]) -> None:
+def save(model: Model, file: str | os.PathLike[str]) -> None:
     """Write the weights of `model`, whole or not at all: `.safetensors` with its config, or Keras's `.weights.h5`.
 
     `archdsl build` and `build_from_config` make the model again from a `.safetensors` file alone.

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy
 
-from archdsl.backends.keras.emit import Backbone
 from archdsl.diagnostics.problems import ArchError, Mark, Problem, fail, problem
 from archdsl.frontend.compose.config import load as load_config
 from archdsl.frontend.lower import compile_graph
@@ -19,6 +18,7 @@ from archdsl.ir.graph import Node
 from archdsl.weights.formats import opened
 from archdsl.weights.formats.contents import Contents, Stored, StoredArray, short
 from archdsl.weights.matching import Match, arrays_of, fits, match, shape_counts, shapes_text
+from archdsl.weights.model import Model
 from archdsl.weights.transfer import Left, Moved, Transfer
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ _SLACK_BYTES = 1 << 26  # what HDF5 writes around the arrays of a model
 _TRAINING_COPIES = 8  # of each array: an optimizer keeps two, all may be float64
 
 
-def load_into(model: Backbone, file: str | os.PathLike[str], partial: bool, sha256: str | None) -> Transfer:
+def load_into(model: Model, file: str | os.PathLike[str], partial: bool, sha256: str | None) -> Transfer:
     """Give `model` the arrays of a file. See archdsl.weights.load."""
-    if not isinstance(model, Backbone):
-        raise fail("model", f"'{getattr(model, 'name', model)}' is no archdsl.Backbone")
+    if not isinstance(model, Model):
+        raise fail("model", f"'{getattr(model, 'name', model)}' is not an archdsl.Backbone")
     params = sum(weight.size for node in model.graph.nodes for weight in node.weights)
     with opened(Path(file), most_bytes(params), sha256) as contents:
         return _take(model, contents, partial, Mark(str(file)))
@@ -43,12 +43,12 @@ def most_bytes(params: int) -> int:
     return _SLACK_BYTES + _TRAINING_COPIES * 4 * params
 
 
-def _take(model: Backbone, contents: Contents, partial: bool, mark: Mark) -> Transfer:
+def _take(model: Model, contents: Contents, partial: bool, mark: Mark) -> Transfer:
     nodes = {node.name: node for node in model.graph.nodes if node.weights}
     found = match(model, contents)
     problems = _misfits(model, nodes, found, mark)
     if problems and partial and found.matched_by == "order":
-        return _take(model, _named_by_its_preset(contents, mark), partial, mark)
+        return _take(model, _named_by_its_preset(model, contents, mark), partial, mark)
     if partial:
         problems = [*_contradictions(found, mark)]
     moving = {name: stored for name, stored in found.pairs.items() if fits(nodes[name], stored)}
@@ -64,19 +64,19 @@ def _take(model: Backbone, contents: Contents, partial: bool, mark: Mark) -> Tra
     return _transfer(nodes, found, moving)
 
 
-def _named_by_its_preset(contents: Contents, mark: Mark) -> Contents:
+def _named_by_its_preset(model: Model, contents: Contents, mark: Mark) -> Contents:
     """For a variant, a file without names says too little; its preset, which its shapes tell, has the names."""
     names = _presets_with_shapes(contents)
     if not names:
         hint = "load it into the architecture it was written for, save that as .safetensors, and give this file"
         raise fail("weights", "its layers have no names that say where they belong in a variant", mark=mark, hint=hint)
     loaded = load_config(names[0])
-    source = Backbone(compile_graph(loaded), loaded.resolved, fresh=False)
+    source = model.rebuilt(compile_graph(loaded), loaded.resolved)
     _take(source, contents, partial=False, mark=mark)
     return Contents("nodes", tuple(_stored(node, source) for node in source.graph.nodes if node.weights))
 
 
-def _stored(node: Node, model: Backbone) -> Stored:
+def _stored(node: Node, model: Model) -> Stored:
     arrays = zip(node.weights, model.layers_by_node[node.name].get_weights(), strict=True)
     by_name = {weight.name: StoredArray(weight.shape, array.dtype.name, array.copy) for weight, array in arrays}
     return Stored(node.name, node.name, by_name)
@@ -85,7 +85,7 @@ def _stored(node: Node, model: Backbone) -> Stored:
 # Whether a file fits
 
 
-def _misfits(model: Backbone, nodes: Mapping[str, Node], found: Match, mark: Mark) -> list[Problem]:
+def _misfits(model: Model, nodes: Mapping[str, Node], found: Match, mark: Mark) -> list[Problem]:
     """Why a whole model cannot be read from the file; one problem for each kind of reason."""
     return [
         problem("weights", f"does not fit {model.name}: {fact}", mark=mark)

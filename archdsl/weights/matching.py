@@ -15,7 +15,7 @@ from archdsl.weights.keras_cv_names import KERAS_CV, keras_cv_scheme
 from archdsl.weights.naming import Row, Scheme, Slot, snake_case
 
 if TYPE_CHECKING:
-    from archdsl.backends.keras.emit import Backbone
+    from archdsl.weights.model import Model
 
 _SHAPES_SHOWN = 8
 
@@ -35,7 +35,7 @@ class Match:
     contradictions: tuple[str, ...]
 
 
-def match(model: Backbone, contents: Contents) -> Match:
+def match(model: Model, contents: Contents) -> Match:
     """The way to read the file that knows most of its layers by name; without names, that fits most by place."""
     nodes = {node.name: node for node in model.graph.nodes if node.weights}
     found = [(scheme, scheme.slots(contents.layout)) for scheme in schemes(model)]
@@ -47,7 +47,7 @@ def match(model: Backbone, contents: Contents) -> Match:
     return max(by_place, key=lambda each: sum(fits(nodes[name], stored) for name, stored in each.pairs.items()))
 
 
-def schemes(model: Backbone) -> list[Scheme]:
+def schemes(model: Model) -> list[Scheme]:
     """Our own way to write the model's weights, and those of keras_cv's classes that have names for its nodes."""
     layers = [layer for layer in model.layers if layer.weights]
     own = [Row(layer.name, layer.name, snake_case(type(layer).__name__)) for layer in layers]

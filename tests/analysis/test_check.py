@@ -145,9 +145,9 @@ FINDINGS: dict[str, tuple[str, list[str], str, list[str]]] = {
     ),
     "a depth under one": (
         "depth-rounded",
-        [YOLO, "stages.p5.depth=1"],
+        [YOLO, "stages.p5.depth=2"],
         "<override 1>",
-        ["depth 1 × scale.depth 0.33 is 0.33, rounded to 1, in stages.p5", "stages.p5.depth=3"],
+        ["depth 2 × scale.depth 0.33 is 0.66, rounded to 1, in stages.p5", "stages.p5.depth=3"],
     ),
     "a width over the cap": (
         "width-cut",
@@ -190,7 +190,7 @@ FINDINGS: dict[str, tuple[str, list[str], str, list[str]]] = {
         "unused-stage",
         ["resnet18_v2", "outputs=[p3]"],
         "<override 1>",
-        ["no output is computed from P4, P5, which have", "~stages.p4 ~stages.p5"],
+        ["no output is computed from P4, P5 and the tail, which have", "~stages.p4 ~stages.p5"],
     ),
 }
 
@@ -334,10 +334,10 @@ stages:
 
 
 def test_what_all_stages_share_is_told_once() -> None:
-    (finding,) = found("yolo_v7_backbone", "stage_defaults.depth=1", "scale.depth=0.5", code="depth-rounded")
+    (finding,) = found("yolo_v7_backbone", "stage_defaults.depth=3", "scale.depth=0.5", code="depth-rounded")
     assert finding["message"].endswith("in stages.p2, stages.p3, stages.p4, stages.p5")
     assert finding["file"] == "<override 1>"
-    assert finding["change"] == [f"+stages.p{number}.depth=2" for number in (2, 3, 4, 5)]
+    assert finding["change"] == [f"+stages.p{number}.depth=4" for number in (2, 3, 4, 5)]
 
 
 def test_widths_of_blocks_in_yaml_are_looked_at_too(write: Write) -> None:
@@ -437,3 +437,18 @@ def test_show_is_silent_about_presets_and_in_json(run: Run, write: Write) -> Non
     result = run("show", YOLO, "outputs=[p3]", "--json")
     assert list(json.loads(result.stdout)["outputs"]) == ["P3"]
     assert result.stderr == ""
+
+
+def test_widths_that_are_not_chosen_are_not_judged(write: Write) -> None:
+    """A squeeze of one pixel, a map of 255 channels that nothing reads, a depth that cannot be less."""
+    text = """
+input: {shape: [64, 64, 3]}
+scale: {depth: 0.33}
+stages:
+  p1: {width: 16, depth: 1, body: {block: conv_bn_act, stride: 2}}
+  p2: {width: 32, down: {block: conv_bn_act, stride: 2}, post: {gate: {block: squeeze_excite}}}
+tail: {boxes: {block: conv, width: 255}}
+"""
+    path = write("mine.yaml", text)
+    assert found(str(path), code="odd-width") == []
+    assert found(str(path), code="depth-rounded") == []

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import keras
 import pytest
 from hypothesis import HealthCheck, given, settings
+from support import keras
 from support.drawn_configs import drawn_configs
 
 import archdsl
@@ -20,6 +20,7 @@ SAMPLE = ["yolo_v8_xs_backbone", "csp_darknet_tiny", "resnet18_v2", "resnet50_v2
 ANY_SPEED = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
+@pytest.mark.keras
 @pytest.mark.parametrize(
     "name", [*SAMPLE, *[pytest.param(name, marks=pytest.mark.full, id=f"full-{name}") for name in PRESETS]]
 )
@@ -27,6 +28,7 @@ def test_presets_cost_what_keras_counts(name):
     assert_keras_agrees(archdsl.build_from_config(name, input_shape=IMAGE))
 
 
+@pytest.mark.keras
 @settings(ANY_SPEED, max_examples=25, derandomize=True)
 @given(drawn_configs())
 def test_drawn_configs_cost_what_keras_counts(config):
@@ -34,6 +36,7 @@ def test_drawn_configs_cost_what_keras_counts(config):
     assert_size_changes_no_params(config)
 
 
+@pytest.mark.keras
 @pytest.mark.full
 @settings(ANY_SPEED, max_examples=300)
 @given(drawn_configs())

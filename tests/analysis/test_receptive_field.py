@@ -7,10 +7,9 @@ from collections.abc import Callable
 from subprocess import CompletedProcess
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from support import keras
 
 import archdsl
 from archdsl.analysis.report import receptive_fields
@@ -132,6 +131,7 @@ TOP_DOWN = {
 }
 
 
+@pytest.mark.keras
 @pytest.mark.parametrize(
     ("config", "overrides"),
     [
@@ -163,6 +163,8 @@ def test_a_centre_pixel_depends_on_as_many_pixels_as_calculated(
 
 def measured_heights(model: keras.Model, levels: list[str]) -> dict[str, int]:
     """Rows of the image with a gradient from the centre of each level, first to last."""
+    import tensorflow as tf
+
     features = model.features(levels)
     image = tf.Variable(tf.ones((1, *model.input_shape[1:])))
     with tf.GradientTape(persistent=True) as tape:

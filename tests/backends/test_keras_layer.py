@@ -15,7 +15,9 @@ import pytest
 
 import archdsl
 import archdsl.blocks
+from archdsl.analysis.expect import check_expectations
 from archdsl.blocks import registry
+from archdsl.frontend.compose.config import load
 from archdsl.ir.graph import TensorType, Weight
 
 Write = Callable[[str, str], Path]
@@ -48,6 +50,7 @@ def gate_weights(x: TensorType, width: int) -> list[Any]:
     return [(x.channels,), (x.channels, width), Weight("count", (), trainable=False)]
 
 
+ASKED = {"stride": lambda stride: stride}
 RULES = {"shape": gate_shape, "weights": gate_weights}
 NET = {
     "stem": {"conv": {"block": "conv_bn_act", "width": 8, "kernel": 3, "stride": 2}},
@@ -70,7 +73,7 @@ def one_layer(block: str, **arguments: Any) -> dict[str, Any]:
 # Costs are those of the layer that Keras builds
 
 
-@pytest.mark.parametrize("rules", [RULES, {}, {"shape": gate_shape}], ids=["rules", "asked", "half asked"])
+@pytest.mark.parametrize("rules", [RULES, ASKED, {"shape": gate_shape}], ids=["rules", "asked", "half asked"])
 @pytest.mark.parametrize("shape", [(64, 96, 3), (None, None, 3)], ids=["known size", "any size"])
 def test_costs_are_known_before_and_equal_those_of_the_built_model(rules: Any, shape: Any) -> None:
     archdsl.keras_layer(Gate, **rules)
@@ -87,6 +90,7 @@ def test_costs_are_known_before_and_equal_those_of_the_built_model(rules: Any, s
     [
         (keras.layers.DepthwiseConv2D, {"kernel_size": 5, "strides": 2, "padding": "same", "depth_multiplier": 3}, 2),
         (keras.layers.DepthwiseConv2D, {"kernel_size": [5, 3]}, 1),
+        (keras.layers.Cropping2D, {"cropping": 20}, 1),
         (keras.layers.LayerNormalization, {}, 1),
         (keras.layers.BatchNormalization, {}, 1),
         (keras.layers.UpSampling2D, {"size": 2}, 0.5),
@@ -95,8 +99,10 @@ def test_costs_are_known_before_and_equal_those_of_the_built_model(rules: Any, s
         (keras.layers.SpatialDropout2D, {"rate": 0.5}, 1),
     ],
 )
-def test_keras_own_layers_are_wrapped_without_rules(layer: Any, arguments: dict[str, Any], stride: float) -> None:
-    block = archdsl.keras_layer(layer)
+def test_keras_own_layers_are_wrapped_with_no_rule_but_their_stride(
+    layer: Any, arguments: dict[str, Any], stride: float
+) -> None:
+    block = archdsl.keras_layer(layer, stride=None if stride == 1 else stride)
     config = one_layer(block.name, **arguments)
     report = archdsl.analyze(config, input_shape=(48, 60, 6))
     x = keras.Input((48, 60, 6))
@@ -132,6 +138,36 @@ def test_the_cost_in_multiplications_is_what_its_rule_says() -> None:
     assert archdsl.analyze(one_layer("gate", width=4), input_shape=None).macs is None
 
 
+def test_multiplications_that_no_rule_counts_are_not_known() -> None:
+    archdsl.keras_layer(keras.layers.SeparableConv2D)
+    archdsl.keras_layer(keras.layers.LeakyReLU)
+    config = one_layer("separable_conv2d", filters=4, kernel_size=3)
+    assert archdsl.analyze(config, input_shape=(10, 10, 6)).macs is None
+    assert archdsl.analyze(one_layer("leaky_re_lu"), input_shape=(10, 10, 6)).macs == 0
+    with pytest.raises(archdsl.ArchError, match="promises 5, the graph has an unknown number"):
+        check_expectations(load({**config, "expect": {"macs": 5}}), archdsl.analyze(config))
+
+
+@pytest.mark.parametrize("shape", [(48, 60, 6), (None, None, 6)])
+def test_a_layer_that_is_asked_has_to_have_its_stride_stated(shape: Any) -> None:
+    archdsl.keras_layer(keras.layers.MaxPooling2D)
+    with pytest.raises(archdsl.ArchError) as caught:
+        archdsl.analyze(one_layer("max_pooling2d", strides=2), input_shape=shape)
+    (problem,) = caught.value.problems
+    assert "for 1024x1280x6 the layer gives 512x640x6, which is not a stride of 1" in problem.message
+    assert "stride=2" in problem.hint
+
+
+def test_a_layer_follows_no_setting_of_keras_for_the_order_of_sides() -> None:
+    archdsl.keras_layer(keras.layers.SeparableConv2D)
+    keras.config.set_image_data_format("channels_first")
+    try:
+        model = archdsl.build_from_config(one_layer("separable_conv2d", filters=4, kernel_size=3, padding="same"))
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    assert model.output_shape == (None, None, None, 4)
+
+
 def test_the_receptive_field_is_the_whole_image_unless_a_rule_says_better() -> None:
     archdsl.keras_layer(Gate, name="unknown")
     archdsl.keras_layer(Gate, name="pointwise", reach=lambda: 1)
@@ -164,7 +200,7 @@ assert not {{"keras", "tensorflow"}} & set(sys.modules)
 
 
 def test_asking_a_layer_does_not_change_what_a_model_begins_with() -> None:
-    archdsl.keras_layer(Gate)
+    archdsl.keras_layer(Gate, **ASKED)
     state = random.getstate()
     archdsl.compile_config(NET, input_shape=(40, 40, 3))
     assert random.getstate() == state
@@ -201,7 +237,12 @@ WRONG: dict[str, tuple[dict[str, Any], tuple[Any, ...], str]] = {
     "stride": (
         {"shape": lambda x, width, stride: x.strided(stride)._replace(channels=width, stride=x.stride)},
         (64, 64, 3),
-        "the shape rule has stride 1, the layer 2",
+        "for 1024x1280x8 the layer gives 512x640x12, which is not a stride of 1",
+    ),
+    "a stride beside the shape": (
+        {**RULES, "stride": lambda: 4},
+        (64, 64, 3),
+        "for 1024x1280x8 the layer gives 512x640x12, which is not a stride of 4",
     ),
     "weights": (
         {**RULES, "weights": lambda x, width: [(width,)]},
@@ -264,6 +305,10 @@ def fails(x: TensorType, **arguments: Any) -> TensorType:
     [
         ({"shape": fails}, "the shape rule of block 'gate' fails: KeyError"),
         ({"shape": lambda x: (4, 4, 4)}, "the shape rule of block 'gate' fails: TypeError: expected a TensorType"),
+        (
+            {**RULES, "stride": lambda width: 0},
+            "the stride rule of block 'gate' fails: ValueError: expected",
+        ),
         ({"weights": lambda x: [8]}, "the weights rule of block 'gate' fails: TypeError"),
         ({"reach": lambda stride: str(stride) + "px"}, "the reach rule of block 'gate' fails: ValueError"),
         ({"shape": lambda x, other: x}, "the shape rule of block 'gate' fails: TypeError"),
@@ -295,19 +340,19 @@ class Nameless(keras.layers.Layer):  # type: ignore[misc]
 
 
 def test_what_is_no_layer_is_refused() -> None:
-    with pytest.raises(archdsl.ArchError, match="Path is no Keras layer"):
+    with pytest.raises(archdsl.ArchError, match="Path is not a Keras layer"):
         archdsl.keras_layer(Path)
     with pytest.raises(archdsl.ArchError, match="Nameless takes no `name`"):
         archdsl.keras_layer(Nameless)
-    with pytest.raises(archdsl.ArchError, match="is no class and no function"):
+    with pytest.raises(archdsl.ArchError, match="is neither a class nor a function"):
         archdsl.keras_layer(keras.layers.ReLU())
     with pytest.raises(archdsl.ArchError, match="block 'c2f' is defined twice"):
         archdsl.keras_layer(Gate, name="c2f")
     archdsl.keras_layer(lambda *, name: 3, shape=lambda x: x, weights=lambda x: (), name="three")
-    with pytest.raises(archdsl.ArchError, match="gives no Keras layer, but 3"):
+    with pytest.raises(archdsl.ArchError, match="gives 3; expected a Keras layer"):
         archdsl.build_from_config(one_layer("three"))
     archdsl.keras_layer(lambda name: keras.layers.ReLU(), shape=lambda x: x, weights=lambda x: (), name="other")
-    with pytest.raises(archdsl.ArchError, match="not by its name"):
+    with pytest.raises(archdsl.ArchError, match="expected the name that it is given"):
         archdsl.build_from_config(one_layer("other"))
 
 
@@ -374,7 +419,7 @@ def test_the_command_line_takes_it_from_a_plugin(
     assert run("build", "net.yaml", "--plugin", "mine.py", "-o", "plain.keras", "--plain").returncode == 0
     program = """
 import keras, numpy
-from archdsl.plugins import load_plugins
+from archdsl.blocks.plugins import load_plugins
 load_plugins(["mine.py"])
 print(keras.models.load_model("plain.keras")(numpy.ones((1, 2, 2, 3)))[0, 0, 0, 0])
 """

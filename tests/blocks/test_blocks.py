@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
+from support import keras
 
 import archdsl
 from archdsl.blocks.conventions import Conventions
@@ -324,6 +324,7 @@ def photo() -> np.ndarray:
     return np.random.default_rng(0).uniform(0, 1, (2, 256, 128, 3)).astype("float32")
 
 
+@pytest.mark.keras
 def test_every_block_in_one_model_gives_finite_numbers(every_block: archdsl.Backbone) -> None:
     used = {node.origin.path.rpartition("the_")[2] for node in every_block.graph.nodes if "the_" in node.origin.path}
     assert used == set(SHIPPED)
@@ -332,6 +333,7 @@ def test_every_block_in_one_model_gives_finite_numbers(every_block: archdsl.Back
     assert result.std() > 0
 
 
+@pytest.mark.keras
 @pytest.mark.parametrize("plain", [False, True])
 def test_every_block_is_saved_and_loaded_in_safe_mode(
     every_block: archdsl.Backbone, plain: bool, tmp_path: Path
@@ -342,6 +344,7 @@ def test_every_block_is_saved_and_loaded_in_safe_mode(
     assert np.array_equal(np.asarray(loaded(photo())), np.asarray(every_block(photo())))
 
 
+@pytest.mark.keras
 def test_every_block_passes_gradients_to_every_weight(every_block: archdsl.Backbone) -> None:
     import tensorflow as tf
 
@@ -371,12 +374,14 @@ def perceptron(model: keras.Model, x: np.ndarray) -> np.ndarray:
     return np.maximum(x @ first, 0) @ second
 
 
+@pytest.mark.keras
 def test_squeeze_excite_is_the_equations_of_its_paper() -> None:
     model, x = model_of("squeeze_excite", expansion=0.5, activation="relu"), features()
     expected = x * sigmoid(perceptron(model, x.mean((1, 2), keepdims=True)))
     np.testing.assert_allclose(np.asarray(model(x)), expected, atol=1e-5)
 
 
+@pytest.mark.keras
 def test_cbam_is_the_equations_of_its_paper() -> None:
     model, x = model_of("cbam", expansion=0.5, kernel=3, activation="relu"), features()
     mean, most = x.mean((1, 2), keepdims=True), x.max((1, 2), keepdims=True)

@@ -19,7 +19,7 @@ Write = Callable[[str, str], Path]
 
 PLUGIN = '''
 from archdsl import block
-from archdsl.ir.ops import Conv2D
+from archdsl.blocks import Conv2D
 
 
 @block

@@ -129,7 +129,7 @@ def test_the_whole_table_costs_little_and_imports_no_framework() -> None:
     )
     figures = json.loads(run.stdout)
     assert figures["with a place"] == figures["with text to point at"] > 400
-    assert figures["slowest_seconds"] < 1, figures
+    assert figures["most_calls"] < 3_000_000, figures
     assert figures["peak_mib"] < 200
     assert figures["imported"] == []
 

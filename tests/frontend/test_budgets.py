@@ -249,6 +249,7 @@ def test_parents_together_have_the_values_of_one_file(write: Write) -> None:
     assert load(path, budget=Budget(values=30_000)).values
 
 
+@pytest.mark.keras
 def test_what_was_built_over_the_budget_is_saved_and_loaded(tmp_path: Path) -> None:
     import keras
 
@@ -263,6 +264,7 @@ def test_what_was_built_over_the_budget_is_saved_and_loaded(tmp_path: Path) -> N
     assert keras.models.load_model(tmp_path / "large.keras").count_params() == model.count_params()
 
 
+@pytest.mark.keras
 def test_a_saved_model_may_have_what_its_file_holds_or_the_user_allows(tmp_path: Path) -> None:
     """A file cannot ask for parameters that it does not bring; Keras alone does not tell us what it brings."""
     import keras
@@ -284,6 +286,7 @@ def test_a_saved_model_may_have_what_its_file_holds_or_the_user_allows(tmp_path:
         read_model(path, budget=Budget(layers=2))
 
 
+@pytest.mark.keras
 def test_fusing_needs_no_budget_for_what_was_built() -> None:
     config = {"stages": {"p1": {"width": 8, "down": {"block": "conv_bn_act", "stride": 2}}}}
     with Budget(layers=1).for_saved_models():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -116,3 +117,14 @@ def leaves(errors: Any) -> list[Any]:
 
 def test_the_command_prints_it(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     assert json.loads(run("schema").stdout) == json_schema()
+
+
+def test_source_is_read_only_when_a_schema_is_asked_for() -> None:
+    """`show` would wait 30 ms for docstrings that it does not print."""
+    program = """
+import inspect, sys
+inspect.findsource = lambda *_: sys.exit("reads source")
+from archdsl.tools.cli import main
+main(["show", "yolo_v8_s_backbone"])
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import math
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
+from support.steps import at_most
 
 import archdsl
 from archdsl.diagnostics.problems import Mark
@@ -162,11 +162,10 @@ def test_all_problems_of_a_file_are_reported() -> None:
 
 @pytest.mark.parametrize("text", NESTED.values(), ids=list(NESTED))
 def test_deep_nesting_is_refused_before_it_is_read(text: str) -> None:
-    start = time.perf_counter()
-    problem = problem_of(lambda: read_text(text, "f.yaml"))
+    with at_most(20_000):
+        problem = problem_of(lambda: read_text(text, "f.yaml"))
     assert (problem.code, problem.message) == ("depth", f"nested deeper than {MAX_DEPTH}")
     assert len(problem.path) < 40
-    assert time.perf_counter() - start < 1
 
 
 def test_an_alias_bomb_is_refused_before_it_is_built() -> None:

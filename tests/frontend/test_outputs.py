@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
+from support import keras
 
 import archdsl
 
@@ -62,6 +62,7 @@ def test_every_family_gives_any_levels_in_the_order_asked_for(family: str, level
     assert list(found) == list(strides)
 
 
+@pytest.mark.keras
 @pytest.mark.parametrize(
     ("config", "overrides"),
     [

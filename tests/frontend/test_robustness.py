@@ -137,15 +137,15 @@ def fuzzed(first: int, count: int, folder: Path, nice: int = 0) -> dict[str, Any
 
 
 def test_a_text_from_the_grammar_compiles_or_is_refused(tmp_path: Path) -> None:
-    verdicts = fuzzed(0, 5_000, tmp_path)["verdicts"]
-    assert verdicts["compiled"] > 50
+    verdicts = fuzzed(0, 2_000, tmp_path)["verdicts"]
+    assert verdicts["compiled"] > 20
     assert {"syntax", "tag", "alias", "merge-key", "depth", "reference", "duplicate-key", "encoding"} <= set(verdicts)
 
 
 def test_a_text_that_ends_the_process_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fuzzer = str(TESTS / "support" / "fuzz.py")
     crash = "import os, sys, archdsl; archdsl.compile_config = lambda *_: os.abort(); "
-    script = TESTS / "support" / "fuzz.py"
-    crash += f"sys.argv = ['fuzz.py', '7', '2', {str(tmp_path)!r}]; exec(open({str(script)!r}).read())"
+    crash += f"sys.argv = ['fuzz.py', '7', '2', {str(tmp_path)!r}]; exec(open({fuzzer!r}).read())"
     run = subprocess.run
     monkeypatch.setattr(subprocess, "run", lambda command, **kwargs: run([sys.executable, "-c", crash], **kwargs))
     with pytest.raises(pytest.fail.Exception, match="seed 7 ended the process"):
@@ -190,7 +190,7 @@ written = st.builds("{}{}={}".format, st.sampled_from(["", "", "+", "++", "~"]),
 soup = st.lists(st.sampled_from(PIECES), max_size=14).map("".join)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.one_of(written, written, soup, st.text(max_size=40)), min_size=1, max_size=3))
 @example(["~stages.p4", "stages.p4.width=${stages.p5}"])
 @example(["stages.p4=${stages}"])

@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Barrier
 from typing import Any
 
+import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
@@ -86,6 +87,7 @@ with ThreadPoolExecutor({THREADS}) as pool:
     assert (result.stdout, result.stderr) == (f"{expected}\n", "")
 
 
+@pytest.mark.keras
 def test_models_are_built_in_threads_as_in_one() -> None:
     overrides = [[f"scale.width={width / 64}", "scale.depth=0.1"] for width in range(4, 4 + THREADS)]
 
@@ -127,6 +129,7 @@ def test_calls_inside_hydra_leave_it_alone() -> None:
         assert GlobalHydra.instance().hydra is hydra
 
 
+@pytest.mark.keras
 def test_a_hydra_program_builds_models_from_its_own_config_and_from_others(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(PROGRAM.format(root=config_root()))
     environment = {**os.environ, "PYTHONPATH": str(Path(archdsl.__file__).parents[1]), "KERAS_BACKEND": "tensorflow"}

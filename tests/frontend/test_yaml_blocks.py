@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 from jsonschema import Draft202012Validator
 from omegaconf import OmegaConf
+from support import keras
 
 import archdsl
 from archdsl.frontend.compose.config import load
@@ -95,6 +95,7 @@ def test_e_elan_in_yaml_is_two_elans_and_a_sum() -> None:
     assert str(graph) == str(compiled(stages % "{block: e_elan}"))
 
 
+@pytest.mark.keras
 def test_a_model_with_blocks_is_saved_loaded_and_built_again(write: Write, tmp_path: Path) -> None:
     path = write("mine.yaml", YOLO_V7)
     model = archdsl.build_from_config(path, ["scale.width=0.0625"])
@@ -423,13 +424,13 @@ def test_names_that_are_nearly_right_are_suggested(problems_of: Problems) -> Non
 
 
 def test_blocks_inside_blocks_end_somewhere(problems_of: Problems) -> None:
-    chain = [f"  b{number}: {{layers: {{a: {{block: b{number + 1}}}}}}}" for number in range(990)]
-    last = "  b990: {layers: {a: {block: identity}}}"
+    chain = [f"  b{number}: {{layers: {{a: {{block: b{number + 1}}}}}}}" for number in range(2000)]
+    last = "  b2000: {layers: {a: {block: identity}}}"
     for blocks in ([*chain, last], [last, *reversed(chain)]):
-        problems = problems_of(yaml.safe_load(config("\n".join(blocks), "{block: b989}")))
+        problems = problems_of(yaml.safe_load(config("\n".join(blocks), "{block: b1999}")))
         assert {problem.code for problem in problems} == {"depth"}
-    seven = [*chain[983:], last]
-    assert compiled(config("\n".join(seven), "{block: b983}")).nodes[-1].name.startswith("a_body_a_a_a")
+    seven = [*chain[1993:], last]
+    assert compiled(config("\n".join(seven), "{block: b1993}")).nodes[-1].name.startswith("a_body_a_a_a")
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,7 @@ def test_what_is_not_the_published_file_is_refused(
     assert files_in(home) == []
 
 
+@pytest.mark.keras
 @pytest.mark.parametrize("name", [NAME, "csp_darknet_tiny_imagenet"])
 def test_a_weights_file_is_allowed_what_it_needs_and_little_more(name: str, tmp_path: Path) -> None:
     """No published size is known; that of the same model's file, as Keras writes it, is."""
@@ -357,6 +358,7 @@ def test_a_handle_that_is_not_on_this_machine_says_where_to_get_it(home: Path) -
         )
 
 
+@pytest.mark.keras
 def test_nothing_is_looked_for_unless_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: Any) -> Any:
         raise AssertionError("asked the network")

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+import yaml
+from support.graphs import graph_of, image_of, kinds
 from support.oracle import largest_relative_difference, random_images, trained
 
 import archdsl
-from archdsl.ir.graph import Graph, Node, TensorType, verify
-from archdsl.ir.layout import Layout
+from archdsl.ir.graph import Graph, Node
 from archdsl.ir.ops import (
     Activation,
     Add,
@@ -25,7 +27,6 @@ from archdsl.ir.ops import (
     Conv2D,
     DepthwiseConv2D,
     GroupNorm,
-    Input,
     Op,
     Pad,
     Rescale,
@@ -34,6 +35,7 @@ from archdsl.ir.ops import (
 from archdsl.ir.passes import PASSES, run_passes
 from archdsl.ir.passes.fold_batch_norm import fold_batch_norm
 from archdsl.models import fuse
+from archdsl.tools.cli import main
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -46,21 +48,22 @@ REP = {
 }
 
 SIDE_LEVEL = "+stages.side={width: 8, down: null, depth: 1, body: {block: conv_bn_act, from: p2}}"
+SMALL = ["++scale.width=0.25"]  # the layers, which take the time to build, are those of the preset
 EXTRAS = "+stages.p3.post={se: {block: squeeze_excite}, cbam: {block: cbam}, ghost: {block: ghost_conv, width: 8}}"
-
-
-def kinds(graph: Graph) -> Counter[str]:
-    return Counter(type(node.op).__name__ for node in graph.nodes)
 
 
 MODELS: dict[str, tuple[Any, list[str], dict[str, int]]] = {
     # what is fused, and how many operations of these kinds are left
     "YOLOv8": ("yolo_v8_xs_backbone", [], {"BatchNorm": 0, "Rescale": 0, "Pad": 5}),  # five of stride 2
-    "CSPDarkNet": ("csp_darknet_tiny", [], {"BatchNorm": 0, "Rescale": 0}),
-    "CSPDarkNet, dense": ("csp_darknet_tiny", ["stage_defaults.body.depthwise=false"], {"BatchNorm": 0, "Rescale": 0}),
-    "ResNetV2": ("resnet18_v2", [], {"BatchNorm": 9, "Rescale": 0}),  # one before each of 8 blocks, one at the end
-    "Darknet-53": ("darknet53_backbone", [], {"BatchNorm": 0, "Rescale": 0}),
-    "YOLOv9": ("yolo_v9_s_backbone", [], {"BatchNorm": 0, "Rescale": 0}),
+    "CSPDarkNet": ("csp_darknet_tiny", SMALL, {"BatchNorm": 0, "Rescale": 0}),
+    "CSPDarkNet, dense": (
+        "csp_darknet_tiny",
+        [*SMALL, "stage_defaults.body.depthwise=false"],
+        {"BatchNorm": 0, "Rescale": 0},
+    ),
+    "ResNetV2": ("resnet18_v2", SMALL, {"BatchNorm": 9, "Rescale": 0}),  # one before each of 8 blocks, one at the end
+    "Darknet": ("darknet53_backbone", [*SMALL, "scale.depth=0.2"], {"BatchNorm": 0, "Rescale": 0}),
+    "YOLOv9": ("yolo_v9_s_backbone", SMALL, {"BatchNorm": 0, "Rescale": 0}),
     "RepConv": (REP, [], {"BatchNorm": 0, "Pad": 3, "Conv2D": 7, "Add": 0}),
     "RepConv, same": (REP, ["conventions.padding=same"], {"BatchNorm": 0, "Conv2D": 9, "Add": 2}),
     "RepConv, no norm": (REP, ["+conventions.norm={kind: none}"], {"Conv2D": 7, "Add": 0}),
@@ -72,11 +75,18 @@ MODELS: dict[str, tuple[Any, list[str], dict[str, int]]] = {
 }
 
 
+@cache
+def model_and_fused(name: str) -> tuple[archdsl.Backbone, archdsl.Backbone]:
+    """Made once; a test that changes one makes its own."""
+    config, overrides, _ = MODELS[name]
+    model = trained(config, *overrides)
+    return model, archdsl.fuse(model)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_a_fused_model_gives_the_same_numbers_with_fewer_layers(name: str) -> None:
-    config, overrides, left = MODELS[name]
-    model = trained(config, *overrides)
-    fused = archdsl.fuse(model)
+    left = MODELS[name][2]
+    model, fused = model_and_fused(name)
     assert largest_relative_difference(model, fused, (96, 160)) < 1e-4
     counts = kinds(fused.graph)
     assert {kind: counts[kind] for kind in left} == left
@@ -84,26 +94,17 @@ def test_a_fused_model_gives_the_same_numbers_with_fewer_layers(name: str) -> No
     assert fused.count_params() == sum(weight.size for node in fused.graph.nodes for weight in node.weights)
 
 
-def test_parameters_are_one_kernel_and_one_bias_a_filter() -> None:
-    fused = archdsl.fuse(trained("yolo_v8_xs_backbone"))
-    norms = [node for node in archdsl.compile_config("yolo_v8_xs_backbone").nodes if isinstance(node.op, BatchNorm)]
-    channels = sum(norm.channels for norm in norms)
-    assert channels == 2512  # four parameters each before, one after
-    assert fused.count_params() == 1_277_680 - 3 * 2512 == 1_270_144
-
-
 def test_a_rep_conv_is_one_convolution_in_the_end() -> None:
-    model = trained(REP)
+    model, fused = model_and_fused("RepConv")
     down = [node for node in model.graph.nodes if node.name.startswith("p2_down")]
     assert sum(weight.size for node in down for weight in node.weights) == (9 + 1) * 8 * 8 + 2 * 4 * 8
     stem = 9 * 3 * 8 + 8
     p2, p3 = 3 * (9 * 8 * 8 + 8), (9 * 8 * 12 + 12) + 2 * (9 * 12 * 12 + 12)
-    assert archdsl.fuse(model).count_params() == stem + p2 + p3
+    assert fused.count_params() == stem + p2 + p3
 
 
 def test_the_levels_and_the_names_are_those_of_the_config() -> None:
-    model = trained("yolo_v9_s_backbone")
-    fused = archdsl.fuse(model)
+    model, fused = model_and_fused("YOLOv9")
     assert list(fused.graph.levels) == list(model.graph.levels)
     assert fused.graph.outputs == model.graph.outputs
     assert fused.pyramid_level_inputs == model.pyramid_level_inputs
@@ -123,14 +124,14 @@ def test_the_model_before_is_not_touched() -> None:
 
 
 def test_fusing_again_changes_nothing() -> None:
-    fused = archdsl.fuse(trained(REP))
+    _, fused = model_and_fused("RepConv")
     assert archdsl.fuse(fused) is fused
     graph, _ = run_passes(fused.graph)
     assert graph is fused.graph
 
 
 def test_saved_in_safe_mode_it_gives_the_same(tmp_path: Path) -> None:
-    fused = archdsl.fuse(trained(REP))
+    _, fused = model_and_fused("RepConv")
     fused.save(tmp_path / "fused.keras")
     loaded = keras.saving.load_model(tmp_path / "fused.keras", safe_mode=True)
     assert str(loaded.graph) == str(fused.graph)
@@ -140,7 +141,7 @@ def test_saved_in_safe_mode_it_gives_the_same(tmp_path: Path) -> None:
 
 
 def test_its_plain_copy_loads_where_archdsl_is_not(tmp_path: Path) -> None:
-    fused = archdsl.fuse(trained(REP))
+    _, fused = model_and_fused("RepConv")
     image = random_images(np.random.default_rng(0), 64, 96)
     fused.to_keras().save(tmp_path / "plain.keras")
     np.save(tmp_path / "image.npy", image)
@@ -156,7 +157,7 @@ assert np.abs(np.asarray(model(np.load("image.npy"))) - np.load("expected.npy"))
 
 
 def test_an_unknown_pass_in_a_file_is_refused() -> None:
-    config = archdsl.fuse(trained(REP)).get_config()
+    config = model_and_fused("RepConv")[1].get_config()
     with pytest.raises(archdsl.ArchError, match="no pass 'fold_time'; expected one of: fold_rescale"):
         archdsl.Backbone.from_config({**config, "passes": ["fold_time"]})
 
@@ -170,8 +171,58 @@ def forgetful(graph: Graph, weights: Any) -> Any:
     return folded, {**arrays, "stem_conv_conv": (kernel, 0.9 * bias)}
 
 
+def run_shapes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """The shapes of the batches that functional models are called with from now on."""
+    shapes: list[tuple[int, ...]] = []
+    call = keras.Model.__call__
+
+    def recorded(model: Any, batch: Any, *arguments: Any, **options: Any) -> Any:
+        if isinstance(batch, np.ndarray):
+            shapes.append(batch.shape)
+        return call(model, batch, *arguments, **options)
+
+    monkeypatch.setattr(keras.Model, "__call__", recorded)
+    return shapes
+
+
+def test_a_model_of_large_images_is_checked_with_small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = archdsl.build_from_config(REP, input_shape=(640, 640, 3))
+    shapes = run_shapes(monkeypatch)
+    assert archdsl.fuse(model).input_shape == (None, 640, 640, 3)
+    assert shapes == [(2, 64, 72, 3)] * 2
+
+
+@pytest.mark.parametrize(("kernel", "side"), [(3, 64), (15, 64), (17, 72)])
+def test_the_check_has_a_pixel_for_every_weight(kernel: int, side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A map at stride 8 of 64 pixels has 8 rows, in which a kernel of 15 is used whole, and one of 17 is not."""
+    model = archdsl.build_from_config(
+        REP, [f"+stages.p3.post={{conv: {{block: conv_bn_act, width: 4, kernel: {kernel}}}}}"]
+    )
+    shapes = run_shapes(monkeypatch)
+    archdsl.fuse(model)
+    assert shapes == [(2, side, side + 8, 3)] * 2
+
+
+def test_jax_is_told_to_keep_double_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    entered: list[bool] = []
+
+    @contextmanager
+    def enable_x64(new: bool) -> Iterator[None]:
+        entered.append(new)
+        yield
+
+    monkeypatch.setitem(sys.modules, "jax", SimpleNamespace(enable_x64=enable_x64))
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with fuse._float64_enabled():
+        assert entered == [True]
+    monkeypatch.setitem(sys.modules, "jax", SimpleNamespace())  # where it was before JAX 0.8
+    monkeypatch.setitem(sys.modules, "jax.experimental", SimpleNamespace(enable_x64=enable_x64))
+    with fuse._float64_enabled():
+        assert entered == [True, True]
+
+
 def test_a_fold_that_changes_the_numbers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = trained(REP)
+    model, _ = model_and_fused("RepConv")
     monkeypatch.setitem(PASSES, "fold_batch_norm", forgetful)
     with pytest.raises(archdsl.ArchError) as caught:
         archdsl.fuse(model)
@@ -188,8 +239,8 @@ def test_a_model_that_gives_no_numbers_is_refused() -> None:
 
 
 def test_only_a_backbone_is_fused() -> None:
-    with pytest.raises(archdsl.ArchError, match=r"is no archdsl\.Backbone"):
-        archdsl.fuse(archdsl.build_from_config(REP).to_keras())
+    with pytest.raises(archdsl.ArchError, match=r"is not an archdsl\.Backbone"):
+        archdsl.fuse(model_and_fused("RepConv")[0].to_keras())
 
 
 def test_a_model_of_lower_precision_stays_one() -> None:
@@ -213,15 +264,6 @@ def test_keras_cvs_classes_are_fused_too() -> None:
 # Single graphs, where a fold is exact and where it is not
 
 
-def graph_of(output: Node, **levels: Node) -> Graph:
-    layout = Layout()
-    end = layout.place(output)
-    placed = {level: layout.place(node) for level, node in levels.items()}
-    graph = Graph("net", tuple(layout.nodes), end, placed, tuple(placed))
-    verify(graph)
-    return graph
-
-
 def random_weights(graph: Graph) -> dict[str, tuple[np.ndarray, ...]]:
     generator = np.random.default_rng(0)
     return {
@@ -239,10 +281,6 @@ def values(graph: Graph, weights: Any, image: np.ndarray) -> np.ndarray:
     for name, arrays in weights.items():
         model.get_layer(name).set_weights(arrays)
     return np.asarray(model(image))
-
-
-def image_of(channels: int = 4, height: int | None = 9, image_width: int | None = 12) -> Node:
-    return Input(TensorType(height, image_width, channels))(name="input")
 
 
 def branches(kernel: int, dilation: int = 1, *, op: Callable[..., Op] = Conv2D, pad: int | None = None) -> Node:
@@ -334,63 +372,18 @@ def test_what_can_be_folded_exactly_is_and_nothing_else(name: str) -> None:
     assert str(run_passes(graph)[0]) == str(fused)  # the same graph without weights
 
 
-def test_what_is_read_elsewhere_or_is_a_level_stays() -> None:
-    conv = Conv2D(4, 3)(image_of(), name="conv")
-    norm = BatchNorm()(conv, name="norm")
-    assert kinds(run_passes(graph_of(norm, P1=conv))[0])["BatchNorm"] == 1
-    assert kinds(run_passes(graph_of(Add()(norm, conv, name="sum")))[0])["BatchNorm"] == 1
-    assert kinds(run_passes(graph_of(norm, P1=norm))[0])["BatchNorm"] == 0
-    assert kinds(run_passes(graph_of(norm, P1=graph_input(norm)))[0])["BatchNorm"] == 0
-    scaled = Rescale(0.1)(image_of(), name="rescale")
-    assert kinds(run_passes(graph_of(Conv2D(4, 3)(scaled, name="conv"), P0=scaled))[0])["Rescale"] == 1
-
-
-def graph_input(node: Node) -> Node:
-    while node.inputs:
-        node = node.inputs[0]
-    return node
-
-
-@pytest.mark.parametrize("preset", [preset.name for preset in archdsl.list_presets()])
-def test_every_preset_fuses_to_a_smaller_graph_of_the_same_maps(preset: str) -> None:
-    before = archdsl.compile_config(preset, input_shape=(256, 256, 3))
-    after, _ = run_passes(before)
-    verify(after)
-    assert len(after.nodes) < len(before.nodes)
-    assert {level: node.type for level, node in after.levels.items()} == {
-        level: node.type for level, node in before.levels.items()
-    }
-    assert after.outputs == before.outputs
-
-
 # The command line
 
 
-def test_show_counts_the_fused_graph(run: Run) -> None:
-    result = run("show", "yolo_v8_xs_backbone", "--fuse", "--json")
-    assert result.returncode == 0, result.stderr
-    data = json.loads(result.stdout)
-    assert data["params"] == data["trainable_params"] == 1_270_144
-    assert "batch_norm" not in {node["op"] for node in data["nodes"]}
-    assert "1,270,144 parameters" in run("show", "yolo_v8_xs_backbone", "--fuse").stdout
-
-
-def test_show_fused_imports_neither_keras_nor_numpy() -> None:
-    program = """
-import sys
-from archdsl.tools.cli import cli
-cli(["show", "yolo_v9_s_backbone", "--fuse"], standalone_mode=False)
-assert not {"keras", "tensorflow", "numpy"} & set(sys.modules), "imported too early"
-"""
-    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
-
-
 @pytest.mark.parametrize("plain", [True, False])
-def test_build_writes_a_fused_model(run: Run, tmp_path: Path, plain: bool) -> None:
-    flags = ["--plain"] if plain else []
-    result = run("build", "yolo_v8_xs_backbone", "--fuse", "-o", "model.keras", *flags)
-    assert result.returncode == 0, result.stderr
-    assert "1,270,144 parameters" in result.stdout
+def test_build_writes_a_fused_model(
+    plain: bool, write: Callable[[str, str], Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = write("net.yaml", yaml.safe_dump(REP))
+    main(["build", str(config), "--fuse", "-o", str(tmp_path / "model.keras"), *["--plain"] * plain])
+    fused, _ = run_passes(archdsl.compile_config(config))
+    params = sum(weight.size for node in fused.nodes for weight in node.weights)
+    assert f"{params:,} parameters" in capfd.readouterr().out
     model = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
-    assert model.count_params() == 1_270_144
+    assert model.count_params() == params
     assert not any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers)

@@ -81,7 +81,7 @@ ARCHITECTURES: Mapping[str, tuple[str, Arguments]] = {
         for name, (block_type, blocks, _) in RESNET_V2.items()
     },
 }
-SAMPLE = ["yolo_v8_xs_backbone", "yolo_v8_m_backbone", "csp_darknet_tiny", "resnet18_v2", "resnet50_v2"]
+SAMPLE = ["yolo_v8_xs_backbone", "csp_darknet_tiny", "resnet18_v2", "resnet50_v2"]
 
 
 def sample_and_all(sample: Iterable[Any], everything: Iterable[Any]) -> list[Any]:
@@ -125,7 +125,7 @@ def test_pooling_windows_are_keras_cvs(family):
     assert_family_agrees(family, {"stackwise_channels": [16], "stackwise_depth": [1]})
 
 
-@pytest.mark.parametrize("depths", [[1, 2, 1], [2, 1, 1, 1, 3]], ids=str)
+@pytest.mark.parametrize("depths", sample_and_all([[1, 2, 1]], [[2, 1, 1, 1, 3]]), ids=str)
 def test_depthwise_csp_darknet_gives_keras_cvs_numbers(depths):
     channels = [24, 40, 52, 36, 64][: len(depths)]
     assert_family_agrees(
@@ -133,13 +133,16 @@ def test_depthwise_csp_darknet_gives_keras_cvs_numbers(depths):
     )
 
 
-@pytest.mark.parametrize("block_type", ["basic_block", "block"])
-@pytest.mark.parametrize("dilations", [[1, 1, 2, 4], [1, 2, 1, 1]], ids=str)
+@pytest.mark.parametrize(
+    ("dilations", "block_type"),
+    [([1, 1, 2, 4], "block"), ([1, 2, 1, 1], "basic_block")],
+    ids=str,
+)
 def test_dilated_resnet_gives_keras_cvs_numbers(dilations, block_type):
     """A dilated stack keeps its resolution and begins with one undilated block."""
     arguments = {
         "stackwise_filters": [64, 32, 48, 24],
-        "stackwise_blocks": [3, 2, 4, 3],
+        "stackwise_blocks": [2, 2, 3, 2],
         "stackwise_strides": [1, 2, 2, 2],
         "stackwise_dilations": dilations,
         "block_type": block_type,
@@ -161,7 +164,7 @@ def test_a_stack_of_one_block_projects_and_strides_in_it(monkeypatch, block_type
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("number", sample_and_all(range(2), range(DRAWS)))
+@pytest.mark.parametrize("number", sample_and_all(range(1), range(DRAWS)))
 def test_any_lists_give_keras_cvs_numbers(family, number):
     arguments = DRAWN[family](random.Random(f"{SEED} {family} {number}"))
     print(f"ARCHDSL_SEED={SEED}: {family}({arguments})")

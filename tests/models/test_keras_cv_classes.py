@@ -132,3 +132,21 @@ def test_an_input_tensor_and_names_work_as_in_keras_cv() -> None:
 def test_wrong_arguments_are_told_plainly(call: Any, fact: str) -> None:
     with pytest.raises(archdsl.ArchError, match=fact):
         call()
+
+
+@pytest.mark.parametrize(
+    ("name", "listed", "not_listed"),
+    [
+        ("YOLOV8Backbone", "yolo_v8_s_backbone_coco (trained)", "resnet50_v2"),
+        ("ResNetV2Backbone", "resnet18_v2, ", "yolo_v8"),
+        ("CSPDarkNetTinyBackbone", "csp_darknet_tiny_imagenet (trained)", "csp_darknet_l"),
+    ],
+)
+def test_the_documentation_of_from_preset_lists_the_presets(name: str, listed: str, not_listed: str) -> None:
+    """As keras_cv's own test_preset_docstring wants it of its classes."""
+    family = getattr(models, name)
+    text = family.from_preset.__doc__
+    assert all(preset in text for preset in family.presets)
+    assert listed in text
+    assert not_listed not in text
+    assert list(inspect.signature(family.from_preset).parameters) == ["preset", "load_weights", "kwargs"]

@@ -24,6 +24,7 @@ TINY = {
     "stages": {"p2": {"width": 8}, "p3": {"width": 16}},
 }
 YOLO = {"stackwise_channels": [8, 12], "stackwise_depth": [1, 1], "include_rescaling": False}
+EARLIER = Path(__file__).parent / "files" / "earlier.keras"  # archdsl 0.1.0, when Backbone was in archdsl.emit
 Change = Callable[[dict[str, Any]], Any]
 
 
@@ -59,6 +60,16 @@ def test_it_gives_what_keras_gives(kind: str, files: dict[str, Path]) -> None:
     loaded, expected = read_model(files[kind]), keras.saving.load_model(files[kind])
     assert type(loaded) is type(expected)
     assert np.array_equal(values(loaded), values(expected))
+
+
+@pytest.mark.parametrize("load", [keras.saving.load_model, read_model])
+def test_a_file_that_names_the_class_by_an_earlier_module_loads(load: Callable[[Path], Any]) -> None:
+    with zipfile.ZipFile(EARLIER) as archive:
+        assert json.loads(archive.read("config.json"))["module"] == "archdsl.emit"
+    model = load(EARLIER)
+    assert type(model) is archdsl.Backbone
+    received = np.asarray(model(np.ones((1, 16, 16, 3), "float32"))).sum()
+    assert received == pytest.approx(-2.3897030, rel=1e-5)  # what the model gave before it was saved
 
 
 @pytest.mark.parametrize("kind", ["features", "plain"])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,6 +15,7 @@ import yaml
 
 import archdsl
 from archdsl import weights
+from archdsl.frontend.compose.config import load
 from archdsl.ir.graph import Graph
 
 TINY = {
@@ -169,6 +172,7 @@ def test_a_plain_copy_loads_where_archdsl_is_not(tmp_path: Path) -> None:
     np.save(tmp_path / "expected.npy", np.asarray(model(image())))
     program = f"""
 import sys
+import warnings
 sys.modules["archdsl"] = None  # importing it fails
 import keras, numpy as np
 model = keras.saving.load_model(r"{tmp_path / "plain.keras"}", safe_mode=True)
@@ -219,6 +223,42 @@ def test_from_preset_builds_offline() -> None:
         archdsl.from_preset("yolo_v8_xs_backbone", load_weights=True)
     with pytest.raises(archdsl.ArchError, match="did you mean 'resnet18_v2'"):
         archdsl.from_preset("resnet18")
+
+
+def test_a_preset_with_published_weights_says_that_it_starts_from_random_ones() -> None:
+    with pytest.warns(UserWarning, match=r"yolo_v8_xs_backbone_coco: the weights are random; weights='published'"):
+        archdsl.build_from_config("yolo_v8_xs_backbone_coco", input_shape=(32, 32, 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        archdsl.build_from_config("yolo_v8_xs_backbone_coco", weights=False, input_shape=(32, 32, 3))
+        archdsl.from_preset("yolo_v8_xs_backbone_coco", load_weights=False, input_shape=(32, 32, 3))
+        archdsl.build_from_config("yolo_v8_xs_backbone", input_shape=(32, 32, 3))
+
+
+def test_published_weights_can_be_asked_for_by_that_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = build()
+    weights.save(source, tmp_path / "a.safetensors")
+    asked: list[str] = []
+
+    def trained(info: archdsl.PresetInfo) -> Path:
+        asked.append(info.name)
+        return tmp_path / "a.safetensors"
+
+    monkeypatch.setattr("archdsl.models.hub.trained_weights", trained)
+    monkeypatch.setattr("archdsl.api.load", lambda config, *_: load(TINY))
+    model = archdsl.build_from_config("yolo_v8_xs_backbone_coco", weights="published")
+    assert asked == ["yolo_v8_xs_backbone_coco"]
+    assert largest_difference(model(image()), source(image())) == 0
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [(TINY, "only a preset has published weights"), ("resnet18_v2", "'resnet18_v2' has no trained weights")],
+)
+def test_published_weights_that_there_are_not_are_an_error(config: Any, words: str) -> None:
+    with pytest.raises(archdsl.ArchError, match=words) as caught:
+        archdsl.build_from_config(config, weights="published")
+    assert [problem.code for problem in caught.value.problems] == ["no-weights"]
 
 
 def test_weights_are_loaded_or_the_model_is_left_alone(tmp_path: Path) -> None:

@@ -323,6 +323,7 @@ def main(first: int, count: int, folder: Path) -> dict[str, Any]:
     verdicts: Counter[str] = Counter()
     failures: list[str] = []
     slowest: list[tuple[float, int]] = []
+    (folder / "seed").write_text(f"{first:12}")
     verdict(Path("yolo_v8_s_backbone"), None)  # imports what is imported late
     with (folder / "seed").open("wb", buffering=0) as at:
         for seed in range(first, first + count):

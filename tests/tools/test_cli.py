@@ -11,10 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import keras
 import pytest
 import yaml
 from click.shell_completion import ShellComplete
+from support import keras
 from support.terminal import on_a_terminal
 
 import archdsl
@@ -98,6 +98,7 @@ def test_diff_names_what_differs_and_nothing_else(run: Run, write: Write) -> Non
     assert printed(run, "diff", "resnet18_v2", "resnet18_v2").count("no ") == 3
 
 
+@pytest.mark.keras
 @pytest.mark.parametrize("plain", [True, False])
 def test_build_writes_a_model_that_keras_loads(run: Run, tmp_path: Path, plain: bool) -> None:
     flags = ["--plain"] if plain else []
@@ -111,6 +112,7 @@ def test_build_writes_a_model_that_keras_loads(run: Run, tmp_path: Path, plain: 
     assert isinstance(model, archdsl.Backbone) is not plain
 
 
+@pytest.mark.keras
 def test_a_failed_build_leaves_nothing(run: Run, tmp_path: Path) -> None:
     for arguments in (["-o", "model.h5"], ["-o", "none/model.keras"], ["stages.p9=1", "-o", "model.keras"]):
         result = run("build", "yolo_v8_xs_backbone", *arguments)

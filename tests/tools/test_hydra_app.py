@@ -149,7 +149,7 @@ def test_a_config_is_data_to_hydra_too(files: dict[str, str], name: str, report:
 
 MISTAKES = {
     "no config": ((), "error[hydra]: no config is named"),
-    "an unknown config": (("-cn", "yolo_v8_s"), "did you mean 'yolo_v8_s_backbone'?"),
+    "an unknown config": (("-cn", "yolo_v8_s"), "did you mean 'yolo_v8_s_backbone'"),
     "an unknown key": ((*PRESET, "scale.widht=1"), "error[hydra]: Could not override 'scale.widht'."),
     "a new unknown key": ((*PRESET, "+stages.p4.depht=1"), "error[unknown-key]: stages.p4.depht: unknown key 'depht'"),
     "a value out of range": ((*PRESET, "scale.width=-1"), "error[range]: scale.width: got the number -1"),

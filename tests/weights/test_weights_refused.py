@@ -23,6 +23,8 @@ import archdsl
 from archdsl import weights
 from archdsl.weights import formats
 
+pytestmark = pytest.mark.keras
+
 
 @pytest.fixture(scope="module")
 def yolo() -> archdsl.Backbone:
@@ -391,5 +393,5 @@ def test_another_size_is_told_by_the_first_layer_and_both_shapes(layout: str, ke
 
 
 def test_a_model_of_another_library_is_told_so() -> None:
-    with pytest.raises(archdsl.ArchError, match=r"is no archdsl\.Backbone"):
+    with pytest.raises(archdsl.ArchError, match=r"is not an archdsl\.Backbone"):
         weights.load(object(), "a.weights.h5")  # type: ignore[arg-type]

@@ -90,7 +90,7 @@ class Design:
         return {path: (before, after) for path, before, after in self._sizes(kind) if isinstance(before, int)}
 
     def _sizes(self, kind: str) -> Iterator[tuple[KeyPath, Any, Any]]:
-        for before, after in self._layers():
+        for before, after in self.layers():
             for name in [name for name, size in before.block.sizes.items() if size == kind]:
                 yield self.stated(before, name), before.arguments.get(name), after.arguments.get(name)
             if kind == "depth":
@@ -99,7 +99,7 @@ class Design:
             for name in [name for name, size in block.sizes.items() if size == kind]:
                 yield ("blocks", block.name, "arguments", name), block.defaults[name], resized.defaults[name]
 
-    def _layers(self) -> Iterator[tuple[LayerSpec, LayerSpec]]:
+    def layers(self) -> Iterator[tuple[LayerSpec, LayerSpec]]:
         """Every layer as it is written, and as it is built; those inside of blocks that the config defines, too."""
         for written, built in zip(_holders(self.spec), _holders(self.scaled), strict=True):
             yield from zip(written.layers, built.layers, strict=True)

@@ -25,7 +25,7 @@ def rounded_depths(design: Design) -> Iterator[Finding]:
     """Is a depth far from what depth × scale.depth says, because it was rounded?"""
     factors = design.spec.scale
     depths = design.sizes("depth")
-    found = {path: pair for path, pair in depths.items() if not is_meant(pair[0], factors)}
+    found = {path: pair for path, pair in depths.items() if pair != (1, 1) and not is_meant(pair[0], factors)}
     for (depth, rounded), paths in by_size(found).items():
         mark, where = design.place(*paths, ("scale", "depth"))
         exact = f"depth {depth} × scale.depth {factors.depth:g} is {depth * factors.depth:.3g}"
@@ -79,7 +79,8 @@ def cut_widths(design: Design) -> Iterator[Finding]:
 def odd_widths(design: Design) -> Iterator[Finding]:
     """Is a width no multiple of 8?"""
     widths = design.sizes("width")
-    odd = {path: pair for path, pair in widths.items() if pair[1] % MULTIPLE}
+    exact = exact_widths(design)
+    odd = {path: pair for path, pair in widths.items() if pair[1] % MULTIPLE and path not in exact}
     factor = design.spec.scale.width
     scaled = {path: built for path, (written, built) in odd.items() if factor != 1 or written != built}
     for path in [path for path in odd if path not in scaled]:
@@ -96,6 +97,16 @@ def odd_widths(design: Design) -> Iterator[Finding]:
         yield Finding("change", message, mark, where, change, ROUNDED)
     if not odd:
         yield Finding("ok", f"all {len(widths)} widths are multiples of {MULTIPLE}")
+
+
+def exact_widths(design: Design) -> set[KeyPath]:
+    """Widths that nobody chose for speed: of maps of one pixel (gates, squeezes), and of results that nothing reads."""
+    nodes = design.graph.nodes
+    read = {source.origin for node in nodes for source in node.inputs if source.origin != node.origin}
+    chosen = {node.origin for node in nodes if node.origin in read and node.type.shape[:2] != (1, 1)}
+    levels = {end.origin for end in design.ends.values()}
+    exact = {node.origin.path for node in nodes} - {origin.path for origin in chosen | levels}
+    return {(*path.split("."), "width") for path in exact}
 
 
 def commas(numbers: Iterable[int]) -> str:

@@ -63,12 +63,14 @@ def unused_stages(design: Design) -> Iterator[Finding]:
     if not unused:
         yield Finding("ok", f"each of the {len(design.ends)} stages serves an output")
         return
-    sizes = {node: sum(weight.size for weight in node.weights) for node in graph.nodes}
-    share = sum(size for node, size in sizes.items() if design.stage_of(node) in unused)
+    beside = [node for node in graph.nodes if node.name not in needed]
+    with_tail = f" and the {beside[-1].origin.part}" if not design.stage_of(beside[-1]) else ""
+    share, whole = (sum(node.params for node in nodes) for nodes in (beside, graph.nodes))
     mark, path = design.place((STAGES.name, unused[0]), ("outputs",))
     message = (
-        f"no output is computed from {design.levels(unused)}, which {'has' if len(unused) == 1 else 'have'} "
-        f"{count_text(share)} of the {count_text(sum(sizes.values()))} parameters"
+        f"no output is computed from {design.levels(unused)}{with_tail}, which "
+        f"{'has' if len(unused) == 1 and not with_tail else 'have'} "
+        f"{count_text(share)} of the {count_text(whole)} parameters"
     )
     change = tuple([f"~{STAGES.name}.{name}" for name in unused])
     yield Finding("change", message, mark, path, change, f"or use it: {with_outputs(design, unused)}")

@@ -1,7 +1,7 @@
 """`archdsl.keras_layer(MyLayer)`: a Keras layer as a block.
 
-What it gives and what it owns is said by rules, or asked of the layer itself; a rule is compared with every layer
-that is built. Importing this module does not import Keras.
+Rules give its output shape, its stride and its weights; without a rule the layer itself is asked, except for its
+stride. A rule is compared with every layer that is built. Importing this module does not import Keras.
 """
 
 from __future__ import annotations
@@ -23,20 +23,21 @@ from archdsl.backends.keras.probe import (
     Trial,
     applied,
     listed,
-    nearest_ratio,
     reason_of,
-    stride_of,
+    stride_contradiction,
     trials_of,
     weights_of,
 )
 from archdsl.blocks.registry import Block, register
 from archdsl.diagnostics.problems import ArchError, Mark, fail
+from archdsl.ir.emission import DATA_FORMAT, EmitContext
 from archdsl.ir.graph import Node, Op, ShapeError, TensorType, Weight
 
 LayerMaker = Callable[..., Any]
 """A Keras layer class, or a function that returns a layer."""
 
 ShapeRule = Callable[..., TensorType]
+StrideRule = Callable[..., float]
 WeightsRule = Callable[..., Sequence[Weight | tuple[int, ...]]]
 MacsRule = Callable[..., int | None]
 ReachRule = Callable[..., float]
@@ -49,6 +50,7 @@ def keras_layer(
     layer: LayerMaker,
     *,
     shape: ShapeRule | None = None,
+    stride: StrideRule | float | None = None,
     weights: WeightsRule | None = None,
     macs: MacsRule | None = None,
     reach: ReachRule | None = None,
@@ -57,22 +59,28 @@ def keras_layer(
     """Register a Keras layer as a block, under `name` or that of the layer in snake_case.
 
     `layer` is a class, or a function that returns a layer; the arguments of either, but for `name`, are the
-    block's. Each rule is a function of the input, a TensorType, and of those of these arguments that it names:
-    `shape` gives the TensorType of the result (``lambda x, width: x.with_channels(width)``), `weights` the shapes of
-    the arrays in the order of the layer's (archdsl.ir.graph.Weight for one that is not trained), `macs` the
-    multiply-accumulates for one image of known size, 0 without a rule, `reach` the pixels along one side of the input
-    that one of the result is made of, all of them without a rule (it is not given the input). Without a rule for its
-    shape or weights the layer itself is asked, which takes Keras even for costs. With one, building a model compares
-    it with the layer built.
+    block's. Each rule is a function that takes, by name, those of these arguments that it needs; `shape`, `weights` and
+    `macs` take the input, a TensorType, before them.
 
-    Raises ArchError for what is no layer, and when the name is taken.
+    shape: the TensorType of the result (``lambda x, width: x.with_channels(width)``). Without it the layer is asked.
+    stride: how many times fewer rows the result has, 1/2 for twice as many; may be a number (``stride=2``). Without it
+        that of the TensorType that `shape` gives; without either, 1.
+    weights: the shapes of the layer's arrays, in its order (archdsl.ir.graph.Weight for one that is not trained).
+        Without it the layer is asked.
+    macs: multiply-accumulates for one image of known size. Without it they are not known, and 0 for a layer without
+        weights.
+    reach: how many pixels along one side of the input one of the result is made of; all without it.
+
+    Asking a layer takes Keras even for costs. Building a model compares the rules with the layer.
+
+    Raises ArchError for anything that is not a layer, and when the name is taken.
     """
     caller = sys._getframe(1)
     mark = Mark(caller.f_code.co_filename, caller.f_lineno, 1)
     if not hasattr(layer, "__name__"):
         hint = "give the class of a layer, not one that is made already"
-        raise fail("keras-layer", f"{layer!r} is no class and no function", mark=mark, hint=hint)
-    block = LayerBlock(layer, mark, Rules(shape, weights, macs, reach), name or snake_case(layer.__name__))
+        raise fail("keras-layer", f"{layer!r} is neither a class nor a function", mark=mark, hint=hint)
+    block = LayerBlock(layer, mark, Rules(shape, stride, weights, macs, reach), name or snake_case(layer.__name__))
     if isinstance(layer, type):
         _make_loadable(layer, block)
     return register(block)
@@ -89,16 +97,17 @@ def _make_loadable(layer: type, block: LayerBlock) -> None:
 
     if not issubclass(layer, keras.Layer):
         hint = "give a subclass of keras.layers.Layer, or a function that returns a layer"
-        raise fail("keras-layer", f"{layer.__name__} is no Keras layer", mark=block.mark, hint=hint)
+        raise fail("keras-layer", f"{layer.__name__} is not a Keras layer", mark=block.mark, hint=hint)
     is_known = layer.__module__.partition(".")[0] == "keras" or ">" in keras.saving.get_registered_name(layer)
     if not is_known:
         keras.saving.register_keras_serializable("archdsl", block.name)(layer)
 
 
 class Rules(NamedTuple):
-    """What the user says of a layer; None where the layer is asked."""
+    """What the user states of a layer."""
 
     shape: ShapeRule | None
+    stride: StrideRule | float | None
     weights: WeightsRule | None
     macs: MacsRule | None
     reach: ReachRule | None
@@ -113,7 +122,7 @@ class LayerBlock(Block):
         self.mark = mark
         self.rules = rules
         if "name" not in self._signature and not self._takes_any:
-            message = f"{layer.__name__} takes no `name`; expected one that it hands on to the layer"
+            message = f"{layer.__name__} takes no `name`; expected an argument that it passes on to the layer"
             raise fail("keras-layer", message, mark=mark, hint="take **kwargs and pass them to super().__init__()")
 
     def _applied(self, x: Node, /, **arguments: Any) -> Node:
@@ -140,6 +149,12 @@ class LayerBlock(Block):
             if parameter.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY) and name not in _OF_KERAS
         }
 
+    @cached_property
+    def data_format(self) -> Mapping[str, str]:
+        """The argument that keeps the layer from following keras.config.image_data_format(), if it takes one."""
+        taken = self._signature.get("data_format")
+        return {"data_format": DATA_FORMAT} if taken is not None and taken.default is None else {}
+
     @property
     def source(self) -> str:
         return f"{self.mark.file}:{self.mark.line}"
@@ -151,7 +166,7 @@ class LayerBlock(Block):
 
 @dataclass(frozen=True)
 class KerasLayer(Op):
-    """A Keras layer of a user's own. (H, W, C) -> what its shape rule says, or the layer itself."""
+    """A Keras layer of a user's own. (H, W, C) -> the result of its shape rule, or of the layer itself."""
 
     block: LayerBlock
     arguments: Mapping[str, Any]
@@ -161,11 +176,24 @@ class KerasLayer(Op):
 
     def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
         _ = self.weights(x), self.macs(x), self.reach  # a rule that fails is reported here, where its layer is known
+        found, stride = self._result(x), self._stride
+        return found if stride is None else found._replace(stride=x.stride * stride)
+
+    def _result(self, x: TensorType) -> TensorType:
+        """The type of the result, its stride as far as the shape rule gives it."""
         rule = self.block.rules.shape
-        if rule is None:
-            measured = _measure(self, x.shape)
-            return TensorType(*measured.shape, x.stride * measured.ratio)
-        return self._call(rule, "shape", _as_type, x)
+        if rule is not None:
+            return self._call(rule, "shape", _as_type, x)
+        measured = _measure(self, x.shape)
+        fact = stride_contradiction(measured.trials, self._stride or 1)
+        if fact:
+            raise ShapeError(fact, hint="give keras_layer the rule, such as stride=2 or stride=lambda strides: strides")
+        return TensorType(*measured.shape, x.stride)
+
+    @property
+    def _stride(self) -> float | None:
+        rule = self.block.rules.stride
+        return None if rule is None else self._call(rule if callable(rule) else lambda: rule, "stride", _as_stride)
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         rule = self.block.rules.weights
@@ -176,7 +204,7 @@ class KerasLayer(Op):
     def macs(self, *inputs: TensorType) -> int | None:
         rule = self.block.rules.macs
         if rule is None:
-            return 0
+            return None if self.weights(*inputs) else 0
         return None if None in inputs[0].shape else self._call(rule, "macs", int, inputs[0])
 
     @property
@@ -184,7 +212,7 @@ class KerasLayer(Op):
         rule = self.block.rules.reach
         return inf if rule is None else self._call(rule, "reach", float)
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         (x,) = inputs
         try:
             layer = self.made(name)
@@ -205,13 +233,15 @@ class KerasLayer(Op):
         import keras
 
         try:
-            layer = self.block.layer(**self.arguments, name=name)
+            layer = self.block.layer(**{**self.block.data_format, **self.arguments}, name=name)
         except Exception as error:  # whatever the user's code raises
             raise ShapeError(f"making the layer fails: {reason_of(error)}") from error
         if not isinstance(layer, keras.Layer):
-            raise ShapeError(f"{self.block.layer.__name__} gives no Keras layer, but {layer!r}")
+            raise ShapeError(f"{self.block.layer.__name__} gives {layer!r}; expected a Keras layer")
         if layer.name != name:
-            raise ShapeError(f"{self.block.layer.__name__} calls its layer '{layer.name}', not by its name")
+            raise ShapeError(
+                f"{self.block.layer.__name__} names its layer '{layer.name}'; expected the name that it is given"
+            )
         return layer
 
     def _check_shape(self, layer: Any, x: Any, result: Any) -> None:
@@ -227,10 +257,10 @@ class KerasLayer(Op):
             if any(None not in pair and pair[0] != pair[1] for pair in pairs):
                 message = f"for {before} the shape rule gives {expected}, the layer {found}; expected the same"
                 raise self._fail(layer.name, message, self.block.rules.shape)
-        stride = stride_of(trials)
-        if stride is not None and self.infer(given).stride != stride:
-            message = f"the shape rule has stride {self.infer(given).stride:g}, the layer {stride:g}"
-            raise self._fail(layer.name, message, self.block.rules.shape, "write x.strided(…) in the rule")
+        fact = stride_contradiction(trials, self.infer(given).stride)
+        if fact:
+            rule, hint = self.block.rules.stride, "write x.strided(…) in the shape rule, or give a stride rule"
+            raise self._fail(layer.name, fact, rule or self.block.rules.shape, hint)
 
     def _check_weights(self, layer: Any, x: Any) -> None:
         promised, owned = self.weights(TensorType(*x.shape[1:])), weights_of(layer)
@@ -267,6 +297,12 @@ def _as_type(result: Any) -> TensorType:
     return result
 
 
+def _as_stride(result: Any) -> float:
+    if not 0 < float(result) < inf:
+        raise ValueError(f"expected a positive number, got {result!r}")
+    return float(result)
+
+
 def _as_weights(result: Any) -> tuple[Weight, ...]:
     return tuple(
         each if isinstance(each, Weight) else Weight(f"weight{number}", tuple(map(int, each)))
@@ -284,23 +320,23 @@ def _checkable(annotation: Any) -> Any:
 
 
 class Measured(NamedTuple):
-    """What a layer gives, what it owns, and how many times larger the stride becomes."""
+    """Shape of the result, weights, and results at the probe sizes."""
 
     shape: tuple[int | None, int | None, int]
     weights: tuple[Weight, ...]
-    ratio: float
+    trials: tuple[Trial, ...]
 
 
 @lru_cache(maxsize=1024)
 def _measure(op: KerasLayer, shape: tuple[int | None, int | None, int]) -> Measured:
-    """The answers of a layer that is made to be asked, and thrown away."""
+    """Builds the layer once on symbolic input to learn its shape and weights; then discards it."""
     import keras
 
     state = random.getstate()
     try:
         layer = op.made("layer")
         height, image_width, channels = applied(layer, keras.KerasTensor((None, *shape))).shape[1:]
-        ratio = stride_of(trials_of(layer, shape[2], "float32")) or nearest_ratio(shape[0], height)
-        return Measured((height, image_width, channels), weights_of(layer), ratio)
+        trials = tuple(trials_of(layer, shape[2], "float32"))
+        return Measured((height, image_width, channels), weights_of(layer), trials)
     finally:
         random.setstate(state)  # Keras takes its seeds from there, and asking must not change what a model begins with

@@ -1,4 +1,4 @@
-"""What a built Keras layer gives, at the sides of the image and at some more, and the arrays it owns."""
+"""Probes a built Keras layer: its output shapes at several input sizes, and its weights."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any, NamedTuple
 
 from archdsl.ir.graph import ShapeError, TensorType, Weight
 
-# Sides at which a layer is tried. The first two heights tell its stride: 1680 is divided by every stride up to 8.
-_TRIED = ((1024, 1280), (2704, 1280), (1023, 1281))
+_PROBES = (1024, 1280), (1023, 1281)  # large, so that a border does not hide the stride; odd, to show the rounding
+_TOLERANCE = 1.25  # of a stride: what padding "valid" or cropping takes away is less
 
 
 class Trial(NamedTuple):
-    """What a layer makes of an input."""
+    """The output type of a layer for an input type."""
 
     given: TensorType
     found: TensorType
 
 
 def applied(layer: Any, x: Any) -> Any:
-    """The layer on a symbolic tensor. Raises ShapeError with what it raises, and for what is no feature map."""
+    """The layer applied to a symbolic tensor. Raises ShapeError if it fails, or does not give a feature map."""
     try:
         result = layer(x)
     except Exception as error:  # whatever the user's code raises
@@ -32,11 +32,11 @@ def applied(layer: Any, x: Any) -> Any:
 
 
 def trials_of(layer: Any, channels: int, dtype: str) -> list[Trial]:
-    """What a built layer makes of the sides that are tried, without those that it does not take."""
+    """The output type at each probe size that the built layer accepts."""
     import keras
 
     trials = []
-    for height, image_width in _TRIED:
+    for height, image_width in _PROBES:
         try:
             spec = layer.compute_output_spec(keras.KerasTensor((1, height, image_width, channels), dtype=dtype))
             found = TensorType(*spec.shape[1:])
@@ -46,19 +46,13 @@ def trials_of(layer: Any, channels: int, dtype: str) -> list[Trial]:
     return trials
 
 
-def stride_of(trials: Sequence[Trial]) -> float | None:
-    """The pixels between two of the result, from how much it grows with the input; None where it does not."""
-    by_height = {trial.given.height: trial.found.height for trial in trials}
-    (small, _), (large, _), _ = _TRIED
-    before, after = by_height.get(small), by_height.get(large)
-    return (large - small) / (after - before) if before and after and after > before else None
-
-
-def nearest_ratio(before: int | None, after: int | None) -> float:
-    """The nearest whole ratio of two heights, or one over a whole number."""
-    if not before or not after or after == 1:
-        return 1
-    return round(before / after) if before >= after else 1 / round(after / before)
+def stride_contradiction(trials: Sequence[Trial], stride: float) -> str:
+    """A result that a layer of this stride cannot give; nothing if there is none, or a map of one row."""
+    for given, found in trials:
+        rows, left = given.height or 1, found.height or 1
+        if left > 1 and not 1 / _TOLERANCE < rows / left / stride < _TOLERANCE:
+            return f"for {given} the layer gives {found}, which is not a stride of {stride:g}"
+    return ""
 
 
 def weights_of(layer: Any) -> tuple[Weight, ...]:

@@ -10,8 +10,7 @@ from pydantic import TypeAdapter
 import archdsl.blocks  # noqa: F401  (importing it registers the shipped blocks)
 from archdsl.blocks.registry import Block, Depth, all_blocks
 from archdsl.frontend.sections import LAYER_SLOTS, NAMED_SLOTS, SECTIONS
-from archdsl.frontend.sema.key_docs import arguments_of, document_fields
-from archdsl.frontend.sema.schema import ConfigSchema
+from archdsl.frontend.sema.key_docs import arguments_of, documented_schema
 
 Json = dict[str, Any]
 
@@ -42,8 +41,7 @@ def json_schema(own: Mapping[str, Block] | None = None) -> dict[str, Any]:
     `own` are blocks that a config defines, and the files that inherit from it use. A file with `blocks:` may name any
     block, since a schema cannot look up what the file defines.
     """
-    schema = ConfigSchema.model_json_schema(by_alias=True)
-    document_fields(schema)
+    schema = documented_schema().model_json_schema(by_alias=True)
     definitions = schema["$defs"]
     blocks = {**all_blocks(), **(own or {})}
     layer = definitions["LayerSchema"]

@@ -1,11 +1,10 @@
-"""What every key of a config and every argument of a block means, for JSON Schema."""
+"""The meaning of every key of a config and every argument of a block, for JSON Schema and documents."""
 
 from __future__ import annotations
 
-import ast
-import inspect
-from collections.abc import Iterator
-from itertools import pairwise
+import sys
+from functools import cache
+from importlib.util import module_from_spec
 from typing import Any
 
 from pydantic import BaseModel
@@ -19,28 +18,28 @@ ARGUMENTS = {
     "activation": "Its activation; by default that of the conventions.",
     "bias": "Whether the convolution has a bias.",
     "bottleneck_expansion": "Channels inside a bottleneck, as a share of those of its branch.",
-    "cardinality": "How many ELANs stand side by side.",
+    "cardinality": "Number of ELANs side by side.",
     "convolutions": "3 × 3 convolutions in each step of the chain.",
     "csp_expansion": "Channels that go through the bottlenecks, as a share of those of their step.",
-    "depth": "How often the block repeats what is inside it, before scaling.",
+    "depth": "Repeats inside the block, before scaling.",
     "depthwise": "Whether the 3 × 3 convolutions are depthwise separable.",
-    "dilation": "Pixels between the taps of the window.",
-    "expansion": "Channels inside the block, as a share of its width, or of its input's where it has none.",
-    "factor": "How many times both sides grow.",
+    "dilation": "Step between the taps of the window, in pixels.",
+    "expansion": "Channels inside the block, as a share of its width, or of its input's if it has none.",
+    "factor": "Factor by which both sides grow.",
     "function": "The activation; by default that of the conventions.",
     "ghost_kernel": "Side of the window that makes the second half of the channels, in pixels.",
-    "groups": "Groups of channels that are convolved apart.",
-    "identity": "Whether the input is a third branch, where it fits.",
-    "interpolation": "How new pixels are made.",
+    "groups": "Groups of channels that are convolved separately.",
+    "identity": "Whether the input is a third branch, if its shape fits.",
+    "interpolation": "How new pixels are computed.",
     "kernel": "Side of the window, in pixels.",
     "kernels": "Sides of the pooling windows, in pixels.",
-    "projection": "Whether the shortcut is a 1 × 1 convolution; by default where the channels change.",
-    "residual": "Whether the input is added to the result, where it fits.",
-    "stride": "Pixels between two windows: 2 halves height and width.",
+    "projection": "Whether the shortcut is a 1 × 1 convolution; by default if the channels change.",
+    "residual": "Whether the input is added to the result, if its shape fits.",
+    "stride": "Step between two windows, in pixels: 2 halves height and width.",
     "transition": "Whether a 1 × 1 convolution follows the bottlenecks.",
     "width": "Output channels, before scaling; by default those of the stage.",
 }
-"""What an argument of this name means to the shipped blocks; their docstrings say more."""
+"""Meanings of the shipped blocks' arguments, by name; the blocks' docstrings have the details."""
 
 
 def arguments_of(block: Block) -> Json:
@@ -50,22 +49,22 @@ def arguments_of(block: Block) -> Json:
 
 
 def _meaning(argument: str) -> Json:
-    return {"description": ARGUMENTS[argument]} if argument in ARGUMENTS else {}  # a plugin's may be any
+    return {"description": ARGUMENTS[argument]} if argument in ARGUMENTS else {}  # a plugin may have others
 
 
-def document_fields(schema: Json) -> None:
-    """Give every key of the language the docstring that stands below its field in archdsl.frontend.sema.schema."""
-    for name, field, text in _field_docstrings():
-        model: type[BaseModel] = getattr(language, name)
-        holder = schema if model is language.ConfigSchema else schema["$defs"][name]
-        holder["properties"][model.model_fields[field].alias or field]["description"] = text
+@cache
+def documented_schema() -> type[BaseModel]:
+    """ConfigSchema with the docstring below each field as its description, for JSON Schema.
 
-
-def _field_docstrings() -> Iterator[tuple[str, str, str]]:
-    """Class, field and text of every string that follows a field."""
-    for node in ast.parse(inspect.getsource(language)).body:
-        if isinstance(node, ast.ClassDef):
-            for field, text in pairwise(node.body):
-                match field, text:
-                    case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
-                        yield node.name, name, inspect.cleandoc(words)
+    Pydantic reads docstrings from the source while a class is made, in 30 ms: more than a command can wait that prints
+    none. So the module runs a second time for this, under its own name, since pydantic finds the source by it.
+    """
+    twin = module_from_spec(language.__spec__)
+    vars(twin)["DOCUMENTED"] = True
+    sys.modules[twin.__name__] = twin
+    try:
+        twin.__loader__.exec_module(twin)  # type: ignore[union-attr]
+    finally:
+        sys.modules[twin.__name__] = language
+    documented: type[BaseModel] = twin.ConfigSchema
+    return documented

@@ -105,7 +105,7 @@ class Layers:
         if layer.block is not None:
             return self.blocks.find(layer.block, at / "block")
         slip = next((key for key in layer.model_extra or {} if "'block'" in did_you_mean(key, ["block"])), "")
-        hint = f"did you mean 'block' by '{slip}'?" if slip else ""
+        hint = f"did you mean 'block' for '{slip}'?" if slip else ""
         self.findings.report("missing-key", "a layer needs `block:`", at, hint, mark=(at / "block").value)
         return None
 

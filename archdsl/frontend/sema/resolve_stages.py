@@ -17,7 +17,8 @@ from archdsl.frontend.sema.schema import ConfigSchema, LayerSchema, StageSchema,
 from archdsl.frontend.sema.spec import LayerSpec, PartSpec
 
 # `from:` means something else by the first; the others are not read as names by every YAML reader.
-RESERVED = {"input", *[section.name for section in SECTIONS], "yes", "no", "on", "off", "y", "n"}
+_TRUTH = {"yes", "no", "on", "off", "y", "n"}
+RESERVED = {"input", *[section.name for section in SECTIONS], *_TRUTH}
 _NO_LEVEL = re.compile(r"p0[0-9]+|p[0-9]{3,}")  # a leading zero, or a stride that no image has
 
 
@@ -34,7 +35,8 @@ class Parts:
         """The parts of a section, in the order they run."""
         entries = getattr(self.checked, section.name)
         at = self.config.at(section.name)
-        if not section.has_stages:
+        if not section.has_stages:  # null takes away what a parent has
+            entries = entries or {}
             return [PartSpec(section.name, at, tuple(self.layers.named(entries, at, section.name, {})))]
         defaults = getattr(self.checked, section.defaults)
         stages = [self._stage(stage, defaults, at / name) for name, stage in self.layers.in_order(entries, at)]
@@ -45,9 +47,9 @@ class Parts:
     def _stage(self, stage: StageSchema, defaults: StageSchema, at: Location) -> PartSpec:
         name = str(at.path[-1])
         if name in RESERVED or keyword.iskeyword(name) or _NO_LEVEL.fullmatch(name):
-            self.findings.report(
-                "key", f"a stage cannot be called '{name}'; expected a name of its own, such as p3", at
-            )
+            reason = " (some YAML readers take it for true or false)" if name in _TRUTH else ""
+            fact = f"a stage cannot be called '{name}'{reason}; expected a name of its own, such as p3"
+            self.findings.report("key", fact, at)
         full = filled(stage, defaults)
         down, body = self._down(full, at, name), self._body(full, at, name)
         layers = [

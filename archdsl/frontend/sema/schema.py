@@ -11,6 +11,8 @@ from archdsl.blocks.conventions import PaddingStyle
 from archdsl.blocks.registry import Depth, Dilation, Groups, Stride, Width
 from archdsl.ir.ops import ActivationName
 
+DOCUMENTED: bool = globals().get("DOCUMENTED", False)
+"""Whether docstrings of fields become descriptions; set by archdsl.frontend.sema.key_docs."""
 NAME = r"^[a-z][a-z0-9_]*$"
 Name = Annotated[str, StringConstraints(pattern=NAME, max_length=64)]
 MODEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
@@ -27,7 +29,9 @@ def _listed(value: Any) -> Any:
 
 
 class Schema(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, populate_by_name=False)
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, populate_by_name=False, use_attribute_docstrings=DOCUMENTED
+    )
 
 
 class InputSchema(Schema):
@@ -43,11 +47,11 @@ class NormSchema(Schema):
     """Normalisation after convolutions. `momentum` is the weight of the old statistics, as in Keras."""
 
     kind: Literal["batch", "sync_batch", "group", "none"] = "batch"
-    """Over what is normalised: the batch, the batches of all devices, groups of channels, or nothing."""
+    """What is normalised over: the batch, the batches of all devices, groups of channels, or nothing."""
     momentum: Annotated[float, Interval(ge=0, lt=1)] = 0.99
     """Weight of the old statistics at each step, as in Keras; PyTorch writes 1 minus this."""
     epsilon: Annotated[float, Interval(gt=0, le=1)] = 1e-3
-    """Added to the variance before its root is divided by."""
+    """Added to the variance, so that nothing is divided by zero."""
     groups: Groups = 32
     """Groups of channels, for `kind: group`."""
 
@@ -56,7 +60,7 @@ class ConventionsSchema(Schema):
     """What the architecture does the same way everywhere."""
 
     activation: ActivationName = "silu"
-    """After every convolution that does not say its own."""
+    """After every convolution that does not set its own."""
     slope: Annotated[float, Interval(ge=0, lt=1)] = 0.1
     """Slope of leaky_relu below zero."""
     padding: PaddingStyle = "same"
@@ -84,20 +88,20 @@ class LayerSchema(Schema):
     model_config = ConfigDict(extra="allow")
 
     block: Text | None = None
-    """What the layer is; `archdsl blocks` lists them."""
+    """Name of its block; `archdsl blocks` lists them."""
     after: Name | None = None
-    """The layer that this one follows; by default the one written before."""
+    """The layer before this one; by default the one written before it."""
     sources: Annotated[list[Name], BeforeValidator(_listed), Len(1, 64), ONE_OR_MORE] | None = Field(None, alias="from")
-    """Its input, where that is not the layer before: a layer, a stage, `input`, or a list of them."""
+    """Its input, if not the layer before it: a layer, a stage, `input`, or a list of them."""
 
 
 Layers = dict[Name, LayerSchema | None]
 
 
 class BlockSchema(Schema):
-    """A block of the config's own: layers in a row. `$name`, as a whole value, stands for its argument `name`.
+    """A block defined by the config: layers in a row. `$name`, as a whole value, is its argument `name`.
 
-    `arguments` holds defaults; null where the stage or the blocks inside have them. `from:` in a layer names
+    `arguments` holds defaults; null leaves a value to the stage or to the blocks inside. `from:` in a layer names
     layers before it, or `input`.
     """
 
@@ -110,36 +114,36 @@ class BlockSchema(Schema):
 
 
 class StageSchema(Schema):
-    """One stage; what it does not say comes from stage_defaults, and null empties a slot."""
+    """One stage. A key that it does not set comes from stage_defaults; null empties a slot."""
 
     width: Width | None = None
     """Output channels of its layers, before scaling."""
     depth: Depth | None = None
     """How often the body runs, or repeats inside itself, before scaling."""
     stride: Stride | None = None
-    """How many times smaller the stage makes the map; by default its layers say."""
+    """How many times smaller the stage makes the map; by default, what its layers do."""
     stride_at: Literal["first", "last"] | None = None
     """Which repeat of the body has the stride."""
     dilation: Dilation | None = None
-    """Pixels between the taps of the body's windows."""
+    """Step between the taps of the body's windows, in pixels."""
     after: Name | None = None
-    """The stage that this one follows; by default the one written before."""
+    """The stage before this one; by default the one written before it."""
     down: LayerSchema | None = None
     """First slot: what makes the map smaller."""
     pre: Layers | None = None
     """Second slot: layers before the body, by name."""
     body: LayerSchema | None = None
-    """Third slot: the block that runs `depth` times."""
+    """Third slot: the block that is repeated `depth` times."""
     first: dict[Name, Any] | None = None
-    """Arguments that only the first repeat of the body takes."""
+    """Arguments for the first repeat of the body only."""
     post: Layers | None = None
     """Last slot: layers after the body, by name."""
 
 
 class ExpectSchema(Schema):
-    """Figures that the file promises; `archdsl validate` and the tests check them.
+    """Figures that the file promises; `archdsl validate` checks them.
 
-    `macs` are for the size of `input.shape`; a side that it leaves open counts as 640 pixels.
+    `macs` are for the size in `input.shape`; an open side counts as 640 pixels.
     """
 
     params: Count | None = None
@@ -147,7 +151,7 @@ class ExpectSchema(Schema):
     trainable_params: Count | None = None
     """Parameters that training changes."""
     macs: Count | None = None
-    """Multiply-accumulates for one image; of 640 × 640, where the sides are open."""
+    """Multiply-accumulates for one image, of 640 × 640 where the sides are open."""
 
 
 class PublishedSchema(Schema):
@@ -177,23 +181,23 @@ class ConfigSchema(Schema):
     input: InputSchema = InputSchema()
     """The image."""
     conventions: ConventionsSchema = ConventionsSchema()
-    """What the architecture does the same way everywhere."""
+    """Activation, padding and normalisation, the same everywhere."""
     scale: ScaleSchema = ScaleSchema()
     """The size of this variant of the family."""
-    blocks: Annotated[dict[Name, BlockSchema | None], Len(0, 1_000)] = {}
-    """Blocks of the config's own, by name."""
-    stem: Layers = {}
+    blocks: Annotated[dict[Name, BlockSchema | None], Len(0, 2_048)] = {}
+    """Blocks defined by the config, by name."""
+    stem: Layers | None = {}
     """Layers before the first stage, by name."""
     stage_defaults: StageSchema = StageSchema()
-    """What every stage takes that does not say its own."""
+    """Values for every stage that does not set its own."""
     stages: dict[Name, StageSchema | None]
     """The stages by name, in order; one named pN comes out 2^N times smaller than the image."""
-    tail: Layers = {}
+    tail: Layers | None = {}
     """Layers after the last stage, by name; they belong to no level."""
     outputs: Annotated[list[Text], BeforeValidator(_listed), Len(1, 64), ONE_OR_MORE] | None = None
-    """The stages that a detector takes; by default those named pN."""
+    """The stages that a detector reads; by default those named pN."""
     freeze: Annotated[list[Text], BeforeValidator(_listed), Len(0, 64), ANY_NUMBER] = []
-    """Stages that training leaves alone; `stem` and `tail` are names here too."""
+    """Stages that training leaves unchanged; `stem` and `tail` may be named too."""
     expect: ExpectSchema = ExpectSchema()
     """Figures that this file promises."""
     published: PublishedSchema = PublishedSchema()

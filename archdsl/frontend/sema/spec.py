@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from archdsl.blocks.conventions import Conventions
@@ -122,5 +123,8 @@ class NetworkSpec:
 
     def entry(self, path: str) -> Location:
         """The entry that a node's origin names."""
-        found = (layer.at for layer in self.layers if str(layer.at) == path)
-        return next(found, self.at.inside(*path.split(".")))
+        return self._entries.get(path) or self.at.inside(*path.split("."))
+
+    @cached_property
+    def _entries(self) -> Mapping[str, Location]:
+        return {str(layer.at): layer.at for layer in self.layers}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from archdsl.ir.emission import EmitContext
 from archdsl.ir.graph import Op, ShapeError, TensorType
 
 
@@ -20,7 +21,7 @@ class Slice(Op):
             raise ShapeError(f"there is no range {self.start}:{self.stop} among {x.channels} channels")
         return x._replace(channels=self.stop - self.start)
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         return inputs[0][..., self.start : self.stop]
 
 
@@ -38,8 +39,8 @@ class Split(Op):
             raise ShapeError(f"{x.channels} channels do not divide into {self.parts} parts")
         return x._replace(channels=x.channels // self.parts)
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
-        return keras.ops.split(inputs[0], self.parts, axis=-1)
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.ops.split(inputs[0], self.parts, axis=-1)
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Part(Op):
     def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
         return x
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         return inputs[0][self.index]
 
 
@@ -62,8 +63,8 @@ class ChannelMean(Op):
     def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
         return x._replace(channels=1)
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
-        return keras.ops.mean(*inputs, axis=-1, keepdims=True)
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.ops.mean(*inputs, axis=-1, keepdims=True)
 
 
 @dataclass(frozen=True)
@@ -73,5 +74,5 @@ class ChannelMax(Op):
     def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
         return x._replace(channels=1)
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
-        return keras.ops.max(*inputs, axis=-1, keepdims=True)
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.ops.max(*inputs, axis=-1, keepdims=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from archdsl.ir.emission import DATA_FORMAT, EmitContext
 from archdsl.ir.graph import Op, ShapeError, TensorType, Weight
 from archdsl.ir.ops.windows import Padding, slide, window_reach
 
@@ -76,8 +77,8 @@ class Conv2D(Convolution):
     def width(self, channels: int) -> int:
         return self.filters
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
-        return keras.layers.Conv2D(
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        layer = context.keras.layers.Conv2D(
             self.filters,
             self.kernel,
             strides=self.stride,
@@ -85,8 +86,13 @@ class Conv2D(Convolution):
             dilation_rate=self.dilation,
             groups=self.groups,
             use_bias=self.bias,
+            data_format=DATA_FORMAT,
+            kernel_initializer=context.kernel_initializer,
             name=name,
-        )(*inputs)
+        )
+        result = layer(*inputs)
+        layer.kernel_initializer = context.stated_initializer(layer.kernel_initializer)
+        return result
 
 
 @dataclass(frozen=True)
@@ -108,12 +114,17 @@ class DepthwiseConv2D(Convolution):
     def width(self, channels: int) -> int:
         return channels
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
-        return keras.layers.DepthwiseConv2D(
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        layer = context.keras.layers.DepthwiseConv2D(
             self.kernel,
             strides=self.stride,
             padding=self.padding,
             dilation_rate=self.dilation,
             use_bias=self.bias,
+            data_format=DATA_FORMAT,
+            depthwise_initializer=context.kernel_initializer,
             name=name,
-        )(*inputs)
+        )
+        result = layer(*inputs)
+        layer.depthwise_initializer = context.stated_initializer(layer.depthwise_initializer)
+        return result

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from archdsl.ir.emission import EmitContext
 from archdsl.ir.graph import Op, ShapeError, TensorType
 
 
@@ -22,8 +23,8 @@ class Add(Op):
             raise ShapeError("the channels differ; expected equal shapes", hint=hint)
         return joined
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
-        return keras.layers.Add(name=name)(inputs)
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.layers.Add(name=name)(inputs)
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class Multiply(Op):
             raise ShapeError(f"the gate has {gate.channels} channels; expected 1 or {x.channels}")
         return x if (gate.height, gate.image_width) == (1, 1) else join_sides((x, gate))
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
-        return keras.layers.Multiply(name=name)(inputs)
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.layers.Multiply(name=name)(inputs)
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ class Concat(Op):
         joined = join_sides(inputs)
         return joined._replace(channels=sum([x.channels for x in inputs]))
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
-        return keras.layers.Concatenate(name=name)(inputs)
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.layers.Concatenate(name=name)(inputs)
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ class ConcatRows(Op):
         heights = [x.height for x in inputs]
         return first._replace(height=None if None in heights else sum([height or 0 for height in heights]))
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
-        return keras.layers.Concatenate(axis=1, name=name)(inputs)
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.layers.Concatenate(axis=1, name=name)(inputs)
 
 
 def join_sides(inputs: Sequence[TensorType]) -> TensorType:

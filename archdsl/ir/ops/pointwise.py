@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Literal, get_args
 
+from archdsl.ir.emission import EmitContext
 from archdsl.ir.graph import Op, ShapeError, TensorType, Weight
 
 ActivationName = Literal[
@@ -22,8 +24,8 @@ class Input(Op):
     def infer(self) -> TensorType:  # type: ignore[override]
         return self.shape
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
-        return keras.Input(self.shape.shape, name=name)
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.Input(self.shape.shape, name=name)
 
 
 @dataclass(frozen=True)
@@ -41,16 +43,16 @@ class Rescale(Pointwise):
     scale: float = 1 / 255
     offset: float = 0.0
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
-        return keras.layers.Rescaling(self.scale, self.offset, name=name)(*inputs)
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.layers.Rescaling(self.scale, self.offset, name=name)(*inputs)
 
 
 @dataclass(frozen=True)
 class Identity(Pointwise):
     """Nothing. (H, W, C) -> (H, W, C)."""
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
-        return keras.layers.Identity(name=name)(*inputs)
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.layers.Identity(name=name)(*inputs)
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,10 @@ class Activation(Pointwise):
     function: ActivationName = "linear"
     slope: float = 0.1
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         if self.function == "leaky_relu":
-            return keras.layers.LeakyReLU(self.slope, name=name)(*inputs)
-        return keras.layers.Activation(self.function, name=name)(*inputs)
+            return context.keras.layers.LeakyReLU(self.slope, name=name)(*inputs)
+        return context.keras.layers.Activation(self.function, name=name)(*inputs)
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,8 @@ class BatchNorm(Pointwise):
             Weight("moving_variance", shape, trainable=False),
         )
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
-        return keras.layers.BatchNormalization(
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.layers.BatchNormalization(
             momentum=self.momentum, epsilon=self.epsilon, synchronized=self.synchronized, name=name
         )(*inputs)
 
@@ -108,5 +110,9 @@ class GroupNorm(Op):
         shape = (inputs[0].channels,)
         return Weight("gamma", shape), Weight("beta", shape)
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
-        return keras.layers.GroupNormalization(self.groups, epsilon=self.epsilon, name=name)(*inputs)
+    @property
+    def reach(self) -> float:
+        return inf  # its statistics are those of the whole map
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.layers.GroupNormalization(self.groups, epsilon=self.epsilon, name=name)(*inputs)

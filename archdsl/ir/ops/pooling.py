@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
+from archdsl.ir.emission import DATA_FORMAT, EmitContext
 from archdsl.ir.graph import Op, TensorType
 from archdsl.ir.ops.windows import Padding, slide
 
@@ -30,16 +31,20 @@ class Pool(Op):
 class MaxPool(Pool):
     """Largest value of each window. (H, W, C) -> (H', W', C)."""
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
-        return keras.layers.MaxPooling2D(self.size, self.stride, self.padding, name=name)(*inputs)
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.layers.MaxPooling2D(
+            self.size, self.stride, self.padding, data_format=DATA_FORMAT, name=name
+        )(*inputs)
 
 
 @dataclass(frozen=True)
 class AvgPool(Pool):
     """Mean of each window; what lies outside the image does not count. (H, W, C) -> (H', W', C)."""
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
-        return keras.layers.AveragePooling2D(self.size, self.stride, self.padding, name=name)(*inputs)
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.layers.AveragePooling2D(
+            self.size, self.stride, self.padding, data_format=DATA_FORMAT, name=name
+        )(*inputs)
 
 
 @dataclass(frozen=True)
@@ -58,16 +63,16 @@ class GlobalPool(Op):
 class GlobalAvgPool(GlobalPool):
     """Mean of each channel over the whole map. (H, W, C) -> (1, 1, C)."""
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
-        return keras.layers.GlobalAveragePooling2D(keepdims=True, name=name)(*inputs)
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.layers.GlobalAveragePooling2D(keepdims=True, data_format=DATA_FORMAT, name=name)(*inputs)
 
 
 @dataclass(frozen=True)
 class GlobalMaxPool(GlobalPool):
     """Largest value of each channel in the whole map. (H, W, C) -> (1, 1, C)."""
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
-        return keras.layers.GlobalMaxPooling2D(keepdims=True, name=name)(*inputs)
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.layers.GlobalMaxPooling2D(keepdims=True, data_format=DATA_FORMAT, name=name)(*inputs)
 
 
 @dataclass(frozen=True)
@@ -81,5 +86,5 @@ class SumRows(Op):
     def reach(self) -> float:
         return inf
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
-        return keras.ops.sum(*inputs, axis=1, keepdims=True)
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.ops.sum(*inputs, axis=1, keepdims=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from archdsl.ir.emission import DATA_FORMAT, EmitContext
 from archdsl.ir.graph import Op, ShapeError, TensorType
 
 
@@ -23,8 +24,8 @@ class Pad(Op):
             stride,
         )
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
-        return keras.layers.ZeroPadding2D(self.size, name=name)(*inputs)
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.layers.ZeroPadding2D(self.size, data_format=DATA_FORMAT, name=name)(*inputs)
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,10 @@ class Upsample(Op):
     def reach(self) -> int:
         return 1 if self.interpolation == "nearest" else 2
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
-        layer = keras.layers.UpSampling2D(self.factor, interpolation=self.interpolation, name=name)
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        layer = context.keras.layers.UpSampling2D(
+            self.factor, interpolation=self.interpolation, data_format=DATA_FORMAT, name=name
+        )
         return layer(*inputs)
 
 
@@ -70,7 +73,7 @@ class SpaceToDepth(Op):
     def reach(self) -> int:
         return 2
 
-    def emit(self, keras: Any, name: str, *inputs: Any) -> Any:
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         (x,) = inputs
         quarters = [x[:, row::2, column::2, :] for column in (0, 1) for row in (0, 1)]
-        return keras.layers.Concatenate(name=name)(quarters)
+        return context.keras.layers.Concatenate(name=name)(quarters)

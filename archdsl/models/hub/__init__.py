@@ -9,7 +9,7 @@ from pathlib import Path
 
 from archdsl.diagnostics.problems import Mark, fail
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
-from archdsl.frontend.compose.search_path import leads_somewhere
+from archdsl.frontend.compose.search_path import leads_somewhere, preset_names
 from archdsl.frontend.presets import PresetInfo, list_presets, preset_info
 from archdsl.models.hub.cache import KAGGLE, cache_folder, kaggle_file, trained_weights
 from archdsl.models.hub.preset_folder import KERAS_CV_CONFIG, PresetFolder, read_folder
@@ -64,6 +64,17 @@ def weights_file(preset: Preset, load_weights: bool | None) -> Path | Published 
         message = f"preset '{preset.name}' has no trained weights; those that have: {', '.join(trained)}"
         raise fail("no-weights", message, hint="load_weights=None starts from fresh weights")
     return None
+
+
+def published_weights(config: object) -> Path | Published | None:
+    """The trained weights of a config that is the name of a shipped preset, downloaded if they are not here.
+
+    Raises ArchError when it is not, when the preset has none, and when they cannot be had.
+    """
+    if not isinstance(config, str) or config not in preset_names():
+        message = f"only a preset has published weights; {describe(config)} is not the name of one"
+        raise fail("no-weights", message, hint="weights=FILE loads a file")
+    return weights_file(preset_info(config), load_weights=True)
 
 
 def _as_published(path: Path, info: PresetInfo) -> Path | Published:

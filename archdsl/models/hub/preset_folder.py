@@ -30,7 +30,7 @@ from archdsl.frontend.yaml.files import read_file
 from archdsl.frontend.yaml.parser import read_text
 
 if TYPE_CHECKING:
-    from archdsl.backends.keras.emit import Backbone
+    from archdsl.weights.model import Model
 
 CONFIG, METADATA, WEIGHTS = "config.yaml", "metadata.json", "model.safetensors"
 KERAS_CV_CONFIG, KERAS_CV_WEIGHTS = "config.json", "model.weights.h5"
@@ -94,7 +94,7 @@ def read_folder(path: Path) -> PresetFolder:
     raise fail("preset", message, mark=Mark(str(path)))
 
 
-def write_folder(model: Backbone, folder: str | os.PathLike[str]) -> None:
+def write_folder(model: Model, folder: str | os.PathLike[str]) -> None:
     """Write a model as a folder that from_preset reads; see Backbone.save_to_preset."""
     from archdsl.weights import save
 

@@ -30,7 +30,7 @@ from archdsl.tools.cli.weights_option import weights_of, weights_option
 from archdsl.tools.output_file import check_output
 
 if TYPE_CHECKING:
-    from archdsl.backends.keras.emit import Backbone
+    from archdsl.models.backbone import Backbone
     from archdsl.weights.transfer import Transfer
 
 

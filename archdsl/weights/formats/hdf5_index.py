@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from archdsl.weights.formats.contents import DamagedFile
 
-if TYPE_CHECKING:
-    from archdsl.weights.formats.hdf5_file import File
-
 _SOFT = 2
+
+
+class Structures(Protocol):
+    """The bytes of an HDF5 file."""
+
+    def structure(self, address: int, count: int, signature: bytes = b"") -> bytes:
+        """Bytes that describe something, which begin with `signature`. Raises DamagedFile where they do not."""
 
 
 class Broken(DamagedFile):
@@ -24,7 +28,7 @@ class Broken(DamagedFile):
         super().__init__(f"damaged or cut short: {fact}")
 
 
-def symbol_table(file: File, message: bytes) -> Iterator[tuple[bytes, int | None]]:
+def symbol_table(file: Structures, message: bytes) -> Iterator[tuple[bytes, int | None]]:
     """Name and address of each member of a group of the old form, None for a link to elsewhere."""
     tree, heap = struct.unpack_from("<QQ", message)
     size, begin = struct.unpack_from("<8xQ8xQ", file.structure(heap, 32, b"HEAP"))
@@ -35,7 +39,7 @@ def symbol_table(file: File, message: bytes) -> Iterator[tuple[bytes, int | None
             yield names[name_at : names.index(b"\0", name_at)], None if kind == _SOFT else target
 
 
-def _leaves(file: File, address: int, above: int = 256) -> Iterator[int]:
+def _leaves(file: Structures, address: int, above: int = 256) -> Iterator[int]:
     """Addresses below a node of a tree of version 1, all of whose children are one level lower."""
     kind, level, count = struct.unpack_from("<4xBBH", file.structure(address, 24, b"TREE"))
     if kind != 0 or level >= above:
@@ -47,14 +51,14 @@ def _leaves(file: File, address: int, above: int = 256) -> Iterator[int]:
             yield child
 
 
-def dense_records(file: File, heap_address: int, tree_address: int, id_at: int) -> Iterator[bytes]:
+def dense_records(file: Structures, heap_address: int, tree_address: int, id_at: int) -> Iterator[bytes]:
     """What the records of a tree of version 2 stand for in a heap; an identity begins at byte `id_at` of each."""
     heap = _Heap.at(file, heap_address)
     for record in _records(file, tree_address):
         yield heap.get(file, record[id_at : id_at + heap.id_size])
 
 
-def _records(file: File, address: int) -> Iterator[bytes]:
+def _records(file: Structures, address: int) -> Iterator[bytes]:
     node_size, size, depth, root, count = struct.unpack_from("<6xIHH2xQH", file.structure(address, 38, b"BTHD"))
     if size < 1 or node_size < 10 + size or depth > 8:
         raise Broken("an index is not one")
@@ -69,7 +73,7 @@ def _records(file: File, address: int) -> Iterator[bytes]:
 
 
 def _node(
-    file: File, address: int, depth: int, count: int, size: int, count_width: int, totals: list[int]
+    file: Structures, address: int, depth: int, count: int, size: int, count_width: int, totals: list[int]
 ) -> Iterator[bytes]:
     """The records of a node and of all below it."""
     records = file.structure(address, 6 + count * size, b"BTIN" if depth else b"BTLF")[6:]
@@ -96,7 +100,7 @@ class _Heap(NamedTuple):
     rows: int
 
     @classmethod
-    def at(cls, file: File, address: int) -> _Heap:
+    def at(cls, file: Structures, address: int) -> _Heap:
         id_size, filters, managed = struct.unpack_from("<5xHHxI", head := file.structure(address, 142, b"FRHP"))
         width, smallest, largest, bits, _, root, rows = struct.unpack_from("<HQQHHQH", head, 110)
         if filters or not width or not _is_power(smallest) or not _is_power(largest) or bits > 64:
@@ -104,7 +108,7 @@ class _Heap(NamedTuple):
         length_size = min((largest.bit_length() + 6) // 8, _width(managed))
         return cls(id_size, (bits + 7) // 8, length_size, width, smallest, largest, root, rows)
 
-    def get(self, file: File, identity: bytes) -> bytes:
+    def get(self, file: Structures, identity: bytes) -> bytes:
         if len(identity) < 1 + self.offset_size + self.length_size or identity[0] >> 4:
             raise DamagedFile("a description of a size that Keras does not write")
         offset = int.from_bytes(identity[1 : 1 + self.offset_size], "little")
@@ -113,7 +117,7 @@ class _Heap(NamedTuple):
             return file.structure(self.root + offset, length)
         return file.structure(self._address(file, self.root, offset), length)
 
-    def _address(self, file: File, block: int, offset: int) -> int:
+    def _address(self, file: Structures, block: int, offset: int) -> int:
         """Where byte `offset` of what an indirect block spans stands in the file."""
         row = (offset // (self.width * self.smallest)).bit_length()
         size = self.smallest << max(0, row - 1)

@@ -17,8 +17,8 @@ from archdsl.frontend.yaml.embedded import BadHeader, header_of, metadata
 from archdsl.weights.formats.contents import MAX_NAME, MAX_RANK, Contents, DamagedFile, Stored, StoredArray
 
 if TYPE_CHECKING:
-    from archdsl.backends.keras.emit import Backbone
     from archdsl.weights.formats.contents import Array
+    from archdsl.weights.model import Model
 
 _FLOAT = "F32"  # what `write` writes
 _BYTES = {
@@ -29,7 +29,7 @@ _BYTES = {
 }
 
 
-def write(model: Backbone, path: Path) -> None:
+def write(model: Model, path: Path) -> None:
     """Write every array as float32 under "node/array", and the model's config beside them."""
     layers = model.layers_by_node
     arrays = {

@@ -1,0 +1,178 @@
+"""Writes the documents that are derived from the code: `python -m archdsl.tools.reference`, in a checkout.
+
+configs/README.md has the presets and every key, archdsl/blocks/README.md every block; configs/archdsl.schema.json is
+for editors.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from archdsl.analysis.text import count_text
+from archdsl.api import analyze
+from archdsl.blocks import FAMILIES
+from archdsl.blocks.registry import Block, all_blocks
+from archdsl.frontend.compose.search_path import config_root
+from archdsl.frontend.presets import list_presets
+from archdsl.frontend.sema.json_schema import json_schema
+from archdsl.frontend.sema.key_docs import arguments_of, documented_schema
+from archdsl.frontend.yaml.files import read_file
+from archdsl.tools.cli.blocks_command import expected
+from archdsl.tools.cli.output import yaml_text
+
+Json = Mapping[str, Any]
+
+NOTE = "<!-- Written by `python -m archdsl.tools.reference`. -->\n"
+
+CONFIGS = """# Presets and keys
+
+Each preset here is what `archdsl show NAME`, `defaults: [NAME, _self_]` and `archdsl.build_from_config("NAME")` take.
+The [README](../README.md) teaches the language by example, [`archdsl/blocks`](../archdsl/blocks/README.md) lists the
+blocks, and `archdsl.schema.json` lets an editor complete, explain and check a config.
+"""
+KEYS = """A key without a default may be left out, except `stages`. Any value may be a reference to another key, such
+as `${scale.max_width}`.
+"""
+BLOCKS = """# Blocks
+
+A layer of a config is `{block: NAME, ARGUMENT: VALUE, …}`. An argument without a default is required, but a stage gives
+`width` to all its layers, and to its body `depth`, `stride` and `dilation`, where the block takes them. Shapes are
+height, width and channels of one image. To add a block of your own, see
+[`examples/add_a_block.py`](../../examples/add_a_block.py).
+"""
+HEADINGS = {
+    "InputSchema": "`input`",
+    "ConventionsSchema": "`conventions`",
+    "NormSchema": "`conventions.norm`",
+    "ScaleSchema": "`scale`",
+    "BlockSchema": "a block of the config",
+    "LayerSchema": "a layer",
+    "StageSchema": "a stage",
+    "ExpectSchema": "`expect`",
+    "PublishedSchema": "`published`",
+}
+"""The parts of a config, in the order in which they are described."""
+
+
+def documents() -> dict[str, str]:
+    """The text of each document, by its path in a checkout."""
+    return {
+        "configs/README.md": "\n".join([NOTE + CONFIGS, *gallery(), *families(), *keys()]),
+        "archdsl/blocks/README.md": "\n".join([NOTE + BLOCKS, *blocks()]),
+        "configs/archdsl.schema.json": json.dumps(json_schema(), indent=2) + "\n",
+    }
+
+
+def gallery() -> Iterator[str]:
+    """Every shipped preset with what it costs."""
+    yield "## Presets\n"
+    yield "MACs are multiply-accumulates for one image of 640 × 640. Outputs are given as level/stride × channels.\n"
+    rows = []
+    for preset in list_presets():
+        costs = analyze(preset.name)
+        outputs = ", ".join(f"{name}/{info.stride} × {info.channels}" for name, info in costs.outputs.items())
+        trained = "yes" if preset.has_weights else ""
+        figures = (f"{costs.params:,}", count_text(costs.macs), outputs)
+        rows.append((f"`{preset.name}`", *figures, trained))
+    yield from table(("preset", "parameters", "MACs", "outputs", "trained weights"), rows)
+
+
+def families() -> Iterator[str]:
+    """What the presets inherit from."""
+    yield "## Families\n"
+    files = sorted((config_root() / "family").glob("*.yaml"))
+    described = [(f"`family/{file.stem}`", read_file(file).values.get("description", "")) for file in files]
+    yield from table(("family", "description"), described)
+
+
+def keys() -> Iterator[str]:
+    """Every key of the language."""
+    schema = documented_schema().model_json_schema(by_alias=True)
+    yield "## Keys of a config\n"
+    yield KEYS
+    yield from key_table(schema)
+    for name, heading in HEADINGS.items():
+        definition = schema["$defs"][name]
+        yield f"### {heading[0].upper()}{heading[1:]}\n"
+        yield " ".join(definition["description"].split()) + "\n"
+        yield from key_table(definition)
+
+
+def key_table(schema: Json) -> Iterator[str]:
+    needed = schema.get("required", ())
+    rows = [
+        (f"`{key}`", values_of(field), default_of(field, key in needed), field["description"].replace("\n", " "))
+        for key, field in schema["properties"].items()
+    ]
+    return table(("key", "values", "default", "meaning"), rows)
+
+
+def blocks() -> Iterator[str]:
+    """Every shipped block, family by family."""
+    shipped = all_blocks().values()
+    for family in FAMILIES:
+        yield f"## {(family.__doc__ or '').strip().rstrip('.')}\n"
+        for block in shipped:
+            if block.function.__module__ == family.__name__:
+                yield from described(block)
+
+
+def described(block: Block) -> Iterator[str]:
+    yield f"### `{block.name}`\n"
+    yield block.documentation + "\n"
+    needed = block.schema.model_json_schema().get("required", ())
+    rows = [
+        (f"`{name}`", values_of(field), default_of(field, name in needed), field["description"])
+        for name, field in arguments_of(block).items()
+    ]
+    if rows:
+        yield from table(("argument", "values", "default", "meaning"), rows)
+
+
+def values_of(field: Json) -> str:
+    """What a key or an argument may be, in words."""
+    if "$ref" in field:
+        heading = HEADINGS[field["$ref"].rpartition("/")[2]]
+        return f"[{heading}](#{re.sub('[^a-z -]', '', heading.lower()).replace(' ', '-')})"
+    if "patternProperties" in field:
+        return "by name: " + values_of(*field["patternProperties"].values())
+    if "anyOf" in field:
+        return " or ".join(map(values_of, field["anyOf"]))
+    if "prefixItems" in field:
+        return "list of " + "; ".join(map(values_of, field["prefixItems"]))
+    if field.get("type") == ["string", "array"]:
+        return "string or list of strings"
+    return expected(dict(field))
+
+
+def default_of(field: Json, is_needed: bool) -> str:
+    default = field.get("default")
+    if "$ref" in field or is_needed or default is None:
+        return ""
+    return f"`{yaml_text(default)}`"
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """The lines of a Markdown table, and an empty one."""
+    yield line(headers)
+    yield line(["---"] * len(headers))
+    yield from map(line, rows)
+    yield ""
+
+
+def line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+
+def main() -> None:
+    for path, text in documents().items():
+        Path(path).write_text(text)
+        print(path)
+
+
+if __name__ == "__main__":
+    main()

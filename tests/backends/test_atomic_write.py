@@ -1,0 +1,89 @@
+"""Files written whole or not at all: with the mode that the umask gives; a stopped write leaves nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import archdsl
+from archdsl.backends.atomic_write import written_whole
+
+NET = {"stages": {"p1": {"width": 4, "down": {"block": "conv", "stride": 2}}}}
+WRITES = {
+    "file": "with written_whole(pathlib.Path('a.txt')) as partial:\n    partial.write_text('half')\n    wait()",
+    "folder": """
+with folder_written_whole(pathlib.Path('a'), ['b.txt']) as partial:
+    with written_whole(partial / 'b.txt') as inner:
+        inner.write_text('half')
+        wait()""",
+}
+
+
+@pytest.fixture(params=[0o022, 0o027, 0o002], ids=oct)
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*")}
+
+
+def test_what_is_written_has_the_mode_of_any_new_file(umask: int, tmp_path: Path) -> None:
+    model = archdsl.build_from_config(NET)
+    archdsl.weights.save(model, tmp_path / "a.safetensors")
+    archdsl.weights.save(model, tmp_path / "a.weights.h5")
+    model.save_to_preset(tmp_path / "preset")
+    found = modes(tmp_path)
+    assert found.pop("preset") == 0o777 & ~umask
+    assert len(found) == 5
+    assert set(found.values()) == {0o666 & ~umask}
+
+
+@pytest.mark.parametrize("kind", WRITES)
+def test_a_write_that_is_stopped_leaves_nothing(kind: str, tmp_path: Path) -> None:
+    program = f"""
+import pathlib, sys, time
+from archdsl.backends.atomic_write import folder_written_whole, written_whole
+
+def wait():
+    print("ready", flush=True)
+    time.sleep(60)
+
+{WRITES[kind]}
+"""
+    with subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        assert list(tmp_path.iterdir())
+        process.terminate()
+        assert process.wait() == 128 + signal.SIGTERM
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_program_that_handles_the_signal_itself_goes_on_doing_so(tmp_path: Path) -> None:
+    received: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
+    try:
+        with written_whole(tmp_path / "a.txt") as partial:
+            partial.write_text("whole")
+            os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert received == [signal.SIGTERM]
+    assert (tmp_path / "a.txt").read_text() == "whole"
+
+
+def test_afterwards_the_signal_ends_the_process_as_before(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with written_whole(tmp_path / "a.txt") as partial:
+        partial.write_text("whole")
+    assert signal.getsignal(signal.SIGTERM) == before

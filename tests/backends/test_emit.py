@@ -1,0 +1,104 @@
+"""Emission: the same layers whatever Keras is set to, and loaded models that describe themselves as fresh ones do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import archdsl
+from archdsl.backends.keras.emit import emit
+from archdsl.ir import ops
+from archdsl.ir.emission import EmitContext
+from archdsl.ir.graph import Op, TensorType
+
+IMAGE = TensorType(6, 8, 4)
+GATE = TensorType(1, 1, 4)
+APPLIED: list[tuple[Op, tuple[TensorType, ...]]] = [
+    (ops.Rescale(), (IMAGE,)),
+    (ops.Identity(), (IMAGE,)),
+    (ops.Activation("leaky_relu"), (IMAGE,)),
+    (ops.Activation("silu"), (IMAGE,)),
+    (ops.BatchNorm(), (IMAGE,)),
+    (ops.GroupNorm(2), (IMAGE,)),
+    (ops.Conv2D(5, 3, stride=2, bias=True), (IMAGE,)),
+    (ops.Conv2D(6, 3, groups=2, dilation=2, padding="valid"), (IMAGE,)),
+    (ops.DepthwiseConv2D(3, stride=2), (IMAGE,)),
+    (ops.MaxPool(3, 2), (IMAGE,)),
+    (ops.AvgPool(2, 2, "valid"), (IMAGE,)),
+    (ops.GlobalAvgPool(), (IMAGE,)),
+    (ops.GlobalMaxPool(), (IMAGE,)),
+    (ops.SumRows(), (IMAGE,)),
+    (ops.Pad(1), (IMAGE,)),
+    (ops.Upsample(2), (IMAGE,)),
+    (ops.Upsample(2, "bilinear"), (IMAGE,)),
+    (ops.SpaceToDepth(), (IMAGE,)),
+    (ops.Slice(1, 3), (IMAGE,)),
+    (ops.ChannelMean(), (IMAGE,)),
+    (ops.ChannelMax(), (IMAGE,)),
+    (ops.Add(), (IMAGE, IMAGE)),
+    (ops.Multiply(), (IMAGE, GATE)),
+    (ops.Concat(), (IMAGE, IMAGE)),
+    (ops.ConcatRows(), (IMAGE, IMAGE)),
+]
+WITHOUT_ONE_MAP = {ops.Op, ops.Pool, ops.GlobalPool, ops.Input, ops.Split, ops.Part}
+TINY = {
+    "stem": {"conv": {"block": "conv_bn_act", "width": 8, "stride": 2}},
+    "stages": {"p2": {"width": 8, "down": {"block": "max_pool"}, "body": {"block": "depthwise_conv_bn_act"}}},
+}
+
+
+@pytest.fixture
+def channels_first() -> Iterator[None]:
+    keras.config.set_image_data_format("channels_first")
+    yield
+    keras.config.set_image_data_format("channels_last")
+
+
+def model_of(op: Op, types: tuple[TensorType, ...]) -> Any:
+    begin = [keras.Input(each.shape) for each in types]
+    return keras.Model(begin, op.emit(EmitContext(keras), "node", *begin))
+
+
+def test_every_operation_is_tried() -> None:
+    known = {each for each in vars(ops).values() if isinstance(each, type) and issubclass(each, Op)}
+    assert {type(op) for op, _ in APPLIED} == known - WITHOUT_ONE_MAP
+
+
+@pytest.mark.parametrize(("op", "types"), APPLIED, ids=str)
+def test_an_operation_is_the_same_whatever_data_format_keras_is_set_to(
+    op: Op, types: tuple[TensorType, ...], channels_first: None
+) -> None:
+    random = np.random.default_rng(0)
+    arrays = [random.normal(size=(2, *each.shape)).astype("float32") for each in types]
+    received = model_of(op, types)
+    keras.config.set_image_data_format("channels_last")
+    expected = model_of(op, types)
+    received.set_weights([random.uniform(0.5, 2, each.shape) for each in expected.get_weights()])
+    expected.set_weights(received.get_weights())
+    assert received.output_shape == (None, *op.infer(*types).shape)
+    keras.config.set_image_data_format("channels_first")
+    found = np.asarray(received(arrays))
+    keras.config.set_image_data_format("channels_last")
+    assert np.allclose(found, np.asarray(expected(arrays)), atol=1e-6)
+
+
+def test_a_preset_is_the_same_network_whatever_data_format_keras_is_set_to(channels_first: None) -> None:
+    model = archdsl.build_from_config("resnet18_v2", input_shape=(64, 64, 3))
+    assert model.count_params() == archdsl.analyze("resnet18_v2", input_shape=(64, 64, 3)).params
+    assert model.output_shape == (None, 2, 2, 512)
+
+
+def test_a_loaded_model_describes_its_layers_as_a_fresh_one_does() -> None:
+    graph = archdsl.compile_config(TINY, input_shape=(16, 16, 3))
+    assert {type(node.op) for node in graph.nodes} >= {ops.Conv2D, ops.DepthwiseConv2D}
+    fresh, loaded = emit(graph), emit(graph, fresh=False)
+    layers = [keras.Model(each[graph.input.name], each[graph.output.name]).layers[1:] for each in (fresh, loaded)]
+    for mine, theirs in zip(*layers, strict=True):
+        assert mine.get_config() == theirs.get_config()
+    kernels = [layer.kernel for layer in layers[1] if hasattr(layer, "kernel")]
+    assert kernels
+    assert not any(np.any(kernel) for kernel in kernels)  # nothing is drawn to be overwritten

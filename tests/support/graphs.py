@@ -1,0 +1,26 @@
+"""Graphs made by hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from archdsl.ir.graph import Graph, Node, TensorType, verify
+from archdsl.ir.layout import Layout
+from archdsl.ir.ops import Input
+
+
+def kinds(graph: Graph) -> Counter[str]:
+    return Counter(type(node.op).__name__ for node in graph.nodes)
+
+
+def graph_of(output: Node, **levels: Node) -> Graph:
+    layout = Layout()
+    end = layout.place(output)
+    placed = {level: layout.place(node) for level, node in levels.items()}
+    graph = Graph("net", tuple(layout.nodes), end, placed, tuple(placed))
+    verify(graph)
+    return graph
+
+
+def image_of(channels: int = 4, height: int | None = 9, image_width: int | None = 12) -> Node:
+    return Input(TensorType(height, image_width, channels))(name="input")
