@@ -80,7 +80,7 @@ CodeName = Literal[
 
 
 class Code(NamedTuple):
-    """What a code means. `mistake` and `fixed` are config texts, or commands; empty where no few lines show it."""
+    """The meaning of a code. `mistake` and `fixed` are config texts, or commands; empty where no few lines show it."""
 
     meaning: str
     mistake: str = ""
