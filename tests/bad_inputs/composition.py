@@ -141,7 +141,7 @@ PARENTS = [
             (135, "§# @package _group_\n" + NET, "package", "the package _group_ is not allowed", ""),
         ]
     ),
-    Case(135, "defaults: [sub/a, _self_]\n", "package", "must say that it is global", "", at=("sub/a.yaml", 1, 1), files={"sub/a.yaml": NET}),
+    Case(135, "defaults: [sub/a, _self_]\n", "package", "must be marked as global", "", at=("sub/a.yaml", 1, 1), files={"sub/a.yaml": NET}),
     Case(138, "defaults: [a, _self_]\nstages: {p1: {width: 16}}\n", "range", "got the number 0", "", at=("a.yaml", 1, 43), files={"a.yaml": NET.replace("stride: 2", "stride: 2, depth: 0")}),
     Case(138, "defaults: [a, _self_]\n", "syntax", "the '{' is never closed", "", at=("a.yaml", 1, 9), files={"a.yaml": "stages: {\n"}),
     Case(138, "defaults: [a, _self_]\n", "tag", "is not allowed", "", at=("a.yaml", 2, 4), files={"a.yaml": "b: 1\na: !x 1\n"}),

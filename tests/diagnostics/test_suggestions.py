@@ -6,7 +6,7 @@ import random
 import string
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -136,3 +136,18 @@ def test_an_unknown_budget_is_called_by_its_name() -> None:
     with pytest.raises(archdsl.ArchError, match=r"unknown budget 'parms'; expected one of: params") as caught:
         read_budget("parms=5")
     assert caught.value.problems[0].hint == "did you mean 'params'?"
+
+
+@pytest.mark.parametrize(("shape", "received"), [("640", "text '640'"), (640, "the number 640")])
+def test_an_image_shape_that_is_not_a_list_is_reported_whole(shape: Any, received: str) -> None:
+    with pytest.raises(archdsl.ArchError, match=f"input.shape: expected a list, got {received}"):
+        archdsl.analyze("resnet18_v2", input_shape=shape)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("dense", "1 × 1 convolution"), ("Dropout", "archdsl.keras_layer"), ("split", "c2f"), ("conv2d", "mean 'conv'?")],
+)
+def test_layers_of_other_systems_have_a_hint(name: str, hint: str, problems_of: Problems) -> None:
+    (found,) = problems_of("resnet18_v2", f"stage_defaults.body.block={name}")
+    assert hint in found.hint
