@@ -17,7 +17,7 @@ KEYS = texts(
         (43, f"{NET}conventions: {{norm: {{§epsilom: 1}}}}\n", "unknown-key", "unknown key 'epsilom'", "did you mean 'epsilon'?"),
         (43, f"{_STAGE}    §strid: 2\n", "unknown-key", "unknown key 'strid'", "did you mean 'stride'"),
         (43, "stages: {p1: {width: 8, stride: 2, body: {block: conv, §kernell: 3}}}\n", "unknown-key", "of block 'conv'", "did you mean 'kernel'?"),
-        (43, "stages: {p1: {width: 8, stride: 2, body: §{blok: conv}}}\n", "missing-key", "a layer needs `block:`", "did you mean 'block' by 'blok'?"),
+        (43, "stages: {p1: {width: 8, stride: 2, body: §{blok: conv}}}\n", "missing-key", "a layer needs `block:`", "did you mean 'block' for 'blok'?"),
         (43, "stages: {p1: {width: 8, stride: 2, body: {block: conv, §form: input}}}\n", "unknown-key", "unknown key 'form'", "did you mean 'from'?"),
         (43, f"§default: [resnet18_v2, _self_]\n{NET}", "unknown-key", "unknown key 'default'", "did you mean 'defaults'?"),
         (45, f"{NET}§width: 64\n", "unknown-key", "unknown key 'width'", "'width' belongs under scale or under a stage or under a layer"),

@@ -174,7 +174,7 @@ def test_every_command_of_a_config_takes_the_flag(arguments: list[str], write: W
         ("macs=-1", "the budget of macs is the number -1.0; expected a number > 0", ""),
         ("macs=0", "expected a number > 0", ""),
         ("macs=nan", "expected a number > 0", ""),
-        ("=1", "no budget is called", ""),
+        ("=1", "unknown budget", ""),
     ],
 )
 def test_a_budget_that_is_none_is_refused(text: str, message: str, hint: str) -> None:
