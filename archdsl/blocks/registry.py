@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_type_hints, overload
 from annotated_types import Interval
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from archdsl.blocks.synonyms import block_hint
 from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.ir.graph import Node, ShapeError
@@ -200,5 +201,7 @@ def get_block(name: str, own: Iterable[str] = ()) -> Block:
     found = _blocks.get(name) or all_blocks().get(name)  # installed ones are looked for when one is asked for
     if found is None:
         known = sorted({*_blocks, *own})
-        raise fail("unknown-block", f"no block '{name}'; {one_of(known)}", hint=did_you_mean(name, known))
+        raise fail(
+            "unknown-block", f"no block '{name}'; {one_of(known)}", hint=block_hint(name) or did_you_mean(name, known)
+        )
     return found

@@ -1,4 +1,4 @@
-"""Every error code: what it means, a mistake that gives it, and the same fixed."""
+"""Every error code: its meaning, a mistake that causes it, and the same text fixed."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ CodeName = Literal[
 
 
 class Code(NamedTuple):
-    """What a code means. `mistake` and `fixed` are config texts, or commands; empty where no few lines show it."""
+    """The meaning of a code. `mistake` and `fixed` are config texts, or commands; empty where no few lines show it."""
 
     meaning: str
     mistake: str = ""
@@ -93,7 +93,7 @@ _SHOW = "archdsl show yolo_v8_s_backbone"
 CODES: dict[CodeName, Code] = {
     # The text of a file
     "alias": Code(
-        "An alias (*name) stands before its anchor (&name), or there is none of that name.",
+        "An alias (*name) comes before its anchor (&name), or has none.",
         _S + "stages: {p4: *wide, p5: &wide {width: 512}}\n",
         _S + "stages: {p4: &wide {width: 512}, p5: *wide}\n",
     ),
@@ -103,28 +103,28 @@ CODES: dict[CodeName, Code] = {
         "stages: {p1: {width: 8, down: {block: conv, stride: 2}}}\n",
     ),
     "documents": Code(
-        "The file holds more than one YAML document; a config is one.",
+        "The file contains more than one YAML document; a config is one document.",
         _S + "---\nscale: {width: 0.25}\n",
         _S + "scale: {width: 0.25}\n",
     ),
     "duplicate-key": Code(
-        "The same key stands twice in one mapping; a reader could not tell which counts.",
+        "A mapping has the same key twice; it would not be clear which one counts.",
         _S + "scale: {width: 0.25}\nscale: {depth: 0.5}\n",
         _S + "scale: {width: 0.25, depth: 0.5}\n",
     ),
     "empty": Code(
-        "The file, the config or a stage says nothing to build.",
+        "The file, the config or a stage has nothing to build.",
         "stages: {}\n",
         "stages: {p1: {width: 8, down: {block: conv, stride: 2}}}\n",
     ),
-    "encoding": Code("The text is not UTF-8, or holds characters that YAML does not allow."),
+    "encoding": Code("The text is not UTF-8, or contains characters that YAML does not allow."),
     "key": Code(
-        "A key is not text, or not a name: lower-case letters, digits and _, a letter first.",
+        "A key is not text, or not a name: lower-case letters, digits and _, with a letter first.",
         _S + "stages: {4: {width: 512}}\n",
         _S + "stages: {p4: {width: 512}}\n",
     ),
     "leading-zero": Code(
-        "A number begins with 0; YAML 1.1 reads it as octal, YAML 1.2 does not.",
+        "A number begins with 0; YAML 1.1 reads it as octal, YAML 1.2 as decimal.",
         _S + "stages: {p4: {depth: 03}}\n",
         _S + "stages: {p4: {depth: 3}}\n",
     ),
@@ -140,7 +140,7 @@ CODES: dict[CodeName, Code] = {
         _S + "stages: {p4: {width: 512}}\n",
     ),
     "tag": Code(
-        "A tag (!name) asks for an object; a config is plain data.",
+        "A tag (!name) creates an object; a config is plain data.",
         _S + "scale: {width: !!float 0.25}\n",
         _S + "scale: {width: 0.25}\n",
     ),
@@ -151,7 +151,7 @@ CODES: dict[CodeName, Code] = {
         _S + "blocks: {mine: {layers: {once: {block: identity}}}}\n",
     ),
     "defaults": Code(
-        "The Defaults List does not say once, with _self_, where the file itself comes.",
+        "The Defaults List does not contain _self_ exactly once, which places the file itself among its parents.",
         "defaults: [yolo_v8_s_backbone]\nscale: {width: 0.25}\n",
         _S + "scale: {width: 0.25}\n",
     ),
@@ -161,20 +161,20 @@ CODES: dict[CodeName, Code] = {
         _S + "outputs: [p3, p4]\n",
     ),
     "duplicate-parent": Code(
-        "A file is inherited twice; what lies between the two could not tell which counts.",
+        "A file is inherited twice; it would not be clear which place counts.",
         "defaults: [family/yolo_v8, yolo_v8_s_backbone, _self_]\n",
         _S,
     ),
     "missing-file": Code("There is no such file.", "archdsl show my_backbone.yaml"),
-    "not-a-file": Code("The path leads to a folder or a device; a config is a regular file.", "archdsl show ."),
+    "not-a-file": Code("The path is a folder or a device; a regular file is expected.", "archdsl show ."),
     "package": Code("A parent in a sub-folder does not begin with `# @package _global_`, or names another package."),
     "parent": Code(
-        "An entry of the Defaults List is no config name, or leads out of the config's folder.",
+        "An entry of the Defaults List is not a config name, or leads out of the config's folder.",
         "defaults: [../elsewhere, _self_]\n",
         _S,
     ),
     "unknown-parent": Code(
-        "No config of that name lies beside the file or among the shipped ones.",
+        "There is no config of that name beside the file or among the shipped ones.",
         "defaults: [yolo_v8_small, _self_]\n",
         _S,
     ),
@@ -183,7 +183,7 @@ CODES: dict[CodeName, Code] = {
         "archdsl show yolo_v8_small",
         "archdsl show yolo_v8_s_backbone",
     ),
-    "unreadable": Code("The file is there, but cannot be read."),
+    "unreadable": Code("The file exists, but cannot be read."),
     # Values
     "length": Code(
         "A list is too short or too long.",
@@ -191,7 +191,7 @@ CODES: dict[CodeName, Code] = {
         _S + "input: {shape: [640, 640, 3]}\n",
     ),
     "missing-key": Code(
-        "Something that must be said is not said.",
+        "A required key is missing.",
         "stages: {p1: {width: 8, down: {kernel: 3, stride: 2}}}\n",
         "stages: {p1: {width: 8, down: {block: conv, kernel: 3, stride: 2}}}\n",
     ),
@@ -206,7 +206,7 @@ CODES: dict[CodeName, Code] = {
         _S + "stages: {p4: {depth: 1}}\n",
     ),
     "reference": Code(
-        "A reference ${…} leads to no key of the same config, or back to itself; nothing else can be referred to.",
+        "A reference ${…} does not lead to a key of the same config, or leads back to itself.",
         _S + "stages: {p4: {depth: '${stages.p3.dpeth}'}}\n",
         _S + "stages: {p4: {depth: '${stages.p3.depth}'}}\n",
     ),
@@ -216,33 +216,33 @@ CODES: dict[CodeName, Code] = {
         _S + "scale: {width: 0.5}\n",
     ),
     "unknown-key": Code(
-        "There is no such key; what is not understood is never ignored.",
+        "There is no such key; unknown keys are never ignored.",
         _S + "stages: {p4: {widht: 512}}\n",
         _S + "stages: {p4: {width: 512}}\n",
     ),
     "unknown-value": Code(
-        "The value is not one of the few that there are.",
+        "The value is not one of those allowed here.",
         _S + "conventions: {activation: swish}\n",
         _S + "conventions: {activation: silu}\n",
     ),
     "value": Code(
-        "The value does not have the form that is expected.",
+        "The value does not have the expected form.",
         _S + f"published: {{sha256: {'G' * 64}}}\n",
         _S + f"published: {{sha256: {'a' * 64}}}\n",
     ),
     # Overrides
     "override": Code(
-        "An override is not of the form key=value, or changes what is not there.",
+        "An override does not have the form key=value, or changes a key that does not exist.",
         f"{_SHOW} scale.widht=0.25",
         f"{_SHOW} scale.width=0.25",
     ),
     "sweep": Code(
-        "An override asks for several values at once where one is taken, or a sweep has too many jobs.",
+        "An override has several values where one is expected, or a sweep has too many jobs.",
         f"{_SHOW} scale.width=0.25,0.5",
         f"{_SHOW} scale.width=0.25",
     ),
     "hydra": Code(
-        "Hydra refuses its command line: an option, a config's name, an override, a launcher.",
+        "Hydra rejects its command line: an option, a config's name, an override or a launcher.",
         "python -m archdsl.hydra_app --config-name yolo_v8_s_backbon",
         "python -m archdsl.hydra_app --config-name yolo_v8_s_backbone",
     ),
@@ -253,7 +253,7 @@ CODES: dict[CodeName, Code] = {
         _S + "blocks: {mine: {arguments: {n: 2, m: 2}, layers: {a: {block: c2f, width: $n, depth: $m}}}}\n",
     ),
     "duplicate-block": Code(
-        "Two blocks have one name: two functions, or one in `blocks:` and a registered one.",
+        "Two blocks have the same name: two functions, or one in `blocks:` and a registered one.",
         _S + "blocks: {c2f: {layers: {a: {block: identity}}}}\n",
         _S + "blocks: {my_c2f: {layers: {a: {block: identity}}}}\n",
     ),
@@ -262,11 +262,11 @@ CODES: dict[CodeName, Code] = {
         _S + "stages: {p4: {post: {sum: {block: add}}}}\n",
         _S + "stages: {p4: {post: {sum: {block: add, from: [p4_down, p4_body]}}}}\n",
     ),
-    "keras-layer": Code("A Keras layer cannot be a block, or is not what the rules given for it say."),
-    "block": Code("A block's own code does not do what a block does: it returns a node."),
-    "plugin": Code("Importing a plugin, whose blocks a config may use, fails."),
+    "keras-layer": Code("A Keras layer cannot be a block, or does not follow the rules given for it."),
+    "block": Code("A block's function returns something other than a node."),
+    "plugin": Code("A plugin, whose blocks a config may use, cannot be imported."),
     "unknown-argument": Code(
-        "A $name in a block of `blocks:` is none of its arguments.",
+        "A $name in a block of `blocks:` is not one of its arguments.",
         _S + "blocks: {mine: {layers: {a: {block: conv, width: $hidden}}}}\n",
         _S + "blocks: {mine: {arguments: {hidden: 8}, layers: {a: {block: conv, width: $hidden}}}}\n",
     ),
@@ -276,74 +276,74 @@ CODES: dict[CodeName, Code] = {
         _S + "stages: {p4: {body: {block: c2f}}}\n",
     ),
     "unknown-entry": Code(
-        "`after` names nothing that is there.",
+        "`after` names an entry that does not exist.",
         _S + "stages: {p6: {width: 512, after: p55}}\n",
         _S + "stages: {p6: {width: 512, after: p5}}\n",
     ),
     "unknown-layer": Code(
-        "`from` names no layer or stage before this one.",
+        "`from` names something that is not a layer or stage before this one.",
         _S + "stages: {p4: {post: {side: {block: conv, from: p4_boddy}}}}\n",
         _S + "stages: {p4: {post: {side: {block: conv, from: p4_body}}}}\n",
     ),
     "unknown-output": Code(
-        "`outputs` names no stage.",
+        "`outputs` names a stage that does not exist.",
         _S + "outputs: [p3, p4, p6]\n",
         _S + "outputs: [p3, p4, p5]\n",
     ),
     "unknown-stage": Code(
-        "`freeze` names no stage.",
+        "`freeze` names a stage that does not exist.",
         _S + "freeze: [stem, p22]\n",
         _S + "freeze: [stem, p2]\n",
     ),
     "unused": Code(
-        "Something is said that nothing takes: an argument, or a layer that nothing reads.",
+        "An argument or a layer has no effect.",
         _S + "stages: {p4: {post: {side: {block: conv}, main: {block: conv, from: p4_body}}}}\n",
         _S + "stages: {p4: {post: {side: {block: conv}, main: {block: conv}}}}\n",
     ),
     # The graph
     "budget": Code(
-        "The network is larger than anyone could build.",
+        "The network exceeds the build budget.",
         _S + "scale: {width: 40}\n",
         _S + "scale: {width: 0.5}\n",
     ),
     "expect": Code(
-        "A figure that the file promises in `expect` is not what the graph has.",
+        "A figure in the file's `expect` differs from that of the graph.",
         _S + "expect: {params: 5000000}\n",
         _S + "expect: {params: 5089760}\n",
     ),
     "shape": Code(
-        "Maps meet that do not fit: other sides, other channels, another stride.",
+        "Maps that meet do not fit: their sides, channels or strides differ.",
         _S + "stages: {p4: {post: {sum: {block: add, from: [p4_body, p3]}}}}\n",
         _S + "stages: {p4: {post: {sum: {block: add, from: [p4_body, p4_down]}}}}\n",
     ),
     "stride": Code(
-        "A stage named pN does not come out 2^N times smaller than the image.",
+        "A stage named pN does not have stride 2^N.",
         _S + "stages: {p4: {stride: 1}}\n",
         _S + "stages: {p4: {stride: 2}}\n",
     ),
     # Models, weights and pictures
-    "checksum": Code("The file is not the one that was asked for, or its config was changed after it was written."),
-    "fuse": Code("The model cannot be fused, or does not give the same numbers fused."),
-    "image": Code("The file is no image that can be read."),
+    "checksum": Code("The file is not the expected one, or its config was changed after it was written."),
+    "fuse": Code("The model cannot be fused, or gives other numbers when it is fused."),
+    "image": Code("The file is not an image that can be read."),
     "input": Code("The model does not take one photo."),
-    "model": Code("The file, or the object, is no model that can be used here."),
-    "no-backend": Code("Keras has no backend: pip install 'archdsl[tensorflow]'."),
-    "no-config": Code("The weights file does not say which model it is of."),
+    "model": Code("The file or the object is not a model that can be used here."),
+    "no-backend": Code("Keras has no backend that works: pip install 'archdsl[tensorflow]'."),
+    "no-config": Code("The weights file does not contain the config of its model."),
     "no-levels": Code("The model has no pyramid levels: it is not a Backbone, nor its features()."),
     "no-weights": Code("The preset has no trained weights."),
-    "not-finite": Code("The model gives values that are not finite numbers."),
+    "not-finite": Code("The model's output has values that are not finite numbers."),
     "output": Code(
-        "The file cannot be written: its folder, its name or its suffix is wrong.",
+        "The file cannot be written: its folder, name or suffix is wrong, or it is a file that must be kept.",
         "archdsl build yolo_v8_s_backbone -o model.h5",
         "archdsl build yolo_v8_s_backbone -o model.keras",
     ),
-    "preset": Code("The folder holds no preset, one of another class, or one whose parts contradict each other."),
-    "unavailable": Code("A file is not on this machine and cannot be downloaded; the message says how to get it."),
-    "unknown-class": Code("A preset's folder names a class that is none of the backbones."),
+    "preset": Code("The folder is not a preset, is one of another class, or has parts that contradict each other."),
+    "unavailable": Code("A file is not on this machine and cannot be downloaded; the message tells how to get it."),
+    "unknown-class": Code("A preset's folder names a class that is not a backbone."),
     "unknown-code": Code(
         "There is no such error code.", "archdsl explain unknown-blok", "archdsl explain unknown-block"
     ),
     "unknown-pass": Code("There is no such pass over the graph."),
     "version": Code("The weights file was written in another version of the language."),
-    "weights": Code("The file holds no weights, or those of another model, or is damaged."),
+    "weights": Code("The file has no weights, has those of another model, or is damaged."),
 }

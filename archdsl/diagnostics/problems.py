@@ -1,4 +1,4 @@
-"""What went wrong, where, and what to do about it."""
+"""Problems of an input: the fact, its place and its fix."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Mark(NamedTuple):
 
 
 class Note(NamedTuple):
-    """Another place that a problem has to do with. `text` says in what way, and ends where the place follows."""
+    """Another place that concerns a problem. `text` describes how, and is followed by the place."""
 
     mark: Mark
     text: str
@@ -42,7 +42,7 @@ class Problem(NamedTuple):
 
     `path` is the key path in the config (``stages.p3.body.block``), `code` a stable name of the kind of problem (see
     archdsl.diagnostics.codes), `message` the fact with the received value and what was expected, `hint` the fix when
-    one is known, `notes` what stands elsewhere and has to do with it.
+    one is known, `notes` other places that concern it.
     """
 
     file: str
@@ -59,7 +59,7 @@ class Problem(NamedTuple):
         return Mark(self.file, self.line, self.column)
 
     def at(self, mark: Mark, path: str = "") -> Problem:
-        """The same problem with its place: found in a value, told where that is."""
+        """The same problem with a place, for one that was found in a value without one."""
         return self._replace(file=mark.file, line=mark.line, column=mark.column, path=path)
 
     @property
@@ -115,7 +115,7 @@ class TooManyProblems(ArchError):
 
 
 class Gathered(list[Problem]):
-    """What is wrong so far. Raises TooManyProblems, which holds all of it, with the last that is looked for."""
+    """The problems found so far. Raises TooManyProblems, which holds them, when there are MAX_PROBLEMS."""
 
     def add(self, *found: Problem) -> None:
         self += found
@@ -132,7 +132,7 @@ def problem(
     hint: str = "",
     notes: Iterable[Note] = (),
 ) -> Problem:
-    """A Problem at `mark`, or at no place in particular. Its code stands in archdsl.diagnostics.codes."""
+    """A Problem at `mark`, or at no place in particular. Codes are documented in archdsl.diagnostics.codes."""
     return Problem(*(mark or Mark("")), path=path, code=code, message=message, hint=hint, notes=tuple(notes))
 
 
@@ -150,7 +150,7 @@ def fail(
 
 
 def by_place(problems: Iterable[Problem]) -> list[Problem]:
-    """In their order, each told once: what is written in one place may be wrong wherever it is taken from there."""
+    """In the order of their places, each once: a value that is used in several places is wrong in all of them."""
     unique: dict[tuple[str | Mark, ...], Problem] = {}
     for each in problems:
         unique.setdefault((each.mark, each.code, each.message, "" if each.line else each.path), each)

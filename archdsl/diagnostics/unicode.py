@@ -1,4 +1,4 @@
-"""Characters that look like ASCII and are not: what they are called, and the ASCII that was meant."""
+"""Characters that look like ASCII and are not: their names, and the ASCII that was meant. Text made printable."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def _named(letter: str) -> str:
     return f"{seen} is U+{ord(letter):04X} {unicodedata.name(letter, '')}".rstrip()
 
 
-# What a CI system takes for a command in a log: `::error::` where a line begins (GitHub), `##[` or `##vso[` anywhere.
+# Commands to a CI system in a log: `::error::` where a line begins (GitHub), `##[` or `##vso[` anywhere.
 _COMMAND = re.compile(r"^(?P<indent>\s*):(?=:)|#(?=#\w*\[)")
 
 
 def printable(text: str) -> str:
-    """`text` on one line, with whatever could move the cursor, turn the writing around or be unseen written out.
+    """`text` on one line, with anything that could move the cursor, reverse the writing or be invisible written out.
 
     Control characters, line ends, marks of writing direction, lone surrogates become ``\\x1b``, ``\\n``, ``\\u202e``,
     ``\\udc80``.

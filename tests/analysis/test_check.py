@@ -399,9 +399,9 @@ def test_check_prints_verdict_fact_place_and_words_to_copy(run: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["--levels", "p3,x"], "'p3,x' are no levels"),
-        (["--min-object", "tiny"], "'tiny' is no size in pixels"),
-        (["--min-object", "0"], "'0' is no size in pixels"),
+        (["--levels", "p3,x"], "'p3,x' is not a list of levels"),
+        (["--min-object", "tiny"], "'tiny' is not a size in pixels"),
+        (["--min-object", "0"], "'0' is not a size in pixels"),
         (["--neck", "round"], "'round' is not one of"),
         (["stages.p9=1"], "error[override]"),
     ],

@@ -172,7 +172,7 @@ TEXTS = texts(
         (36, 'a: "§\\q"\n', "syntax", "a backslash sequence that YAML does not have", "single quotes"),
         (36, 'a: "C:§\\users"\n', "syntax", "\\u sequence", ""),
         (37, "§%YAML 3.0\n---\na: 1\n", "syntax", "'%YAML 3.0' is not supported", "leave this line out"),
-        (37, "§%FOO bar\n---\na: 1\n", "syntax", "'%FOO bar' is no directive", "leave this line out"),
+        (37, "§%FOO bar\n---\na: 1\n", "syntax", "'%FOO bar' is not a known directive", "leave this line out"),
         (37, "§%TAG ! tag:x,2000:\n---\na: 1\n", "tag", "tags are not allowed", ""),
         (37, "%YAML 1.2\n§a: 1\n", "syntax", "text after", ""),
         (39, "stages:§\u00a01\n", "type", "U+00A0 NO-BREAK SPACE", "ordinary space"),

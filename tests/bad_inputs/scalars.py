@@ -174,7 +174,7 @@ WORDS = [
     ),
     *texts(
         [
-            (95, 'description: "§\\ud800"\n', "syntax", "stands for no character", ""),
+            (95, 'description: "§\\ud800"\n', "syntax", "is not a character", ""),
             (100, f"input: {{shape: §640}}\n{NET}", "type", "expected a list, got the number 640", "write [640"),
             (100, f"input: {{shape: [§640x640, 1, 3]}}\n{NET}", "type", "expected a whole number, got text '640x640'", ""),
             (100, f"input: {{shape: [8, 8, §null]}}\n{NET}", "type", "expected a whole number, got nothing (null)", ""),

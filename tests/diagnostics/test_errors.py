@@ -124,13 +124,13 @@ def test_where_there_are_two_places_both_are_named(write: Write) -> None:
     assert "note: it is named first at c.yaml:1:12" in found_in(twice)[0]
     (found,) = found_in(write("d.yaml", NET + "tail: {}\nstem: {}\n"))
     assert found.startswith("d.yaml:12:1: error[duplicate-key]")
-    assert "note: the first 'stem' stands at d.yaml:2:1" in found
+    assert "note: the first 'stem' is at d.yaml:2:1" in found
     (found,) = found_in(write("f.yaml", NET + "outputs: [p3, p4, p3]\n"))
     assert found.startswith("f.yaml:11:19: error[duplicate-output]")
-    assert "note: the first 'p3' stands at f.yaml:11:11" in found
+    assert "note: the first 'p3' is at f.yaml:11:11" in found
     path = write("e.yaml", NET)
-    assert "note: it stands at e.yaml:9:16" not in found_in(path, "+stages.p4.width=1")[0]
-    assert "note: it stands at e.yaml:9:8" in found_in(path, "+stages.p4.width=1")[0]
+    assert "note: it is at e.yaml:9:16" not in found_in(path, "+stages.p4.width=1")[0]
+    assert "note: it is at e.yaml:9:8" in found_in(path, "+stages.p4.width=1")[0]
     wide = found_in(path, "+scale={width: 60}", "stages.p5.width=60000")
     assert "note: its width before scaling stands at <override 2>:1:17" in wide[0]
     unused = found_in(path, "+stages.p4.body={block: sppf}", "+stages.p4.dilation=2")
@@ -352,9 +352,9 @@ def test_validate_prints_one_json_document(run: Run, write: Write) -> None:
         "column": 1,
         "path": "stem",
         "code": "duplicate-key",
-        "message": "the key 'stem' stands here a second time",
+        "message": "the key 'stem' appears a second time",
         "hint": "keep one of the two",
-        "notes": [{"file": "bad.yaml", "line": 2, "column": 1, "message": "the first 'stem' stands at bad.yaml:2:1"}],
+        "notes": [{"file": "bad.yaml", "line": 2, "column": 1, "message": "the first 'stem' is at bad.yaml:2:1"}],
     }
     assert len(bad["problems"]) == 2
     assert run("validate", "good.yaml", "--format", "json").returncode == 0

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import random
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
+import yaml
 
 import archdsl
 import archdsl.blocks  # registers the shipped ones
 from archdsl.blocks.conventions import PaddingStyle
 from archdsl.blocks.registry import all_blocks
 from archdsl.diagnostics.wording import did_you_mean
+from archdsl.frontend.budget import read_budget
 from archdsl.frontend.compose.search_path import preset_names
 from archdsl.frontend.sema.schema import (
     ConfigSchema,
@@ -26,6 +28,8 @@ from archdsl.frontend.sema.schema import (
 )
 from archdsl.frontend.sema.vocabulary import fields, plain
 from archdsl.ir.ops import ActivationName
+
+Problems = Callable[..., list[archdsl.Problem]]
 
 LETTERS = string.ascii_lowercase + string.digits + "_"
 MODELS = (ConfigSchema, InputSchema, ConventionsSchema, NormSchema, ScaleSchema, StageSchema)
@@ -110,3 +114,40 @@ def test_reports_carry_the_suggestion(text: str, hint: str, tmp_path: Path) -> N
     with pytest.raises(archdsl.ArchError) as caught:
         archdsl.compile_config(path)
     assert hint in str(caught.value)
+
+
+HINTS = {
+    "stages: {p4: {first: {block: csp}}}": "'block' belongs to the layer itself, beside its arguments",
+    "stages: {p4: {first: {from: p3}}}": "'from' belongs to the layer itself, beside its arguments",
+    "outputs: {feat: p3, head: p4}": "write [p3, p4]",
+    "outputs: {p3: null, p4: null}": "write [p3, p4]",
+    "conventions: {padding: valid}": "`same` pads as TensorFlow does, `symmetric` as PyTorch does",
+    "stages: {p4: {down: {padding: valid}}}": "no block leaves the border out",
+}
+
+
+@pytest.mark.parametrize("text", HINTS)
+def test_a_hint_does_not_send_in_a_circle(text: str, problems_of: Problems) -> None:
+    (found,) = problems_of({"defaults": ["yolo_v8_s_backbone", "_self_"], **yaml.safe_load(text)})
+    assert HINTS[text] in found.hint
+
+
+def test_an_unknown_budget_is_called_by_its_name() -> None:
+    with pytest.raises(archdsl.ArchError, match=r"unknown budget 'parms'; expected one of: params") as caught:
+        read_budget("parms=5")
+    assert caught.value.problems[0].hint == "did you mean 'params'?"
+
+
+@pytest.mark.parametrize(("shape", "received"), [("640", "text '640'"), (640, "the number 640")])
+def test_an_image_shape_that_is_not_a_list_is_reported_whole(shape: Any, received: str) -> None:
+    with pytest.raises(archdsl.ArchError, match=f"input.shape: expected a list, got {received}"):
+        archdsl.analyze("resnet18_v2", input_shape=shape)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("dense", "1 × 1 convolution"), ("Dropout", "archdsl.keras_layer"), ("split", "c2f"), ("conv2d", "mean 'conv'?")],
+)
+def test_layers_of_other_systems_have_a_hint(name: str, hint: str, problems_of: Problems) -> None:
+    (found,) = problems_of("resnet18_v2", f"stage_defaults.body.block={name}")
+    assert hint in found.hint

@@ -168,13 +168,13 @@ def test_every_command_of_a_config_takes_the_flag(arguments: list[str], write: W
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
-        ("parms=1", "no budget is called text 'parms'; expected one of: params, layers", "did you mean 'params'?"),
+        ("parms=1", "unknown budget 'parms'; expected one of: params, layers", "did you mean 'params'?"),
         ("params", "the budget of params is text ''", "params=5e9"),
         ("macs=many", "the budget of macs is text 'many'; expected a number", "macs=5e9"),
         ("macs=-1", "the budget of macs is the number -1.0; expected a number > 0", ""),
         ("macs=0", "expected a number > 0", ""),
         ("macs=nan", "expected a number > 0", ""),
-        ("=1", "no budget is called", ""),
+        ("=1", "unknown budget", ""),
     ],
 )
 def test_a_budget_that_is_none_is_refused(text: str, message: str, hint: str) -> None:

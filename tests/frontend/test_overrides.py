@@ -6,11 +6,17 @@ import json
 from typing import Any
 
 import pytest
+from hydra import compose, initialize_config_dir
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
 import archdsl
+from archdsl.analysis.explain import explain
+from archdsl.diagnostics.problems import ArchError
 from archdsl.frontend.compose.config import load
+from archdsl.frontend.compose.search_path import config_root
+from archdsl.frontend.source import ABSENT
 from archdsl.frontend.values import MAX_DEPTH, MAX_SCALAR
 
 PRESET = "yolo_v8_s_backbone"
@@ -130,3 +136,51 @@ def test_any_text_is_an_override_or_an_arch_error(text: str) -> None:
     except archdsl.ArchError as error:
         assert error.problems
         assert str(error)
+
+
+# Keys that stage_defaults fill
+
+FILLED = [
+    "stages.p4.body.block=csp",
+    "stages.p4.down.kernel=5",
+    "stages.p4.body={block:csp}",
+    "stages.p4.down={kernel:5}",
+]
+
+
+@pytest.mark.parametrize("override", FILLED)
+def test_what_stage_defaults_fill_is_set_in_the_stage(override: str) -> None:
+    """Hydra refuses it, as it does not know stage_defaults; with ++ it composes the same."""
+    explained = explain("yolo_v8_s_backbone", override.partition("=")[0])
+    assert explained.value is not ABSENT
+    changed = load("yolo_v8_s_backbone", [override]).values
+    with initialize_config_dir(str(config_root()), version_base="1.3"):
+        with pytest.raises(Exception, match="Could not override"):
+            compose("yolo_v8_s_backbone", overrides=[override])
+        composed = OmegaConf.to_container(compose("yolo_v8_s_backbone", overrides=[f"++{override}"]), resolve=False)
+    assert changed == composed
+    assert changed["stages"]["p3"] == load("yolo_v8_s_backbone").values["stages"]["p3"]
+
+
+UNFILLED = {
+    "stages.p4.body.blok=csp": "did you mean 'block'?",
+    "stages.p4.body.expansion=0.3": "to add it, write +stages.p4.body.expansion=…",
+    "stages.p4.body.block.name=csp": "to change it, write stages.p4.body.block=…",
+    "stages.p9.body.block=csp": "did you mean",
+    "stem.body.block=csp": "to add it, write +stem.body=…",
+    "~stages.p4.body": "to empty it, write stages.p4.body=null",
+}
+
+
+@pytest.mark.parametrize("override", UNFILLED)
+def test_no_other_key_is_taken_for_one_that_is_filled(override: str) -> None:
+    with pytest.raises(ArchError) as caught:
+        load("yolo_v8_s_backbone", [override])
+    (found,) = caught.value.problems
+    assert (found.code, UNFILLED[override] in found.hint) == ("override", True), found
+
+
+def test_what_a_stage_replaces_is_not_filled() -> None:
+    for first in ("stages.p4.body=null", "+stages.p4.body={block:conv_bn_act}"):
+        with pytest.raises(ArchError, match=r"there is no"):
+            load("yolo_v8_s_backbone", ["+stage_defaults.body.residual=false", first, "stages.p4.body.residual=true"])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
 import subprocess
 import sys
@@ -17,6 +15,7 @@ import pytest
 import yaml
 from click.shell_completion import ShellComplete
 from support import keras
+from support.terminal import on_a_terminal
 
 import archdsl
 from archdsl.tools.cli import cli, main
@@ -167,6 +166,29 @@ def test_the_shell_completes_commands_presets_keys_and_blocks() -> None:
         "~stages.p5.post.sppf.kernel",
     ]
     assert completions(["blocks"], "sppf") == ["sppf"]
+    assert "unknown-block" in completions(["explain"], "unknown-")
+
+
+def test_the_shell_completes_what_a_stage_is_filled_with() -> None:
+    show = ["show", "yolo_v8_s_backbone"]
+    assert completions(show, "stages.p4.bo") == ["stages.p4.body=", "stages.p4.body.block="]
+    assert completions(["explain", show[1]], "stages.p4.down.k") == ["stages.p4.down.kernel"]
+
+
+@pytest.mark.parametrize(
+    ("words", "incomplete", "offered"),
+    [
+        ([], "stages.p4.body.block=c2", ["stages.p4.body.block=c2f"]),  # as zsh and fish give it
+        (["stages.p4.body.block", "="], "c2", ["c2f"]),  # as bash does
+        ([], "conventions.padding=", ["conventions.padding=same", "conventions.padding=symmetric"]),
+        (["conventions.padding"], "=", ["same", "symmetric"]),
+        ([], "scale.width=0", []),  # and no keys
+        (["scale.width", "=", "0.5"], "conventions.act", ["conventions.activation="]),
+        (["scale.width=0.5"], "conventions.act", ["conventions.activation="]),
+    ],
+)
+def test_the_shell_completes_values(words: list[str], incomplete: str, offered: list[str]) -> None:
+    assert completions(["show", "yolo_v8_s_backbone", *words], incomplete) == offered
 
 
 def test_a_config_that_is_printed_is_yaml_of_plain_data(run: Run) -> None:
@@ -282,17 +304,7 @@ def test_an_annotation_is_one_line_a_problem(hostile: Path, capfd: pytest.Captur
 
 @pytest.mark.parametrize("call", ["show {bad}", "show {none}", "blocks --config {net}", "diff {net} resnet18_v2"])
 def test_on_a_terminal_there_are_styles_and_nothing_else(call: str, hostile: Path, tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
-    arguments = [sys.executable, "-m", "archdsl", *said_to(hostile, call)]
-    environment = {**os.environ, "TERM": "xterm-256color"}
-    subprocess.run(arguments, stdout=theirs, stderr=theirs, cwd=tmp_path, env=environment, check=False)
-    os.close(theirs)
-    printed = b""
-    with suppress(OSError):  # which is how Linux tells the end
-        while part := os.read(ours, 1 << 16):
-            printed += part
-    os.close(ours)
-    text = printed.decode().replace("\r\n", "\n")
+    text = on_a_terminal([sys.executable, "-m", "archdsl", *said_to(hostile, call)], tmp_path)
     assert "\x1b[1m" in text and "38;5;77" not in text.replace("\\x1b[38;5;77m", "")
     assert all(line.isprintable() for line in re.sub(r"\x1b\[[0-9;]*m", "", text).split("\n"))
 

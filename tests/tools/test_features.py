@@ -178,7 +178,7 @@ def test_a_model_can_be_named_by_its_config(tmp_path: Path) -> None:
         ("good.png", "no/such/out.png", "there is no folder"),
         ("good.png", "out.pnk", "did you mean 'png'?"),
         ("good.png", "out", "the name has no suffix; expected one of"),
-        ("good.png", "out.pgf", "is no picture format"),
+        ("good.png", "out.pgf", "is not a picture format"),
         ("good.png", "folder.png", "is a folder"),
     ],
 )

@@ -97,17 +97,17 @@ def test_the_command_prints_what_moved_and_what_did_not(
 ) -> None:
     file = str(keras_cv_files / "yolo_v8_xs_backbone/3.weights.h5")
     arguments = ("build", str(variant), "--weights", file, "--freeze", "stem,p2")
-    whole = run(*arguments, "-o", "a.keras")
+    whole = run(*arguments, "--force", "-o", "a.keras")
     assert whole.returncode == 2
     assert "not in the file" in whole.stderr
     assert not (tmp_path / "a.keras").exists()
-    part = run(*arguments, "-o", "a.keras", "--partial")
+    part = run(*arguments, "--force", "-o", "a.keras", "--partial")
     assert part.returncode == 0, part.stderr
     lines = {line.split()[0]: line for line in part.stdout.splitlines() if line.strip()}
     assert "2 of 2" in lines["stem.conv"]
     assert "not in the file" in lines["p6.down"]
     assert "3×3×128×256 in the file, 3×3×128×128 here" in lines["p5.down"]
-    as_json = json.loads(run(*arguments, "-o", "a.keras", "--partial", "--json").stdout)
+    as_json = json.loads(run(*arguments, "--force", "-o", "a.keras", "--partial", "--json").stdout)
     assert {each["reason"] for each in as_json["transfer"]["left"] if each["entry"] == "stages.p6.down"} == {
         "not in the file"
     }

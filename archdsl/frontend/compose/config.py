@@ -83,7 +83,8 @@ class Config:
 
     def with_input(self, *, shape: Sequence[int | None] | None = None, rescale: bool | None = None) -> Config:
         """The same config for another image shape (H, W, C), with or without the rescaling."""
-        changes: dict[str, Any] = {} if shape is None else {"shape": list(shape)}
+        given = shape if isinstance(shape, (str, int, float)) else list(shape or ())  # another value will be reported
+        changes: dict[str, Any] = {} if shape is None else {"shape": given}
         changes |= {} if rescale is None else {"rescale": rescale}
         stated = self.values.get("input", {})
         if not changes or not isinstance(stated, dict):  # what is no mapping will be reported

@@ -97,9 +97,9 @@ def _entries(member: Member) -> list[str]:
             message = f"expected a config name, such as family/yolo_v8, got {describe(entry)}"
             raise member.fail("type", message, index, _as_name(entry))
     if entries.count(SELF) != 1:
-        # Without it Hydra puts the file before its parents, so that they would undo what it says.
+        # Without it Hydra puts the file before its parents, so that they would override it.
         hint = f"write defaults: [{', '.join([e for e in entries if e != SELF] + [SELF])}]"
-        raise member.fail("defaults", "the list must hold _self_ once, to say where this file itself comes", hint=hint)
+        raise member.fail("defaults", "the list must hold _self_ once, where this file itself comes", hint=hint)
     return entries
 
 
@@ -133,7 +133,7 @@ def _parent(member: Member, index: int, entry: str) -> Member:
 
 
 def _read(path: Path, member: Member, index: int) -> Source:
-    """The parent at `path`. What is wrong with it says who inherits it, and points there if it has no place itself."""
+    """The parent at `path`. Its problems name the files that inherit it, and point there if they have no place."""
     try:
         return read_file(path, budget=member.budget)
     except ArchError as error:
@@ -151,7 +151,7 @@ def _inherited(found: Problem, entry: Mark, trail: str) -> Problem:
 
 
 def _fix(entry: str) -> str:
-    """What to write in place of a parent that is not a name."""
+    """The fix for a parent that is not a name."""
     plain = ascii_form(entry).strip()
     bare = plain.removesuffix(".yaml").removesuffix(".yml").removeprefix("./")
     if bare != entry and _REFERENCE.fullmatch(bare) and not Path(plain).is_absolute():
@@ -168,7 +168,7 @@ def _check_package(member: Member) -> None:
     package = member.source.package
     if package == "_global_" or not (package or member.group):
         return
-    fact = f"the package {package} is not allowed" if package else "a parent in a sub-folder must say that it is global"
+    fact = f"the package {package} is not allowed" if package else "a parent in a sub-folder must be marked as global"
     mark = Mark(member.source.file, 1, 1)
     raise fail("package", fact, mark=mark, hint="make the first line `# @package _global_`")
 

@@ -1,8 +1,9 @@
-"""`${scale.width}`: references to keys of the same composed config, replaced by what stands there.
+"""`${scale.width}`: references to keys of the same composed config, replaced by the values there.
 
 They mean what they mean in OmegaConf: a whole value keeps its type and may be a mapping or a list, inside a text
-the value is written out, `${.key}` starts at the mapping the reference stands in and each further dot one above,
-and `\\${` is the text `${` itself. Nothing else of OmegaConf's grammar is: no resolver, no reference in a reference.
+the value is written out, `${.key}` starts at the mapping that holds the reference and each further dot one above,
+and `\\${` is the text `${` itself. Nothing else of OmegaConf's grammar is supported: no resolver, no
+reference in a reference.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def has_reference(value: Any) -> bool:
 
 
 def escaped(value: Any) -> Any:
-    """The value as a config has to say it: a deep copy in which no text can be taken for a reference."""
+    """The value as it is written in a config: a deep copy in which no text can be taken for a reference."""
     if isinstance(value, dict):
         return {key: escaped(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -59,7 +60,7 @@ def escaped(value: Any) -> Any:
 
 
 def relative(value: Any, path: KeyPath = ()) -> Any:
-    """A deep copy whose references begin where they stand, so that they hold wherever the config is put."""
+    """A deep copy with relative references, which hold under any key that the config is put."""
     if isinstance(value, dict):
         return {key: relative(item, (*path, key)) for key, item in value.items()}
     if isinstance(value, list):
@@ -72,7 +73,7 @@ def relative(value: Any, path: KeyPath = ()) -> Any:
 def parse(text: str) -> list[str | Reference]:
     """The literal pieces of a text, unescaped, and the references between them.
 
-    Raises ArchError, without a place, for what begins like a reference and is none.
+    Raises ArchError, without a place, for text that begins like a reference and is not one.
     """
     pieces: list[str | Reference] = []
     literal, position = "", 0
@@ -117,7 +118,7 @@ def _quoted(text: str) -> str:
 def resolve_references(
     values: dict[str, Any], places: dict[KeyPath, Place], file: str, budget: Budget = DEFAULT
 ) -> dict[str, Any]:
-    """`values` without references. `places` learns where what they stand for was written.
+    """`values` with references replaced by what they refer to, and `places` by the places of that.
 
     Raises ArchError for every reference that leads nowhere or back to itself, and beyond the limits.
     """
@@ -129,14 +130,14 @@ def resolve_references(
 
 
 def refuse_extending(values: Any, addition: Any, places: Mapping[KeyPath, Place], path: KeyPath = ()) -> None:
-    """A mapping cannot be merged into a reference: what that stands for is known when everything is composed.
+    """Refuses to merge a mapping into a reference, whose value is known only when everything is composed.
 
-    (Hydra takes what it stands for in the files read so far.) `places` are those of `addition`.
+    (Hydra takes its value in the files read so far.) `places` are those of `addition`.
     """
     for key, item in addition.items():
         present, inner = values.get(key), (*path, key)
         if isinstance(item, dict) and has_reference(present):
-            message = f"a mapping cannot extend {describe(present)}, which a parent says"
+            message = f"a mapping cannot extend {describe(present)}, which a parent sets"
             mark = nearest_place(places, inner, "").value
             hint = "write all of it, or change what it refers to"
             raise fail("reference", message, mark=mark, path=dotted(inner), hint=hint)
@@ -145,14 +146,14 @@ def refuse_extending(values: Any, addition: Any, places: Mapping[KeyPath, Place]
 
 
 class _Step(NamedTuple):
-    """A reference that is being followed: where it stands, and where it leads."""
+    """A reference that is being followed: its path, and the path it leads to."""
 
     at: KeyPath
     target: KeyPath
 
 
 class _Resolver:
-    """Walks a config and what its references stand for; the path of a result may differ from where it was written."""
+    """Walks a config and what its references refer to; the path of a result may differ from where it was written."""
 
     def __init__(self, values: dict[str, Any], places: dict[KeyPath, Place], file: str, budget: Budget):
         self.values = values
@@ -160,14 +161,14 @@ class _Resolver:
         self.places = places
         self.file = file
         self.problems = Gathered()
-        self._parsed: dict[str, list[str | Reference]] = {}  # a text may stand in thousands of places
+        self._parsed: dict[str, list[str | Reference]] = {}  # a text may appear in thousands of places
         self._steps: list[_Step] = []  # whose values are being made
         self._passed: list[_Step] = []  # that are only passed through, on the way to a key
         self._followed = 0
         self._expanded = 0
 
     def value(self, raw: Any, at: KeyPath, path: KeyPath) -> Any:
-        """What `raw`, written at `at`, is when it stands at `path`."""
+        """The value of `raw`, which is written at `at`, when it is put at `path`."""
         if self._steps:
             self._count(path)
         if isinstance(raw, dict):
@@ -196,7 +197,7 @@ class _Resolver:
         self._expanded += 1
         if self._expanded > self.budget.values:
             message, hint = too_many_values(self.budget)
-            raise self._exhausted("limit", f"references stand for {message}", self._steps[0].at, hint)
+            raise self._exhausted("limit", f"references expand to {message}", self._steps[0].at, hint)
         if len(path) > MAX_DEPTH:
             raise self._exhausted("depth", f"references nest deeper than {MAX_DEPTH}", self._steps[0].at)
 
@@ -228,7 +229,7 @@ class _Resolver:
     def _written_out(self, reference: Reference, at: KeyPath, path: KeyPath) -> str:
         with self._following(reference, at, self._steps):
             raw, target = self._find(reference, at)
-            # What a mapping holds is not looked at: it may well hold this very text.
+            # The content of a mapping is not resolved: it may contain this very text.
             value = raw if isinstance(raw, (dict, list)) else self.value(raw, target, path)
         if isinstance(value, (dict, list)):
             message = f"{reference.quoted} is {describe(value)}; expected a value that can stand inside text"
@@ -260,7 +261,7 @@ class _Resolver:
         return at[: -reference.dots] if reference.dots else ()
 
     def _find(self, reference: Reference, at: KeyPath) -> tuple[Any, KeyPath]:
-        """What is written where a reference leads, and the place of that."""
+        """The raw value that a reference leads to, and its path."""
         target = self._start(reference, at)
         raw: Any = self.values
         for step in target:

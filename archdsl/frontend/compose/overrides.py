@@ -36,7 +36,7 @@ _MAX_REASON = 120
 _TOO_MANY_DIGITS = re.compile(r"(?<!\d)\d{4301,}")
 _PIECES = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|\\.|[{}\[\](),:]|[^'"\\{}\[\](),:]+|.""")
 _HINT = "write key=value, and quotes around a value that is more than a word: key='a: b'"
-# What was written in place of an override, by a pattern.
+# Patterns of texts that are not overrides, with the fix for each.
 _HINTS = (
     (r"[^=]*\[-?\d+\]", "take an item of a list by its number, counted from 0: outputs.0=…"),
     (r"[^=]*\.-\d", "take an item of a list by its number, counted from 0: outputs.0=…"),
@@ -73,7 +73,7 @@ class Target:
 
 
 def override_name(number: int) -> str:
-    """What stands for a file's name in the places of the override with this number, counted from 1."""
+    """The file name in the marks of the override with this number, counted from 1."""
     return f"<override {number}>"
 
 
@@ -128,7 +128,7 @@ def _parse(text: str, mark: Mark) -> Override:
         hint = "to change parents, write a file with `defaults:`"
         raise _error("override", f"{_quoted(text)} names a config group; overrides change values", mark, hint)
     if repeated := _repeated_key(text):
-        raise _error("duplicate-key", f"the key '{repeated}' stands twice in a mapping", mark, "keep one of the two")
+        raise _error("duplicate-key", f"the key '{repeated}' appears twice in a mapping", mark, "keep one of the two")
     return parsed
 
 
@@ -139,7 +139,7 @@ def _nesting(text: str) -> int:
 
 
 def _repeated_key(text: str) -> str:
-    """The first key that a mapping in the text says twice; Hydra's parser keeps the last."""
+    """The first key that appears twice in a mapping of the text; Hydra's parser keeps the last."""
     keys: list[set[str]] = []
     word, is_key = "", False
     for piece in re.findall(_PIECES, text):
@@ -208,7 +208,7 @@ def _apply(
 
 
 def _as_source(path: KeyPath, value: Any, place: Place) -> Source:
-    """What an override sets, as a file would set it."""
+    """An override as the file that would set the same."""
     places: dict[KeyPath, Place] = {}
     set_places(places, path, value, place)
     for key in reversed(path):
@@ -236,7 +236,7 @@ def _defaults_beside(values: dict[str, Any], path: Sequence[str | int]) -> dict[
 
 
 def _inside(values: Any, path: Sequence[str | int]) -> Any:
-    """What mappings in mappings hold at `path`; None for nothing."""
+    """The value at `path` in nested mappings; None if there is none."""
     for key in path:
         values = values.get(key) if isinstance(values, dict) else None
     return values
@@ -246,7 +246,7 @@ def _require_free(target: Target, value: Any, places: Places, mark: Mark) -> Non
     """`+key=` adds; like Hydra it also extends a mapping, replaces a list and fills a null."""
     if target.value is not None and not isinstance(value, (dict, list)):
         path = dotted(target.path)
-        notes = [Note(places[target.path].key, "it stands at")] if target.path in places else []
+        notes = [Note(places[target.path].key, "it is at")] if target.path in places else []
         raise _error("override", f"'{path}' is there already", mark, f"change it with {path}=…", target.path, notes)
 
 
@@ -265,7 +265,7 @@ def _require_fitting(target: Target, value: Any, values: dict[str, Any], mark: M
 
 
 def _forget(places: dict[KeyPath, Place], target: Target, value: Any) -> None:
-    """What a replaced mapping or list held has no place any more."""
+    """Forgets the places inside a mapping or list that is replaced."""
     if isinstance(target.value, (dict, list)) and not isinstance(value, dict):
         length = len(target.path)
         for path in [path for path in places if path[:length] == target.path]:
@@ -327,7 +327,7 @@ def _delete(target: Target, override: Override, mark: Mark, *, is_filled: bool) 
     expected = override.value()
     if expected is not None and expected != target.value:
         message = f"'{path}' is {describe(target.value)}, not {describe(expected)}, so it was not deleted"
-        raise _error("override", message, mark, f"to delete it whatever it is, write ~{path}", target.path)
+        raise _error("override", message, mark, f"to delete any value, write ~{path}", target.path)
     if isinstance(target.holder, list):
         hint = f"write the whole list: {dotted(target.path[:-1])}=[…]"
         raise _error("override", "an item of a list cannot be deleted", mark, hint, target.path)

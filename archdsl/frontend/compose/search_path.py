@@ -56,7 +56,7 @@ def _unknown(text: str) -> ArchError:
 
 
 def _missing(text: str, path: Path) -> ArchError:
-    """There is no such file; what there is, in its folder and among the shipped configs."""
+    """The error for a file that does not exist, with the nearest one in its folder or among the shipped configs."""
     mark = Mark(text[:200])
     folder = path.parent
     if not leads_somewhere(folder):
@@ -91,7 +91,7 @@ def _folders(folder: Path) -> list[str]:
 
 
 def parent_names(root: Path) -> list[str]:
-    """What parents in `root` and its sub-folders are called: c2f, family/yolo_v8. Of large folders not all."""
+    """Names of the parents in `root` and its sub-folders: c2f, family/yolo_v8. Of large folders not all."""
     groups = ["", *[f"{name}/" for name in _folders(root)[:_FOLDERS]]]
     names = (f"{group}{name.removesuffix('.yaml')}" for group in groups for name in config_files(root / group))
     return list(islice((name for name in names if not name.endswith(".yml")), _LOOKED_AT))

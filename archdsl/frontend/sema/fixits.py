@@ -105,7 +105,7 @@ def mapping(received: Any, holds: Sequence[str]) -> str:
         if "block" in holds:
             return f"write {{block: {received[:60]}}}"
     if not holds:
-        return "write a name, and what it stands for below it: name: {block: …}"
+        return "write a name, and its layer below it: name: {block: …}"
     if isinstance(received, bool) or not isinstance(received, (int, float)):
         return f"write {{{holds[0]}: …}}"
     return f"write {{width: {received}}}" if "width" in holds else f"write {{{holds[0]}: …}}"

@@ -148,7 +148,7 @@ def _outputs(config: Config, checked: ConfigSchema, parts: Sequence[PartSpec], f
         at = config.at("outputs", index)
         if name in checked.outputs[:index]:
             first = config.at("outputs", checked.outputs.index(name)).value
-            notes = [Note(first, f"the first '{name}' stands at")] if first.line else []
+            notes = [Note(first, f"the first '{name}' is at")] if first.line else []
             findings.report("duplicate-output", f"'{name}' is named twice", at, "name it once", notes)
         elif name not in levels and name not in _removed(config):
             hint = fixits.sequence(name) if re.search(r"^-|[\s,;]", name) else did_you_mean(name, levels)

@@ -69,7 +69,7 @@ def _finding(details: Mapping[str, Any], model: type[BaseModel], owner: str) -> 
 
 def _problem(finding: Finding, config: Config, prefix: KeyPath) -> Problem:
     path = (*prefix, *finding.location)
-    # What is missing is missing where the user wrote, not where stage_defaults stand.
+    # A missing key is reported where the user wrote, not at stage_defaults.
     is_missing = finding.kind == "missing"
     place = nearest_place(config.places, path, config.file) if is_missing else config.place(path)
     mark = place.key if finding.kind in ("extra_forbidden", "key") else place.value

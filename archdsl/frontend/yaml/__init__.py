@@ -1,1 +1,1 @@
-"""Text → plain values: YAML read strictly, and what a text that is none was meant to be."""
+"""Text → plain values: YAML read strictly, and the likely cause where a text is not YAML."""

@@ -1,4 +1,4 @@
-"""What YAML 1.2 forbids about lines, indentation and comments, and libyaml lets pass."""
+"""Rules of YAML 1.2 about lines, indentation and comments that libyaml does not enforce."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STARTS = (yaml.MappingStartEvent, yaml.SequenceStartEvent)
 
 
 class Slip(NamedTuple):
-    """What is wrong at a place; line and column start at 0, as PyYAML's do."""
+    """A mistake at a place; line and column start at 0, as PyYAML's do."""
 
     line: int
     column: int
@@ -33,14 +33,14 @@ class _Collection:
 
 
 class Layout:
-    """Follows the events of one text and finds what stands where it must not."""
+    """Follows the events of one text and finds what is at a wrong place."""
 
     def __init__(self, lines: Sequence[str]):
         self.lines = [*lines, ""]  # the parser may put the end of a text below its last line
         self._open = [_Collection(-1)]
 
     def slips(self, event: yaml.Event) -> Iterator[Slip]:
-        """What is wrong at this event, which follows those that were given before."""
+        """The slips at this event, which follows those that were given before."""
         if isinstance(event, _ENDS):
             if self._open.pop().bracket_line is not None:
                 yield from self._comment_after(event)
@@ -53,7 +53,7 @@ class Layout:
                 self._open.append(_Collection(around, _start(event)[0]) if event.flow_style else _Collection(None))
 
     def is_template(self, event: yaml.Event) -> bool:
-        """Whether `{{` stands there."""
+        """Whether `{{` is there."""
         line, column = _start(event)
         return self.lines[line][max(0, column - 1) : column + 1] == "{{"
 

@@ -1,4 +1,4 @@
-"""What a .safetensors file says of itself: the config of its model, as text, and the passes it went through.
+"""The config that a .safetensors file carries: that of its model, as text, and the passes the model went through.
 
 It is data: its header is read under a limit, and the config as strictly as any file.
 """
@@ -32,13 +32,13 @@ class Carried(NamedTuple):
 
 
 def metadata(config: Mapping[str, Any], passes: Iterable[str]) -> dict[str, str]:
-    """What a file says of a model with this resolved config."""
+    """The metadata to write into a .safetensors file."""
     text = yaml.safe_dump(dict(config), sort_keys=False, default_flow_style=None, width=120)
     return {"archdsl": LANGUAGE, "config": text, "config_sha256": _sha256(text), "passes": ",".join(passes)}
 
 
 def carried_by(path: Path) -> Carried:
-    """What the file at `path` says. Raises ArchError when it has no config, or one that was changed afterwards."""
+    """The config in the file at `path`. Raises ArchError when it has none, or one that was changed afterwards."""
     mark = Mark(str(path))
     found = _metadata(path, mark)
     if not isinstance(found, dict) or not isinstance(found.get("config"), str):
@@ -47,11 +47,11 @@ def carried_by(path: Path) -> Carried:
     text, version, passes = found["config"], str(found.get("archdsl"))[:20], str(found.get("passes", ""))
     if version != LANGUAGE:
         raise fail("version", f"written in version '{version}' of the language; expected '{LANGUAGE}'", mark=mark)
-    for what, stated, most in (("config", text, MAX_CONFIG_BYTES), ("passes", passes, MAX_PASSES_BYTES)):
-        if len(stated) > most:
-            raise fail("limit", f"its {what} has {len(stated)} characters, at most {most} may be", mark=mark)
+    for what, text_of, most in (("config", text, MAX_CONFIG_BYTES), ("passes", passes, MAX_PASSES_BYTES)):
+        if len(text_of) > most:
+            raise fail("limit", f"its {what} has {len(text_of)} characters; expected at most {most}", mark=mark)
     if found.get("config_sha256") != _sha256(text):
-        message = "its config does not have the sha256 that the file states"
+        message = "its config does not have the sha256 that the file gives"
         raise fail("checksum", message, mark=mark, hint="the config was changed after the file was written")
     return Carried(text, tuple(filter(None, passes.split(","))))
 
@@ -67,10 +67,10 @@ def _metadata(path: Path, mark: Mark) -> Any:
 
 
 def header_of(stream: BinaryIO) -> dict[str, Any]:
-    """What stands before the tensors, which begin where `stream` is then. Raises BadHeader."""
+    """The header of the file; `stream` is at the tensors afterwards. Raises BadHeader."""
     length = int.from_bytes(stream.read(8), "little")
     if length > MAX_HEADER_BYTES:
-        raise BadHeader(f"a header of {length} bytes; at most {MAX_HEADER_BYTES} may be")
+        raise BadHeader(f"a header of {length} bytes; expected at most {MAX_HEADER_BYTES}")
     text = stream.read(length)
     if len(text) < max(length, 2):
         raise BadHeader("it ends within its header")
@@ -88,7 +88,7 @@ def header_of(stream: BinaryIO) -> dict[str, Any]:
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a name stands there twice")
+        raise ValueError("a name appears twice")
     return found
 
 

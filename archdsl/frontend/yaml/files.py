@@ -85,7 +85,7 @@ def _read_file(path: Path, name: str, read: Reader, budget: Budget, changed_ns: 
         most = int(min(budget.file_bytes, max(size, DEFAULT.file_bytes)))
         data = head + ((file.read(most) or b"") if size <= most else b"")
     size = max(size, len(data))
-    if size > most:  # some files, as those in /proc, hold more than they say
+    if size > most:  # some files, such as those in /proc, hold more than their size
         hint = f"a config is a few lines; was another file meant? {allow_more('file_bytes', size)}"
         message = f"{size} bytes; a config has at most {budget.file_bytes:.0f}"
         raise fail("limit", message, mark=Mark(name), hint=hint)

@@ -1,4 +1,4 @@
-"""Config text → plain values, and the place of each. Strict: whatever could mean two things is refused.
+"""Config text → plain values, and the place of each. Strict: anything ambiguous is refused.
 
 There are no tags and no merge keys. The text is read event by event under limits, so that no document can exhaust
 memory or the stack.
@@ -141,8 +141,8 @@ class _Reader:
             mark = self._mark(event)
             if key in values:
                 first = self.places[(*path, key)].key
-                note = Note(first, f"the first '{key}' stands at")
-                message = f"the key '{key}' stands here a second time"
+                note = Note(first, f"the first '{key}' is at")
+                message = f"the key '{key}' appears a second time"
                 self._report("duplicate-key", message, event, (*path, key), "keep one of the two", [note])
             values[key] = self._value(next(events), events, (*path, key), mark)
         return values
@@ -164,7 +164,7 @@ class _Reader:
         elif not isinstance(value, str):
             hint = f"write '{event.value}' in quotes if this is a name"
             if isinstance(value, (int, float)) and not isinstance(value, bool):
-                hint += "; in a number the decimal sign is a point, and a list stands in [brackets]"
+                hint += "; in a number the decimal sign is a point, and a list is written in [brackets]"
             self._report("key", f"a key must be text, got {event.value or 'nothing'}", event, path, hint)
         elif (fault := key_fault(value)) is not None:
             self.problems.add(fault.at(self._mark(event), dotted(path)))
@@ -240,6 +240,6 @@ def _size(value: Any) -> int:
 
 
 def _depth(value: Any) -> int:
-    """How many mappings and lists of `value` stand inside each other; aliases cannot make it more than MAX_DEPTH."""
+    """How deep the mappings and lists of `value` are nested; aliases cannot make it more than MAX_DEPTH."""
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
     return 0 if items is None else 1 + max(map(_depth, items), default=0)

@@ -21,7 +21,7 @@ _FLOAT = re.compile(
 
 
 def read_plain(text: str) -> Any:
-    """What unquoted text stands for: nothing, true, false, a number, or itself.
+    """The value of unquoted text: null, true, false, a number, or the text itself.
 
     Raises ArchError for a leading zero, which is octal to some, and for more than MAX_DIGITS digits.
     """

@@ -1,4 +1,4 @@
-"""What a file is that is not UTF-8 text, by its first bytes."""
+"""The format of a file that is not UTF-8 text, by its first bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a text that is not YAML was most likely meant to be: the slip, its place and its fix."""
+"""Explains PyYAML's syntax errors: the most likely slip, its place and its fix."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _Scene(NamedTuple):
 
     @property
     def letter(self) -> str:
-        """What stands at the place of the error; empty at the end of a line."""
+        """The character at the place of the error; empty at the end of a line."""
         return self.line[self.at[1] : self.at[1] + 1]
 
     def near(self) -> Iterator[int]:
@@ -75,7 +75,7 @@ _OTHER_TEXTS = (
     (r"^(?:from \S+ )?import \w|^class \w+[:(]|^def \w+\(", "this is Python, not YAML", "a config is `key: value`"),
     (r"^#include\b", "other files are not included in a config", "inherit with `defaults:`"),
 )
-# What other languages write in a line, where YAML cannot read it.
+# Lines of other languages that YAML cannot read.
 _OTHER_LINES = (
     (r"\s*(?://|/\*)", "a comment begins with #", "write # for // or /*"),
     (r".*?(?:\{%|\{\{)", "templates are not expanded in a config", "write the value itself"),
@@ -84,7 +84,7 @@ _OTHER_LINES = (
 
 
 def other_text(text: str) -> Slip | None:
-    """What kind of text it is, where a line tells that it is no YAML."""
+    """The slip when a line shows that the text is in another language."""
     for pattern, message, hint in _OTHER_TEXTS:
         if found := re.search(pattern, text, re.MULTILINE):
             start = found.end() - len(found[0].lstrip())
@@ -102,7 +102,7 @@ def _other_line(scene: _Scene) -> Slip | None:
 
 
 def other_line(lines: Sequence[str], numbers: Iterator[int]) -> Slip | None:
-    """What another language would write so, in one of the lines."""
+    """The first of the lines that is written in another language."""
     for number in numbers:
         for pattern, message, hint in _OTHER_LINES:
             if found := re.match(pattern, lines[number]):
@@ -203,7 +203,7 @@ def _open_brackets(scene: _Scene) -> list[tuple[int, int]]:
 
 
 def _tokens(scene: _Scene) -> Iterator[yaml.Token]:
-    """What was read before the error."""
+    """The tokens before the error."""
     try:
         for token in yaml.scan(scene.text, Loader=_Loader):
             if (token.start_mark.line, token.start_mark.column) >= scene.at:
@@ -250,20 +250,20 @@ def _indentation(scene: _Scene) -> Slip | None:
 
 
 _BACKSLASH = "write \\\\ for a backslash, or use single quotes"
-# The rest by PyYAML's words: a part of them, message, hint. `{letter}` and `{line}` stand at the error.
+# The rest by PyYAML's words: a part of them, message, hint. `{letter}` and `{line}` are those at the error.
 _WORDS = (
     ("unexpected ':'", "a colon without a space in brackets", "put a space after the colon"),
     ("cannot start any token", "'{letter}' cannot begin a value", "quote the value"),
     ("unknown escape", "a backslash sequence that YAML does not have", _BACKSLASH),
     ("hexdecimal", "an incomplete \\x or \\u sequence", _BACKSLASH),
-    ("Unicode character escape", "a \\u sequence that stands for no character", "write the character itself"),
+    ("Unicode character escape", "a \\u sequence that is not a character", "write the character itself"),
     ("alphabetic or numeric", "* and & need a name", "quote a value that begins with * or &"),
     ("tag", "tags are not allowed; a config is plain data", "leave the tag out"),
     ("incompatible YAML", "'{line}' is not supported; expected YAML 1.2", "leave this line out"),
-    ("directive", "'{line}' is no directive that is known", "leave this line out; quote a value that begins with %"),
+    ("directive", "'{line}' is not a known directive", "leave this line out; quote a value that begins with %"),
     ("<document start>", "text after the end of the document", "leave out lines of `...` and `%`"),
     ("block sequence entries", "a list cannot begin here", "put `- item` on a line of its own, or write [a, b]"),
-    ("mapping keys", "'?' cannot stand here", "write key: value"),
+    ("mapping keys", "'?' is not allowed here", "write key: value"),
     ("comment or line break", "text follows | or >", "begin the text on the next line"),
     ("indentation indicator", "an indentation of 0", "leave the number out"),
     ("could not find expected ':'", "there is no colon after this key", "write key: value"),

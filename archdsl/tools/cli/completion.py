@@ -1,4 +1,4 @@
-"""What a shell completes: presets, files, keys of a config and the values of some."""
+"""Shell completion: presets, files, keys of a config and the values of some."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def complete_key(context: click.Context, parameter: click.Parameter, incomplete:
 
 
 def _values(context: click.Context, key: str, start: str, prefix: str) -> list[CompletionItem]:
-    """What a key may be set to, where that is one of a few names."""
+    """The values of a key, where they are a few names."""
     name = key.lstrip("+").rpartition(".")[2]
     known = _known_values(context, name)
     return completions({f"{prefix}{value}": text for value, text in known.items() if value.startswith(start)})

@@ -85,7 +85,7 @@ def figures(costs: Report) -> dict[str, Any]:
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
-    """What is not the same, in the order of the first, then what only the second has."""
+    """Every difference, in the order of the first, then keys that only the second has."""
     keys = list(before) + [key for key in after if key not in before]
     found = [Change(key, before.get(key, ABSENT), after.get(key, ABSENT)) for key in keys]
     return [change for change in found if change.before != change.after]

@@ -31,7 +31,7 @@ def complete_subject(context: click.Context, parameter: click.Parameter, incompl
 @overrides_argument
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(config: ConfigArgument | None, key: str | None, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Where the value of KEY in CONFIG comes from: every file and override that says something about it.
+    """Where the value of KEY in CONFIG comes from: every file and override that sets it.
 
     With an error CODE alone, what it means; with nothing, all codes.
     """
@@ -62,7 +62,7 @@ def print_codes(as_json: bool) -> None:
 
 
 def print_code(name: str, as_json: bool) -> None:
-    """Raises ArchError with the nearest code when there is no such one."""
+    """Raises ArchError with the nearest code for one that is unknown."""
     code = known_codes().get(name)
     if code is None:
         hint = (
@@ -98,9 +98,9 @@ def print_explanation(found: Explanation, as_json: bool) -> None:
 
 
 def statement_text(said: Statement, found: Explanation) -> str:
-    """What is said, and under which key where that is another."""
+    """The value that is set, and under which key where that is another."""
     behind = "" if said.path == found.path else f"  ({dotted(said.path)})"
-    return ("takes it away" if said.value is ABSENT else yaml_text(said.value)) + behind
+    return ("removes it" if said.value is ABSENT else yaml_text(said.value)) + behind
 
 
 def explanation_data(found: Explanation) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def print_json(value: Any) -> None:
     """Print plain data; JSON has no infinite number, so that is a text, as YAML writes it."""
     import json
 
-    text = json.dumps(_finite(value), indent=2, allow_nan=False)  # ASCII, and all that a file says is between quotes
+    text = json.dumps(_finite(value), indent=2, allow_nan=False)  # ASCII, and every text of a file is between quotes
     click.echo(re.sub("\x7f|#(?=#)", lambda found: f"\\u{ord(found[0]):04x}", text))
 
 

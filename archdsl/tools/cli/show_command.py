@@ -76,7 +76,7 @@ def layers_table(costs: Report) -> Table:
 
 
 def outputs_table(costs: Report) -> Table:
-    """What a detector takes: the size of each map, and how much of the image it sees."""
+    """The maps that a detector takes: the size of each, and how much of the image it sees."""
     rows = [
         (level, shape_text(info.shape[:2]), str(info.stride), str(info.channels), field_text(info.receptive_field))
         for level, info in costs.outputs.items()
@@ -86,9 +86,9 @@ def outputs_table(costs: Report) -> Table:
 
 
 def print_warnings(design: Design) -> None:
-    """What is likely a slip, a line each on standard error."""
+    """Prints likely slips on standard error, a line each."""
     found = warnings(design)
     for finding in found:
         say(*str(finding).split("\n"), err=True)
     if found:
-        say("  hint: `archdsl check`, with the same arguments, says what to change", err=True)
+        say("  hint: `archdsl check`, with the same arguments, shows what to change", err=True)

@@ -39,8 +39,8 @@ def _existing(context: click.Context, parameter: click.Parameter, value: str | N
 def weights_of(config: ConfigArgument, weights: str | None) -> str | Path | Published | None:
     """The file to load. The published one of a preset is downloaded if it is not on this machine.
 
-    Without --weights, a preset that has trained weights is said to start from random ones. Raises ArchError when
-    published weights are asked for and there are none, or they cannot be had.
+    Without --weights, a note on standard error says that a preset with trained weights starts from random ones.
+    Raises ArchError when published weights are asked for and there are none, or they cannot be downloaded.
     """
     info = preset_info(config) if isinstance(config, str) and config in preset_names() else None
     if weights == PUBLISHED:

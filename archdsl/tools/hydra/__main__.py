@@ -80,7 +80,7 @@ def _search_path(folder: str | None) -> type[SearchPathPlugin]:
 
 
 def _refusal(error: Exception) -> ArchError:
-    """What Hydra refuses, as an error of archdsl's own; what archdsl refused before, as it was."""
+    """A Hydra error as an ArchError; an ArchError that caused it is returned unchanged."""
     if isinstance(error.__cause__, ArchError):
         return error.__cause__
     text = " ".join(f"{error} {error.__cause__ or ''}".split()).partition(" Config search path:")[0]
@@ -89,7 +89,7 @@ def _refusal(error: Exception) -> ArchError:
 
 
 def _is_bug(error: Exception) -> bool:
-    """Whether the job itself raised it: whatever Hydra raises before, it was given something wrong."""
+    """Whether the job itself raised it: anything that Hydra raises before is due to its input."""
     return any(frame.f_code is job.__wrapped__.__code__ for frame, _ in walk_tb(error.__traceback__))
 
 

@@ -28,9 +28,9 @@ SHIPPED = "configs"
 class ArchdslConfigSource(ConfigSource):
     """`archdsl://configs` holds the shipped configs, `archdsl:///a/folder` those of that folder.
 
-    Hydra gets each with its parents merged in, so that all of it goes under `backbone` in a Defaults List that says
-    `yolo_v8_s_backbone@backbone`. What lies outside of the folder is not there, whatever name or link leads to it,
-    and neither is a group `hydra`: a config is data, and Hydra's own settings run code and choose where it writes.
+    Hydra gets each with its parents merged in, so that all of it goes under `backbone` in a Defaults List with
+    `yolo_v8_s_backbone@backbone`. Nothing outside of the folder is found, by any name or link, and no group `hydra`
+    either: a config is data, and Hydra's own settings run code and choose where it writes.
     """
 
     @staticmethod
@@ -85,7 +85,7 @@ class ArchdslConfigSource(ConfigSource):
         return config_root()
 
     def _find(self, name: str) -> Path | None:
-        """What is called so in the folder; None for nothing, for what lies outside of it, and for the group `hydra`."""
+        """The path of that name in the folder; None for anything outside of it, and for the group `hydra`."""
         from archdsl.frontend.compose.search_path import leads_somewhere, real
 
         folder, path = self._folder, self._folder / name
@@ -117,11 +117,11 @@ def foreign_keys(config: Config) -> list[Problem]:
 
     whole = replace(config, values={"stages": {}, **config.values})
     found = [each for each in check(whole)[1] if each.code in ("unknown-key", "key")]
-    told = {each.path for each in found}
+    reported = {each.path for each in found}
     found += [
         problem("unknown-key", f"unknown key '{path[-1]}'", mark=config.place(path).key, path=dotted(path))
         for path in _hidden(config.values)
-        if not any(dotted(path[:length]) in told for length in range(1, len(path) + 1))
+        if not any(dotted(path[:length]) in reported for length in range(1, len(path) + 1))
     ]
     return by_place(found)
 

@@ -42,7 +42,7 @@ def _choices(override: Override) -> float:
 
 
 class Sweep(Callback):
-    """Hydra calls it before and after the jobs of `--multirun`, whatever launcher runs them.
+    """Hydra calls it before and after the jobs of `--multirun`, with any launcher.
 
     Exits with 2 when there are more than MAX_JOBS jobs and `force` is not given, and when a job had no valid config.
     Hydra only warns of any other exception in a callback.
@@ -55,7 +55,7 @@ class Sweep(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         self.earlier = _reports(config)
         if self.force or not config.hydra.sweeper._target_.endswith(".BasicSweeper"):
-            return  # another sweeper takes as many combinations as it is told to
+            return  # another sweeper has a limit of its own
         settled = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
         jobs = count_jobs([*settled, *config.hydra.overrides.task])
         if jobs > MAX_JOBS:

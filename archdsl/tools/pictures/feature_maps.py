@@ -152,7 +152,7 @@ def strongest_channels(values: Array, count: int) -> tuple[int, ...]:
 
 
 def fit_image(image: Image.Image, sides: tuple[int, int]) -> Array:
-    """Resize to (height, width) without distortion; what stands over is cut off evenly. -> (height, width, 3)."""
+    """Resizes to (height, width) without distortion and crops evenly. -> (height, width, 3)."""
     import numpy
     from PIL import Image, ImageOps
 
@@ -178,7 +178,7 @@ def _check_output(path: Path, inputs: Sequence[PathLike]) -> None:
 
 
 def _chosen(tensors: Mapping[str, Any], levels: Sequence[str] | None) -> dict[str, Any]:
-    """The wanted levels, whatever the case of their names; all of them by default."""
+    """The levels with these names in any case; all of them by default."""
     by_folded = {name.casefold(): name for name in tensors}
     wanted = list(tensors) if levels is None else levels
     for name in wanted:

@@ -1,4 +1,4 @@
-"""A photo out of a file that anybody may have made: of few formats, of limited size, read a part at a time."""
+"""Reads a photo from an untrusted file: few formats, limited size, a part at a time."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def open_image(path: PathLike) -> Image.Image:
         raise fail("missing-file", "there is no such image", mark=mark)
     try:
         with _regular_file(path) as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what is wrong is told once, as an error
+            warnings.simplefilter("ignore")  # a fault is reported once, as an error
             image = Image.open(file, formats=FORMATS)
             if image.width * image.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
@@ -47,7 +47,7 @@ def open_image(path: PathLike) -> Image.Image:
         message, hint = "not an image; expected a photo such as .jpg or .png", ""
     except Image.DecompressionBombError:
         message, hint = f"more than {MAX_PIXELS:,} pixels", "make it smaller first"
-    except Exception as error:  # whatever Pillow's readers raise for a file that is broken
+    except Exception as error:  # anything that Pillow's readers raise for a broken file
         message, hint = f"cannot be read: {getattr(error, 'strerror', None) or error}", ""
     raise fail("image", message, mark=mark, hint=hint)
 
@@ -99,7 +99,7 @@ def _as_rgb(strip: Image.Image) -> Image.Image:
 
 
 def _greys(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
-    """What brings the deep greys of an image to 8 bits, from its darkest to its lightest."""
+    """A function that scales the deep greys of an image to 8 bits, from its darkest to its lightest."""
     import numpy
     from PIL import Image
 
