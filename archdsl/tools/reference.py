@@ -21,7 +21,8 @@ from archdsl.frontend.presets import list_presets
 from archdsl.frontend.sema.json_schema import json_schema
 from archdsl.frontend.sema.key_docs import arguments_of, documented_schema
 from archdsl.frontend.yaml.files import read_file
-from archdsl.tools.cli.blocks_command import expected, yaml_text
+from archdsl.tools.cli.blocks_command import expected
+from archdsl.tools.cli.output import yaml_text
 
 Json = Mapping[str, Any]
 

@@ -297,7 +297,7 @@ def test_a_folder_is_read_without_keras_being_imported(folder: Path) -> None:
     program = f"""
 import sys
 from pathlib import Path
-from archdsl.pretrained.preset_folder import read_folder
+from archdsl.models.hub.preset_folder import read_folder
 assert read_folder(Path({str(folder)!r})).class_name == "YOLOV8Backbone"
 assert not {{"keras", "tensorflow", "numpy", "keras_cv"}} & set(sys.modules)
 """
@@ -389,7 +389,7 @@ def test_a_folder_that_cannot_be_written_whole_is_not_written(tmp_path: Path, mo
 SAVING = """
 import sys
 from pathlib import Path
-from archdsl import files
+from archdsl.backends import atomic_write as files
 if sys.argv[3] == "in two steps":
     files._exchanged = lambda one, other: False
 for number in range(int(sys.argv[4])):
