@@ -10,6 +10,8 @@ import pytest
 
 import archdsl
 
+pytestmark = pytest.mark.keras
+
 NET = "archdsl.build_from_config({'stages': {'p1': {'width': 8, 'down': {'block': 'conv', 'stride': 2}}}})"
 
 
