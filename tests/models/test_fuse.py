@@ -35,7 +35,7 @@ from archdsl.ir.ops import (
 from archdsl.ir.passes import PASSES, run_passes
 from archdsl.ir.passes.fold_batch_norm import fold_batch_norm
 from archdsl.models import fuse
-from archdsl.tools.cli import main
+from archdsl.tools.cli import cli
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -380,7 +380,10 @@ def test_build_writes_a_fused_model(
     plain: bool, write: Callable[[str, str], Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     config = write("net.yaml", yaml.safe_dump(REP))
-    main(["build", str(config), "--fuse", "-o", str(tmp_path / "model.keras"), *["--plain"] * plain])
+    cli(
+        ["build", str(config), "--fuse", "-o", str(tmp_path / "model.keras"), *["--plain"] * plain],
+        standalone_mode=False,
+    )
     fused, _ = run_passes(archdsl.compile_config(config))
     params = sum(weight.size for node in fused.nodes for weight in node.weights)
     assert f"{params:,} parameters" in capfd.readouterr().out
