@@ -24,8 +24,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # a worker a core: more threads would o
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
-from support import processes
-
 import archdsl
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -77,7 +75,9 @@ def run(tmp_path: Path) -> Run:
     """Runs `archdsl …` in an empty folder, in a process of its own."""
 
     def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return processes.run("archdsl", *arguments, cwd=tmp_path, env=dict(os.environ))
+        return subprocess.run(
+            [sys.executable, "-m", "archdsl", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
 
     return command
 

@@ -7,6 +7,7 @@ import math
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -17,7 +18,6 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
-from support import processes
 
 import archdsl
 from archdsl.frontend.compose.search_path import config_root
@@ -33,7 +33,14 @@ def app(tmp_path: Path) -> Run:
     """Runs `python -m archdsl.hydra_app …` in an empty folder."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return processes.run("archdsl.hydra_app", *arguments, cwd=tmp_path, env=dict(os.environ))
+        return subprocess.run(
+            [sys.executable, "-m", "archdsl.hydra_app", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(Path(archdsl.__file__).parents[1])},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     return run
 
