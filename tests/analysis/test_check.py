@@ -423,7 +423,7 @@ def test_show_warns_of_what_the_user_wrote_in_a_line_each(run: Run, write: Write
         ["<image size>", "warning[input-size]"],
         ["mine.yaml:2:16", "warning[odd-width]"],
         ["mine.yaml:3:10", "warning[unused-stage]"],
-        ["  hint", "`archdsl check`, with the same words, says what to change"],
+        ["  hint", "`archdsl check`, with the same arguments, shows what to change"],
     ]
     assert "warning" not in result.stdout
 

@@ -37,6 +37,7 @@ def modes(folder: Path) -> dict[str, int]:
     return {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*")}
 
 
+@pytest.mark.keras
 def test_what_is_written_has_the_mode_of_any_new_file(umask: int, tmp_path: Path) -> None:
     model = archdsl.build_from_config(NET)
     archdsl.weights.save(model, tmp_path / "a.safetensors")

@@ -60,7 +60,7 @@ def test_the_command_line_takes_plugins(
 def test_an_installed_distribution_brings_its_blocks(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(write("installed_blocks.py", PLUGIN).parent)
     installed = [EntryPoint("mine", "installed_blocks", "archdsl.blocks")]
-    monkeypatch.setattr(registry, "entry_points", lambda group: installed if group == "archdsl.blocks" else [])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: installed if group == "archdsl.blocks" else [])
     assert archdsl.compile_config(write("net.yaml", CONFIG)).output.channels == 2
 
 

@@ -57,7 +57,7 @@ class NormSchema(Schema):
 
 
 class ConventionsSchema(Schema):
-    """What the architecture does the same way everywhere."""
+    """Activation, padding and normalisation, the same everywhere."""
 
     activation: ActivationName = "silu"
     """After every convolution that does not set its own."""
