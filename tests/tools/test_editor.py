@@ -188,7 +188,7 @@ def test_blocks_and_activations_are_offered(editor: Editor, user_file: Callable[
         ("max_wid", "Cap of every width before it is scaled."),
         ("stri", "How many times smaller the stage makes the map"),
         ("resid", "Whether the input is added to the result, if its shape fits."),
-        ("conven", "Activation, padding and normalisation, the same everywhere."),
+        ("conven", "Activation, padding and normalisation"),
     ],
 )
 def test_a_key_says_what_it_means(word: str, meaning: str, editor: Editor, user_file: Callable[[str], Path]) -> None:

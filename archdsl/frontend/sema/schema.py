@@ -57,7 +57,7 @@ class NormSchema(Schema):
 
 
 class ConventionsSchema(Schema):
-    """Activation, padding and normalisation, the same everywhere."""
+    """Activation, padding and normalisation, which an architecture does the same way everywhere."""
 
     activation: ActivationName = "silu"
     """After every convolution that does not set its own."""
