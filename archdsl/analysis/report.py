@@ -7,15 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from math import ceil, isfinite
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from archdsl.analysis.text import Table, count_text, field_text, shape_text
 from archdsl.ir.graph import Graph, Node
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-
-from archdsl.analysis.text import count_text, field_text, shape_text
 
 Shape = tuple[int | None, int | None, int]
 
@@ -143,27 +138,14 @@ class Report:
         }
 
     def to_table(self) -> str:
-        """The table that `archdsl show` prints, as text."""
-        from rich.console import Console
-
-        console = Console(width=120, no_color=True)
-        with console.capture() as capture:
-            console.print(self.table(), "", self.outputs_table(), self.totals())
-        return capture.get()
+        """The tables that `archdsl show` prints, as text."""
+        tables = [self.name, *self.table().lines(), "", *self.outputs_table().lines(), self.totals()]
+        return "\n".join([*tables, ""])
 
     def table(self) -> Table:
-        """Layers with their output, parameters and MACs, as a rich table."""
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(box=None, pad_edge=False, title=Text(self.name, "bold"), title_justify="left")
-        for header in ("layer", "block"):
-            table.add_column(header)
-        for header in ("output", "stride", "params", "MACs"):
-            table.add_column(header, justify="right")
-        table.add_column("level")
-        for layer in self.layers:
-            table.add_row(
+        """Layers with their output, parameters and MACs."""
+        rows = [
+            (
                 layer.path.removeprefix("stages."),
                 layer.block,
                 shape_text(layer.shape),
@@ -172,24 +154,25 @@ class Report:
                 count_text(layer.macs) if layer.macs != 0 else "",
                 ", ".join(layer.levels),
             )
-        return table
+            for layer in self.layers
+        ]
+        numbers = ("output", "stride", "params", "MACs")
+        return Table(("layer", "block", *numbers, "level"), rows, numbers)
 
     def outputs_table(self) -> Table:
-        """What a detector takes: the size of each map, and how much of the image it sees, as a rich table."""
-        from rich.table import Table
-
-        table = Table(box=None, pad_edge=False)
-        table.add_column("output")
-        for header in ("size", "stride", "channels", "receptive field"):
-            table.add_column(header, justify="right")
-        for level, info in self.outputs.items():
-            numbers = shape_text(info.shape[:2]), str(info.stride), str(info.channels)
-            table.add_row(level, *numbers, field_text(info.receptive_field))
-        return table
+        """The maps that a detector takes: the size of each, and how much of the image it sees."""
+        rows = [
+            (level, shape_text(info.shape[:2]), str(info.stride), str(info.channels), field_text(info.receptive_field))
+            for level, info in self.outputs.items()
+        ]
+        numbers = ("size", "stride", "channels", "receptive field")
+        return Table(("output", *numbers), rows, numbers)
 
     def totals(self) -> str:
         """One line: parameters, and multiply-accumulates at the image size."""
-        cost = f"{count_text(self.macs)} MACs, {count_text(self.flops)} FLOPs" if self.macs is not None else "any size"
+        cost = f"{count_text(self.macs)} MACs, {count_text(self.flops)} FLOPs"
+        if self.macs is None:
+            cost = "any size" if None in self.input_shape else "an unknown number of MACs"
         return (
             f"\n{self.params:,} parameters, {self.trainable_params:,} of them trainable; "
             f"{cost} for an image of {shape_text(self.input_shape)}"

@@ -6,6 +6,7 @@ be left out, are those of the arguments inside that it is passed to.
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,7 +26,7 @@ from archdsl.frontend.sema.spec import LayerSpec
 from archdsl.ir.graph import Node, ShapeError
 
 INPUT = "input"  # what `from:` calls the input of the block
-RESERVED = {"block", "from", "after", "name", "style"}  # no argument can be called so
+RESERVED = {"block", "from", "after", "name", "style", "self", *keyword.kwlist}  # no argument can be called so
 MAX_NESTING = 8
 
 

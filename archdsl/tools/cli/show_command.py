@@ -5,8 +5,7 @@ from __future__ import annotations
 import click
 
 from archdsl.analysis.lint import Design, Question, warnings
-from archdsl.analysis.report import Report, report
-from archdsl.analysis.text import Table, count_text, field_text, shape_text
+from archdsl.analysis.report import report
 from archdsl.diagnostics.terminal import Styled, say, say_styled
 from archdsl.frontend.budget import Budget
 from archdsl.frontend.compose.config import load
@@ -50,39 +49,11 @@ def command(
         print_json(costs.to_dict())
     else:
         say_styled([[Styled(costs.name, bold=True)]])
-        print_table(layers_table(costs))
+        print_table(costs.table())
         say()
-        print_table(outputs_table(costs))
+        print_table(costs.outputs_table())
         say(*costs.totals().split("\n"))
         print_warnings(design)
-
-
-def layers_table(costs: Report) -> Table:
-    """Layers with their output, parameters and MACs."""
-    rows = [
-        (
-            layer.path.removeprefix("stages."),
-            layer.block,
-            shape_text(layer.shape),
-            f"{layer.stride:g}",
-            f"{layer.params:,}" if layer.params else "",
-            count_text(layer.macs) if layer.macs != 0 else "",
-            ", ".join(layer.levels),
-        )
-        for layer in costs.layers
-    ]
-    numbers = ("output", "stride", "params", "MACs")
-    return Table(("layer", "block", *numbers, "level"), rows, numbers)
-
-
-def outputs_table(costs: Report) -> Table:
-    """The maps that a detector takes: the size of each, and how much of the image it sees."""
-    rows = [
-        (level, shape_text(info.shape[:2]), str(info.stride), str(info.channels), field_text(info.receptive_field))
-        for level, info in costs.outputs.items()
-    ]
-    numbers = ("size", "stride", "channels", "receptive field")
-    return Table(("output", *numbers), rows, numbers)
 
 
 def print_warnings(design: Design) -> None:
