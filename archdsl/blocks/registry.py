@@ -42,7 +42,7 @@ class Block:
         self._seen: set[int] = set()
         update_wrapper(self, function)
 
-    def __call__(self, *inputs: Node, name: str = "", **arguments: Any) -> Node:
+    def __call__(self, /, *inputs: Node, name: str = "", **arguments: Any) -> Node:
         name = name or self.name
         try:
             return call(self._fragment(inputs, arguments), inputs, name)

@@ -183,6 +183,15 @@ def test_arguments_may_be_called_like_what_python_has() -> None:
     given = ", ".join(f"{name}: 2" for name in names)
     layers = ", ".join(f"l{number}: {{block: conv, width: ${name}}}" for number, name in enumerate(names))
     assert widths(compiled(config(f"  mine: {{arguments: {{{given}}}, layers: {{{layers}}}}}"))) == [2] * len(names)
+    use = "{block: mine, " + ", ".join(f"{name}: 4" for name in names) + "}"
+    mine = f"  mine: {{arguments: {{{given}}}, layers: {{{layers}}}}}"
+    assert widths(compiled(config(mine, use))) == [4] * len(names)
+
+
+def test_an_argument_is_not_called_like_a_word_of_python(problems_of: Problems) -> None:
+    mine = "  mine: {arguments: {class: 2}, layers: {a: {block: conv, width: $class}}}"
+    (problem,) = problems_of(yaml.safe_load(config(mine)))
+    assert (problem.code, problem.path) == ("key", "blocks.mine.arguments.class")
 
 
 # Scale: every number is scaled where it is written, once

@@ -296,7 +296,7 @@ def test_a_damaged_photo_is_told_whatever_is_damaged(tmp_path: Path) -> None:
                 assert open_image(tmp_path / "broken").mode == "RGB"
 
 
-@pytest.mark.parametrize("name", ["a\x1b[31mb", "x" * 100_000])
+@pytest.mark.parametrize("name", ["a\x1b[31mb", "x" * 900])
 def test_any_name_of_a_model_can_be_drawn(name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     inputs = keras.Input((32, 32, 3))
     level = f"P3{name}"

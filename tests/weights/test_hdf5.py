@@ -74,7 +74,7 @@ def like_keras_2(layers: int) -> Write:
 
 
 @pytest.mark.parametrize("layout", HDF5)
-@pytest.mark.parametrize("name", ["yolo", "csp_depthwise", "resnet18_v2"])
+@pytest.mark.parametrize("name", ["yolo", "csp_depthwise", "yolo_v8_xs_backbone"])
 def test_it_reads_what_h5py_reads(name: str, layout: str, keras_cv_files: Path) -> None:
     with (keras_cv_files / name / layout).open("rb") as stream:
         assert arrays_of(contents_of(stream)) == by_h5py(stream)

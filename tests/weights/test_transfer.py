@@ -82,7 +82,7 @@ def test_a_file_without_names_of_no_preset_says_how_to_transfer_it(keras_cv_file
     weights.load(model, keras_cv_files / "yolo/3.weights.h5", partial=True)
     with pytest.raises(archdsl.ArchError) as caught:
         weights.load(model, keras_cv_files / "yolo/2.weights.h5", partial=True)
-    assert "have no names that say" in caught.value.problems[0].message
+    assert "have no names that tell" in caught.value.problems[0].message
     assert "save that as .safetensors" in caught.value.problems[0].hint
 
 

@@ -26,7 +26,7 @@ from archdsl.frontend.sema.spec import LayerSpec
 from archdsl.ir.graph import Node, ShapeError
 
 INPUT = "input"  # what `from:` calls the input of the block
-RESERVED = {"block", "from", "after", "name", "style", "self", *keyword.kwlist}  # no argument can be called so
+RESERVED = {"block", "from", "after", "name", "style", *keyword.kwlist}  # no argument can be called so
 MAX_NESTING = 8
 
 
