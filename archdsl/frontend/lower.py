@@ -91,7 +91,7 @@ class _Compiler:
         try:
             return self._repeated(layer, part, known)
         except ShapeError as error:
-            if self.guesses.isdisjoint(known):  # else it may fit once the layer before it is mended
+            if self.guesses.isdisjoint(known):  # else it may fit once the layer before it is fixed
                 self.findings.add(self._shape_problem(layer, known, error))
             return self._guess(layer, known[0])
 

@@ -122,6 +122,9 @@ def test_what_is_taken_away_says_where(mine: Path) -> None:
     assert found.value is ABSENT
     assert told(found) == [(FAMILY, 5, False), ("mine.yaml", ABSENT, False)]
     assert told(explain(mine, "stages.p5.width", ["~stages.p5"]))[-1] == ("<override 1>", ABSENT, False)
+    deleted = explain(mine, "stages.p4", ["~stages.p4"])  # not null, which would be a value
+    assert deleted.value is ABSENT
+    assert told(deleted)[-1] == ("<override 1>", ABSENT, False)
 
 
 def test_a_mapping_shows_what_each_file_says_of_it(mine: Path) -> None:
