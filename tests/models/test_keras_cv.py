@@ -135,7 +135,12 @@ def test_depthwise_csp_darknet_gives_keras_cvs_numbers(depths):
 
 @pytest.mark.parametrize(
     ("dilations", "block_type"),
-    [([1, 1, 2, 4], "block"), ([1, 2, 1, 1], "basic_block")],
+    [
+        ([1, 1, 2, 4], "block"),
+        ([1, 2, 1, 1], "basic_block"),
+        pytest.param([1, 1, 2, 4], "basic_block", marks=pytest.mark.full),
+        pytest.param([1, 2, 1, 1], "block", marks=pytest.mark.full),
+    ],
     ids=str,
 )
 def test_dilated_resnet_gives_keras_cvs_numbers(dilations, block_type):
