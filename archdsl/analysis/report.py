@@ -13,7 +13,8 @@ from archdsl.analysis.text import Table, count_text, field_text, shape_text
 from archdsl.ir.graph import Graph, Node
 from archdsl.ir.layout import laid_out
 
-Shape = tuple[int | None, int | None, int]
+ImageShape = tuple[int | None, int | None, int]
+Shape = tuple[int | None, ...]
 
 
 class OutputInfo(NamedTuple):
@@ -81,8 +82,8 @@ class Report:
         return self.outline.name
 
     @property
-    def input_shape(self) -> Shape:
-        return self.outline.input.type.shape
+    def input_shape(self) -> ImageShape:
+        return self.outline.image.shape
 
     @cached_property
     def outputs(self) -> Mapping[str, OutputInfo]:

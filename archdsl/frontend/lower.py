@@ -16,9 +16,9 @@ from archdsl.frontend.sema.resolve import resolve
 from archdsl.frontend.sema.scale import scale_spec
 from archdsl.frontend.sema.spec import MOST, LayerSpec, NetworkSpec, PartSpec
 from archdsl.ir.graph import Graph, Meter, Node, Origin, ShapeError, TooManyOperations
-from archdsl.ir.layout import laid_out
+from archdsl.ir.layout import Placeholder, laid_out
 from archdsl.ir.ops import Input, Rescale
-from archdsl.ir.ops.windows import slide
+from archdsl.ir.types import FeatureMap
 
 INPUT = "input"
 
@@ -172,10 +172,10 @@ class _Compiler:
     def _guess(self, layer: LayerSpec, source: Node) -> Node:
         """What the layer would have given: its width and stride are known, whatever is wrong with it."""
         stride = max(said.get("stride", 1) for said in (layer.arguments, layer.first, layer.last))
-        stride = stride if source.type.stride <= MOST else 1
-        width = layer.arguments.get("width", source.channels)
-        sided = slide(source.type, width, kernel=1, stride=stride, dilation=1, padding="same")
-        guess = self._placed(Input(sided)(name=layer.name), Origin())
+        width, guessed = layer.arguments.get("width", source.channels), source.type
+        if isinstance(guessed, FeatureMap):
+            guessed = guessed.strided(stride if guessed.stride <= MOST else 1)
+        guess = self._placed(Placeholder(guessed.with_channels(width))(name=layer.name), Origin())
         self.guesses.add(guess)
         return guess
 

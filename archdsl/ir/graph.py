@@ -12,44 +12,10 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from math import prod
 from operator import attrgetter
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 from archdsl.ir.emission import EmitContext
-
-
-class TensorType(NamedTuple):
-    """The shape of one image or feature map, without the batch: (height, width, channels). None is unknown.
-
-    `stride` is how many pixels of the image lie between two of the map, along one side. It is known even where
-    the sides are not, so that maps which cannot fit are told apart at any image size.
-    """
-
-    height: int | None
-    image_width: int | None
-    channels: int
-    stride: float = 1
-
-    @property
-    def shape(self) -> tuple[int | None, int | None, int]:
-        return self[:3]
-
-    @property
-    def elements(self) -> int:
-        """Height × width × channels; 0 while height or width is unknown."""
-        height, image_width, channels, _ = self
-        return 0 if height is None or image_width is None else height * image_width * channels
-
-    def with_channels(self, channels: int) -> TensorType:
-        """(H, W, C) -> (H, W, channels)."""
-        return self._replace(channels=channels)
-
-    def strided(self, stride: int) -> TensorType:
-        """(H, W, C) -> (H / stride, W / stride, C), rounded up, as padding "same" leaves it."""
-        height, image_width = [None if side is None else -(-side // stride) for side in self[:2]]
-        return TensorType(height, image_width, self.channels, self.stride * stride)
-
-    def __str__(self) -> str:
-        return "x".join("?" if side is None else str(side) for side in self.shape)
+from archdsl.ir.types import FeatureMap, TensorType, misfit
 
 
 class Weight(NamedTuple):
@@ -128,23 +94,25 @@ class Op:
     """A primitive operation. Everything true of it stands in its class: shapes, weights, cost, Keras layer."""
 
     kind: ClassVar[str] = "op"
+    takes: ClassVar[tuple[type, ...]] = (FeatureMap,)
+    """The types of its inputs."""
 
     def __init_subclass__(cls) -> None:
         cls.kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
 
-    def infer(self, *inputs: TensorType) -> TensorType:
+    def infer(self, *inputs: Any) -> TensorType:
         """The type of the result. Raises ShapeError when the inputs do not fit."""
         raise NotImplementedError
 
-    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+    def weights(self, *inputs: Any) -> tuple[Weight, ...]:
         """The arrays this operation owns when applied to `inputs`."""
         return ()
 
-    def macs(self, result: TensorType, *inputs: TensorType) -> int | None:
+    def macs(self, result: Any, *inputs: Any) -> int | None:
         """Multiply-accumulates for one image, of which it makes `result`; None while height or width is unknown."""
         return 0
 
-    def cost(self, result: TensorType, *inputs: TensorType) -> Cost:
+    def cost(self, result: Any, *inputs: Any) -> Cost:
         """What it costs to make `result` of `inputs`."""
         params = trained = 0
         for _, shape, trainable in self.weights(*inputs):
@@ -164,6 +132,9 @@ class Op:
 
     def __call__(self, *inputs: Node, name: str = "") -> Node:
         try:
+            for node in inputs:
+                if not isinstance(node.type, self.takes):
+                    raise ShapeError(*misfit(node.type, self.takes))
             result = self.infer(*map(_type_of, inputs))
         except ShapeError as error:
             if not error.scopes:  # the innermost place knows the nodes; blocks around it add their names
@@ -295,6 +266,11 @@ class Graph:
     @property
     def input(self) -> Node:
         return self.nodes[0]
+
+    @property
+    def image(self) -> FeatureMap:
+        """The type of its input."""
+        return cast(FeatureMap, self.input.type)
 
     @cached_property
     def cost(self) -> Cost:

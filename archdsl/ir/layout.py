@@ -10,17 +10,21 @@ import itertools
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Any
 
-from archdsl.ir.graph import NOWHERE, Cost, Graph, Meter, Node, Op, Origin, ShapeError, TensorType, total
+from archdsl.ir.graph import NOWHERE, Cost, Graph, Meter, Node, Op, Origin, ShapeError, total
+from archdsl.ir.types import ANY, TensorType
 
 
 @dataclass(frozen=True)
 class Placeholder(Op):
     """An input of a fragment. () -> its type."""
 
+    takes = ANY
+
     type: TensorType
 
-    def infer(self) -> TensorType:  # type: ignore[override]
+    def infer(self) -> TensorType:
         return self.type
 
 
@@ -51,15 +55,17 @@ class Fragment:
 class Call(Op):
     """A block applied to its inputs. Stands for `body` until the graph is laid out."""
 
+    takes = ANY
+
     body: Fragment
 
     def __repr__(self) -> str:
         return f"<Call of {self.body.result.name}>"
 
-    def infer(self, *inputs: TensorType) -> TensorType:
+    def infer(self, *inputs: Any) -> TensorType:
         return self.body.result.type
 
-    def cost(self, result: TensorType, *inputs: TensorType) -> Cost:
+    def cost(self, result: Any, *inputs: Any) -> Cost:
         return self.body.cost
 
 

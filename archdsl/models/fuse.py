@@ -13,11 +13,12 @@ import numpy
 
 from archdsl.diagnostics.problems import ArchError, fail, problem
 from archdsl.frontend.budget import UNLIMITED
-from archdsl.ir.graph import Graph, Node, ShapeError, TensorType
+from archdsl.ir.graph import Graph, Node, ShapeError
 from archdsl.ir.ops import Pad, Rescale
 from archdsl.ir.ops.convolution import Convolution
 from archdsl.ir.passes import PASSES, run_passes
 from archdsl.ir.passes.rewrite import Weights
+from archdsl.ir.types import FeatureMap, TensorType
 from archdsl.models.backbone import Backbone
 
 TOLERANCE = 1e-4  # of the largest value of a feature map
@@ -118,7 +119,7 @@ def _random_batch(graph: Graph) -> Any:
 
 def _sides(graph: Graph) -> tuple[int, int]:
     """Height and width for the check: small ones that the graph takes as it does its own, else its own."""
-    height, image_width, _ = graph.input.type.shape
+    height, image_width, _ = graph.image.shape
     step = ceil(max(node.type.stride for node in graph.nodes))
     sizes = range(step * max(2, ceil(SMALLEST_SIDE / step)), LARGEST_SIDE + 1, step)
     small = [(size, size + step) for size in sizes[:SMALL_SIZES]]
@@ -132,7 +133,7 @@ def _sides(graph: Graph) -> tuple[int, int]:
 
 def _types(graph: Graph, sides: tuple[int, int]) -> dict[Node, TensorType]:
     """Types of all nodes for an image of (height, width); none if an operation does not fit, or needs other weights."""
-    types = {graph.input: TensorType(*sides, graph.input.channels)}
+    types: dict[Node, TensorType] = {graph.input: FeatureMap(*sides, graph.input.channels)}
     try:
         for node in graph.nodes[1:]:
             inputs = [types[source] for source in node.inputs]

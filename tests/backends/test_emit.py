@@ -13,11 +13,12 @@ import archdsl
 from archdsl.backends.keras.emit import emit
 from archdsl.ir import ops
 from archdsl.ir.emission import EmitContext
-from archdsl.ir.graph import Op, TensorType
+from archdsl.ir.graph import Op
+from archdsl.ir.types import FeatureMap
 
-IMAGE = TensorType(6, 8, 4)
-GATE = TensorType(1, 1, 4)
-APPLIED: list[tuple[Op, tuple[TensorType, ...]]] = [
+IMAGE = FeatureMap(6, 8, 4)
+GATE = FeatureMap(1, 1, 4)
+APPLIED: list[tuple[Op, tuple[FeatureMap, ...]]] = [
     (ops.Rescale(), (IMAGE,)),
     (ops.Identity(), (IMAGE,)),
     (ops.Activation("leaky_relu"), (IMAGE,)),
@@ -58,7 +59,7 @@ def channels_first() -> Iterator[None]:
     keras.config.set_image_data_format("channels_last")
 
 
-def model_of(op: Op, types: tuple[TensorType, ...]) -> Any:
+def model_of(op: Op, types: tuple[FeatureMap, ...]) -> Any:
     begin = [keras.Input(each.shape) for each in types]
     return keras.Model(begin, op.emit(EmitContext(keras), "node", *begin))
 
@@ -70,7 +71,7 @@ def test_every_operation_is_tried() -> None:
 
 @pytest.mark.parametrize(("op", "types"), APPLIED, ids=str)
 def test_an_operation_is_the_same_whatever_data_format_keras_is_set_to(
-    op: Op, types: tuple[TensorType, ...], channels_first: None
+    op: Op, types: tuple[FeatureMap, ...], channels_first: None
 ) -> None:
     random = np.random.default_rng(0)
     arrays = [random.normal(size=(2, *each.shape)).astype("float32") for each in types]

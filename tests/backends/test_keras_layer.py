@@ -18,7 +18,8 @@ import archdsl.blocks
 from archdsl.analysis.expect import check_expectations
 from archdsl.blocks import registry
 from archdsl.frontend.compose.config import load
-from archdsl.ir.graph import TensorType, Weight
+from archdsl.ir.graph import Weight
+from archdsl.ir.types import FeatureMap
 
 Write = Callable[[str, str], Path]
 
@@ -42,11 +43,11 @@ class Gate(keras.layers.Layer):  # type: ignore[misc]
         return {**super().get_config(), "width": self.width, "stride": self.stride}
 
 
-def gate_shape(x: TensorType, width: int, stride: int) -> TensorType:
+def gate_shape(x: FeatureMap, width: int, stride: int) -> FeatureMap:
     return x.strided(stride).with_channels(width)
 
 
-def gate_weights(x: TensorType, width: int) -> list[Any]:
+def gate_weights(x: FeatureMap, width: int) -> list[Any]:
     return [(x.channels,), (x.channels, width), Weight("count", (), trainable=False)]
 
 
@@ -227,7 +228,7 @@ WRONG: dict[str, tuple[dict[str, Any], tuple[Any, ...], str]] = {
     ),
     "rounding": (
         {
-            "shape": lambda x, width, stride: TensorType(
+            "shape": lambda x, width, stride: FeatureMap(
                 x.height and x.height // stride, x.image_width and x.image_width // stride, width, x.stride * stride
             )
         },
@@ -272,7 +273,7 @@ def test_a_wrong_rule_is_an_error_when_the_model_is_built(wrong: str) -> None:
 
 
 def test_a_rule_may_refuse_sizes_and_is_not_tried_at_them() -> None:
-    def halved(x: TensorType, width: int, stride: int) -> TensorType:
+    def halved(x: FeatureMap, width: int, stride: int) -> FeatureMap:
         if x.height and x.height % 32:
             raise archdsl.ir.graph.ShapeError("expected a multiple of 32")
         return gate_shape(x, width, stride)
@@ -296,7 +297,7 @@ def test_arguments_may_be_mappings_and_types_that_no_config_can_be_checked_again
     assert str(graph.output.op) == "scaled(options={'scale': 2.0})"
 
 
-def fails(x: TensorType, **arguments: Any) -> TensorType:
+def fails(x: FeatureMap, **arguments: Any) -> FeatureMap:
     raise KeyError("no such size")
 
 
@@ -304,7 +305,7 @@ def fails(x: TensorType, **arguments: Any) -> TensorType:
     ("rules", "message"),
     [
         ({"shape": fails}, "the shape rule of block 'gate' fails: KeyError"),
-        ({"shape": lambda x: (4, 4, 4)}, "the shape rule of block 'gate' fails: TypeError: expected a TensorType"),
+        ({"shape": lambda x: (4, 4, 4)}, "the shape rule of block 'gate' fails: TypeError: expected a FeatureMap"),
         (
             {**RULES, "stride": lambda width: 0},
             "the stride rule of block 'gate' fails: ValueError: expected",

@@ -13,9 +13,10 @@ from support import keras
 import archdsl
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Block, all_blocks, get_block
-from archdsl.ir.graph import Node, ShapeError, TensorType
+from archdsl.ir.graph import Node, ShapeError
 from archdsl.ir.layout import Call, Layout
 from archdsl.ir.ops import Activation, Add, BatchNorm, Conv2D, DepthwiseConv2D, Input, MaxPool, Slice
+from archdsl.ir.types import FeatureMap
 
 STYLE = Conventions(Activation("silu"), BatchNorm(), "symmetric")
 WITHOUT_NORM = Conventions(Activation("silu"), None, "symmetric")
@@ -24,7 +25,7 @@ SHIPPED = {name: found for name, found in all_blocks().items() if "archdsl/block
 
 
 def image(height: int | None = 32, image_width: int | None = 48, channels: int = 24) -> Node:
-    return Input(TensorType(height, image_width, channels))(name="input")
+    return Input(FeatureMap(height, image_width, channels))(name="input")
 
 
 def applied(name: str, x: Node, style: Conventions = STYLE, **arguments: Any) -> Node:

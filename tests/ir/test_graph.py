@@ -10,7 +10,7 @@ import archdsl
 from archdsl.blocks import registry
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Block, all_blocks, block, get_block
-from archdsl.ir.graph import Graph, Node, ShapeError, TensorType, Weight, verify
+from archdsl.ir.graph import Graph, Node, ShapeError, Weight, verify
 from archdsl.ir.layout import Layout
 from archdsl.ir.ops import (
     Activation,
@@ -27,12 +27,13 @@ from archdsl.ir.ops import (
     SpaceToDepth,
     Upsample,
 )
+from archdsl.ir.types import FeatureMap
 
 STYLE = Conventions(Activation("relu"), BatchNorm(), "same")
 
 
 def image(height: int | None = 33, image_width: int | None = 40, channels: int = 6) -> Node:
-    return Input(TensorType(height, image_width, channels))(name="input")
+    return Input(FeatureMap(height, image_width, channels))(name="input")
 
 
 @pytest.mark.parametrize(
@@ -169,7 +170,7 @@ def test_verify_finds_what_a_wrong_pass_leaves_behind() -> None:
     def broken(**changes: object) -> Graph:
         return replace(graph, **changes)  # type: ignore[arg-type]
 
-    narrower = replace(graph.nodes[3], type=TensorType(32, 32, 1, 2))
+    narrower = replace(graph.nodes[3], type=FeatureMap(32, 32, 1, 2))
     for wrong in (
         broken(nodes=graph.nodes[:-1]),
         broken(nodes=(*graph.nodes[:5], *graph.nodes[6:])),

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Block, all_blocks
-from archdsl.ir.graph import TensorType
 from archdsl.ir.ops import ACTIVATIONS, Activation, BatchNorm, Input
+from archdsl.ir.types import FeatureMap
 
 Draw = Any
 Config = dict[str, Any]
@@ -50,7 +50,7 @@ def resizing(name: str) -> Fraction:
     arguments = {key: value for key, value in given.items() if key in block.parameters or key == "style"}
     if not block.takes_style:
         del arguments["style"]
-    return Fraction(block(Input(TensorType(64, 64, 16))(), **arguments).type.stride)
+    return Fraction(block(Input(FeatureMap(64, 64, 16))(), **arguments).type.stride)
 
 
 def blocks(*, taking: str = "") -> list[Block]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from archdsl.ir.graph import Graph, Node, TensorType, verify
+from archdsl.ir.graph import Graph, Node, verify
 from archdsl.ir.layout import Layout
 from archdsl.ir.ops import Input
+from archdsl.ir.types import FeatureMap
 
 
 def kinds(graph: Graph) -> Counter[str]:
@@ -23,4 +24,4 @@ def graph_of(output: Node, **levels: Node) -> Graph:
 
 
 def image_of(channels: int = 4, height: int | None = 9, image_width: int | None = 12) -> Node:
-    return Input(TensorType(height, image_width, channels))(name="input")
+    return Input(FeatureMap(height, image_width, channels))(name="input")

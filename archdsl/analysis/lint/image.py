@@ -21,7 +21,7 @@ Two for each thing to be told apart is what sampling needs (Shannon 1949). Detec
 def input_size(design: Design) -> Iterator[Finding]:
     """Does the largest stride divide the sides of the image?"""
     stride = ceil(design.ends[design.top].type.stride)
-    shape = design.graph.input.type.shape
+    shape = design.graph.image.shape
     sides = [side for side in shape[:2] if side is not None]
     if not sides:
         yield Finding("ok", f"the image may have any size; multiples of {stride} leave no rest")

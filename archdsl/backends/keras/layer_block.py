@@ -31,12 +31,13 @@ from archdsl.backends.keras.probe import (
 from archdsl.blocks.registry import Block, register
 from archdsl.diagnostics.problems import ArchError, Mark, fail
 from archdsl.ir.emission import DATA_FORMAT, EmitContext
-from archdsl.ir.graph import Node, Op, ShapeError, TensorType, Weight
+from archdsl.ir.graph import Node, Op, ShapeError, Weight
+from archdsl.ir.types import FeatureMap
 
 LayerMaker = Callable[..., Any]
 """A Keras layer class, or a function that returns a layer."""
 
-ShapeRule = Callable[..., TensorType]
+ShapeRule = Callable[..., FeatureMap]
 StrideRule = Callable[..., float]
 WeightsRule = Callable[..., Sequence[Weight | tuple[int, ...]]]
 MacsRule = Callable[..., int | None]
@@ -60,11 +61,11 @@ def keras_layer(
 
     `layer` is a class, or a function that returns a layer; the arguments of either, but for `name`, are the
     block's. Each rule is a function that takes, by name, those of these arguments that it needs; `shape`, `weights` and
-    `macs` take the input, a TensorType, before them.
+    `macs` take the input, a FeatureMap, before them.
 
-    shape: the TensorType of the result (``lambda x, width: x.with_channels(width)``). Without it the layer is asked.
+    shape: the FeatureMap of the result (``lambda x, width: x.with_channels(width)``). Without it the layer is asked.
     stride: how many times fewer rows the result has, 1/2 for twice as many; may be a number (``stride=2``). Without it
-        that of the TensorType that `shape` gives; without either, 1.
+        that of the FeatureMap that `shape` gives; without either, 1.
     weights: the shapes of the layer's arrays, in its order (archdsl.ir.graph.Weight for one that is not trained).
         Without it the layer is asked.
     macs: multiply-accumulates for one image of known size. Without it they are not known, and 0 for a layer without
@@ -174,12 +175,12 @@ class KerasLayer(Op):
     def __hash__(self) -> int:
         return hash((self.block, repr(self.arguments)))
 
-    def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
+    def infer(self, x: FeatureMap) -> FeatureMap:
         _ = self.weights(x), self._macs(x), self.reach  # a rule that fails is reported here, where its layer is known
         found, stride = self._result(x), self._stride
         return found if stride is None else found._replace(stride=x.stride * stride)
 
-    def _result(self, x: TensorType) -> TensorType:
+    def _result(self, x: FeatureMap) -> FeatureMap:
         """The type of the result, its stride as far as the shape rule gives it."""
         rule = self.block.rules.shape
         if rule is not None:
@@ -188,23 +189,23 @@ class KerasLayer(Op):
         fact = stride_contradiction(measured.trials, self._stride or 1)
         if fact:
             raise ShapeError(fact, hint="give keras_layer the rule, such as stride=2 or stride=lambda strides: strides")
-        return TensorType(*measured.shape, x.stride)
+        return FeatureMap(*measured.shape, x.stride)
 
     @property
     def _stride(self) -> float | None:
         rule = self.block.rules.stride
         return None if rule is None else self._call(rule if callable(rule) else lambda: rule, "stride", _as_stride)
 
-    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+    def weights(self, *inputs: FeatureMap) -> tuple[Weight, ...]:
         rule = self.block.rules.weights
         if rule is None:
             return _measure(self, inputs[0].shape).weights
         return self._call(rule, "weights", _as_weights, inputs[0])
 
-    def macs(self, result: TensorType, *inputs: TensorType) -> int | None:
+    def macs(self, result: FeatureMap, *inputs: FeatureMap) -> int | None:
         return self._macs(*inputs)
 
-    def _macs(self, x: TensorType) -> int | None:
+    def _macs(self, x: FeatureMap) -> int | None:
         rule = self.block.rules.macs
         if rule is None:
             return None if self.weights(x) else 0
@@ -249,9 +250,9 @@ class KerasLayer(Op):
 
     def _check_shape(self, layer: Any, x: Any, result: Any) -> None:
         """Compare the rule with the layer: at the sides of this image, and at some more."""
-        given = TensorType(*x.shape[1:])
+        given = FeatureMap(*x.shape[1:])
         trials = trials_of(layer, given.channels, x.dtype)
-        for before, found in [Trial(given, TensorType(*result.shape[1:])), *trials]:
+        for before, found in [Trial(given, FeatureMap(*result.shape[1:])), *trials]:
             try:
                 expected = self.infer(before)
             except ShapeError:  # it may refuse sizes that the layer takes
@@ -266,7 +267,7 @@ class KerasLayer(Op):
             raise self._fail(layer.name, fact, rule or self.block.rules.shape, hint)
 
     def _check_weights(self, layer: Any, x: Any) -> None:
-        promised, owned = self.weights(TensorType(*x.shape[1:])), weights_of(layer)
+        promised, owned = self.weights(FeatureMap(*x.shape[1:])), weights_of(layer)
         if [weight[1:] for weight in promised] != [weight[1:] for weight in owned]:
             message = f"the weights rule gives {listed(promised)}, the layer owns {listed(owned)}; expected the same"
             raise self._fail(layer.name, message, self.block.rules.weights)
@@ -294,9 +295,9 @@ class KerasLayer(Op):
             raise ShapeError(f"the {kind} rule of block '{self.block.name}' fails: {reason_of(error)}") from error
 
 
-def _as_type(result: Any) -> TensorType:
-    if not isinstance(result, TensorType):
-        raise TypeError(f"expected a TensorType, got {result!r}")
+def _as_type(result: Any) -> FeatureMap:
+    if not isinstance(result, FeatureMap):
+        raise TypeError(f"expected a FeatureMap, got {result!r}")
     return result
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from archdsl.ir.graph import ShapeError, TensorType, Weight
+from archdsl.ir.graph import ShapeError, Weight
+from archdsl.ir.types import FeatureMap
 
 _PROBES = (1024, 1280), (1023, 1281)  # large, so that a border does not hide the stride; odd, to show the rounding
 _TOLERANCE = 1.25  # of a stride: what padding "valid" or cropping takes away is less
@@ -14,8 +15,8 @@ _TOLERANCE = 1.25  # of a stride: what padding "valid" or cropping takes away is
 class Trial(NamedTuple):
     """The output type of a layer for an input type."""
 
-    given: TensorType
-    found: TensorType
+    given: FeatureMap
+    found: FeatureMap
 
 
 def applied(layer: Any, x: Any) -> Any:
@@ -39,10 +40,10 @@ def trials_of(layer: Any, channels: int, dtype: str) -> list[Trial]:
     for height, image_width in _PROBES:
         try:
             spec = layer.compute_output_spec(keras.KerasTensor((1, height, image_width, channels), dtype=dtype))
-            found = TensorType(*spec.shape[1:])
+            found = FeatureMap(*spec.shape[1:])
         except Exception:  # a layer may be made for one size, and fail for others as it likes
             continue
-        trials.append(Trial(TensorType(height, image_width, channels), found))
+        trials.append(Trial(FeatureMap(height, image_width, channels), found))
     return trials
 
 

@@ -27,8 +27,9 @@ from archdsl.frontend.sema.schema import ConfigSchema, ConventionsSchema, InputS
 from archdsl.frontend.sema.spec import NetworkSpec, PartSpec, Scale
 from archdsl.frontend.sema.validate import problems_of
 from archdsl.frontend.source import KeyPath
-from archdsl.ir.graph import Op, TensorType
+from archdsl.ir.graph import Op
 from archdsl.ir.ops import Activation, BatchNorm, GroupNorm
+from archdsl.ir.types import FeatureMap
 
 
 @one_report()
@@ -50,7 +51,7 @@ def _resolved(config: Config, checked: ConfigSchema, findings: Findings, budget:
     return NetworkSpec(
         name=config.name,
         at=config.at(),
-        input=TensorType(*checked.input.shape),
+        input=FeatureMap(*checked.input.shape),
         rescale=checked.input.rescale,
         style=conventions(checked.conventions),
         scale=scale(checked.scale),

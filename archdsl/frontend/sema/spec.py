@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Block
 from archdsl.frontend.compose.config import Location
-from archdsl.ir.graph import Node, ShapeError, TensorType
+from archdsl.ir.graph import Node, ShapeError
+from archdsl.ir.types import FeatureMap
 
 MOST = 1 << 24
 """Channels, and pixels of the image between two of a map, or of a map between two of the image."""
@@ -109,7 +110,7 @@ class NetworkSpec:
 
     name: str
     at: Location
-    input: TensorType
+    input: FeatureMap
     rescale: bool
     style: Conventions
     scale: Scale

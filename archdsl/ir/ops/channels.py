@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from archdsl.ir.emission import EmitContext
-from archdsl.ir.graph import Op, ShapeError, TensorType
+from archdsl.ir.graph import Op, ShapeError
+from archdsl.ir.types import FeatureMap
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Slice(Op):
     start: int
     stop: int
 
-    def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
+    def infer(self, x: FeatureMap) -> FeatureMap:
         if not 0 <= self.start < self.stop <= x.channels:
             raise ShapeError(f"there is no range {self.start}:{self.stop} among {x.channels} channels")
         return x._replace(channels=self.stop - self.start)
@@ -34,7 +35,7 @@ class Split(Op):
 
     parts: int = 2
 
-    def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
+    def infer(self, x: FeatureMap) -> FeatureMap:
         if x.channels % self.parts:
             raise ShapeError(f"{x.channels} channels do not divide into {self.parts} parts")
         return x._replace(channels=x.channels // self.parts)
@@ -49,7 +50,7 @@ class Part(Op):
 
     index: int
 
-    def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
+    def infer(self, x: FeatureMap) -> FeatureMap:
         return x
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
@@ -60,7 +61,7 @@ class Part(Op):
 class ChannelMean(Op):
     """Mean over the channels at each pixel. (H, W, C) -> (H, W, 1)."""
 
-    def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
+    def infer(self, x: FeatureMap) -> FeatureMap:
         return x._replace(channels=1)
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
@@ -71,7 +72,7 @@ class ChannelMean(Op):
 class ChannelMax(Op):
     """Largest value over the channels at each pixel. (H, W, C) -> (H, W, 1)."""
 
-    def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
+    def infer(self, x: FeatureMap) -> FeatureMap:
         return x._replace(channels=1)
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:

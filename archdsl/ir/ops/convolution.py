@@ -7,8 +7,9 @@ from math import prod
 from typing import Any
 
 from archdsl.ir.emission import DATA_FORMAT, EmitContext
-from archdsl.ir.graph import Op, ShapeError, TensorType, Weight
+from archdsl.ir.graph import Op, ShapeError, Weight
 from archdsl.ir.ops.windows import Padding, slide, window_reach
+from archdsl.ir.types import FeatureMap
 
 
 class Convolution(Op):
@@ -28,7 +29,7 @@ class Convolution(Op):
         """Output channels for so many."""
         raise NotImplementedError
 
-    def slide(self, x: TensorType, channels: int) -> TensorType:
+    def slide(self, x: FeatureMap, channels: int) -> FeatureMap:
         if self.stride > 1 and self.dilation > 1:  # Keras has no such convolution
             raise ShapeError(
                 f"stride {self.stride} and dilation {self.dilation} at once; expected one of them to be 1",
@@ -40,12 +41,12 @@ class Convolution(Op):
     def reach(self) -> int:
         return window_reach(self.kernel, self.dilation)
 
-    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+    def weights(self, *inputs: FeatureMap) -> tuple[Weight, ...]:
         channels = inputs[0].channels
         kernel = Weight("kernel", self.kernel_shape(channels))
         return (kernel, Weight("bias", (self.width(channels),))) if self.bias else (kernel,)
 
-    def macs(self, result: TensorType, *inputs: TensorType) -> int | None:
+    def macs(self, result: FeatureMap, *inputs: FeatureMap) -> int | None:
         height, image_width = result[:2]
         if height is None or image_width is None:
             return None
@@ -64,7 +65,7 @@ class Conv2D(Convolution):
     groups: int = 1
     bias: bool = False
 
-    def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
+    def infer(self, x: FeatureMap) -> FeatureMap:
         if self.groups > 1 and (x.channels % self.groups or self.filters % self.groups):
             raise ShapeError(
                 f"{x.channels} input and {self.filters} output channels do not divide into {self.groups} groups"
@@ -105,7 +106,7 @@ class DepthwiseConv2D(Convolution):
     dilation: int = 1
     bias: bool = False
 
-    def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
+    def infer(self, x: FeatureMap) -> FeatureMap:
         return self.slide(x, x.channels)
 
     def kernel_shape(self, channels: int) -> tuple[int, int, int, int]:

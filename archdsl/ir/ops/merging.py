@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from archdsl.ir.emission import EmitContext
-from archdsl.ir.graph import Op, ShapeError, TensorType
+from archdsl.ir.graph import Op, ShapeError
+from archdsl.ir.types import FeatureMap
 
 
 @dataclass(frozen=True)
 class Add(Op):
     """Sum of equal shapes. n × (H, W, C) -> (H, W, C)."""
 
-    def infer(self, *inputs: TensorType) -> TensorType:
+    def infer(self, *inputs: FeatureMap) -> FeatureMap:
         joined = join_sides(inputs)
         if any(x.channels != inputs[0].channels for x in inputs):
             channels = [x.channels for x in inputs]
@@ -34,7 +35,7 @@ class Multiply(Op):
     The gate is (H, W, C), (1, 1, C) or (H, W, 1).
     """
 
-    def infer(self, x: TensorType, gate: TensorType) -> TensorType:  # type: ignore[override]
+    def infer(self, x: FeatureMap, gate: FeatureMap) -> FeatureMap:
         if gate.channels not in (1, x.channels):
             raise ShapeError(f"the gate has {gate.channels} channels; expected 1 or {x.channels}")
         return x if (gate.height, gate.image_width) == (1, 1) else join_sides((x, gate))
@@ -47,7 +48,7 @@ class Multiply(Op):
 class Concat(Op):
     """Stack along the channels. (H, W, C₁), …, (H, W, Cₙ) -> (H, W, C₁ + … + Cₙ)."""
 
-    def infer(self, *inputs: TensorType) -> TensorType:
+    def infer(self, *inputs: FeatureMap) -> FeatureMap:
         joined = join_sides(inputs)
         return joined._replace(channels=sum([x.channels for x in inputs]))
 
@@ -59,7 +60,7 @@ class Concat(Op):
 class ConcatRows(Op):
     """Stack along the height. (H₁, W, C), …, (Hₙ, W, C) -> (H₁ + … + Hₙ, W, C)."""
 
-    def infer(self, *inputs: TensorType) -> TensorType:
+    def infer(self, *inputs: FeatureMap) -> FeatureMap:
         first = inputs[0]
         if any((x.image_width, x.channels) != (first.image_width, first.channels) for x in inputs):
             raise ShapeError("widths or channels differ; expected maps that differ in height only")
@@ -70,7 +71,7 @@ class ConcatRows(Op):
         return context.keras.layers.Concatenate(axis=1, name=name)(inputs)
 
 
-def join_sides(inputs: Sequence[TensorType]) -> TensorType:
+def join_sides(inputs: Sequence[FeatureMap]) -> FeatureMap:
     """The common height, width and stride of `inputs`; an unknown side takes the known one."""
     height, image_width, channels, stride = inputs[0]
     for other in inputs[1:]:
@@ -86,4 +87,4 @@ def join_sides(inputs: Sequence[TensorType]) -> TensorType:
                 f"their strides are {stride:g} and {other.stride:g}; expected maps of one stride",
                 hint="bring one to the other's size, with block upsample or a strided convolution",
             )
-    return TensorType(height, image_width, channels, stride)
+    return FeatureMap(height, image_width, channels, stride)

@@ -8,7 +8,8 @@ from math import inf
 from typing import Any, Literal, get_args
 
 from archdsl.ir.emission import EmitContext
-from archdsl.ir.graph import Op, ShapeError, TensorType, Weight
+from archdsl.ir.graph import Op, ShapeError, Weight
+from archdsl.ir.types import FeatureMap
 
 ActivationName = Literal[
     "silu", "relu", "relu6", "leaky_relu", "mish", "hard_swish", "gelu", "sigmoid", "tanh", "linear"
@@ -20,9 +21,9 @@ ACTIVATIONS: tuple[str, ...] = get_args(ActivationName)
 class Input(Op):
     """The image. () -> (H, W, C)."""
 
-    shape: TensorType
+    shape: FeatureMap
 
-    def infer(self) -> TensorType:  # type: ignore[override]
+    def infer(self) -> FeatureMap:
         return self.shape
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
@@ -33,7 +34,7 @@ class Input(Op):
 class Pointwise(Op):
     """Another value at every place. (H, W, C) -> (H, W, C)."""
 
-    def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
+    def infer(self, x: FeatureMap) -> FeatureMap:
         return x
 
 
@@ -91,7 +92,7 @@ class BatchNorm(Pointwise):
     epsilon: float = 1e-3
     synchronized: bool = False
 
-    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+    def weights(self, *inputs: FeatureMap) -> tuple[Weight, ...]:
         return _statistics(inputs[0].channels)
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
@@ -107,12 +108,12 @@ class GroupNorm(Op):
     groups: int = 32
     epsilon: float = 1e-3
 
-    def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
+    def infer(self, x: FeatureMap) -> FeatureMap:
         if x.channels % self.groups:
             raise ShapeError(f"{x.channels} channels do not divide into {self.groups} groups")
         return x
 
-    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+    def weights(self, *inputs: FeatureMap) -> tuple[Weight, ...]:
         shape = (inputs[0].channels,)
         return Weight("gamma", shape), Weight("beta", shape)
 

@@ -7,8 +7,9 @@ from math import inf
 from typing import Any
 
 from archdsl.ir.emission import DATA_FORMAT, EmitContext
-from archdsl.ir.graph import Op, TensorType
+from archdsl.ir.graph import Op
 from archdsl.ir.ops.windows import Padding, slide
+from archdsl.ir.types import FeatureMap
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Pool(Op):
     stride: int = 2
     padding: Padding = "same"
 
-    def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
+    def infer(self, x: FeatureMap) -> FeatureMap:
         return slide(x, x.channels, self.size, self.stride, 1, self.padding)
 
     @property
@@ -51,7 +52,7 @@ class AvgPool(Pool):
 class GlobalPool(Op):
     """One value for each channel. (H, W, C) -> (1, 1, C). Keeps the stride of the map it sums up."""
 
-    def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
+    def infer(self, x: FeatureMap) -> FeatureMap:
         return x._replace(height=1, image_width=1)
 
     @property
@@ -79,7 +80,7 @@ class GlobalMaxPool(GlobalPool):
 class SumRows(Op):
     """Sum along the height. (H, W, C) -> (1, W, C)."""
 
-    def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
+    def infer(self, x: FeatureMap) -> FeatureMap:
         return x._replace(height=1)
 
     @property

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from archdsl.ir.emission import DATA_FORMAT, EmitContext
-from archdsl.ir.graph import Op, ShapeError, TensorType
+from archdsl.ir.graph import Op, ShapeError
+from archdsl.ir.types import FeatureMap
 
 
 @dataclass(frozen=True)
@@ -15,9 +16,9 @@ class Pad(Op):
 
     size: int = 1
 
-    def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
+    def infer(self, x: FeatureMap) -> FeatureMap:
         height, image_width, channels, stride = x
-        return TensorType(
+        return FeatureMap(
             None if height is None else height + 2 * self.size,
             None if image_width is None else image_width + 2 * self.size,
             channels,
@@ -35,9 +36,9 @@ class Upsample(Op):
     factor: int = 2
     interpolation: Literal["nearest", "bilinear"] = "nearest"
 
-    def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
+    def infer(self, x: FeatureMap) -> FeatureMap:
         height, image_width, channels, stride = x
-        return TensorType(
+        return FeatureMap(
             None if height is None else height * self.factor,
             None if image_width is None else image_width * self.factor,
             channels,
@@ -62,12 +63,12 @@ class SpaceToDepth(Op):
     Order of the four: top left, bottom left, top right, bottom right, as in YOLOv5's Focus.
     """
 
-    def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
+    def infer(self, x: FeatureMap) -> FeatureMap:
         height, image_width, channels, stride = x
         for side in (height, image_width):
             if side is not None and side % 2:
                 raise ShapeError(f"a side of {side} is odd; expected even sides")
-        return TensorType(height and height // 2, image_width and image_width // 2, 4 * channels, 2 * stride)
+        return FeatureMap(height and height // 2, image_width and image_width // 2, 4 * channels, 2 * stride)
 
     @property
     def reach(self) -> int:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from archdsl.ir.graph import ShapeError, TensorType
+from archdsl.ir.graph import ShapeError
+from archdsl.ir.types import FeatureMap
 
 Padding = Literal["same", "valid"]
 
 
-def slide(x: TensorType, channels: int, kernel: int, stride: int, dilation: int, padding: Padding) -> TensorType:
+def slide(x: FeatureMap, channels: int, kernel: int, stride: int, dilation: int, padding: Padding) -> FeatureMap:
     """What a window over both sides of `x` gives, with so many channels."""
     window = kernel, stride, dilation, padding
-    return TensorType(_side(x.height, *window), _side(x.image_width, *window), channels, x.stride * stride)
+    return FeatureMap(_side(x.height, *window), _side(x.image_width, *window), channels, x.stride * stride)
 
 
 def window_reach(kernel: int, dilation: int = 1) -> int:
