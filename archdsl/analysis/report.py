@@ -89,15 +89,14 @@ class Report:
     def outputs(self) -> Mapping[str, OutputInfo]:
         """The maps that a detector takes, by level."""
         fields = receptive_fields(self.graph)
-        return {level: _output(self.graph.levels[level], fields) for level in self.graph.outputs}
+        return {name: _output(node, fields) for name, node in self.graph.outputs.items()}
 
     @cached_property
     def nodes(self) -> tuple[NodeInfo, ...]:
         """Every operation."""
         ends: dict[str, tuple[str, ...]] = {}
-        for level in self.graph.outputs:
-            name = self.graph.levels[level].name
-            ends[name] = (*ends.get(name, ()), level)
+        for name, node in self.graph.outputs.items():
+            ends[node.name] = (*ends.get(node.name, ()), name)
         return tuple([_node(node, ends.get(node.name, ()), self.graph.is_frozen(node)) for node in self.graph.nodes])
 
     @cached_property

@@ -1,4 +1,4 @@
-"""NetworkSpec → Graph: layers in a row, repeats and strides, levels and outputs."""
+"""NetworkSpec → Graph: layers in a row, repeats and strides, once per level, shared weights, levels and outputs."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from archdsl.diagnostics.wording import did_you_mean, one_of
 from archdsl.frontend.budget import DEFAULT, Budget, allow_more
 from archdsl.frontend.budget_check import check_costs
 from archdsl.frontend.compose.config import Config
+from archdsl.frontend.scope import INPUT, Level, Scope
 from archdsl.frontend.sema.findings import Findings
 from archdsl.frontend.sema.resolve import resolve
 from archdsl.frontend.sema.scale import scale_spec
 from archdsl.frontend.sema.spec import MOST, LayerSpec, NetworkSpec, PartSpec
 from archdsl.ir.graph import Graph, Meter, Node, Origin, ShapeError, TooManyOperations
-from archdsl.ir.layout import Placeholder, laid_out
+from archdsl.ir.layout import Placeholder, laid_out, unfolded, weight_shapes
 from archdsl.ir.ops import Input, Rescale
 from archdsl.ir.types import FeatureMap
-
-INPUT = "input"
 
 
 @one_report()
@@ -47,10 +46,11 @@ def compile_spec(spec: NetworkSpec, budget: Budget = DEFAULT) -> Graph:
         for part in spec.parts:
             x = compiler.part(part, x)
             if part.is_stage:
-                ends[part.level] = x
+                ends[part.level] = x[-1][1]
     finally:
         compiler.meter.made.clear()  # which what is kept for other networks would keep
-    graph = Graph(spec.name, tuple(compiler.nodes), x, ends, spec.outputs, spec.freeze)
+    outputs = compiler.outputs()
+    graph = Graph(spec.name, tuple(compiler.nodes), x[-1][1], ends, outputs, spec.freeze, spec.is_named)
     problems = compiler.findings + _stride_problems(graph, spec, compiler.guesses)
     problems = problems or _unread(graph, spec)  # what an error left out reads nothing either
     if problems:
@@ -59,73 +59,130 @@ def compile_spec(spec: NetworkSpec, budget: Budget = DEFAULT) -> Graph:
 
 
 class _Compiler:
-    """What is known on the way through the layers: the nodes so far, and the names that `from:` can use.
+    """The nodes so far, and the names that they have.
 
-    `names` are all there will be. A layer that is wrong is replaced by a guess of what it should have given, so that
-    one run reports them all.
+    A layer that is wrong is replaced by a guess of what it should have given, so that one run reports them all.
     """
 
     def __init__(self, spec: NetworkSpec, budget: Budget):
         self.spec = spec
         self.style = spec.style
-        self.names = {name for part in spec.parts for name in (part.name, *[layer.name for layer in part.layers])}
+        self.scope = Scope(spec)
         self.meter = Meter(budget.layers, count=1)  # the input
         self.nodes: list[Node] = []
-        self.results: dict[str, Node] = {}
         self.findings = Findings()
         self.guesses: set[Node] = set()
 
-    def begin(self, spec: NetworkSpec) -> Node:
+    def begin(self, spec: NetworkSpec) -> list[Level]:
         """What the stem gets, and `from: input` means: the image, rescaled where the config says so."""
         image = Input(spec.input)(name=INPUT)
         image.meter = self.meter
         x = self._placed(image, Origin("input"))
         if spec.rescale:
             x = self._placed(Rescale()(x, name="rescale"), Origin("input.rescale"))
-        self.results[INPUT] = x
-        return x
+        self.scope.define(INPUT, [("", x)])
+        return [("", x)]
 
-    def part(self, part: PartSpec, x: Node) -> Node:
-        """(H, W, C) -> the result of the part's last layer, also known under the part's name."""
+    def part(self, part: PartSpec, x: list[Level]) -> list[Level]:
+        """The results of the part's last layer, also known under the part's name."""
         for layer in part.layers:
-            x = self.results[layer.name] = self._layer(layer, part, x)
-        self.results[part.name] = x
+            x = self._each(layer, part) if layer.each else [("", self._layer(layer, part, x))]
+            self.scope.define(layer.name, x)
+        self.scope.define(part.name, x)
         return x
 
-    def _layer(self, layer: LayerSpec, part: PartSpec, x: Node) -> Node:
-        sources = [self._source(name, layer, part) for name in layer.sources] or [x]
-        known = [source for source in sources if source is not None]
-        if len(known) < len(sources):
-            return self._guess(layer, (known or [x])[0])
-        try:
-            return self._repeated(layer, part, known)
-        except ShapeError as error:
-            if self.guesses.isdisjoint(known):  # else it may fit once the layer before it is fixed
-                self.findings.add(self._shape_problem(layer, known, error))
-            return self._guess(layer, known[0])
-
-    def _source(self, name: str, layer: LayerSpec, part: PartSpec) -> Node | None:
-        """What `from: name` means: a layer of the same part, any layer by its full name, a part, or the input."""
-        found = self.results.get(f"{part.name}_{name}") or self.results.get(name)
-        if found is None:
-            message = f"there is no layer '{name}' before this one; {one_of(self.results)}"
-            hint = did_you_mean(name, self.results)
-            if later := next((full for full in (f"{part.name}_{name}", name) if full in self.names), ""):
-                message = f"'{name}' does not come before this layer"
-                hint = "a layer can read only what comes before it; `after:` places it"
-                if later == layer.name or layer.name in _behind(later, self.spec):
-                    steps = [layer.name, later, layer.name] if later != layer.name else [later, later]
-                    message += f"; cycle: {' -> '.join(steps)}"
-            self.findings.report("unknown-layer", message, layer.at / "from", hint)
+    def outputs(self) -> dict[str, Node]:
+        """The nodes that others take, by public name."""
+        found: dict[str, Node] = {}
+        for name, source, at in self.spec.outputs:
+            levels = self.scope.find(source)
+            found |= {f"{name}_{suffix}" if suffix else name: node for suffix, node in levels}
+            if not levels:
+                message = f"there is no layer '{source}'; {one_of(self.scope.results)}"
+                self.findings.report("unknown-output", message, at, did_you_mean(source, self.scope.results))
         return found
 
-    def _repeated(self, layer: LayerSpec, part: PartSpec, sources: list[Node]) -> Node:
+    def _each(self, layer: LayerSpec, part: PartSpec) -> list[Level]:
+        """The layer applied to each of several results, with weights of its own or those of the first."""
+        made: list[Level] = []
+        for named in layer.each:
+            for suffix, source in self._source(named, layer, part, "each"):
+                name = f"{layer.name}_{suffix or named}"
+                owner = f"{layer.name}_{made[0][0]}" if layer.share is True and made else layer.share
+                made.append((suffix or named, self._applied(layer, part, [source], name, owner)))
+        return made or [("", self._guess(layer, self.nodes[-1]))]
+
+    def _layer(self, layer: LayerSpec, part: PartSpec, x: list[Level]) -> Node:
+        found = [self._source(name, layer, part, "from") for name in layer.sources] or [x]
+        sources = [node for levels in found for _, node in levels]
+        if not all(found):
+            return self._guess(layer, sources[0] if sources else x[-1][1])
+        return self._applied(layer, part, sources, layer.name, layer.share)
+
+    def _source(self, name: str, layer: LayerSpec, part: PartSpec, key: str) -> list[Level]:
+        """What a layer names, reported if it is not there."""
+        found = self.scope.find(name, part)
+        if not found:
+            message = f"there is no layer '{name}' before this one; {one_of(self.scope.results)}"
+            hint = did_you_mean(name, self.scope.results)
+            if later := self.scope.later(name, part):
+                message = f"'{name}' does not come before this layer"
+                hint = "a layer can read only what comes before it; `after:` places it"
+                if later == layer.name or layer.name in self.scope.behind(later):
+                    steps = [layer.name, later, layer.name] if later != layer.name else [later, later]
+                    message += f"; cycle: {' -> '.join(steps)}"
+            self.findings.report("unknown-layer", message, layer.at / key, hint)
+        return found
+
+    def _applied(
+        self, layer: LayerSpec, part: PartSpec, sources: list[Node], name: str, owner: str | bool = False
+    ) -> Node:
+        """The layer's result, or a guess of it where something is wrong; `owner` is the layer whose weights it uses."""
+        try:
+            self._check_count(layer, sources)
+            runs = self._repeated(layer, part, sources, name)
+            if owner:
+                self._share(layer, runs, str(owner), part)
+            self.scope.runs[name] = runs
+            return runs[-1]
+        except ShapeError as error:
+            if self.guesses.isdisjoint(sources):  # else it may fit once the layer before it is fixed
+                self.findings.add(self._shape_problem(layer, sources, error))
+            return self._guess(layer, sources[0])
+
+    def _check_count(self, layer: LayerSpec, sources: Sequence[Node]) -> None:
+        """One input for a block that takes one; a name may stand for several, one for each level."""
+        if len(sources) > 1 and not layer.block.takes_many:
+            hint = "write `each:` to run it once for each of them, or read one by its own name"
+            raise ShapeError(f"block '{layer.block.name}' has one input, got {len(sources)}", hint)
+
+    def _share(self, layer: LayerSpec, runs: Sequence[Node], owner: str, part: PartSpec) -> None:
+        """Give the repeats of a layer the weights of another's. Raises ShapeError where these have other shapes."""
+        names = [full for full in self.scope.full_names(owner, part) if full in self.scope.runs]
+        owners = self.scope.runs[names[0]] if names else []
+        if not owners:
+            known = one_of(self.scope.runs)
+            self.findings.report(
+                "unknown-layer", f"there is no layer '{owner}' before this one; {known}", layer.at / "share"
+            )
+        for run, other in zip(runs, owners, strict=False):
+            if weight_shapes(run) != weight_shapes(other) or len(runs) != len(owners):
+                raise ShapeError(f"its weights have other shapes than those of '{owner}', which it is to share")
+            run.owner = other.owner or other
+
+    def _repeated(self, layer: LayerSpec, part: PartSpec, sources: list[Node], name: str) -> list[Node]:
+        """Every repeat of a layer."""
         depth = layer.repeats or layer.arguments.get("depth", 1)
         times = "" if depth == 1 else f" × {depth}"
         origin = Origin(str(layer.at), f"{layer.block.name}{times}", part.name)
-        for name, arguments in layer.runs():
-            sources = [self._apply(layer, name, sources, arguments, origin)]
-        return sources[0]
+        runs = []
+        for run, arguments in layer.runs(name):
+            made = self._apply(layer, run, sources, arguments, origin)
+            runs.append(made)
+            sources = [made]
+            if run != layer.name:
+                self.scope.define(run, [("", made)])
+        return runs
 
     def _apply(
         self, layer: LayerSpec, name: str, sources: list[Node], arguments: Mapping[str, Any], origin: Origin
@@ -134,10 +191,20 @@ class _Compiler:
             made = layer.apply(sources, name, arguments, self.style)
         except TooManyOperations:
             raise self._too_many(layer) from None
-        return self._placed(made, origin)
+        made.origin = origin  # it was made here, and nothing else has it yet
+        return self._unfolded(made) if self.scope.is_asked_inside(name) else self._placed(made, origin)
+
+    def _unfolded(self, made: Node) -> Node:
+        """A block with nodes inside that other layers read: they get names of their own."""
+        named = unfolded(made, self.scope.is_asked_inside)
+        for node in dict.fromkeys([node for _, node in named]):
+            self._placed(node, made.origin)
+        for name, node in named:
+            self.scope.define(name, [("", node)])
+        return named[-1][1]
 
     def _placed(self, made: Node, origin: Origin) -> Node:
-        made.origin = origin  # it was made here, and nothing else has it yet
+        made.origin = origin
         self.nodes.append(made)
         return made
 
@@ -148,7 +215,8 @@ class _Compiler:
 
     def _shape_problem(self, layer: LayerSpec, sources: Sequence[Node], error: ShapeError) -> Problem:
         """The fact in the names that `from:` uses, and where the nodes come from that do not fit."""
-        error.names = {node: name for name, node in reversed(self.results.items())}  # the layer's, not its part's
+        named = reversed(self.scope.results.items())  # the layer's name, not its part's
+        error.names = {levels[0][1]: name for name, levels in named if len(levels) == 1}
         notes = self._notes_inside(layer, error) if error.at else self._notes(layer, sources, error)
         message, at = f"{'_'.join(error.scopes)}: {error.fact}", error.at or layer.at
         return problem("shape", message, mark=at.value, path=str(at), hint=error.hint, notes=notes)
@@ -180,27 +248,6 @@ class _Compiler:
         return guess
 
 
-def _behind(name: str, spec: NetworkSpec) -> set[str]:
-    """Names of the layers that a layer or part would be computed from, whatever the order they stand in."""
-    reads: dict[str, list[str]] = {}
-    before: list[str] = []
-    for part in spec.parts:
-        for layer in part.layers:
-            reads[layer.name] = [
-                each for source in layer.sources for each in (f"{part.name}_{source}", source)
-            ] or before
-            before = [layer.name]
-        reads[part.name] = before
-    found: set[str] = set()
-    pending = [name]
-    while pending:
-        current = pending.pop()
-        if current not in found:
-            found.add(current)
-            pending += reads.get(current, ())
-    return found
-
-
 def _stride_problems(graph: Graph, spec: NetworkSpec, guesses: Set[Node]) -> list[Problem]:
     """A stage named pN is 2^N times smaller than the image. One that is wrong makes those after it no news."""
     doubtful = graph.following(guesses)
@@ -221,7 +268,7 @@ def _stride_problems(graph: Graph, spec: NetworkSpec, guesses: Set[Node]) -> lis
 
 def _unread(graph: Graph, spec: NetworkSpec) -> list[Problem]:
     """Every layer leads to a level or to the output: what nothing reads would be counted, but never run."""
-    needed = graph.needed_by([graph.output, *graph.levels.values()])
+    needed = graph.needed_by(graph.ends)
     unread = {node.origin.path for node in graph.nodes if node not in needed and node is not graph.input}
     problems = []
     for path in unread - {node.origin.path for node in needed}:

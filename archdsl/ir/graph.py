@@ -194,7 +194,10 @@ def total(costs: Iterable[Cost]) -> Cost:
 
 @dataclass(slots=True, eq=False, repr=False)  # never written to; `frozen` would make creating it four times slower
 class Node:
-    """An operation applied to nodes. `meter`, where there is one, counts what is made from it."""
+    """An operation applied to nodes. `meter`, where there is one, counts what is made from it.
+
+    `owner` is the node whose weights it uses, where these are not its own.
+    """
 
     op: Op
     inputs: tuple[Node, ...]
@@ -203,6 +206,7 @@ class Node:
     origin: Origin = NOWHERE
     meter: Meter | None = None
     _cost: Cost | None = None
+    owner: Node | None = None
 
     @property
     def channels(self) -> int:
@@ -213,12 +217,14 @@ class Node:
         """Worked out once, for this node and all that are `again` the same."""
         if self._cost is None:
             self._cost = self.op.cost(self.type, *map(_type_of, self.inputs))
+            if self.owner is not None:
+                self._cost = self._cost._replace(params=0, trained=0)
         return self._cost
 
     @property
     def weights(self) -> tuple[Weight, ...]:
         """The arrays that it owns."""
-        return self.op.weights(*map(_type_of, self.inputs))
+        return () if self.owner is not None else self.op.weights(*map(_type_of, self.inputs))
 
     @property
     def params(self) -> int:
@@ -238,7 +244,7 @@ class Node:
     def again(self, inputs: tuple[Node, ...], name: str, origin: Origin) -> Node:
         """The same operation on other inputs of the same types."""
         meter = inputs[0].meter if inputs else self.meter
-        return Node(self.op, inputs, self.type, name, origin, meter, self.cost)
+        return Node(self.op, inputs, self.type, name, origin, meter, self.cost, self.owner)
 
     def __str__(self) -> str:
         return f"{self.name} = {self.op}({', '.join(node.name for node in self.inputs)})  {self.type}"
@@ -249,19 +255,21 @@ class Node:
 
 @dataclass(frozen=True, repr=False)
 class Graph:
-    """A backbone as operations, in the order they run.
+    """A network as operations, in the order they run.
 
-    `levels` holds the last node of every stage under its public name ("P3" for stage p3); `outputs` names the
-    levels a detector takes; `output` is the last feature map, after the tail. The nodes of the parts named in `freeze`
-    (stages, stem, tail) are not trained.
+    `levels` holds the last node of every stage under its public name ("P3" for stage p3), `outputs` the nodes that
+    others take, under the names that they have there; `is_named` tells whether the config gives them these names, so
+    that they are the result of the network. Otherwise that is `output`, the last node. The nodes of the parts named in
+    `freeze` (stages, stem, head) are not trained.
     """
 
     name: str
     nodes: tuple[Node, ...]
     output: Node
     levels: Mapping[str, Node]
-    outputs: tuple[str, ...]
+    outputs: Mapping[str, Node]
     freeze: tuple[str, ...] = ()
+    is_named: bool = False
 
     @property
     def input(self) -> Node:
@@ -271,6 +279,16 @@ class Graph:
     def image(self) -> FeatureMap:
         """The type of its input."""
         return cast(FeatureMap, self.input.type)
+
+    @property
+    def results(self) -> list[Node]:
+        """The nodes that it gives when it is called."""
+        return list(self.outputs.values()) if self.is_named else [self.output]
+
+    @property
+    def ends(self) -> list[Node]:
+        """All nodes that may be asked for: its results, its outputs and the levels."""
+        return list(dict.fromkeys([*self.results, *self.outputs.values(), *self.levels.values()]))
 
     @cached_property
     def cost(self) -> Cost:
@@ -318,7 +336,7 @@ def verify(graph: Graph) -> None:
         inferred = node.op.infer(*[source.type for source in node.inputs])
         _require(inferred == node.type, f"{node.name} has type {node.type}, its operation gives {inferred}")
         seen[node.name] = node
-    for end in [graph.output, *graph.levels.values()]:
+    for end in [graph.output, *graph.ends]:
         _require(seen.get(end.name) is end, f"{end.name} is an output, but not in the graph")
 
 

@@ -7,7 +7,7 @@ applied to inputs of the same types. What a graph costs is known before it is la
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -114,12 +114,46 @@ def in_order(end: Node, known: Container[Node]) -> list[Node]:
     return list(order)
 
 
+def unfolded(called: Node, is_wanted: Callable[[str], bool]) -> list[tuple[str, Node]]:
+    """What a block made, as nodes with full names, the last of them its result.
+
+    Blocks inside of it stay calls, but for those whose name `is_wanted`: they are unfolded too.
+    """
+    if not isinstance(called.op, Call) or not called.op.body.nodes:
+        return [(called.name, called)]
+    placed = dict(zip(called.op.body.inputs, called.inputs, strict=True))
+    named: list[tuple[str, Node]] = []
+    for node in called.op.body.nodes:
+        inputs = tuple([placed[source] for source in node.inputs])
+        own = node.again(inputs, f"{called.name}_{node.name}", called.origin)
+        inside = unfolded(own, is_wanted) if is_wanted(own.name) else []
+        named += [*inside, (own.name, inside[-1][1] if inside else own)]
+        placed[node] = named[-1][1]
+    return named
+
+
+def weight_shapes(node: Node) -> list[tuple[int, ...]]:
+    """Shapes of all arrays of a node, or of what a block made, in the order of its operations."""
+    inside = node.op.body.nodes if isinstance(node.op, Call) else ()
+    return [shape for each in inside for shape in weight_shapes(each)] or [weight.shape for weight in node.weights]
+
+
 def laid_out(graph: Graph) -> Graph:
     """The same graph with every operation as a node of its own."""
     layout = Layout()
     placed = {node: layout.place(node, node.origin) for node in graph.nodes}
-    levels = {level: placed[end] for level, end in graph.levels.items()}
-    return replace(graph, nodes=tuple(layout.nodes), output=placed[graph.output], levels=levels)
+    return moved(graph, layout.nodes, placed)
+
+
+def moved(graph: Graph, nodes: Sequence[Node], places: Mapping[Node, Node]) -> Graph:
+    """The graph with other `nodes`; `places` has the new node for every old one."""
+    return replace(
+        graph,
+        nodes=tuple(nodes),
+        output=places[graph.output],
+        levels={level: places[end] for level, end in graph.levels.items()},
+        outputs={name: places[end] for name, end in graph.outputs.items()},
+    )
 
 
 @dataclass
@@ -129,10 +163,16 @@ class Layout:
     nodes: list[Node] = field(default_factory=list)
     _placed: dict[Node, Node] = field(default_factory=dict)
     _names: set[str] = field(default_factory=set)
+    _made: dict[Node, list[Node]] = field(default_factory=dict)
 
     def place(self, node: Node, origin: Origin = NOWHERE) -> Node:
         """Append what `node` needs and is not there yet; returns the node as it stands in the graph."""
+        before = len(self.nodes)
         self._settle(in_order(node, self._placed), self._placed, "", origin)
+        self._made[node] = self.nodes[before:]
+        if node.owner is not None:
+            for made, owner in zip(self._made[node], self._made[node.owner], strict=True):
+                made.owner = owner
         result = self._placed[node]
         self._placed[result] = result  # so that what follows can be applied to it
         return result

@@ -29,7 +29,8 @@ class LayerSpec(NamedTuple):
 
     `repeats` is how often it runs, None for a layer that does not set it, in a block of the config's own perhaps a
     `$name`; `first` and `last` are what the first and the last repeat set differently. `sources` are the names in
-    `from:`, empty for the layer before.
+    `from:`, empty for the layer before; it runs once for each of `each`. `share` names the layer whose weights it uses;
+    True has one set of weights for all of `each`.
     """
 
     name: str
@@ -40,17 +41,24 @@ class LayerSpec(NamedTuple):
     repeats: int | None = None
     first: Mapping[str, Any] = MappingProxyType({})
     last: Mapping[str, Any] = MappingProxyType({})
+    each: tuple[str, ...] = ()
+    share: str | bool = False
 
-    def runs(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Name and arguments of every repeat."""
-        count = self.repeats or 1
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The names of all layers that it asks for."""
+        return (*self.sources, *self.each, *([self.share] if isinstance(self.share, str) else []))
+
+    def runs(self, name: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Name and arguments of every repeat; `name` is that of the layer at one of `each`."""
+        count, name = self.repeats or 1, name or self.name
         if count == 1:
-            yield self.name, {**self.arguments, **self.first, **self.last}
+            yield name, {**self.arguments, **self.first, **self.last}
             return
         for number in range(1, count + 1):
             first = self.first if number == 1 else {}
             last = self.last if number == count else {}
-            yield f"{self.name}_{number}", {**self.arguments, **first, **last}
+            yield f"{name}_{number}", {**self.arguments, **first, **last}
 
     def apply(self, inputs: Sequence[Node], name: str, arguments: Mapping[str, Any], style: Conventions) -> Node:
         """The block on `inputs`, for one of the `runs`. Raises ShapeError for a map that none can be made of."""
@@ -60,6 +68,14 @@ class LayerSpec(NamedTuple):
         if result.channels > MOST or not 1 / MOST <= result.type.stride <= MOST:
             raise _beyond(result, name)
         return result
+
+
+class Output(NamedTuple):
+    """A result that others take: its public name, the stage or layer it is of, its entry in the config."""
+
+    name: str
+    source: str
+    at: Location
 
 
 class PartSpec(NamedTuple):
@@ -105,7 +121,8 @@ class NetworkSpec:
     """A whole network, its parts complete and in the order they run.
 
     `scale` is what is still to be done to its widths and depths, `at` is the config as a whole. `blocks` are those that
-    the config defines itself, each after the ones that it is made of. `outputs` are levels, `freeze` names of parts.
+    the config defines itself, each after the ones that it is made of. `is_named` tells whether the config names its
+    `outputs`; `freeze` are names of parts.
     """
 
     name: str
@@ -115,9 +132,10 @@ class NetworkSpec:
     style: Conventions
     scale: Scale
     parts: tuple[PartSpec, ...]
-    outputs: tuple[str, ...]
+    outputs: tuple[Output, ...]
     blocks: tuple[Block, ...] = ()
     freeze: tuple[str, ...] = ()
+    is_named: bool = False
 
     @property
     def stages(self) -> tuple[PartSpec, ...]:

@@ -8,7 +8,7 @@ from functools import partial
 from archdsl.ir.graph import Graph, Node
 from archdsl.ir.ops import BatchNorm
 from archdsl.ir.passes.linear import by_filter, is_convolution, kernel_and_bias, scale_and_shift
-from archdsl.ir.passes.rewrite import Arrays, Change, Weights, readers, rewrite
+from archdsl.ir.passes.rewrite import Arrays, Change, Weights, readers, rewrite, shared
 
 
 def fold_batch_norm(graph: Graph, weights: Weights | None) -> tuple[Graph, Weights | None]:
@@ -16,11 +16,12 @@ def fold_batch_norm(graph: Graph, weights: Weights | None) -> tuple[Graph, Weigh
 
     The convolution keeps its name and gets a bias; a norm after anything else stays.
     """
-    reads = readers(graph)
+    reads, kept = readers(graph), shared(graph)
     changes, replaced = {}, {}
     for norm in graph.nodes:
         source = norm.inputs[0] if isinstance(norm.op, BatchNorm) else norm
-        if is_convolution(source.op) and source is not norm and reads[source] == [norm]:
+        is_alone = source is not norm and reads[source] == [norm] and kept.isdisjoint((norm, source))
+        if is_alone and is_convolution(source.op):
             arrays = partial(_folded, source, norm)
             changes[source] = Change(replace(source.op, bias=True), source.inputs, arrays)
             replaced[norm] = source

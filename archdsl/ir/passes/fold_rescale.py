@@ -8,7 +8,7 @@ from functools import partial
 from archdsl.ir.graph import Graph, Node, Op
 from archdsl.ir.ops import DepthwiseConv2D, Pad, Rescale, SpaceToDepth
 from archdsl.ir.passes.linear import is_convolution, kernel_and_bias
-from archdsl.ir.passes.rewrite import Arrays, Change, Weights, readers, rewrite
+from archdsl.ir.passes.rewrite import Arrays, Change, Weights, readers, rewrite, shared
 
 
 def fold_rescale(graph: Graph, weights: Weights | None) -> tuple[Graph, Weights | None]:
@@ -17,10 +17,13 @@ def fold_rescale(graph: Graph, weights: Weights | None) -> tuple[Graph, Weights 
     Exact through zeros around the image and through SpaceToDepth. A Rescale with an offset stays where there is
     padding: the zeros would have to become another value.
     """
-    reads = readers(graph)
+    reads, kept = readers(graph), shared(graph)
     changes, replaced = {}, {}
     for node in graph.nodes:
-        if isinstance(node.op, Rescale) and (found := _convolutions_after(node, node.op, reads)):
+        if not isinstance(node.op, Rescale):
+            continue
+        found = _convolutions_after(node, node.op, reads)
+        if found and kept.isdisjoint(found):
             for reader in found:
                 assert is_convolution(reader.op)
                 op = replace(reader.op, bias=reader.op.bias or node.op.offset != 0)

@@ -16,7 +16,7 @@ from archdsl.ir.passes.linear import (
     kernel_and_bias,
     scale_and_shift,
 )
-from archdsl.ir.passes.rewrite import Arrays, Change, Weights, readers, rewrite
+from archdsl.ir.passes.rewrite import Arrays, Change, Weights, readers, rewrite, shared
 
 if TYPE_CHECKING:
     from archdsl.ir.passes.rewrite import Array
@@ -28,11 +28,11 @@ def merge_branches(graph: Graph, weights: Weights | None) -> tuple[Graph, Weight
     It takes the place and the name of the one with the largest kernel; the others are kernels with zeros around
     them (RepVGG, figure 4). Nothing else may read the convolutions, and their windows must have a common middle.
     """
-    reads = readers(graph)
+    reads, kept = readers(graph), shared(graph)
     changes, replaced = {}, {}
     for add in graph.nodes:
         main = _main_branch(add, reads) if isinstance(add.op, Add) else None
-        if main is not None and is_convolution(main.op):
+        if main is not None and is_convolution(main.op) and kept.isdisjoint(add.inputs):
             op = replace(main.op, bias=any(map(_has_bias, add.inputs)))
             changes[main] = Change(op, main.inputs, partial(_summed, add, main.op, op.bias))
             replaced[add] = main

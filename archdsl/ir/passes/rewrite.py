@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from archdsl.ir.graph import Graph, Node, Op
+from archdsl.ir.layout import moved
 
 if TYPE_CHECKING:
     import numpy
@@ -29,14 +30,20 @@ class Change(NamedTuple):
 
 
 def readers(graph: Graph) -> dict[Node, list[Node | None]]:
-    """The nodes that read each node. A level, and the output, is read by None too: by the world outside."""
+    """The nodes that read each node. An output or a level is read by None too: by the world outside."""
     found: dict[Node, list[Node | None]] = {node: [] for node in graph.nodes}
     for node in graph.nodes:
         for source in node.inputs:
             found[source].append(node)
-    for end in [graph.output, *graph.levels.values()]:
+    for end in graph.ends:
         found[end].append(None)
     return found
+
+
+def shared(graph: Graph) -> set[Node]:
+    """The nodes that use another's weights, and those whose weights they use. No pass may change one alone."""
+    users = [node for node in graph.nodes if node.owner is not None]
+    return {*users, *[node.owner for node in users if node.owner is not None]}
 
 
 def rewrite(
@@ -51,10 +58,9 @@ def rewrite(
     settled: dict[Node, Node] = {}
     for node in graph.nodes:
         settled[node] = settled[replaced[node]] if node in replaced else _settle(node, changes.get(node), settled)
-    levels = {level: settled[node] for level, node in graph.levels.items()}
-    nodes = tuple([settled[node] for node in graph.nodes if node not in replaced])
-    whole = replace(graph, nodes=nodes, output=settled[graph.output], levels=levels)
-    needed = whole.needed_by([whole.output, *levels.values()])
+    nodes = [settled[node] for node in graph.nodes if node not in replaced]
+    whole = moved(graph, nodes, settled)
+    needed = whole.needed_by(whole.ends)
     kept = tuple([node for node in nodes if node in needed])
     arrays = None if weights is None else _arrays(kept, weights, changes)
     return replace(whole, nodes=kept), arrays
@@ -65,7 +71,9 @@ def _settle(node: Node, change: Change | None, settled: Mapping[Node, Node]) -> 
     sources = tuple([settled[source] for source in inputs])
     if op is node.op and all(new is old for new, old in zip(sources, node.inputs, strict=True)):
         return node
-    return Node(op, sources, op.infer(*[source.type for source in sources]), node.name, node.origin)
+    owner = None if node.owner is None else settled[node.owner]
+    result = op.infer(*[source.type for source in sources])
+    return Node(op, sources, result, node.name, node.origin, owner=owner)
 
 
 def _arrays(nodes: tuple[Node, ...], weights: Weights, changes: Mapping[Node, Change]) -> Weights:

@@ -1,0 +1,76 @@
+"""The names that `from:`, `each:`, `share:` and `outputs:` can use, and the nodes that they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from archdsl.frontend.sema.spec import LayerSpec, NetworkSpec, PartSpec
+from archdsl.ir.graph import Node
+
+INPUT = "input"
+
+Level = tuple[str, Node]
+"""A node, and what it is called among the results of a layer that ran once for each of several; else empty: `n3`."""
+
+
+class Scope:
+    """Results so far, by full name; a layer that ran once for each of several has all of them, in order.
+
+    `runs` holds every repeat of each layer, of which others may share the weights.
+    """
+
+    def __init__(self, spec: NetworkSpec):
+        self.spec = spec
+        self.results: dict[str, list[Level]] = {}
+        self.runs: dict[str, list[Node]] = {}
+        self._sections = [part.name for part in reversed(spec.parts) if not part.is_stage]
+        self.layers = {layer.name for layer in spec.layers}
+        self.names = self.layers | {part.name for part in spec.parts}
+        asked = [full for part in spec.parts for layer in part.layers for full in self._asked(layer, part)]
+        asked += [full for output in spec.outputs for full in self.full_names(output.source)]
+        self._inner = [full for full in dict.fromkeys(asked) if full not in self.names]
+
+    def _asked(self, layer: LayerSpec, part: PartSpec) -> Iterator[str]:
+        for name in layer.reads:
+            yield from self.full_names(name, part)
+
+    def full_names(self, name: str, part: PartSpec | None = None) -> list[str]:
+        """What `name` may mean: a layer of the same part, a full name, a layer of a section, the last one first."""
+        own = [f"{part.name}_{name}"] if part else []
+        return [*own, name, *[f"{section}_{name}" for section in self._sections]]
+
+    def define(self, name: str, levels: Sequence[Level]) -> None:
+        """The results of a layer or part, of which each is known under its own name too."""
+        self.results[name] = list(levels)
+        self.results.update({f"{name}_{suffix}": [("", node)] for suffix, node in levels if suffix})
+
+    def find(self, name: str, part: PartSpec | None = None) -> list[Level]:
+        """What `name` means to a layer of `part`; nothing for a name that there is not, or not yet."""
+        full = next((full for full in self.full_names(name, part) if full in self.results), None)
+        return self.results[full] if full else []
+
+    def is_asked_inside(self, name: str) -> bool:
+        """Whether anything reads a node inside of the block called `name`."""
+        return any(each.startswith(f"{name}_") for each in self._inner)
+
+    def later(self, name: str, part: PartSpec) -> str:
+        """The full name of a layer or part that is there, but has not run."""
+        return next((full for full in self.full_names(name, part) if full in self.names), "")
+
+    def behind(self, name: str) -> set[str]:
+        """Names of the layers that a layer or part would be computed from, whatever the order they are written in."""
+        reads: dict[str, list[str]] = {}
+        before: list[str] = []
+        for part in self.spec.parts:
+            for layer in part.layers:
+                reads[layer.name] = list(self._asked(layer, part)) or before
+                before = [layer.name]
+            reads[part.name] = before
+        found: set[str] = set()
+        pending = [name]
+        while pending:
+            current = pending.pop()
+            if current not in found:
+                found.add(current)
+                pending += reads.get(current, ())
+        return found
