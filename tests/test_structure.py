@@ -16,6 +16,7 @@ PACKAGE = Path(archdsl.__file__).parent
 
 PACKAGES = """
 diagnostics
+schemas
 ir
 blocks
 frontend

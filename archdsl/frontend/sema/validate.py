@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ValidationError
+from pydantic_core import ValidationError
 
 from archdsl.diagnostics.problems import MAX_PROBLEMS, Problem, problem
 from archdsl.diagnostics.unicode import ascii_form, named
@@ -19,6 +19,7 @@ from archdsl.frontend.sema import fixits
 from archdsl.frontend.sema.schema import MODEL_NAME, NAME
 from archdsl.frontend.sema.vocabulary import ELSEWHERE, KEY_SYNONYMS, SYNONYMS, VALUES_ELSEWHERE, belongs, known_keys
 from archdsl.frontend.source import KeyPath, dotted, nearest_place
+from archdsl.schemas.schema import Schema
 
 _NAME_RULES = {
     NAME: "expected lower-case letters, digits and _, a letter first",
@@ -37,7 +38,7 @@ class Finding(NamedTuple):
     value: Any
     limits: Mapping[str, Any]
     message: str
-    model: type[BaseModel]
+    model: type[Schema]
     location: KeyPath
     owner: str
 
@@ -51,14 +52,14 @@ class Finding(NamedTuple):
 
 
 def problems_of(
-    error: ValidationError, config: Config, model: type[BaseModel], prefix: KeyPath = (), owner: str = ""
+    error: ValidationError, config: Config, model: type[Schema], prefix: KeyPath = (), owner: str = ""
 ) -> list[Problem]:
     """One Problem for each finding. `prefix` is the path of `model` in the config, `owner` what the keys belong to."""
     found = islice(error.errors(include_url=False), MAX_PROBLEMS)
     return [_problem(_finding(details, model, owner), config, prefix) for details in found]
 
 
-def _finding(details: Mapping[str, Any], model: type[BaseModel], owner: str) -> Finding:
+def _finding(details: Mapping[str, Any], model: type[Schema], owner: str) -> Finding:
     kind, location = details["type"], tuple(details["loc"])
     if location[-1:] == ("[key]",):
         kind, location = "key", location[:-1]

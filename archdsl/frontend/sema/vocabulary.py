@@ -7,10 +7,9 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel
-
 from archdsl.blocks.registry import all_blocks
 from archdsl.frontend.sema.schema import ConfigSchema, LayerSchema, StageSchema
+from archdsl.schemas.schema import Schema
 
 _NAMES = {StageSchema: "a stage", LayerSchema: "a layer"}
 
@@ -35,13 +34,13 @@ def _homes() -> Mapping[str, tuple[str, ...]]:
     return {key: tuple(places) for key, places in homes.items()}
 
 
-def _walk(model: type[BaseModel], home: str) -> Iterator[tuple[str, str]]:
+def _walk(model: type[Schema], home: str) -> Iterator[tuple[str, str]]:
     for key, annotation in fields(model).items():
         yield key, home
         inner = plain(annotation)
         while get_origin(inner) is dict:  # named stages, named layers
             inner = plain(get_args(inner)[1])
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
+        if isinstance(inner, type) and issubclass(inner, Schema):
             yield from _walk(inner, _NAMES.get(inner) or f"{home}.{key}".lstrip("."))
 
 
@@ -50,9 +49,9 @@ def _arguments() -> Iterator[tuple[str, str]]:
         yield from ((key, _NAMES[LayerSchema]) for key in block.parameters)
 
 
-def fields(model: type[BaseModel]) -> dict[str, Any]:
+def fields(model: type[Schema]) -> dict[str, Any]:
     """Keys as a config writes them, with their types."""
-    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+    return {field.key: field.annotation for field in model.model_fields.values()}
 
 
 def plain(annotation: Any) -> Any:
@@ -93,12 +92,12 @@ KEY_SYNONYMS = {
 }
 
 
-def known_keys(model: type[BaseModel], location: Iterable[str | int]) -> list[str]:
+def known_keys(model: type[Schema], location: Iterable[str | int]) -> list[str]:
     """The keys of the mapping at `location` inside `model`."""
     current: Any = model
     for step in location:
         current = plain(current)
-        if isinstance(current, type) and issubclass(current, BaseModel):
+        if isinstance(current, type) and issubclass(current, Schema):
             current = fields(current)[str(step)]
         else:
             current = get_args(current)[-1]  # dict[name, X] and list[X] hold X

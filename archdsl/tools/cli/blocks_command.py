@@ -70,7 +70,9 @@ def signature(block: Block) -> str:
 
 
 def print_block(block: Block) -> None:
-    schema = block.schema.model_json_schema()
+    from archdsl.schemas.json_form import json_schema_of  # imports pydantic, which takes a while
+
+    schema = json_schema_of(block.schema)
     needed = schema.get("required", [])
     say(block.name, "", *block.documentation.split("\n"), "", f"defined in {block.source}", "")
     rows = [
