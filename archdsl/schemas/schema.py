@@ -114,8 +114,9 @@ class Schema:
     @classmethod
     def _model(cls, schema_of: Translation, reference: str) -> CoreSchema:
         fields = {name: field.__core_schema__(schema_of) for name, field in cls.model_fields.items()}
+        inner = core_schema.model_fields_schema(fields, model_name=cls.__name__)
         config = CoreConfig(strict=True, extra_fields_behavior=cls.model_config["extra"])
-        return core_schema.model_schema(cls, core_schema.model_fields_schema(fields), config=config, ref=reference)
+        return core_schema.model_schema(cls, inner, config=config, ref=reference)
 
     @property
     def model_fields_set(self) -> set[str]:

@@ -37,11 +37,11 @@ def _homes() -> Mapping[str, tuple[str, ...]]:
 def _walk(model: type[Schema], home: str) -> Iterator[tuple[str, str]]:
     for key, annotation in fields(model).items():
         yield key, home
-        inner = plain(annotation)
-        while get_origin(inner) is dict:  # named stages, named layers
-            inner = plain(get_args(inner)[1])
-        if isinstance(inner, type) and issubclass(inner, Schema):
-            yield from _walk(inner, _NAMES.get(inner) or f"{home}.{key}".lstrip("."))
+        for inner in members(annotation):
+            while get_origin(inner) is dict:  # named stages, named layers
+                inner = plain(get_args(inner)[1])
+            if _is_schema(inner):
+                yield from _walk(inner, _NAMES.get(inner) or f"{home}.{key}".lstrip("."))
 
 
 def _arguments() -> Iterator[tuple[str, str]]:
@@ -56,9 +56,23 @@ def fields(model: type[Schema]) -> dict[str, Any]:
 
 def plain(annotation: Any) -> Any:
     """The annotation without Annotated and Optional."""
-    while get_origin(annotation) in (Annotated, Union, UnionType):
-        annotation = next(item for item in get_args(annotation) if item is not NoneType)
-    return annotation
+    return next(members(annotation))
+
+
+def members(annotation: Any) -> Iterator[Any]:
+    """The types that a value of this one may have, None left out."""
+    if get_origin(annotation) is Annotated:
+        yield from members(get_args(annotation)[0])
+    elif get_origin(annotation) in (Union, UnionType):
+        for member in get_args(annotation):
+            if member is not NoneType:
+                yield from members(member)
+    else:
+        yield annotation
+
+
+def _is_schema(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Schema)
 
 
 SYNONYMS = {
@@ -96,10 +110,16 @@ def known_keys(model: type[Schema], location: Iterable[str | int]) -> list[str]:
     """The keys of the mapping at `location` inside `model`."""
     current: Any = model
     for step in location:
-        current = plain(current)
-        if isinstance(current, type) and issubclass(current, Schema):
-            current = fields(current)[str(step)]
-        else:
-            current = get_args(current)[-1]  # dict[name, X] and list[X] hold X
-    known = list(fields(plain(current)))
+        current = _inside(current, str(step))
+    known = [key for member in members(current) if _is_schema(member) for key in fields(member)]
     return [*known, "defaults"] if current is ConfigSchema else known
+
+
+def _inside(annotation: Any, step: str) -> Any:
+    """The type of what is at a key or an index of a value."""
+    for member in members(annotation):
+        if _is_schema(member) and step in fields(member):
+            return fields(member)[step]
+        if not _is_schema(member) and get_args(member):
+            return get_args(member)[-1]  # dict[name, X] and list[X] hold X
+    return Any
