@@ -27,7 +27,7 @@ class Field(NamedTuple):
     default: Any
     key: str
 
-    def __core_schema__(self, schema_of: Translation) -> core_schema.ModelField:
+    def checked(self, schema_of: Translation) -> core_schema.ModelField:
         schema = schema_of(self.annotation)
         if self.default is not REQUIRED:
             schema = core_schema.with_default_schema(schema, default=self.default)
@@ -113,7 +113,7 @@ class Schema:
 
     @classmethod
     def _model(cls, schema_of: Translation, reference: str) -> CoreSchema:
-        fields = {name: field.__core_schema__(schema_of) for name, field in cls.model_fields.items()}
+        fields = {name: field.checked(schema_of) for name, field in cls.model_fields.items()}
         inner = core_schema.model_fields_schema(fields, model_name=cls.__name__)
         config = CoreConfig(strict=True, extra_fields_behavior=cls.model_config["extra"])
         return core_schema.model_schema(cls, inner, config=config, ref=reference)

@@ -144,8 +144,6 @@ def values_of(field: Json) -> str:
         return "by name: " + values_of(*field["patternProperties"].values())
     if "anyOf" in field:
         return " or ".join(map(values_of, field["anyOf"]))
-    if "prefixItems" in field:
-        return "list of " + "; ".join(map(values_of, field["prefixItems"]))
     if field.get("type") == ["string", "array"]:
         return "string or list of strings"
     return expected(dict(field))

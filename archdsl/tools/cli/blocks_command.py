@@ -91,6 +91,9 @@ def expected(field: dict[str, object]) -> str:
     if "enum" in field and isinstance(field["enum"], list):
         return ", ".join(map(str, field["enum"]))
     kind = str(field.get("type", "any"))
+    several = field.get("prefixItems")
+    if isinstance(several, list):
+        return "list of " + "; ".join(map(expected, several))
     items = field.get("items")
     if isinstance(items, dict):
         return f"list of {expected(items)}"
