@@ -6,6 +6,7 @@ It does what a model of pydantic does, under the same names, so far as configs n
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, Self, TypeVar, get_type_hints
 
 from pydantic_core import CoreConfig, CoreSchema, core_schema
@@ -91,14 +92,13 @@ class Schema:
         return cls.model_validator.validate_python(values)  # type: ignore[no-any-return]
 
     @classmethod
-    def model_construct(cls, **values: Any) -> Self:
-        """An instance with `values`, which are known to be right, by their names in Python."""
+    def model_construct(cls, values: Mapping[str, Any], extra: Mapping[str, Any] = MappingProxyType({})) -> Self:
+        """An instance of values that are known to be right, by their names in Python; `extra` is under other keys."""
         made = cls.__new__(cls)
-        fields = cls.model_fields
-        complete = {name: values.get(name, field.default) for name, field in fields.items()}
-        object.__setattr__(made, "__dict__", complete)
-        object.__setattr__(made, "__pydantic_fields_set__", fields.keys() & values.keys())
-        object.__setattr__(made, "__pydantic_extra__", {key: values[key] for key in values if key not in fields})
+        defaults = {name: field.default for name, field in cls.model_fields.items()}
+        object.__setattr__(made, "__dict__", {**defaults, **values})
+        object.__setattr__(made, "__pydantic_fields_set__", set(values))
+        object.__setattr__(made, "__pydantic_extra__", dict(extra))
         return made
 
     @classmethod

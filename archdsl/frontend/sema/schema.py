@@ -195,7 +195,7 @@ def filled(stage: StageSchema, defaults: StageSchema) -> StageSchema:
     for key in StageSchema.model_fields:
         default, stated = getattr(defaults, key), getattr(stage, key)
         values[key] = default if key not in stage.model_fields_set else _combined(stated, default)
-    return StageSchema.model_construct(**values)
+    return StageSchema.model_construct(values)
 
 
 def _combined(stated: Any, default: Any) -> Any:
@@ -211,6 +211,5 @@ def _combined_layer(stated: LayerSchema, default: LayerSchema) -> LayerSchema:
     if stated.block is not None and stated.block != default.block:
         return stated
     arguments = {**(default.model_extra or {}), **(stated.model_extra or {})}
-    return LayerSchema.model_construct(
-        block=default.block, after=stated.after or default.after, sources=stated.sources or default.sources, **arguments
-    )
+    after, sources = stated.after or default.after, stated.sources or default.sources
+    return LayerSchema.model_construct({"block": default.block, "after": after, "sources": sources}, arguments)
