@@ -36,6 +36,7 @@ from archdsl.ir.ops import (
     Split,
     Upsample,
 )
+from archdsl.schemas.annotations import Limits
 
 FAMILIES = (attention, conv, csp, darknet, down, elan, ghost, layers, pooling, rep, resnet)
 """The modules of the shipped blocks."""
@@ -61,6 +62,7 @@ __all__ = [
     "Groups",
     "Identity",
     "Kernel",
+    "Limits",
     "MaxPool",
     "Multiply",
     "Node",

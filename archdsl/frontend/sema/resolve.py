@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic_core import ValidationError
 
 from archdsl.blocks.conventions import Conventions
 from archdsl.diagnostics.nearest import one_report
