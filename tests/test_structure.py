@@ -91,3 +91,15 @@ archdsl.list_presets()
 assert not {"keras", "tensorflow", "numpy", "matplotlib"} & set(sys.modules), "imported too early"
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_only_a_problem_has_a_message_and_a_hint() -> None:
+    found = {
+        node.name
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+        and {"message", "hint"}
+        <= {ast.unparse(field.target) for field in node.body if isinstance(field, ast.AnnAssign)}
+    }
+    assert found == {"Problem"}
