@@ -7,10 +7,12 @@ from pathlib import Path
 
 import click
 
+from archdsl.api import Weights
 from archdsl.diagnostics.terminal import say
 from archdsl.frontend.budget import Budget
 from archdsl.frontend.compose.config import load
 from archdsl.frontend.lower import compile_graph
+from archdsl.frontend.yaml.embedded import SUFFIX
 from archdsl.tools.cli.completion import complete_config
 from archdsl.tools.cli.options import (
     ConfigArgument,
@@ -27,7 +29,6 @@ from archdsl.tools.pictures.feature_maps import (
     MAX_CHANNELS,
     MAX_IMAGE_SIZE,
     MAX_NAME,
-    PathLike,
     check_paths,
     draw_features,
     pyramid,
@@ -76,15 +77,19 @@ def command(
     """
     check_paths(image, output)
     check_output(output, [each for each in (config, weights, image) if isinstance(each, (str, Path))], force)
-    file: PathLike | None = weights
+    file: Weights = weights
+    note = ""
     if saved_model(config, overrides, weights) is None:
-        compile_graph(load(config, overrides, budget), budget)  # mistakes come before the seconds that Keras takes
-        file = weights_of(config, weights)
+        loaded = load(config, overrides, budget)
+        compile_graph(loaded, budget)  # mistakes come before the seconds that Keras takes
+        file = weights_of(config, weights) or False  # which says itself that they are random
+        note = "" if file or loaded.file.endswith(SUFFIX) else "random weights"
     import_keras()
     importlib.import_module("keras").utils.set_random_seed(0)  # random weights draw the same picture every time
     with progress(f"reading {config if isinstance(config, str) else config.file}"):
         model = read_model(config, overrides, file, budget)
     with progress(f"drawing {output}"):
-        draw_features(model, image, output, channels=channels, image_size=size)
+        title = " ".join([model.name, *overrides])
+        draw_features(model, image, output, channels=channels, image_size=size, title=title, note=note)
     levels = ", ".join([name[:MAX_NAME] for name in pyramid(model)])
     say(f"{output}: levels {levels} of {model.name[:MAX_NAME]}")
