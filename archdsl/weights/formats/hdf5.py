@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy
@@ -41,7 +42,8 @@ def contents_of(stream: BinaryIO) -> Contents:
         root = File(stream).root
         listed = _child(root, "model_weights") if "model_weights" in root.links else root
         if any(name.startswith("layer_names") for name in listed.attributes):
-            return Contents("listed", tuple(_listed_layers(listed)))
+            layers = tuple(_listed_layers(listed))
+            return Contents("listed", layers, partial(_models_listed, layers))
         return Contents("paths", tuple(_layers_by_path(root)), partial(_models_inside, root))
 
 
@@ -130,6 +132,17 @@ def _listed_layers(root: Object) -> Iterator[Stored]:
             own = "" if len(sublayers) == 1 else f"/{index}"
             yield Stored(f"{number}{own}", f"{owner}{own}", arrays, prefix.rpartition("/")[2] if own else "")
         number += bool(sublayers)
+
+
+def _models_listed(layers: Iterable[Stored]) -> dict[str, Contents]:
+    """The layers of each layer that is made of several, which are those of a model if it is one."""
+    inside = groupby((each for each in layers if each.sublayer), key=lambda each: each.place.partition("/")[0])
+    return {
+        place: Contents(
+            "listed", tuple(Stored(f"{index}", each.sublayer, each.arrays) for index, each in enumerate(found))
+        )
+        for place, found in inside
+    }
 
 
 def _descend(group: Object, path: str) -> Object:
