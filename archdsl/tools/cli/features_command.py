@@ -13,14 +13,13 @@ from archdsl.frontend.budget import Budget
 from archdsl.frontend.compose.config import load
 from archdsl.frontend.lower import compile_graph
 from archdsl.frontend.yaml.embedded import SUFFIX
-from archdsl.tools.cli.completion import complete_config
 from archdsl.tools.cli.options import (
     ConfigArgument,
     budget_option,
+    config_argument,
     output_options,
     overrides_argument,
     plugin_option,
-    read_stdin,
 )
 from archdsl.tools.cli.output import import_keras, progress
 from archdsl.tools.cli.weights_option import weights_of, weights_option
@@ -40,24 +39,16 @@ from archdsl.tools.pictures.feature_maps import (
 @click.command("features")
 @plugin_option
 @budget_option
-@click.argument("config", metavar="CONFIG_OR_MODEL", shell_complete=complete_config, callback=read_stdin)
+@config_argument("config", "CONFIG_OR_MODEL")
 @click.argument("image", type=click.Path(path_type=Path))
 @overrides_argument
 @output_options("The picture to write: .png, .pdf …")
 @weights_option
 @click.option(
-    "--channels",
-    default=6,
-    show_default=True,
-    type=click.IntRange(1, MAX_CHANNELS),
-    help="Channels drawn of each level.",
+    "--channels", default=6, show_default=True, type=click.IntRange(1, MAX_CHANNELS), help="Channels drawn of a level."
 )
 @click.option(
-    "--size",
-    default=640,
-    show_default=True,
-    type=click.IntRange(1, MAX_IMAGE_SIZE),
-    help="Longest side of the image in pixels.",
+    "--size", default=640, show_default=True, type=click.IntRange(1, MAX_IMAGE_SIZE), help="Longest side in pixels."
 )
 def command(
     config: ConfigArgument,
