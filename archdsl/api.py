@@ -13,7 +13,7 @@ from archdsl.blocks.plugins import Plugin, load_plugins
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import Config, ConfigLike, load
 from archdsl.frontend.compose.search_path import preset_names
-from archdsl.frontend.lower import compile_graph
+from archdsl.frontend.lower import compile_graph, outline
 from archdsl.frontend.presets import PresetInfo, preset_info
 from archdsl.frontend.yaml.embedded import SUFFIX, carried_by
 from archdsl.ir.graph import Graph
@@ -64,7 +64,8 @@ def analyze(
 
     Arguments and errors as for compile_config.
     """
-    return report(compile_config(config, overrides, input_shape, plugins=plugins, budget=budget))
+    load_plugins(plugins)
+    return report(outline(load(config, overrides, budget).with_input(shape=input_shape), budget))
 
 
 def build_from_config(

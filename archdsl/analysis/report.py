@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from archdsl.analysis.text import Table, count_text, field_text, shape_text
 from archdsl.ir.graph import Graph, Node
+from archdsl.ir.layout import laid_out
 
 Shape = tuple[int | None, int | None, int]
 
@@ -64,19 +65,24 @@ class Report:
     twice that; None for an unknown image size.
     """
 
-    graph: Graph
+    outline: Graph
 
     def __eq__(self, other: object) -> bool:
         """Whether all figures are the same."""
         return isinstance(other, Report) and self.to_dict() == other.to_dict()
 
+    @cached_property
+    def graph(self) -> Graph:
+        """Every operation as a node."""
+        return laid_out(self.outline)
+
     @property
     def name(self) -> str:
-        return self.graph.name
+        return self.outline.name
 
     @property
     def input_shape(self) -> Shape:
-        return self.graph.input.type.shape
+        return self.outline.input.type.shape
 
     @cached_property
     def outputs(self) -> Mapping[str, OutputInfo]:
@@ -95,15 +101,15 @@ class Report:
 
     @cached_property
     def params(self) -> int:
-        return sum([node.params for node in self.graph.nodes])
+        return self.outline.cost.params
 
     @cached_property
     def trainable_params(self) -> int:
-        return sum([node.trained for node in self.graph.nodes if not self.graph.is_frozen(node)])
+        return sum([node.trained for node in self.outline.nodes if not self.outline.is_frozen(node)])
 
     @cached_property
     def macs(self) -> int | None:
-        return total_macs([node.macs for node in self.graph.nodes])
+        return self.outline.cost.macs
 
     @property
     def flops(self) -> int | None:
@@ -180,7 +186,7 @@ class Report:
 
 
 def report(graph: Graph) -> Report:
-    """Costs of every node of `graph`, worked out as they are asked for."""
+    """Costs of every node of `graph`, which may be an outline, worked out as they are asked for."""
     return Report(graph)
 
 

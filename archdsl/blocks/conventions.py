@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import Literal
 
 from archdsl.ir.graph import Node, Op
@@ -26,9 +27,17 @@ class Conventions:
     padding: PaddingStyle
     slope: float = 0.1
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """They are looked up with every block that is applied."""
+        return hash((self.activation, self.norm, self.padding, self.slope))
+
     def with_activation(self, function: ActivationName | None) -> Conventions:
         """The same conventions with another activation; None changes nothing."""
-        return self if function is None else replace(self, activation=Activation(function, self.slope))
+        return self if function is None else _with_activation(self, function)
 
     def normalize(self, x: Node, name: str = "bn") -> Node:
         """(H, W, C) -> (H, W, C)."""
@@ -37,3 +46,8 @@ class Conventions:
     def activate(self, x: Node, name: str = "act") -> Node:
         """(H, W, C) -> (H, W, C). A linear activation is none."""
         return x if getattr(self.activation, "function", "") == "linear" else self.activation(x, name=name)
+
+
+@lru_cache(maxsize=1024)
+def _with_activation(style: Conventions, function: ActivationName) -> Conventions:
+    return replace(style, activation=Activation(function, style.slope))

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from archdsl.blocks.synonyms import block_hint
 from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
-from archdsl.ir.graph import Node, ShapeError
+from archdsl.ir.graph import Meter, Node, ShapeError
 from archdsl.ir.layout import Fragment, call, fragment, to_callers
 
 MAX_WIDTH = 65_536
@@ -28,7 +28,7 @@ Dilation = Annotated[int, Interval(ge=1, le=64)]
 Groups = Annotated[int, Interval(ge=1, le=65_536)]
 Ratio = Annotated[float, Interval(gt=0, le=16)]
 
-_KEPT = 128  # fragments a block: enough for a search over widths, and bounded
+_KEPT = 256  # fragments a block: enough for a search over widths, and bounded
 STYLE = "style"  # filled in by the compiler from the config's conventions
 
 
@@ -53,20 +53,21 @@ class Block:
     def _fragment(self, inputs: tuple[Node, ...], arguments: Mapping[str, Any]) -> Fragment:
         """What it makes of inputs of such types; made once, since a block is a pure function of them."""
         types = tuple([node.type for node in inputs])
-        key = types, _frozen(arguments)
-        found = self._fragments.get(key)
+        key = self, types, _frozen(arguments)
+        meter = (inputs[0].meter if inputs else None) or Meter(inf)
+        found: Fragment | None = self._fragments.get(key) or meter.made.get(key)
         if found is None:
-            meter = inputs[0].meter if inputs else None
-            found = fragment(partial(self._apply, inputs, arguments), types, meter.left if meter else inf)
+            found = meter.made[key] = fragment(partial(self._apply, inputs, arguments), types, meter)
             self._keep(key, found)
         return found
 
     def _keep(self, key: Any, made: Fragment) -> None:
-        """Keep what is asked for a second time; what is not would only be looked through by the garbage collector."""
-        if hash(key) not in self._seen:
+        """Keep what a second network asks for; what none does would only be looked through by the garbage collector."""
+        short = hash(key)
+        if short not in self._seen:
             if len(self._seen) >= _KEPT:
                 self._seen.clear()
-            self._seen.add(hash(key))
+            self._seen.add(short)
             return
         if len(self._fragments) >= _KEPT:
             self._fragments.clear()
@@ -134,8 +135,8 @@ class Block:
 
 def _frozen(value: Any) -> Any:
     """Plain data as a key of a dict."""
-    if isinstance(value, Mapping):
-        return tuple([(key, _frozen(item)) for key, item in value.items()])
+    if isinstance(value, dict):
+        return tuple([(key, _frozen(item) if isinstance(item, (dict, list)) else item) for key, item in value.items()])
     return tuple([_frozen(item) for item in value]) if isinstance(value, list) else value
 
 

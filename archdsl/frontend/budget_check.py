@@ -9,48 +9,38 @@ from typing import NamedTuple
 from archdsl.diagnostics.problems import ArchError, Problem, problem
 from archdsl.frontend.budget import Budget, allow_more
 from archdsl.frontend.sema.spec import NetworkSpec
-from archdsl.ir.graph import Graph, Node
+from archdsl.ir.graph import Cost, Graph
 
 
-class Cost(NamedTuple):
-    """What a budget limits: in words, how to lower it, and how much of it a node has."""
+class Limited(NamedTuple):
+    """What a budget limits: in words, how to lower it, and how much of it a cost has."""
 
     unit: str
     cure: str
-    amount: Callable[[Node], int]
+    amount: Callable[[Cost], int]
 
 
-def params(node: Node) -> int:
-    """Elements of all its arrays."""
-    return node.params
-
-
-def macs(node: Node) -> int:
-    """Multiply-accumulates for one image; 0 while its size is unknown."""
-    return node.macs or 0
-
-
-def activation_bytes(node: Node) -> int:
-    """Size of its result for one image, in float32; 0 while the size of the image is unknown."""
-    height, image_width, channels = node.type.shape
-    return 4 * height * image_width * channels if height and image_width else 0
-
-
-COSTS = {
-    "params": Cost("parameters", "lower its width, or scale.width", params),
-    "macs": Cost("multiply-accumulates for one image", "take a smaller image, or lower its width", macs),
-    "activation_bytes": Cost("bytes of feature maps", "take a smaller image, or lower its width", activation_bytes),
+LIMITED = {
+    "params": Limited("parameters", "lower its width, or scale.width", lambda cost: cost.params),
+    "macs": Limited(
+        "multiply-accumulates for one image",
+        "take a smaller image, or lower its width",
+        lambda cost: cost.macs or 0,  # an image of unknown size costs nothing yet
+    ),
+    "activation_bytes": Limited(
+        "bytes of feature maps", "take a smaller image, or lower its width", lambda cost: 4 * cost.activations
+    ),
 }
 
 
 def check_costs(graph: Graph, spec: NetworkSpec, budget: Budget) -> None:
     """Raises ArchError for every cost beyond the budget, at the entry of the config with the largest share."""
     problems = []
-    for name, cost in COSTS.items():
-        if sum(map(cost.amount, graph.nodes)) > getattr(budget, name):
+    for name, limited in LIMITED.items():
+        if limited.amount(graph.cost) > getattr(budget, name):
             amounts: Counter[str] = Counter()
             for node in graph.nodes:
-                amounts[node.origin.path] += cost.amount(node)
+                amounts[node.origin.path] += limited.amount(node.cost)
             problems.append(over_budget(name, amounts, spec, budget))
     if problems:
         raise ArchError(problems)
@@ -59,7 +49,7 @@ def check_costs(graph: Graph, spec: NetworkSpec, budget: Budget) -> None:
 def over_budget(name: str, amounts: Mapping[str, int], spec: NetworkSpec, budget: Budget) -> Problem:
     """The problem of a cost that is too high. `amounts` says what each entry of the config, by key path, has of it."""
     total, most = sum(amounts.values()), max(amounts, key=amounts.__getitem__)
-    cost, limit = COSTS[name], getattr(budget, name)
-    message = f"{total:,} {cost.unit}, {amounts[most]:,} of them here; expected at most {limit:,.0f} in all"
-    hint = f"{cost.cure}; {allow_more(name, total)}"
+    limited, limit = LIMITED[name], getattr(budget, name)
+    message = f"{total:,} {limited.unit}, {amounts[most]:,} of them here; expected at most {limit:,.0f} in all"
+    hint = f"{limited.cure}; {allow_more(name, total)}"
     return problem("budget", message, mark=spec.entry(most).value, path=most, hint=hint)

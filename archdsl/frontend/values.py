@@ -54,6 +54,8 @@ def too_many_values(budget: Budget) -> Problem:
 
 def key_fault(key: Any) -> Problem | None:
     """What is wrong with a key, wherever it stands."""
+    if type(key) is str and len(key) <= _WORD:
+        return _fault_of_word(key)
     if not isinstance(key, str):
         return problem("key", f"a key must be text, got {describe(key)}", hint="names begin with a letter")
     if len(key) > MAX_KEY:
@@ -101,14 +103,16 @@ class _Copier:
         self._nodes = 0
 
     def copy(self, value: Any, path: KeyPath) -> Any:
-        self._count(path)
         if type(value) not in _PLAIN:
             value = self._plain(value, path)
-        if isinstance(value, (dict, Mapping)):  # a dict is told apart at once, another mapping is not
-            good = [(str(key), item) for key, item in value.items() if self._accepts(key_fault(key), path)]
-            return {key: self.copy(item, (*path, key)) for key, item in good}
-        if isinstance(value, (list, tuple)):
-            return [self.copy(item, (*path, index)) for index, item in enumerate(value)]
+        if type(value) not in _SCALARS:
+            if isinstance(value, (dict, Mapping)):  # a dict is told apart at once, another mapping is not
+                self._count(path, len(value))
+                good = [(str(key), item) for key, item in value.items() if self._accepts(key_fault(key), path)]
+                return {key: self.copy(item, (*path, key)) for key, item in good}
+            if isinstance(value, (list, tuple)):
+                self._count(path, len(value))
+                return [self.copy(item, (*path, index)) for index, item in enumerate(value)]
         return value if self._accepts(fault_of(value), path) else None
 
     def _plain(self, value: Any, path: KeyPath) -> Any:
@@ -122,8 +126,8 @@ class _Copier:
             self.problems.add(fault.at(self.mark, dotted(path)))
         return fault is None
 
-    def _count(self, path: KeyPath) -> None:
-        self._nodes += 1
+    def _count(self, path: KeyPath, values: int) -> None:
+        self._nodes += values
         if self._nodes > self.budget.values:  # a few lists that hold each other's items can stand for millions
             raise ArchError([too_many_values(self.budget).at(self.mark, dotted(path))])
         if len(path) > MAX_DEPTH:
@@ -133,7 +137,8 @@ class _Copier:
         return fail("depth", f"nested deeper than {MAX_DEPTH}", mark=self.mark, path=dotted(path[:8]))
 
 
-_PLAIN = frozenset({type(None), str, int, float, bool, dict, list})
+_SCALARS = frozenset({type(None), str, int, float, bool})
+_PLAIN = _SCALARS | {dict, list}
 _EXACT: dict[type, Callable[[Any], Any]] = {str: str.__str__, int: int.__int__, float: float.__float__}
 
 

@@ -6,10 +6,12 @@ applied to nodes is a node too (see archdsl.ir.layout).
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from math import prod
+from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple
 
 from archdsl.ir.emission import EmitContext
@@ -30,6 +32,12 @@ class TensorType(NamedTuple):
     @property
     def shape(self) -> tuple[int | None, int | None, int]:
         return self[:3]
+
+    @property
+    def elements(self) -> int:
+        """Height × width × channels; 0 while height or width is unknown."""
+        height, image_width, channels, _ = self
+        return 0 if height is None or image_width is None else height * image_width * channels
 
     def with_channels(self, channels: int) -> TensorType:
         """(H, W, C) -> (H, W, channels)."""
@@ -53,7 +61,10 @@ class Weight(NamedTuple):
 
     @property
     def size(self) -> int:
-        return math.prod(self.shape)
+        return prod(self.shape)
+
+
+_type_of = attrgetter("type")
 
 
 class ShapeError(ValueError):
@@ -93,10 +104,14 @@ class TooManyOperations(Exception):
 
 @dataclass(slots=True)
 class Meter:
-    """Counts the operations made from one input, so that a block is stopped before it fills the memory."""
+    """Counts the operations made from one input, so that a block is stopped before it fills the memory.
+
+    `made` holds what blocks made of them, for when they are asked for the same again.
+    """
 
     limit: float
     count: int = 0
+    made: dict[Any, Any] = field(default_factory=dict)
 
     @property
     def left(self) -> float:
@@ -125,15 +140,18 @@ class Op:
         """The arrays this operation owns when applied to `inputs`."""
         return ()
 
-    def macs(self, *inputs: TensorType) -> int | None:
-        """Multiply-accumulates for one image; None while height or width is unknown."""
+    def macs(self, result: TensorType, *inputs: TensorType) -> int | None:
+        """Multiply-accumulates for one image, of which it makes `result`; None while height or width is unknown."""
         return 0
 
-    def facts(self, *inputs: TensorType) -> Facts:
-        """What it owns and costs when applied to `inputs`."""
-        weights = self.weights(*inputs)
-        trained = sum([weight.size for weight in weights if weight.trainable])
-        return Facts(weights, sum([weight.size for weight in weights]), trained, self.macs(*inputs))
+    def cost(self, result: TensorType, *inputs: TensorType) -> Cost:
+        """What it costs to make `result` of `inputs`."""
+        params = trained = 0
+        for _, shape, trainable in self.weights(*inputs):
+            size = prod(shape)
+            params += size
+            trained += size if trainable else 0
+        return Cost(params, trained, self.macs(result, *inputs), result.elements)
 
     @property
     def reach(self) -> float:
@@ -146,7 +164,7 @@ class Op:
 
     def __call__(self, *inputs: Node, name: str = "") -> Node:
         try:
-            result = self.infer(*[node.type for node in inputs])
+            result = self.infer(*map(_type_of, inputs))
         except ShapeError as error:
             if not error.scopes:  # the innermost place knows the nodes; blocks around it add their names
                 error.operation, error.nodes = name or self.kind, inputs
@@ -175,13 +193,32 @@ class Origin(NamedTuple):
 NOWHERE = Origin()
 
 
-class Facts(NamedTuple):
-    """What an operation owns and costs, applied to inputs of certain types."""
+class Cost(NamedTuple):
+    """What an operation costs, applied to inputs of certain types; or what several cost together.
 
-    weights: tuple[Weight, ...]
+    `params` are elements of all arrays, `trained` of those that training changes. `macs` are multiply-accumulates for
+    one image, None while its size is unknown, and `activations` elements of the results, 0 then.
+    """
+
     params: int
     trained: int
     macs: int | None
+    activations: int
+
+
+def total(costs: Iterable[Cost]) -> Cost:
+    """The costs together."""
+    params = trained = macs = activations = 0
+    is_known = True
+    for each in costs:
+        params += each[0]
+        trained += each[1]
+        activations += each[3]
+        if each[2] is None:
+            is_known = False
+        else:
+            macs += each[2]
+    return Cost(params, trained, macs if is_known else None, activations)
 
 
 @dataclass(slots=True, eq=False, repr=False)  # never written to; `frozen` would make creating it four times slower
@@ -194,43 +231,43 @@ class Node:
     name: str
     origin: Origin = NOWHERE
     meter: Meter | None = None
-    _facts: Facts | None = None
+    _cost: Cost | None = None
 
     @property
     def channels(self) -> int:
         return self.type.channels
 
     @property
-    def facts(self) -> Facts:
+    def cost(self) -> Cost:
         """Worked out once, for this node and all that are `again` the same."""
-        if self._facts is None:
-            self._facts = self.op.facts(*[node.type for node in self.inputs])
-        return self._facts
+        if self._cost is None:
+            self._cost = self.op.cost(self.type, *map(_type_of, self.inputs))
+        return self._cost
 
     @property
     def weights(self) -> tuple[Weight, ...]:
         """The arrays that it owns."""
-        return self.facts.weights
+        return self.op.weights(*map(_type_of, self.inputs))
 
     @property
     def params(self) -> int:
         """Elements of all its arrays."""
-        return self.facts.params
+        return self.cost.params
 
     @property
     def trained(self) -> int:
         """Elements of those of its arrays that training changes, if it is not frozen."""
-        return self.facts.trained
+        return self.cost.trained
 
     @property
     def macs(self) -> int | None:
         """Multiply-accumulates for one image; None while its size is unknown."""
-        return self.facts.macs
+        return self.cost.macs
 
     def again(self, inputs: tuple[Node, ...], name: str, origin: Origin) -> Node:
         """The same operation on other inputs of the same types."""
         meter = inputs[0].meter if inputs else self.meter
-        return Node(self.op, inputs, self.type, name, origin, meter, self.facts)
+        return Node(self.op, inputs, self.type, name, origin, meter, self.cost)
 
     def __str__(self) -> str:
         return f"{self.name} = {self.op}({', '.join(node.name for node in self.inputs)})  {self.type}"
@@ -259,12 +296,16 @@ class Graph:
     def input(self) -> Node:
         return self.nodes[0]
 
-    def needed_by(self, ends: Iterable[Node]) -> set[str]:
-        """Names of the nodes that `ends` are computed from, themselves included."""
-        needed = {end.name for end in ends}
+    @cached_property
+    def cost(self) -> Cost:
+        return total([node.cost for node in self.nodes])
+
+    def needed_by(self, ends: Iterable[Node]) -> set[Node]:
+        """The nodes that `ends` are computed from, themselves included."""
+        needed = set(ends)
         for node in reversed(self.nodes):
-            if node.name in needed:
-                needed.update([source.name for source in node.inputs])
+            if node in needed:
+                needed.update(node.inputs)
         return needed
 
     def following(self, beginnings: Iterable[Node]) -> set[Node]:

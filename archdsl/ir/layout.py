@@ -1,16 +1,17 @@
 """Blocks applied to nodes → a row of operations with full names.
 
 What a block makes is kept as a `Fragment`, without the nodes that it was made from, and laid out wherever the block is
-applied to inputs of the same types.
+applied to inputs of the same types. What a graph costs is known before it is laid out: a fragment knows its own cost.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
-from archdsl.ir.graph import NOWHERE, Meter, Node, Op, Origin, ShapeError, TensorType
+from archdsl.ir.graph import NOWHERE, Cost, Graph, Meter, Node, Op, Origin, ShapeError, TensorType, total
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,21 @@ class Placeholder(Op):
         return self.type
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+_placeholder = lru_cache(maxsize=1024)(Placeholder)
+
+
+@dataclass(slots=True, eq=False, repr=False)  # never written to, like Node
 class Fragment:
-    """What a block makes of `inputs`: nodes in the order they run, named inside of the block; calls among them."""
+    """What a block makes of `inputs`: nodes in the order they run, named inside of the block; calls among them.
+
+    `count` is how many operations were made for it.
+    """
 
     inputs: tuple[Node, ...]
     nodes: tuple[Node, ...]
     result: Node
     count: int
+    cost: Cost
 
     def is_plain(self, name: str) -> bool:
         """Whether it is a single operation without weights that is called `name` already, such as `concat`."""
@@ -51,16 +59,20 @@ class Call(Op):
     def infer(self, *inputs: TensorType) -> TensorType:
         return self.body.result.type
 
+    def cost(self, result: TensorType, *inputs: TensorType) -> Cost:
+        return self.body.cost
 
-def fragment(make: Callable[..., Node], types: Sequence[TensorType], limit: float) -> Fragment:
+
+def fragment(make: Callable[..., Node], types: Sequence[TensorType], outer: Meter) -> Fragment:
     """The fragment that `make`, a function of nodes, gives for inputs of these types.
 
-    Raises ShapeError where they do not fit, and TooManyOperations for more than `limit`.
+    Raises ShapeError where they do not fit, and TooManyOperations for more than `outer` has left.
     """
-    meter = Meter(limit)
-    inputs = tuple([Node(Placeholder(each), (), each, "", meter=meter) for each in types])
+    meter = Meter(outer.left, made=outer.made)
+    inputs = tuple([Node(_placeholder(each), (), each, "", meter=meter) for each in types])
     result = make(*inputs)
-    return Fragment(inputs, tuple(in_order(result, inputs)), result, meter.count)
+    nodes = tuple(in_order(result, inputs))
+    return Fragment(inputs, nodes, result, meter.count, total([node.cost for node in nodes]))
 
 
 def call(made: Fragment, inputs: tuple[Node, ...], name: str) -> Node:
@@ -85,17 +97,23 @@ def in_order(end: Node, known: Container[Node]) -> list[Node]:
     A loop, since a chain can be thousands long.
     """
     order: dict[Node, None] = {}
-    pending = [end]
+    pending = [] if end in known else [end]
     while pending:
-        current = pending[-1]
-        missing = [source for source in current.inputs if source not in order and source not in known]
-        if current in order or current in known:
-            pending.pop()
-        elif missing:
-            pending += reversed(missing)
-        else:
+        current, before = pending[-1], len(pending)
+        for source in reversed(current.inputs):
+            if source not in order and source not in known:
+                pending.append(source)
+        if len(pending) == before:
             order[pending.pop()] = None
     return list(order)
+
+
+def laid_out(graph: Graph) -> Graph:
+    """The same graph with every operation as a node of its own."""
+    layout = Layout()
+    placed = {node: layout.place(node, node.origin) for node in graph.nodes}
+    levels = {level: placed[end] for level, end in graph.levels.items()}
+    return replace(graph, nodes=tuple(layout.nodes), output=placed[graph.output], levels=levels)
 
 
 @dataclass

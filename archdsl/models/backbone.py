@@ -173,7 +173,7 @@ class Backbone(keras.Model):  # type: ignore[misc]
 def _side_layers(graph: Graph, tensors: Mapping[str, Any]) -> list[keras.Layer]:
     """Layers of levels that the last feature map does not depend on."""
     needed = graph.needed_by([graph.output])
-    operations = [operation_of(tensors[node.name]) for node in graph.nodes if node.name not in needed and node.weights]
+    operations = [operation_of(tensors[node.name]) for node in graph.nodes if node not in needed and node.weights]
     return [operation for operation in operations if isinstance(operation, keras.Layer)]
 
 

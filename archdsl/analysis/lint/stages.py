@@ -56,14 +56,14 @@ def unused_stages(design: Design) -> Iterator[Finding]:
     """Is there a stage that no output is computed from?"""
     graph = design.graph
     needed = graph.needed_by(design.outputs.values())
-    used = {design.stage_of(node) for node in graph.nodes if node.name in needed}
-    unused = [name for name, end in design.ends.items() if name not in used and end.name not in needed]
+    used = {design.stage_of(node) for node in graph.nodes if node in needed}
+    unused = [name for name, end in design.ends.items() if name not in used and end not in needed]
     if not design.outputs:
         return
     if not unused:
         yield Finding("ok", f"each of the {len(design.ends)} stages serves an output")
         return
-    beside = [node for node in graph.nodes if node.name not in needed]
+    beside = [node for node in graph.nodes if node not in needed]
     with_tail = f" and the {beside[-1].origin.part}" if not design.stage_of(beside[-1]) else ""
     share, whole = (sum(node.params for node in nodes) for nodes in (beside, graph.nodes))
     mark, path = design.place((STAGES.name, unused[0]), ("outputs",))

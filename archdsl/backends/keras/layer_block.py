@@ -175,7 +175,7 @@ class KerasLayer(Op):
         return hash((self.block, repr(self.arguments)))
 
     def infer(self, x: TensorType) -> TensorType:  # type: ignore[override]
-        _ = self.weights(x), self.macs(x), self.reach  # a rule that fails is reported here, where its layer is known
+        _ = self.weights(x), self._macs(x), self.reach  # a rule that fails is reported here, where its layer is known
         found, stride = self._result(x), self._stride
         return found if stride is None else found._replace(stride=x.stride * stride)
 
@@ -201,11 +201,14 @@ class KerasLayer(Op):
             return _measure(self, inputs[0].shape).weights
         return self._call(rule, "weights", _as_weights, inputs[0])
 
-    def macs(self, *inputs: TensorType) -> int | None:
+    def macs(self, result: TensorType, *inputs: TensorType) -> int | None:
+        return self._macs(*inputs)
+
+    def _macs(self, x: TensorType) -> int | None:
         rule = self.block.rules.macs
         if rule is None:
-            return None if self.weights(*inputs) else 0
-        return None if None in inputs[0].shape else self._call(rule, "macs", int, inputs[0])
+            return None if self.weights(x) else 0
+        return None if None in x.shape else self._call(rule, "macs", int, x)
 
     @property
     def reach(self) -> float:

@@ -13,7 +13,7 @@ from archdsl.diagnostics.nearest import one_report
 from archdsl.diagnostics.problems import ArchError, Mark, fail, problem
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.defaults_list import lineage
-from archdsl.frontend.compose.interpolation import escaped, resolve_references
+from archdsl.frontend.compose.interpolation import escaped, has_reference, resolve_references
 from archdsl.frontend.compose.merge import merge
 from archdsl.frontend.compose.order import with_explicit_order
 from archdsl.frontend.compose.overrides import apply_overrides
@@ -152,8 +152,9 @@ def load(config: ConfigLike, overrides: Sequence[str] = (), budget: Budget = DEF
     stages_before = _stage_names(values)
     changes = apply_overrides(values, places, _as_list(overrides), budget)
     removed = tuple(stages_before - _stage_names(values))
-    _refuse_gaps(values, places, source.file)
-    values = resolve_references(values, places, source.file, budget)
+    if _is_open(values):
+        _refuse_gaps(values, places, source.file)
+        values = resolve_references(values, places, source.file, budget)
     stated = values.get("name")
     return Config(
         stated if isinstance(stated, str) else name, source.file, values, places, removed, (*sources, *changes)
@@ -197,6 +198,20 @@ def _as_list(texts: Sequence[str], name: str = "overrides") -> list[str]:
     if isinstance(texts, str):
         raise fail("type", f"expected a list of {name}, got one text", hint=f"write {name}=['{texts}']")
     return list(texts)
+
+
+def _is_open(values: dict[str, Any]) -> bool:
+    """Whether a text in it is a mark to be filled, or holds a reference."""
+    pending: list[Any] = [values]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict):
+            pending += value.values()
+        elif isinstance(value, list):
+            pending += value
+        elif value == _TO_BE_FILLED or has_reference(value):
+            return True
+    return False
 
 
 def _refuse_gaps(values: dict[str, Any], places: Places, file: str) -> None:

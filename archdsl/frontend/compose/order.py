@@ -11,6 +11,8 @@ from archdsl.frontend.sections import ordered_entries
 
 def in_order(after: Mapping[str, str | None]) -> tuple[list[str], list[str]]:
     """Names in the order they run, and those whose `after` names nothing that is there (or themselves, in a ring)."""
+    if not any(after.values()):
+        return list(after), []
     followers: dict[str | None, list[str]] = {}
     for name, before in after.items():
         followers.setdefault(before, []).append(name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from inspect import Parameter
 from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
@@ -83,7 +82,7 @@ def item_type(annotation: Any) -> Any:
 def filled_in(layer: LayerSpec, values: Mapping[str, Any]) -> LayerSpec:
     """The layer with a value for each `$name`. What has none is as if nobody had said it."""
     arguments, first = _filled_all(layer.arguments, values), _filled_all(layer.first, values)
-    return replace(layer, arguments=arguments, first=first, repeats=_filled(layer.repeats, values))
+    return layer._replace(arguments=arguments, first=first, repeats=_filled(layer.repeats, values))
 
 
 def _filled_all(arguments: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from archdsl.diagnostics.problems import Note
@@ -67,7 +66,7 @@ class Parts:
     def _named(
         self, layers: Mapping[str, LayerSchema | None] | None, at: Location, name: str, stage: StageSchema
     ) -> list[LayerSpec]:
-        return self.layers.named(dict(layers or {}), at, name, {"width": stage.width})
+        return self.layers.named(dict(layers), at, name, {"width": stage.width}) if layers else []
 
     def _down(self, stage: StageSchema, at: Location, name: str) -> LayerSpec | None:
         """The layer that makes the map smaller, by the stage's stride where it sets one."""
@@ -77,8 +76,8 @@ class Parts:
         if down is None or stage.stride is None or not self._takes(down, "stride", stage.stride):
             return down
         if down.repeats is not None:
-            return replace(down, first={**down.first, "stride": stage.stride})
-        return replace(down, arguments={**down.arguments, "stride": stage.stride})
+            return down._replace(first={**down.first, "stride": stage.stride})
+        return down._replace(arguments={**down.arguments, "stride": stage.stride})
 
     def _body(self, stage: StageSchema, at: Location, name: str) -> LayerSpec | None:
         """The body with what its stage sets: dilation for every repeat, stride for one, `first` for the first."""
@@ -89,13 +88,13 @@ class Parts:
         if body is None:
             return None
         if stage.dilation is not None and self._takes(body, "dilation", stage.dilation):
-            body = replace(body, arguments={**body.arguments, "dilation": stage.dilation})
+            body = body._replace(arguments={**body.arguments, "dilation": stage.dilation})
         first, last = self._ends(body, stage)
         if stage.first is not None:
             self.layers.check_arguments(body.block, {**body.arguments, **first}, at / "first")
         if body.repeats is None:  # it runs once, as the first and the last
-            return replace(body, arguments={**body.arguments, **first, **last})
-        return replace(body, first=first, last=last)
+            return body._replace(arguments={**body.arguments, **first, **last})
+        return body._replace(first=first, last=last)
 
     def _ends(self, body: LayerSpec, stage: StageSchema) -> tuple[dict[str, Any], dict[str, Any]]:
         """What the first and the last repeat of the body set differently."""

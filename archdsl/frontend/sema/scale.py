@@ -16,6 +16,8 @@ from archdsl.frontend.sections import part_of
 from archdsl.frontend.sema.composite import Composite
 from archdsl.frontend.sema.spec import LayerSpec, NetworkSpec, PartSpec, Scale
 
+LIMITS = {"width": MAX_WIDTH, "depth": MAX_DEPTH}
+
 
 def scale_spec(spec: NetworkSpec) -> NetworkSpec:
     """The same network in the size that its `scale` asks for; the result has nothing left to scale.
@@ -29,7 +31,7 @@ def scale_spec(spec: NetworkSpec) -> NetworkSpec:
     for block in _composites(scaled):
         _check_sizes(block.at / "arguments", block.sizes, block.defaults)
     for layer in (*scaled.layers, *[layer for block in _composites(scaled) for layer in block.layers]):
-        _check_sizes(layer.at, {"depth": "depth"}, {"depth": layer.repeats})
+        _check_size(layer.at, "depth", "depth", layer.repeats)
         _check_sizes(layer.at, layer.block.sizes, layer.arguments)
     return scaled
 
@@ -39,15 +41,17 @@ def _composites(spec: NetworkSpec) -> list[Composite]:
 
 
 def _check_sizes(at: Location, sizes: Mapping[str, str], arguments: Mapping[str, Any]) -> None:
-    limits = {"width": MAX_WIDTH, "depth": MAX_DEPTH}
     for name, size in sizes.items():
-        value = arguments.get(name)
-        if isinstance(value, int) and value > limits[size]:
-            message = f"{at} gets {name} {value}; expected at most {limits[size]}"
-            before = _size_at(at, name).value
-            notes = [Note(before, f"its {name} before scaling is set at")] if before.line else []
-            scale = at.config.at("scale", size)
-            raise fail("range", message, mark=scale.value, path=str(scale), hint=f"lower scale.{size}", notes=notes)
+        _check_size(at, name, size, arguments.get(name))
+
+
+def _check_size(at: Location, name: str, size: str, value: Any) -> None:
+    if isinstance(value, int) and value > LIMITS[size]:
+        message = f"{at} gets {name} {value}; expected at most {LIMITS[size]}"
+        before = _size_at(at, name).value
+        notes = [Note(before, f"its {name} before scaling is set at")] if before.line else []
+        scale = at.config.at("scale", size)
+        raise fail("range", message, mark=scale.value, path=str(scale), hint=f"lower scale.{size}", notes=notes)
 
 
 def _size_at(layer: Location, key: str) -> Location:
@@ -101,22 +105,23 @@ def scaling(size: str, value: int, factors: Scale) -> str:
 
 
 def _part(part: PartSpec, factors: Scale, blocks: Mapping[Block, Composite]) -> PartSpec:
-    return replace(part, layers=tuple([_layer(layer, factors, blocks) for layer in part.layers]))
+    return part._replace(layers=tuple([_layer(layer, factors, blocks) for layer in part.layers]))
 
 
 def _layer(layer: LayerSpec, factors: Scale, blocks: Mapping[Block, Composite]) -> LayerSpec:
-    sizes = layer.block.sizes
-    return replace(
-        layer,
-        block=blocks.get(layer.block, layer.block),
+    block, sizes = layer.block, layer.block.sizes
+    return layer._replace(
+        block=blocks.get(block, block) if blocks else block,
         arguments=_arguments(layer.arguments, sizes, factors),
         first=_arguments(layer.first, sizes, factors),
         repeats=scaled_depth(layer.repeats, factors) if isinstance(layer.repeats, int) else layer.repeats,
     )
 
 
-def _arguments(arguments: Mapping[str, Any], sizes: Mapping[str, str], factors: Scale) -> dict[str, Any]:
+def _arguments(arguments: Mapping[str, Any], sizes: Mapping[str, str], factors: Scale) -> Mapping[str, Any]:
     """A number is scaled; a `$name` is not: what it stands for is, where that is written."""
+    if sizes.keys().isdisjoint(arguments):
+        return arguments
     return {
         name: SCALED[sizes[name]](value, factors) if name in sizes and isinstance(value, int) else value
         for name, value in arguments.items()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Block
@@ -22,8 +23,7 @@ def _beyond(result: Node, name: str) -> ShapeError:
     return found
 
 
-@dataclass(frozen=True)
-class LayerSpec:
+class LayerSpec(NamedTuple):
     """One block with its arguments. `name` is its full name, `at` its entry in the config.
 
     `repeats` is how often it runs, None for a layer that does not set it, in a block of the config's own perhaps a
@@ -37,28 +37,31 @@ class LayerSpec:
     arguments: Mapping[str, Any]
     sources: tuple[str, ...] = ()
     repeats: int | None = None
-    first: Mapping[str, Any] = field(default_factory=dict)
-    last: Mapping[str, Any] = field(default_factory=dict)
+    first: Mapping[str, Any] = MappingProxyType({})
+    last: Mapping[str, Any] = MappingProxyType({})
 
     def runs(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Name and arguments of every repeat."""
         count = self.repeats or 1
+        if count == 1:
+            yield self.name, {**self.arguments, **self.first, **self.last}
+            return
         for number in range(1, count + 1):
             first = self.first if number == 1 else {}
             last = self.last if number == count else {}
-            yield self.name if count == 1 else f"{self.name}_{number}", {**self.arguments, **first, **last}
+            yield f"{self.name}_{number}", {**self.arguments, **first, **last}
 
     def apply(self, inputs: Sequence[Node], name: str, arguments: Mapping[str, Any], style: Conventions) -> Node:
         """The block on `inputs`, for one of the `runs`. Raises ShapeError for a map that none can be made of."""
-        conventions = {"style": style} if self.block.takes_style else {}
-        result = self.block(*inputs, name=name, **arguments, **conventions)
+        if self.block.takes_style:
+            arguments = {**arguments, "style": style}
+        result = self.block(*inputs, name=name, **arguments)
         if result.channels > MOST or not 1 / MOST <= result.type.stride <= MOST:
             raise _beyond(result, name)
         return result
 
 
-@dataclass(frozen=True)
-class PartSpec:
+class PartSpec(NamedTuple):
     """A section of layers, or one stage of a section of stages: layers that run one after the other.
 
     `name` is what `freeze:` and `from:` call it, `at` its entry in the config. `is_stage` tells whether its result is a
@@ -73,13 +76,17 @@ class PartSpec:
     @property
     def number(self) -> int | None:
         """N of a stage called pN, whose map is 2^N times smaller than the image."""
-        is_numbered = self.is_stage and self.name[0] == "p" and self.name[1:].isdecimal()
-        return int(self.name[1:]) if is_numbered else None
+        return _number(self.name) if self.is_stage else None
 
     @property
     def level(self) -> str:
         """Its public name: "P3" for stage p3, else its own."""
         return self.name if self.number is None else self.name.upper()
+
+
+@lru_cache(maxsize=1024)
+def _number(name: str) -> int | None:
+    return int(name[1:]) if name[0] == "p" and name[1:].isdecimal() else None
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,8 @@ class Convolution(Op):
         kernel = Weight("kernel", self.kernel_shape(channels))
         return (kernel, Weight("bias", (self.width(channels),))) if self.bias else (kernel,)
 
-    def macs(self, *inputs: TensorType) -> int | None:
-        height, image_width = self.infer(*inputs)[:2]
+    def macs(self, result: TensorType, *inputs: TensorType) -> int | None:
+        height, image_width = result[:2]
         if height is None or image_width is None:
             return None
         return height * image_width * prod(self.kernel_shape(inputs[0].channels))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import inf
 from typing import Any, Literal, get_args
 
@@ -68,6 +69,17 @@ class Activation(Pointwise):
         return context.keras.layers.Activation(self.function, name=name)(*inputs)
 
 
+@lru_cache(maxsize=1024)  # every network has it after nearly every convolution
+def _statistics(channels: int) -> tuple[Weight, ...]:
+    shape = (channels,)
+    return (
+        Weight("gamma", shape),
+        Weight("beta", shape),
+        Weight("moving_mean", shape, trainable=False),
+        Weight("moving_variance", shape, trainable=False),
+    )
+
+
 @dataclass(frozen=True)
 class BatchNorm(Pointwise):
     """Batch normalisation (Ioffe and Szegedy 2015). (H, W, C) -> (H, W, C).
@@ -80,13 +92,7 @@ class BatchNorm(Pointwise):
     synchronized: bool = False
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
-        shape = (inputs[0].channels,)
-        return (
-            Weight("gamma", shape),
-            Weight("beta", shape),
-            Weight("moving_mean", shape, trainable=False),
-            Weight("moving_variance", shape, trainable=False),
-        )
+        return _statistics(inputs[0].channels)
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         return context.keras.layers.BatchNormalization(

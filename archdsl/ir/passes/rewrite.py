@@ -55,7 +55,7 @@ def rewrite(
     nodes = tuple([settled[node] for node in graph.nodes if node not in replaced])
     whole = replace(graph, nodes=nodes, output=settled[graph.output], levels=levels)
     needed = whole.needed_by([whole.output, *levels.values()])
-    kept = tuple([node for node in nodes if node.name in needed])
+    kept = tuple([node for node in nodes if node in needed])
     arrays = None if weights is None else _arrays(kept, weights, changes)
     return replace(whole, nodes=kept), arrays
 
