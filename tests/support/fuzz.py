@@ -1,7 +1,7 @@
 """Texts from a grammar of YAML's tokens, each compiled in this process, which another one watches.
 
-`python tests/fuzz.py FIRST_SEED COUNT FOLDER` prints what came of them as JSON. The seed at hand stands in the file
-`seed` of FOLDER, so that whoever finds this process dead knows what killed it.
+`python tests/support/fuzz.py FIRST_SEED COUNT FOLDER` prints what came of them as JSON. The seed at hand is in
+the file `seed` of FOLDER, so that whoever finds this process dead knows what killed it.
 """
 
 from __future__ import annotations
