@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
+import shutil
 import subprocess
 import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from support import REPOSITORY
 
 import archdsl
 
@@ -93,3 +97,40 @@ slow = {"keras", "tensorflow", "numpy", "matplotlib", "pydantic", "importlib.met
 assert not slow & set(sys.modules), "imported too early"
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+BLOCK = '''"""A family of its own."""
+
+from archdsl.blocks.registry import Width, block
+from archdsl.ir.graph import Node
+from archdsl.ir.ops import Conv2D
+
+
+@block
+def brand_new(x: Node, *, width: Width) -> Node:
+    """One convolution. (H, W, C) -> (H, W, width)."""
+    return Conv2D(width)(x)
+'''
+PRESET = "stages: {p1: {width: 8, stride: 2, down: {block: max_pool}, body: {block: brand_new}}}\n"
+
+
+def test_a_block_and_a_preset_are_a_file_each(tmp_path: Path) -> None:
+    shutil.copytree(PACKAGE, tmp_path / "archdsl", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(REPOSITORY / "configs", tmp_path / "configs")
+    (tmp_path / "archdsl" / "blocks" / "new_family.py").write_text(BLOCK)
+    (tmp_path / "configs" / "new_preset.yaml").write_text(PRESET)
+    command = [sys.executable, "-m", "archdsl", "show", "new_preset", "--json"]
+    shown = subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""}, capture_output=True, check=True)
+    assert json.loads(shown.stdout)["params"] == 3 * 8
+
+
+def test_only_a_problem_has_a_message_and_a_hint() -> None:
+    found = {
+        node.name
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+        and {"message", "hint"}
+        <= {ast.unparse(field.target) for field in node.body if isinstance(field, ast.AnnAssign)}
+    }
+    assert found == {"Problem"}

@@ -252,7 +252,7 @@ def at(values: Any, path: KeyPath) -> Any:
 
 
 def _leaves(values: Any, path: KeyPath = ()) -> dict[KeyPath, Any]:
-    """The single values in `values`, which stands at `path`, by their whole paths."""
+    """The single values in `values`, found at `path`, by their whole paths."""
     if not isinstance(values, (dict, list)) or not values:
         return {} if values is ABSENT else {path: values}
     items = values.items() if isinstance(values, dict) else enumerate(values)
@@ -260,7 +260,7 @@ def _leaves(values: Any, path: KeyPath = ()) -> dict[KeyPath, Any]:
 
 
 def _part(value: Any, path: KeyPath, leaves: Collection[KeyPath]) -> Any:
-    """What of `value`, which stands at `path`, are the `leaves`; of a list only some of its items are a mapping."""
+    """`value`, found at `path`, reduced to `leaves`; a list with items missing becomes a mapping of those left."""
     if path in leaves or not isinstance(value, (dict, list)):
         return value
     items = value.items() if isinstance(value, dict) else enumerate(value)

@@ -17,6 +17,7 @@ from uuid import uuid4
 from archdsl.diagnostics.problems import Mark, fail
 
 _ATTEMPTS = 100  # each that fails is one of another process that did not
+_STOPS = [signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # kill; a closed terminal
 _HERE, _EXCHANGE = -100, 2  # of Linux's renameat2: AT_FDCWD, RENAME_EXCHANGE; RENAME_SWAP of macOS is 2 too
 
 
@@ -72,16 +73,16 @@ def folder_written_whole(path: Path, files: Collection[str]) -> Iterator[Path]:
 
 @contextmanager
 def _stopped_by_an_exception() -> Iterator[None]:
-    """Lets SIGTERM raise SystemExit, so that what is unfinished is removed, where it would end the process at once."""
-    is_default = signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    if not is_default or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    signal.signal(signal.SIGTERM, _exit)
+    """Lets signals that would end the process at once raise SystemExit, so that what is unfinished is removed."""
+    is_main = threading.current_thread() is threading.main_thread()  # no other may set what a signal does
+    deadly = [number for number in _STOPS if is_main and signal.getsignal(number) == signal.SIG_DFL]
+    for number in deadly:
+        signal.signal(number, _exit)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in deadly:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _exit(number: int, frame: FrameType | None) -> None:

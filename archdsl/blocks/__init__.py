@@ -3,10 +3,12 @@
     import archdsl
     from archdsl.blocks import Conventions, Node, Width, conv_bn_act
 
-Importing this package registers every shipped block.
+Importing this package registers every shipped block: each file beside this one is imported.
 """
 
-from archdsl.blocks import attention, conv, csp, darknet, down, elan, ghost, layers, pooling, rep, resnet
+from importlib import import_module
+from pathlib import Path
+
 from archdsl.blocks.conv import conv_bn, conv_bn_act, depthwise_conv_bn_act, pad
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.csp import chain, cross_stage, hidden_width
@@ -38,11 +40,10 @@ from archdsl.ir.ops import (
 )
 from archdsl.schemas.annotations import Limits
 
-FAMILIES = (attention, conv, csp, darknet, down, elan, ghost, layers, pooling, rep, resnet)
-"""The modules of the shipped blocks."""
+for _file in sorted(Path(__file__).parent.glob("[a-z]*.py")):
+    import_module(f"{__name__}.{_file.stem}")
 
 __all__ = [
-    "FAMILIES",
     "Activation",
     "ActivationName",
     "Add",

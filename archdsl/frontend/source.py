@@ -54,7 +54,7 @@ def dotted(path: KeyPath) -> str:
 
 
 def set_places(places: dict[KeyPath, Place], path: KeyPath, value: Any, place: Place) -> None:
-    """Everything inside `value`, which stands at `path`, has the place of the whole."""
+    """Give `value`, found at `path`, and everything inside it one place."""
     places[path] = place
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:

@@ -47,9 +47,9 @@ def _fault_of_text(text: str) -> Problem | None:
 _fault_of_word = lru_cache(maxsize=4096)(_fault_of_text)  # the same few words stand in every config
 
 
-def too_many_values(budget: Budget) -> tuple[str, str]:
-    """Message and hint."""
-    return f"more than {budget.values:.0f} values", allow_more("values", 2 * budget.values)
+def too_many_values(budget: Budget) -> Problem:
+    """What is wrong with a config of more values than the budget allows."""
+    return problem("limit", f"more than {budget.values:.0f} values", hint=allow_more("values", 2 * budget.values))
 
 
 def key_fault(key: Any) -> Problem | None:
@@ -129,8 +129,7 @@ class _Copier:
     def _count(self, path: KeyPath, values: int) -> None:
         self._nodes += values
         if self._nodes > self.budget.values:  # a few lists that hold each other's items can stand for millions
-            message, hint = too_many_values(self.budget)
-            raise fail("limit", message, mark=self.mark, path=dotted(path), hint=hint)
+            raise ArchError([too_many_values(self.budget).at(self.mark, dotted(path))])
         if len(path) > MAX_DEPTH:
             raise self._too_deep(path)
 

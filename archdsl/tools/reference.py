@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from archdsl.analysis.text import count_text
 from archdsl.api import analyze
-from archdsl.blocks import FAMILIES
 from archdsl.blocks.registry import Block, all_blocks
 from archdsl.frontend.compose.search_path import config_root
 from archdsl.frontend.presets import list_presets
@@ -115,12 +117,12 @@ def key_table(schema: Json) -> Iterator[str]:
 
 def blocks() -> Iterator[str]:
     """Every shipped block, family by family."""
-    shipped = all_blocks().values()
-    for family in FAMILIES:
-        yield f"## {(family.__doc__ or '').strip().rstrip('.')}\n"
-        for block in shipped:
-            if block.function.__module__ == family.__name__:
-                yield from described(block)
+    module = attrgetter("function.__module__")
+    shipped = [block for block in all_blocks().values() if module(block).startswith("archdsl.")]
+    for family, members in groupby(sorted(shipped, key=module), module):
+        yield f"## {(sys.modules[family].__doc__ or '').strip().rstrip('.')}\n"
+        for block in members:
+            yield from described(block)
 
 
 def described(block: Block) -> Iterator[str]:

@@ -39,9 +39,9 @@ def load(model: Model, file: str | os.PathLike[str], *, partial: bool = False, s
 
     Files of the same architecture that this library, Keras, or keras_cv wrote, under Keras 3 or Keras 2:
     `.safetensors`, `.weights.h5`, `.keras` (nothing of it is executed) and the older `.h5`. `partial` takes the
-    layers that fit by name and shape, and leaves the others as they are; of a detector or classifier that Keras 3
-    wrote, those of its backbone. `sha256` is required of the file: then
-    the bytes that are checked are those that are read, whatever is written to the file meanwhile.
+    layers that fit by name and shape, and leaves the others as they are; of a detector or classifier those of its
+    backbone (an `.h5` of one around a CSPDarkNet does not name them). `sha256` is required of the file: then the bytes
+    that are checked are those that are read, whatever is written to the file meanwhile.
 
     Raises ArchError, and leaves the model as it was, when the file is missing, damaged, of another kind or another
     architecture, when its names and places contradict each other, or when it holds numbers that are not finite.

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
 from archdsl.ir.graph import Graph, Node
-from archdsl.weights.formats.contents import Contents, Shape, Stored, StoredArray
+from archdsl.weights.formats.contents import Contents, Layout, Shape, Stored, StoredArray
 from archdsl.weights.formats.hdf5 import ascending
 from archdsl.weights.keras_cv_names import KERAS_CV, keras_cv_scheme
 from archdsl.weights.naming import Row, Scheme, Slot, snake_case
@@ -50,12 +50,17 @@ def match(model: Model, contents: Contents) -> Match:
 def match_inside(model: Model, contents: Contents) -> Match | None:
     """The part of a larger model's file whose names fit best, as a detector's holds a backbone; None for none."""
     found = {place: match(model, inner) for place, inner in contents.nested().items()}
-    named = [place for place, each in found.items() if each.matched_by == "name" and each.pairs]
+    named = [place for place, each in found.items() if _is_known(each, contents.layout)]
     if not named:
         return None
     best = max(named, key=lambda place: len(found[place].pairs))
     outside = [stored for stored in contents.layers if not stored.place.startswith(f"{best}/")]
     return replace(found[best], surplus=(*found[best].surplus, *outside))
+
+
+def _is_known(found: Match, layout: Layout) -> bool:
+    """Whether its names tell. In a list, layers inside a layer lack its name, and a few may be ours by chance."""
+    return found.matched_by == "name" and len(found.pairs) > (len(found.surplus) if layout == "listed" else 0)
 
 
 def schemes(model: Model) -> list[Scheme]:

@@ -49,8 +49,9 @@ def test_what_is_written_has_the_mode_of_any_new_file(umask: int, tmp_path: Path
     assert set(found.values()) == {0o666 & ~umask}
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("kind", WRITES)
-def test_a_write_that_is_stopped_leaves_nothing(kind: str, tmp_path: Path) -> None:
+def test_a_write_that_is_stopped_leaves_nothing(kind: str, number: signal.Signals, tmp_path: Path) -> None:
     program = f"""
 import pathlib, sys, time
 from archdsl.backends.atomic_write import folder_written_whole, written_whole
@@ -65,21 +66,22 @@ def wait():
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         assert list(tmp_path.iterdir())
-        process.terminate()
-        assert process.wait() == 128 + signal.SIGTERM
+        process.send_signal(number)
+        assert process.wait() == 128 + number
     assert not list(tmp_path.iterdir())
 
 
-def test_a_program_that_handles_the_signal_itself_goes_on_doing_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_program_that_handles_the_signal_itself_goes_on_doing_so(number: signal.Signals, tmp_path: Path) -> None:
     received: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
+    before = signal.signal(number, lambda number, frame: received.append(number))
     try:
         with written_whole(tmp_path / "a.txt") as partial:
             partial.write_text("whole")
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
     finally:
-        signal.signal(signal.SIGTERM, before)
-    assert received == [signal.SIGTERM]
+        signal.signal(number, before)
+    assert received == [number]
     assert (tmp_path / "a.txt").read_text() == "whole"
 
 

@@ -132,7 +132,7 @@ def test_where_there_are_two_places_both_are_named(write: Write) -> None:
     assert "note: it is at e.yaml:9:16" not in found_in(path, "+stages.p4.width=1")[0]
     assert "note: it is at e.yaml:9:8" in found_in(path, "+stages.p4.width=1")[0]
     wide = found_in(path, "+scale={width: 60}", "stages.p5.width=60000")
-    assert "note: its width before scaling stands at <override 2>:1:17" in wide[0]
+    assert "note: its width before scaling is set at <override 2>:1:17" in wide[0]
     unused = found_in(path, "+stages.p4.body={block: sppf}", "+stages.p4.dilation=2")
     assert "note: block 'sppf' is named at <override 1>" in unused[0]
 

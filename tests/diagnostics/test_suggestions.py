@@ -6,44 +6,34 @@ import random
 import string
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 import yaml
+from support.fuzz import PARTS
 
 import archdsl
 import archdsl.blocks  # registers the shipped ones
-from archdsl.blocks.conventions import PaddingStyle
 from archdsl.blocks.registry import all_blocks
 from archdsl.diagnostics.wording import did_you_mean
 from archdsl.frontend.budget import read_budget
 from archdsl.frontend.compose.search_path import preset_names
-from archdsl.frontend.sema.schema import (
-    ConfigSchema,
-    ConventionsSchema,
-    InputSchema,
-    NormSchema,
-    ScaleSchema,
-    StageSchema,
-)
 from archdsl.frontend.sema.vocabulary import fields, plain
-from archdsl.ir.ops import ActivationName
 
 Problems = Callable[..., list[archdsl.Problem]]
 
 LETTERS = string.ascii_lowercase + string.digits + "_"
-MODELS = (ConfigSchema, InputSchema, ConventionsSchema, NormSchema, ScaleSchema, StageSchema)
 # Words that stand beside each other: a slip is looked for among them.
 VOCABULARIES: dict[str, list[Sequence[str]]] = {
-    "keys": [list(fields(model)) for model in MODELS],
+    "keys": [list(fields(part)) for part in PARTS],
     "arguments of blocks": [list(block.parameters) for block in all_blocks().values() if block.parameters],
     "blocks": [sorted(all_blocks())],
     "presets": [preset_names()],
     "values": [
-        get_args(ActivationName),
-        get_args(PaddingStyle),
-        get_args(plain(fields(NormSchema)["kind"])),
-        get_args(plain(fields(StageSchema)["stride_at"])),
+        get_args(plain(values))
+        for part in PARTS
+        for values in fields(part).values()
+        if get_origin(plain(values)) is Literal
     ],
 }
 

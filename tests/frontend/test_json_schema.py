@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from support.drawn_configs import drawn_configs
 import archdsl
 from archdsl.frontend.compose.search_path import config_root
 from archdsl.frontend.sema.json_schema import json_schema
+from archdsl.frontend.sema.schema import ConventionsSchema, InputSchema, NormSchema, ScaleSchema, StageSchema
+from archdsl.frontend.sema.vocabulary import fields
 from archdsl.frontend.yaml.files import read_file
 
 SCHEMA = json_schema()
@@ -62,6 +65,27 @@ def test_what_archdsl_refuses_is_marked_at_its_place(
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_archdsl_builds_is_valid(config: dict[str, Any]) -> None:
     assert not list(Draft202012Validator(SCHEMA).iter_errors(config))
+
+
+def test_drawn_configs_have_every_key_of_their_parts() -> None:
+    drawn: dict[str, set[str]] = defaultdict(set)
+
+    @given(drawn_configs())
+    @settings(max_examples=100, derandomize=True, database=None, deadline=None)
+    def draw(config: dict[str, Any]) -> None:
+        for part in ("input", "conventions", "scale"):
+            drawn[part].update(config.get(part, {}))
+        drawn["norm"].update(config["conventions"]["norm"])
+        drawn["stages"].update(*config["stages"].values())
+
+    draw()
+    assert drawn == {
+        "input": {*fields(InputSchema)},
+        "conventions": {*fields(ConventionsSchema)},
+        "scale": {*fields(ScaleSchema)},
+        "norm": {*fields(NormSchema)},
+        "stages": {*fields(StageSchema)},
+    }
 
 
 @pytest.mark.parametrize(

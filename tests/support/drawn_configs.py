@@ -13,15 +13,18 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
-from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from hypothesis import strategies as st
 
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Block, all_blocks
+from archdsl.frontend.sema.schema import ConventionsSchema, InputSchema, NormSchema, ScaleSchema, StageSchema
+from archdsl.frontend.sema.vocabulary import fields, plain
 from archdsl.ir.ops import ACTIVATIONS, Activation, BatchNorm, Input
 from archdsl.ir.types import FeatureMap
+from archdsl.schemas.annotations import Limits
+from archdsl.schemas.schema import Schema
 
 Draw = Any
 Config = dict[str, Any]
@@ -29,7 +32,8 @@ Layer = dict[str, Any]
 
 MAX_STRIDE = 48
 MAY_SHRINK = ("conv", "conv_bn_act", "depthwise_conv_bn_act", "max_pool", "avg_pool")  # blocks that take even kernels
-HOISTED = ("width", "depth", "stride", "stride_at", "dilation", "down", "pre", "body", "first", "post")
+WRITTEN = ("width", "depth", "stride", "stride_at", "dilation")  # with an account of what they do to the maps
+HOISTED = [key for key in fields(StageSchema) if key != "after"]
 
 
 @st.composite
@@ -77,17 +81,34 @@ def values_for(block: Block, name: str) -> st.SearchStrategy[Any] | None:
     }
     if name in by_name or name in ("width", "stride", "dilation", "groups"):
         return by_name.get(name)
-    annotation: Any = block.parameters[name].annotation
-    while get_origin(annotation) is Annotated:
-        annotation = get_args(annotation)[0]
-    choices = [choice for choice in get_args(annotation) or (annotation,) if choice is not NoneType]
-    if choices == [bool]:
+    return choices_of(block.parameters[name].annotation)
+
+
+def choices_of(annotation: Any) -> st.SearchStrategy[Any] | None:
+    """Values of a type that has a few; None for another."""
+    if plain(annotation) is bool:
         return st.booleans()
-    if get_origin(annotation) is Literal:
-        return st.sampled_from(choices)
-    if choices and all(get_origin(choice) is Literal for choice in choices):
-        return st.sampled_from([value for choice in choices for value in get_args(choice)])
-    return None
+    return st.sampled_from(get_args(plain(annotation))) if get_origin(plain(annotation)) is Literal else None
+
+
+def keys_of(schema: type[Schema]) -> dict[str, st.SearchStrategy[Any]]:
+    """Values of each key that takes a name, a truth value or a number, from the schema's types and ranges."""
+    values = {key: (choices_of(annotation), numbers_of(annotation)) for key, annotation in fields(schema).items()}
+    return {key: found for key, strategies in values.items() for found in strategies if found is not None}
+
+
+def numbers_of(annotation: Any) -> st.SearchStrategy[Any] | None:
+    """Numbers of a closed range, the lower ones where it is wide; None for a type that has none."""
+    if get_origin(annotation) is not Annotated:  # X | None
+        annotation = next(iter(get_args(annotation)), None)
+    found = next((each for each in getattr(annotation, "__metadata__", ()) if isinstance(each, Limits)), Limits())
+    least = found.gt if found.ge is None else found.ge
+    most = found.lt if found.le is None else found.le
+    if least is None or most is None:
+        return None
+    if plain(annotation) is int:
+        return st.integers(least, min(most, least + 8))
+    return st.floats(least, most, exclude_min=found.ge is None, exclude_max=found.le is None, allow_subnormal=False)
 
 
 # Writing a config
@@ -137,7 +158,7 @@ class _Writer:
             self.end_stage(name, stage)
             stages[name] = stage
         config = {
-            "input": {"shape": self.shape(), "rescale": self.flip()},
+            "input": {"shape": self.shape(), **self.others(InputSchema)},
             "conventions": conventions,
             "scale": self.scale(),
             "stem": stem,
@@ -152,15 +173,20 @@ class _Writer:
         return {key: value for key, value in config.items() if value not in (None, {})}
 
     def conventions(self) -> Config:
-        kind = self.pick("batch", "batch", "sync_batch", "group", "none")
-        norm = {"kind": kind, "groups": 1, "momentum": self.pick(0.9, 0.97), "epsilon": self.pick(1e-3, 1e-5)}
-        return {"activation": self.pick(*ACTIVATIONS), "padding": self.pick("same", "symmetric"), "norm": norm}
+        norm = {**self.others(NormSchema), "groups": 1}  # which any number of channels divides by
+        return {**self.others(ConventionsSchema), "norm": norm}
+
+    def others(self, schema: type[Schema], *written: str) -> Config:
+        """Some keys of a part of the config, but for those that are written elsewhere."""
+        values = keys_of(schema)
+        return {key: self.draw(values[key]) for key in values if key not in written and self.flip()}
 
     def scale(self) -> Config:
         """Always with the divisor, so that every scaled width divides by it."""
         factor = st.floats(0.3, 2)
         optional = {"width": factor, "depth": factor, "max_width": st.integers(1, 2 * self.size)}
-        return {"divisor": self.divisor} | {key: self.draw(values) for key, values in optional.items() if self.flip()}
+        written = {"divisor": self.divisor} | {key: self.draw(optional[key]) for key in optional if self.flip()}
+        return written | self.others(ScaleSchema, "divisor", *optional)
 
     def shape(self) -> list[int | None]:
         """Height and width that every layer can take; null for sides that are not known."""
@@ -241,7 +267,7 @@ class _Writer:
 
     def stage(self) -> Config:
         step = self.step()
-        stage: Config = {"width": self.number(1, self.size)}
+        stage: Config = {"width": self.number(1, self.size), **self.others(StageSchema, *WRITTEN)}
         plans = {"down layer": self.down_layer, "down slot": self.down_slot, "body": self.strided_body}
         plan = self.pick(*plans) if step > 1 or self.flip() else "nothing"
         if step == 2 and self.tidy and self.pick(True, False, False, False):
@@ -360,7 +386,8 @@ class _Writer:
         self.reach(finer[name].stride)
         self.now = replace(self.now, divides=self.now.divides and finer[name].divides)
         join = {"block": "concat", "from": ["up", name]}
-        return {"width": self.number(1, self.size), "pre": {"up": self.upsample(factor), "join": join}, **self.body()}
+        pre = {"up": self.upsample(factor), "join": join}
+        return {"width": self.number(1, self.size), "pre": pre, **self.others(StageSchema, *WRITTEN), **self.body()}
 
     def name(self, index: int, stages: Mapping[str, Any]) -> str:
         """pN where that is true and free."""

@@ -1,7 +1,7 @@
 """Texts from a grammar of YAML's tokens, each compiled in this process, which another one watches.
 
-`python tests/fuzz.py FIRST_SEED COUNT FOLDER` prints what came of them as JSON. The seed at hand stands in the file
-`seed` of FOLDER, so that whoever finds this process dead knows what killed it.
+`python tests/support/fuzz.py FIRST_SEED COUNT FOLDER` prints what came of them as JSON. The seed at hand is in
+the file `seed` of FOLDER, so that whoever finds this process dead knows what killed it.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from pathlib import Path
 from typing import Any
 
 import archdsl
+from archdsl.frontend.sema.schema import Schema
+from archdsl.frontend.sema.vocabulary import fields
 
-_KEYS = """
-    archdsl name description input conventions scale stem stages stage_defaults outputs tail defaults expect shape a b
-    rescale activation padding norm kind width depth stride kernel down body pre post first after block from p2 p3
-    dilation max_width divisor stride_at blocks budget arguments layers
-"""
+_KEYS = "defaults budget kernel expansion a b p2 p3"
 _WORDS = """
     c2f conv conv_bn_act add concat silu same symmetric p2 p3 p4 family/yolo_v8 yolo_v8_s_backbone _self_ input text
     true false null ~ yes no on off .inf -.inf .nan 0 1 2 8 16 64 -1 1.5 1e3 1e-3 1e999 010 08 0o7 0x1F 1_000 12:30
     2001-01-01 ??? = << mine $hidden $width
 """
 _SIGNS = ": , - ? [ ] { } & * ! | > ' \" % @ ` # ~ << ${ } $ \\ --- ... = . / +"
-KEYS = _KEYS.split()
+PARTS = [part for part in Schema.__subclasses__() if part.__module__ == Schema.__module__]
+"""The parts of a config: what it may say of itself, of a stage, of a layer …"""
+KEYS = [*_KEYS.split(), *sorted({key for part in PARTS for key in fields(part)})]
 WORDS = _WORDS.split()
 ODD = [
     "9" * 30,

@@ -182,6 +182,8 @@ def test_the_shell_completes_what_a_stage_is_filled_with() -> None:
         (["stages.p4.body.block", "="], "c2", ["c2f"]),  # as bash does
         ([], "conventions.padding=", ["conventions.padding=same", "conventions.padding=symmetric"]),
         (["conventions.padding"], "=", ["same", "symmetric"]),
+        (["conventions.norm.kind", "="], "", ["batch", "sync_batch", "group", "none"]),
+        (["+stages.p4.stride_at", "="], "", ["first", "last"]),
         ([], "scale.width=0", []),  # and no keys
         (["scale.width", "=", "0.5"], "conventions.act", ["conventions.activation="]),
         (["scale.width=0.5"], "conventions.act", ["conventions.activation="]),

@@ -6,6 +6,7 @@ import os
 import struct
 import subprocess
 import sys
+import warnings
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -63,6 +64,15 @@ def image_file(folder: Path, image: Image.Image, name: str = "image.png", **opti
     return folder / name
 
 
+def saved_figures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Filled with the figures that are saved from now on, in empty files."""
+    from matplotlib.figure import Figure
+
+    figures: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **_: (figures.append(figure), Path(path).touch()))
+    return figures
+
+
 def test_importing_it_imports_neither_keras_nor_matplotlib() -> None:
     code = "import sys, archdsl.tools.pictures.feature_maps; print(*sys.modules)"
     imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
@@ -97,12 +107,9 @@ def test_a_picture_is_written_in_the_format_of_its_name(model: archdsl.Backbone,
 def test_no_text_lies_on_another_whatever_the_image(
     model: archdsl.Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], channels: int
 ) -> None:
-    from matplotlib.figure import Figure
-
-    figures: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **_: (figures.append(figure), Path(path).touch()))
+    figures = saved_figures(monkeypatch)
     image = image_file(tmp_path, Image.new("RGB", size))
-    draw_features(model, image, tmp_path / "features.png", channels=channels, image_size=96)
+    draw_features(model, image, tmp_path / "features.png", channels=channels, image_size=96, note="random weights")
     (figure,) = figures
     boxes = [text.get_window_extent() for text in [*figure.texts, *figure.artists]]
     assert len(boxes) == 6 + len(pyramid(model)) * (2 + channels)
@@ -166,6 +173,27 @@ def test_a_model_can_be_named_by_its_config(tmp_path: Path) -> None:
         read_model(tmp_path / "text.keras")
     with pytest.raises(archdsl.ArchError, match="takes no overrides"):
         read_model(tmp_path / "text.keras", ["scale.width=1"])
+
+
+def test_a_picture_says_what_model_it_is_of(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    figures = saved_figures(monkeypatch)
+    name, change = "yolo_v8_xs_backbone_coco", "scale.width=0.125"
+    archdsl.weights.save(archdsl.build_from_config(name, [change], weights=False), tmp_path / "net.safetensors")
+    commands = [[name, change], [name, change, "--weights", str(tmp_path / "net.safetensors")]]
+    commands += [[str(tmp_path / "net.safetensors")], [str(saved / "backbone.keras")]]
+    for number, (config, *rest) in enumerate(commands):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            main(["features", config, str(PHOTO), *rest, "-o", f"{tmp_path}/{number}.png", "--size", "96"])
+    assert [[text.get_text() for text in figure.texts[:2]] for figure in figures] == [
+        [f"{name} {change}", "64 × 96 × 3, random weights"],
+        [f"{name} {change}", "64 × 96 × 3"],
+        [name, "64 × 96 × 3"],
+        ["yolo_v8_xs_backbone", "64 × 96 × 3"],
+    ]
+    assert capfd.readouterr().err.count("random weights") == 1
 
 
 @pytest.mark.parametrize(

@@ -106,9 +106,7 @@ def test_the_sizes_of_a_picture_are_checked_by_their_names(run: Run, options: st
 def test_published_weights_are_used_when_asked_for_and_missed_aloud(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(
-        hub, "weights_file", lambda info, load_weights: Path(f"{info.name}.h5") if load_weights else None
-    )
+    monkeypatch.setattr(hub, "trained_weights", lambda info: Path(f"{info.name}.h5"))
     assert weights_of(f"{NET}_coco", "published") == Path(f"{NET}_coco.h5")
     assert not capsys.readouterr().err
     assert weights_of(f"{NET}_coco", None) is None

@@ -54,8 +54,8 @@ def lineage(source: Source, root: Path | None, budget: Budget = DEFAULT) -> list
             raise _named_twice(first, member)
         count += len(member.source.places)
         if count > budget.values:
-            message, hint = too_many_values(budget)
-            raise member.fail("limit", f"{message} in all files", hint=hint)
+            found = too_many_values(budget)
+            raise member.fail(found.code, f"{found.message} in all files", hint=found.hint)
     return [member.source for member in members.values()]
 
 

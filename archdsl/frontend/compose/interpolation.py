@@ -196,8 +196,8 @@ class _Resolver:
     def _count(self, path: KeyPath) -> None:
         self._expanded += 1
         if self._expanded > self.budget.values:
-            message, hint = too_many_values(self.budget)
-            raise self._exhausted("limit", f"references expand to {message}", self._steps[0].at, hint)
+            found = too_many_values(self.budget)
+            raise self._exhausted(found.code, f"references expand to {found.message}", self._steps[0].at, found.hint)
         if len(path) > MAX_DEPTH:
             raise self._exhausted("depth", f"references nest deeper than {MAX_DEPTH}", self._steps[0].at)
 

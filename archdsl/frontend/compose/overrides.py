@@ -17,7 +17,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from archdsl.diagnostics.codes import CodeName
-from archdsl.diagnostics.problems import ArchError, Mark, Note, Problem, problem
+from archdsl.diagnostics.problems import ArchError, Mark, Note, Problem, fail
 from archdsl.diagnostics.unicode import named
 from archdsl.diagnostics.wording import describe, did_you_mean
 from archdsl.frontend.budget import DEFAULT, Budget
@@ -337,4 +337,4 @@ def _delete(target: Target, override: Override, mark: Mark, *, is_filled: bool) 
 def _error(
     code: CodeName, message: str, mark: Mark, hint: str = "", path: KeyPath = (), notes: Sequence[Note] = ()
 ) -> ArchError:
-    return ArchError([problem(code, message, mark=mark, path=dotted(path), hint=hint, notes=notes)])
+    return fail(code, message, mark=mark, path=dotted(path), hint=hint, notes=notes)

@@ -49,7 +49,7 @@ def _check_size(at: Location, name: str, size: str, value: Any) -> None:
     if isinstance(value, int) and value > LIMITS[size]:
         message = f"{at} gets {name} {value}; expected at most {LIMITS[size]}"
         before = _size_at(at, name).value
-        notes = [Note(before, f"its {name} before scaling stands at")] if before.line else []
+        notes = [Note(before, f"its {name} before scaling is set at")] if before.line else []
         scale = at.config.at("scale", size)
         raise fail("range", message, mark=scale.value, path=str(scale), hint=f"lower scale.{size}", notes=notes)
 

@@ -7,18 +7,18 @@ memory or the stack.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
 from archdsl.diagnostics.codes import CodeName
-from archdsl.diagnostics.problems import ArchError, Gathered, Mark, Note, fail, problem
+from archdsl.diagnostics.problems import ArchError, Gathered, Mark, Note, Problem, fail, problem
 from archdsl.diagnostics.wording import describe, did_you_mean
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.source import KeyPath, Place, Source, dotted, set_places
 from archdsl.frontend.values import MAX_DEPTH, UNPRINTABLE, fault_of, key_fault, too_many_values
-from archdsl.frontend.yaml.conformance import LINE_END, Layout
+from archdsl.frontend.yaml.conformance import LINE_END, Layout, not_yaml
 from archdsl.frontend.yaml.scalars import read_plain
 from archdsl.frontend.yaml.syntax_errors import missing_space, other_line, other_text, strange_space, syntax_problem
 
@@ -40,10 +40,9 @@ def read_text(text: str, file: str, budget: Budget = DEFAULT) -> Source:
         values = reader.document(yaml.parse(text, Loader=_Loader))
     except yaml.MarkedYAMLError as error:
         raise ArchError([*reader.problems, syntax_problem(error, file, lines)]) from None
-    slip = other_text("\n".join(lines)) if reader.problems or not isinstance(values, dict) else None
-    if slip:
-        mark = Mark(file, slip.line + 1, slip.column + 1)
-        raise fail("syntax", f"not valid YAML: {slip.message}", mark=mark, hint=slip.hint)
+    other = other_text("\n".join(lines)) if reader.problems or not isinstance(values, dict) else None
+    if other:
+        raise ArchError([not_yaml(other, file)])
     if not isinstance(values, dict) and not reader.problems:
         raise _not_a_mapping(values, reader.places, file, lines)
     if reader.problems:
@@ -66,12 +65,11 @@ def _not_a_mapping(values: Any, places: dict[KeyPath, Place], file: str, lines: 
         raise fail("empty", "no settings found; expected at least `stages:` or `defaults:`", mark=Mark(file))
     mark = places[()].value
     first = mark.line - 1
-    slip = strange_space(lines[first], first) or missing_space(lines, iter([first])) or other_line(lines, iter([first]))
+    why = strange_space(lines[first], first) or missing_space(lines, iter([first])) or other_line(lines, iter([first]))
     message = f"the top level is {describe(values)}; expected a mapping"
-    if slip:
-        mark, message = Mark(file, slip.line + 1, slip.column + 1), f"{message} ({slip.message})"
-    hint = slip.hint if slip else "write `stages:`, and its keys indented below"
-    return fail("type", message, mark=mark, hint=hint)
+    if why:
+        return fail("type", f"{message} ({why.message})", mark=why.mark._replace(file=file), hint=why.hint)
+    return fail("type", message, mark=mark, hint="write `stages:`, and its keys indented below")
 
 
 class _Reader:
@@ -96,7 +94,8 @@ class _Reader:
         following = next(events)
         if isinstance(following, yaml.DocumentStartEvent):
             hint = "put each config in a file of its own"
-            self._report("documents", "a second document begins here; expected one per file", following, (), hint)
+            message = "a second document begins here; expected one per file"
+            self._report(problem("documents", message, hint=hint), following, ())
         return value
 
     def _value(self, event: yaml.Event, events: Iterator[yaml.Event], path: KeyPath, key: Mark | None) -> Any:
@@ -129,7 +128,7 @@ class _Reader:
     ) -> None:
         if event.tag is not None:
             message = f"the tag {event.tag[:80]} is not allowed; a config is plain data"
-            self._report("tag", message, event, path, "leave the tag out")
+            self._report(problem("tag", message, hint="leave the tag out"), event, path)
 
     def _mapping(self, events: Iterator[yaml.Event], path: KeyPath) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -143,7 +142,8 @@ class _Reader:
                 first = self.places[(*path, key)].key
                 note = Note(first, f"the first '{key}' is at")
                 message = f"the key '{key}' appears a second time"
-                self._report("duplicate-key", message, event, (*path, key), "keep one of the two", [note])
+                found = problem("duplicate-key", message, hint="keep one of the two", notes=[note])
+                self._report(found, event, (*path, key))
             values[key] = self._value(next(events), events, (*path, key), mark)
         return values
 
@@ -152,7 +152,7 @@ class _Reader:
             hint = "write a name: no list, mapping or alias"
             if self._layout.is_template(event):
                 hint = "write the value itself; templates are not expanded in a config"
-            self._report("key", "a key must be text", event, path, hint)
+            self._report(problem("key", "a key must be text", hint=hint), event, path)
             self._value(event, events, (*path, "?"), None)
             return "?"
         self._check_layout(event, path)
@@ -160,14 +160,15 @@ class _Reader:
         value = self._scalar(event, path) if event.value != "<<" else None
         if event.value == "<<":
             hint = "inherit with `defaults:` instead"
-            self._report("merge-key", "the merge key << is not allowed", event, path, hint)
+            self._report(problem("merge-key", "the merge key << is not allowed", hint=hint), event, path)
         elif not isinstance(value, str):
             hint = f"write '{event.value}' in quotes if this is a name"
             if isinstance(value, (int, float)) and not isinstance(value, bool):
                 hint += "; in a number the decimal sign is a point, and a list is written in [brackets]"
-            self._report("key", f"a key must be text, got {event.value or 'nothing'}", event, path, hint)
+            message = f"a key must be text, got {event.value or 'nothing'}"
+            self._report(problem("key", message, hint=hint), event, path)
         elif (fault := key_fault(value)) is not None:
-            self.problems.add(fault.at(self._mark(event), dotted(path)))
+            self._report(fault, event, path)
         self._name(event, value)
         return str(event.value)
 
@@ -183,11 +184,12 @@ class _Reader:
     def _alias(self, event: yaml.AliasEvent, path: KeyPath) -> Any:
         name = str(event.anchor)
         if name in self._unfinished:
-            self._report("alias", f"the alias *{name[:80]} refers to itself", event, path, "write the value itself")
+            message = f"the alias *{name[:80]} refers to itself"
+            self._report(problem("alias", message, hint="write the value itself"), event, path)
             return None
         if name not in self._anchors:
             message = f"nothing before this place is named &{name[:80]}"
-            self._report("alias", message, event, path, did_you_mean(name, self._anchors))
+            self._report(problem("alias", message, hint=did_you_mean(name, self._anchors)), event, path)
             return None
         value = self._anchors[name]
         self._count(event, path, _size(value), _depth(value))
@@ -198,38 +200,33 @@ class _Reader:
         try:
             value = read_plain(event.value) if event.implicit[0] else event.value  # else quoted, or a block of text
         except ArchError as refused:
-            self.problems.add(refused.problems[0].at(self._mark(event), dotted(path)))
+            self._report(refused.problems[0], event, path)
             return 0
         if (fault := fault_of(value)) is not None:
-            self.problems.add(fault.at(self._mark(event), dotted(path)))
+            self._report(fault, event, path)
             return ""
         return value
 
     def _check_layout(self, event: yaml.Event, path: KeyPath) -> None:
         for found in self._layout.slips(event):
-            mark = Mark(self.file, found.line + 1, found.column + 1)
-            message = f"not valid YAML: {found.message}"
-            self.problems.add(problem("syntax", message, mark=mark, path=dotted(path), hint=found.hint))
+            self.problems.add(not_yaml(found, self.file, dotted(path)))
 
     def _count(self, event: yaml.Event, path: KeyPath, nodes: int = 1, depth: int = 0) -> None:
         self._nodes += nodes
         if self._nodes > self.budget.values:
-            raise self._beyond("limit", *too_many_values(self.budget), event, path)
+            raise self._beyond(too_many_values(self.budget), event, path)
         if len(path) + depth > MAX_DEPTH:
-            raise self._beyond("depth", f"nested deeper than {MAX_DEPTH}", "", event, path[:8])
+            raise self._beyond(problem("depth", f"nested deeper than {MAX_DEPTH}"), event, path[:8])
 
-    def _beyond(self, code: CodeName, message: str, hint: str, event: yaml.Event, path: KeyPath) -> ArchError:
-        found = problem(code, message, mark=self._mark(event), path=dotted(path), hint=hint)
-        return ArchError([found, *self.problems])
+    def _beyond(self, found: Problem, event: yaml.Event, path: KeyPath) -> ArchError:
+        return ArchError([found.at(self._mark(event), dotted(path)), *self.problems])
 
     def _mark(self, event: yaml.Event) -> Mark:
         start = event.start_mark
         return Mark(self.file, start.line + 1, start.column + 1) if start else Mark(self.file)
 
-    def _report(
-        self, code: CodeName, message: str, event: yaml.Event, path: KeyPath, hint: str = "", notes: Sequence[Note] = ()
-    ) -> None:
-        self.problems.add(problem(code, message, mark=self._mark(event), path=dotted(path), hint=hint, notes=notes))
+    def _report(self, found: Problem, event: yaml.Event, path: KeyPath) -> None:
+        self.problems.add(found.at(self._mark(event), dotted(path)))
 
 
 def _size(value: Any) -> int:

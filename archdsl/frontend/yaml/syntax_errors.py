@@ -8,10 +8,9 @@ from typing import NamedTuple
 
 import yaml
 
-from archdsl.diagnostics.codes import CodeName
-from archdsl.diagnostics.problems import Mark, Problem, problem
+from archdsl.diagnostics.problems import Problem
 from archdsl.diagnostics.unicode import is_invisible, named
-from archdsl.frontend.yaml.conformance import Slip
+from archdsl.frontend.yaml.conformance import not_yaml, slip
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _OPENING = (yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken)
@@ -56,10 +55,8 @@ def syntax_problem(error: yaml.MarkedYAMLError, file: str, lines: Sequence[str])
     mark, context = error.problem_mark or error.context_mark, error.context_mark or error.problem_mark
     at, began = [(found.line, found.column) if found else (0, 0) for found in (mark, context)]
     scene = _Scene(error.problem or "", error.context or "", at, began, lines)
-    slip = next(found for look in _LOOKS if (found := look(scene)))
-    place = Mark(file, slip.line + 1, slip.column + 1)
-    code: CodeName = "tag" if "tag" in f"{scene.problem} {scene.context}" else "syntax"
-    return problem(code, f"not valid YAML: {slip.message}", mark=place, hint=slip.hint)
+    found = not_yaml(next(filter(None, (look(scene) for look in _LOOKS))), file)
+    return found._replace(code="tag") if "tag" in f"{scene.problem} {scene.context}" else found
 
 
 # Other kinds of text, by a line that only they have: pattern, message, hint.
@@ -83,112 +80,108 @@ _OTHER_LINES = (
 )
 
 
-def other_text(text: str) -> Slip | None:
+def other_text(text: str) -> Problem | None:
     """The slip when a line shows that the text is in another language."""
     for pattern, message, hint in _OTHER_TEXTS:
         if found := re.search(pattern, text, re.MULTILINE):
             start = found.end() - len(found[0].lstrip())
             line = text.count("\n", 0, start)
-            return Slip(line, start - text.rfind("\n", 0, start) - 1, message.format(line=line + 1), hint)
+            return slip(line, start - text.rfind("\n", 0, start) - 1, message.format(line=line + 1), hint)
     return None
 
 
-def _other_text(scene: _Scene) -> Slip | None:
+def _other_text(scene: _Scene) -> Problem | None:
     return other_text(scene.text)
 
 
-def _other_line(scene: _Scene) -> Slip | None:
+def _other_line(scene: _Scene) -> Problem | None:
     return other_line(scene.lines, scene.near())
 
 
-def other_line(lines: Sequence[str], numbers: Iterator[int]) -> Slip | None:
+def other_line(lines: Sequence[str], numbers: Iterator[int]) -> Problem | None:
     """The first of the lines that is written in another language."""
     for number in numbers:
         for pattern, message, hint in _OTHER_LINES:
             if found := re.match(pattern, lines[number]):
-                return Slip(number, found.end() - len(found[0].lstrip()), message, hint)
+                return slip(number, found.end() - len(found[0].lstrip()), message, hint)
     return None
 
 
-def _tab(scene: _Scene) -> Slip | None:
+def _tab(scene: _Scene) -> Problem | None:
     for number in scene.near():
         line = scene.lines[number]
         column = line.find("\t")
         if column >= 0 and not line[:column].strip(" -?:"):
-            return Slip(number, column, f"tab at line {number + 1} column {column + 1}", "indent with spaces, not tabs")
+            return slip(number, column, f"tab at line {number + 1} column {column + 1}", "indent with spaces, not tabs")
     return None
 
 
-def _strange_space(scene: _Scene) -> Slip | None:
-    for number in scene.near():
-        slip = strange_space(scene.lines[number], number)
-        if slip:
-            return slip
-    return None
+def _strange_space(scene: _Scene) -> Problem | None:
+    return next(filter(None, (strange_space(scene.lines[number], number) for number in scene.near())), None)
 
 
-def strange_space(line: str, number: int) -> Slip | None:
+def strange_space(line: str, number: int) -> Problem | None:
     """The first invisible character, or colon of another alphabet, in a line."""
     for column, letter in enumerate(line):
         if is_invisible(letter) or letter in "：﹕":
-            return Slip(number, column, named(letter), "write an ordinary space or colon, or nothing")
+            return slip(number, column, named(letter), "write an ordinary space or colon, or nothing")
     return None
 
 
-def _missing_space(scene: _Scene) -> Slip | None:
+def _missing_space(scene: _Scene) -> Problem | None:
     if "mapping values" in scene.problem or "':'" in scene.problem or "expected key" in scene.problem:
         return missing_space(scene.lines, scene.near())
     return None
 
 
-def missing_space(lines: Sequence[str], numbers: Iterator[int]) -> Slip | None:
+def missing_space(lines: Sequence[str], numbers: Iterator[int]) -> Problem | None:
     """`key:1` or `-1` in one of the lines."""
     for number in numbers:
         if found := COLON.match(lines[number]):
-            return Slip(number, found.end(1), "there is no space after the colon", "put a space after the colon")
+            return slip(number, found.end(1), "there is no space after the colon", "put a space after the colon")
         if found := DASH.match(lines[number]):
-            return Slip(number, found.end(1), "a list item without a space", "put a space after the dash")
+            return slip(number, found.end(1), "a list item without a space", "put a space after the dash")
     return None
 
 
-def _quote(scene: _Scene) -> Slip | None:
+def _quote(scene: _Scene) -> Problem | None:
     """A quote that is never closed, or only by the next one."""
     line, column = scene.began
     if "quoted scalar" in scene.context and "unexpected" in scene.problem:
-        return Slip(line, column, f"the quote {scene.lines[line][column]} is never closed", "close the quote")
+        return slip(line, column, f"the quote {scene.lines[line][column]} is never closed", "close the quote")
     if "expected key" not in scene.problem and "expected ','" not in scene.problem:
         return None
     for token in _tokens(scene):
         start, end = token.start_mark, token.end_mark
         if isinstance(token, yaml.ScalarToken) and token.style in ("'", '"') and (end.line, end.column) == scene.at:
             if start.line != end.line:
-                return Slip(start.line, start.column, "this quote is closed only by a later one", "close the quote")
+                return slip(start.line, start.column, "this quote is closed only by a later one", "close the quote")
             hint = "in single quotes write '' for a quote, in double quotes \\\""
-            return Slip(*scene.at, "text follows a closed quote", hint)
+            return slip(*scene.at, "text follows a closed quote", hint)
     return None
 
 
-def _reference(scene: _Scene) -> Slip | None:
+def _reference(scene: _Scene) -> Problem | None:
     """`${…}` inside brackets, where its own brace opens a mapping."""
     if not scene.line[: scene.at[1] + 1].endswith("${"):
         return None
-    return Slip(*scene.at, "a reference inside brackets", "put quotes around a reference inside brackets: '${…}'")
+    return slip(*scene.at, "a reference inside brackets", "put quotes around a reference inside brackets: '${…}'")
 
 
-def _bracket(scene: _Scene) -> Slip | None:
+def _bracket(scene: _Scene) -> Problem | None:
     """A bracket that is never closed, closed by another kind, or closes nothing."""
     opened = _open_brackets(scene)
     if scene.letter in ("]", "}"):
         if not opened:
-            return Slip(*scene.at, f"'{scene.letter}' closes nothing", "take it out")
+            return slip(*scene.at, f"'{scene.letter}' closes nothing", "take it out")
         line, column = opened[-1]
         fact = f"'{scene.letter}' cannot close the '{scene.lines[line][column]}' of line {line + 1}"
-        return Slip(*scene.at, fact, "close a bracket with its own kind")
+        return slip(*scene.at, fact, "close a bracket with its own kind")
     if "flow" in scene.context and opened and scene.letter != ",":
         line, column = opened[-1]
         if line == scene.at[0] and scene.letter not in ("", "#"):
-            return Slip(*scene.at, f"a comma is missing before '{scene.letter}'", "put a comma or a colon between")
-        return Slip(line, column, f"the '{scene.lines[line][column]}' is never closed", "close this bracket")
+            return slip(*scene.at, f"a comma is missing before '{scene.letter}'", "put a comma or a colon between")
+        return slip(line, column, f"the '{scene.lines[line][column]}' is never closed", "close this bracket")
     return None
 
 
@@ -213,39 +206,39 @@ def _tokens(scene: _Scene) -> Iterator[yaml.Token]:
         return
 
 
-def _colon(scene: _Scene) -> Slip | None:
+def _colon(scene: _Scene) -> Problem | None:
     """A colon in a line that cannot take one."""
     if "mapping values" not in scene.problem:
         return None
     if re.search(r":\s", scene.line[: scene.at[1]]):
-        return Slip(*scene.at, "a second colon in one line", "quote the value, or put it on a line of its own")
+        return slip(*scene.at, "a second colon in one line", "quote the value, or put it on a line of its own")
     above = next((number for number in scene.near() if number < scene.at[0]), None)
     start = len(scene.line) - len(scene.line.lstrip())
     if above is not None and ":" not in scene.lines[above]:
         column = len(scene.lines[above].rstrip())
-        return Slip(above, column, "there is no colon after this key", "write key: value")
-    return Slip(scene.at[0], start, "this key is indented deeper than its neighbour above", "indent both the same")
+        return slip(above, column, "there is no colon after this key", "write key: value")
+    return slip(scene.at[0], start, "this key is indented deeper than its neighbour above", "indent both the same")
 
 
-def _missing_key(scene: _Scene) -> Slip | None:
+def _missing_key(scene: _Scene) -> Problem | None:
     before = scene.line[: scene.at[1]].strip()[-1:]
     if (
         scene.letter == ":"
         and before in ("", "{", ",")
         and any(words in scene.problem for words in ("expected key", "expected ','", "node content"))
     ):
-        return Slip(*scene.at, "a key must be text, got nothing before the colon", "write key: value")
+        return slip(*scene.at, "a key must be text, got nothing before the colon", "write key: value")
     return None
 
 
-def _indentation(scene: _Scene) -> Slip | None:
+def _indentation(scene: _Scene) -> Problem | None:
     """A line that fits no indentation above it."""
     if not scene.context.startswith("while parsing a block") or scene.line[: scene.at[1]].strip():
         return None
     if "'-'" in scene.problem or scene.letter == "-":
-        return Slip(*scene.at, "keys and list items at one indentation", "write `key: value`, or `- item`")
+        return slip(*scene.at, "keys and list items at one indentation", "write `key: value`, or `- item`")
     if "expected key" in scene.problem:
-        return Slip(*scene.at, f"an indentation of {scene.at[1]} that fits no line above", "align it")
+        return slip(*scene.at, f"an indentation of {scene.at[1]} that fits no line above", "align it")
     return None
 
 
@@ -274,18 +267,18 @@ _AT_BEGINNING = ("could not find expected ':'", "alphabetic or numeric", "tag", 
 _ESCAPES = ("unknown escape", "hexdecimal", "Unicode character escape")
 
 
-def _by_words(scene: _Scene) -> Slip:
+def _by_words(scene: _Scene) -> Problem:
     for words, message, hint in _WORDS:
         if words in f"{scene.problem} {scene.context}":
             place = scene.began if words in _AT_BEGINNING else scene.at
             if words in _ESCAPES:
                 place = (scene.at[0], max(0, scene.line.rfind("\\", 0, scene.at[1] + 1)))
             known = {"letter": scene.letter, "line": scene.line.strip()[:40]}
-            return Slip(*place, message.format(**known), hint.format(**known))
-    return Slip(*scene.at, scene.problem or scene.context or "it cannot be read")
+            return slip(*place, message.format(**known), hint.format(**known))
+    return slip(*scene.at, scene.problem or scene.context or "it cannot be read")
 
 
-_LOOKS: Sequence[Callable[[_Scene], Slip | None]] = (
+_LOOKS: Sequence[Callable[[_Scene], Problem | None]] = (
     _other_text,
     _tab,
     _quote,

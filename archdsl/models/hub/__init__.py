@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from archdsl.diagnostics.problems import Mark, fail
+from archdsl.diagnostics.problems import ArchError, Mark, fail
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.compose.search_path import leads_somewhere, preset_names
 from archdsl.frontend.presets import PresetInfo, list_presets, preset_info
@@ -60,21 +60,30 @@ def weights_file(preset: Preset, load_weights: bool | None) -> Path | Published 
     if preset.has_weights:
         return _as_published(trained_weights(preset), preset)
     if load_weights:
-        trained = [info.name for info in list_presets() if info.has_weights]
-        message = f"preset '{preset.name}' has no trained weights; those that have: {', '.join(trained)}"
-        raise fail("no-weights", message, hint="load_weights=None starts from fresh weights")
+        raise _untrained(preset, "load_weights=None starts from fresh weights")
     return None
 
 
-def published_weights(config: object) -> Path | Published | None:
+def published_weights(config: object) -> Path | Published:
     """The trained weights of a config that is the name of a shipped preset, downloaded if they are not here.
 
     Raises ArchError when it is not, when the preset has none, and when they cannot be had.
     """
     if not isinstance(config, str) or config not in preset_names():
         message = f"only a preset has published weights; {describe(config)} is not the name of one"
-        raise fail("no-weights", message, hint="weights=FILE loads a file")
-    return weights_file(preset_info(config), load_weights=True)
+        raise fail("no-weights", message, hint="a file of weights is given by its path")
+    info = preset_info(config)
+    if not info.has_weights:
+        raise _untrained(info)
+    return _as_published(trained_weights(info), info)
+
+
+def _untrained(info: PresetInfo, hint: str = "") -> ArchError:
+    """The hint is that of a preset of the same architecture, if there is one that was trained."""
+    trained = [each.name for each in list_presets() if each.has_weights]
+    same = next((name for name in trained if name.startswith(info.name)), "")
+    message = f"preset '{info.name}' has no trained weights; those that have: {', '.join(trained)}"
+    return fail("no-weights", message, hint=f"{same} has" if same else hint)
 
 
 def _as_published(path: Path, info: PresetInfo) -> Path | Published:

@@ -12,16 +12,11 @@ from archdsl.analysis.text import Table
 from archdsl.blocks.registry import Block, all_blocks, get_block
 from archdsl.diagnostics.problems import ArchError
 from archdsl.diagnostics.terminal import say
-from archdsl.tools.cli.completion import complete_config, completions
-from archdsl.tools.cli.options import ConfigArgument, own_blocks, plugin_option, read_stdin
+from archdsl.tools.cli.completion import completions
+from archdsl.tools.cli.options import ConfigArgument, own_blocks, own_blocks_option, plugin_option
 from archdsl.tools.cli.output import print_table, yaml_text
 
-BOUNDS = {
-    "exclusiveMinimum": "above",
-    "minimum": "at least",
-    "exclusiveMaximum": "below",
-    "maximum": "at most",
-}
+BOUNDS = {"exclusiveMinimum": "above", "minimum": "at least", "exclusiveMaximum": "below", "maximum": "at most"}
 
 
 def complete_block(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -35,13 +30,7 @@ def complete_block(context: click.Context, parameter: click.Parameter, incomplet
 
 @click.command("blocks")
 @plugin_option
-@click.option(
-    "--config",
-    is_eager=True,
-    help="A config, for the blocks that it defines itself.",
-    shell_complete=complete_config,
-    callback=read_stdin,
-)
+@own_blocks_option
 @click.argument("name", required=False, shell_complete=complete_block)
 def command(name: str | None, config: ConfigArgument | None) -> None:
     """The blocks there are, or the block NAME with its arguments."""

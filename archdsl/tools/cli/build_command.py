@@ -17,14 +17,7 @@ from archdsl.frontend.compose.config import Config, load
 from archdsl.frontend.lower import compile_graph
 from archdsl.frontend.source import Place
 from archdsl.frontend.yaml.embedded import SUFFIX
-from archdsl.tools.cli.options import (
-    ConfigArgument,
-    budget_option,
-    config_argument,
-    output_options,
-    overrides_argument,
-    plugin_option,
-)
+from archdsl.tools.cli.options import ConfigArgument, config_options, output_options
 from archdsl.tools.cli.output import import_keras, print_json, progress
 from archdsl.tools.cli.weights_option import weights_of, weights_option
 from archdsl.tools.output_file import check_output
@@ -39,10 +32,7 @@ def _parts(context: click.Context, parameter: click.Parameter, value: str | None
 
 
 @click.command("build")
-@plugin_option
-@config_argument
-@overrides_argument
-@budget_option
+@config_options
 @output_options("The .keras file to write.")
 @weights_option
 @click.option("--partial", is_flag=True, help="Load the layers that fit, and print what moved and what did not.")

@@ -14,16 +14,7 @@ from archdsl.analysis.text import counted, shape_text
 from archdsl.diagnostics.terminal import Styled, say, say_styled
 from archdsl.frontend.budget import Budget
 from archdsl.frontend.compose.config import load
-from archdsl.tools.cli.options import (
-    ConfigArgument,
-    Size,
-    at_size,
-    budget_option,
-    config_argument,
-    overrides_argument,
-    plugin_option,
-    size_option,
-)
+from archdsl.tools.cli.options import ConfigArgument, Size, at_size, config_options, size_option
 from archdsl.tools.cli.output import print_json
 
 COLOURS = {"ok": "green", "note": "cyan", "change": "yellow"}
@@ -44,11 +35,8 @@ def _pixels(context: click.Context, parameter: click.Parameter, value: str | Non
 
 
 @click.command("check")
-@plugin_option
-@config_argument
-@overrides_argument
+@config_options
 @size_option
-@budget_option
 @click.option("--levels", default="p3,p4,p5", show_default=True, callback=_levels, help="What the detector takes.")
 @click.option(
     "--neck", type=click.Choice(get_args(Neck)), default="multiple-of-8", show_default=True, help="What the neck takes."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Literal, get_args, get_origin
 
 import click
 from click.shell_completion import CompletionItem
@@ -62,16 +62,16 @@ def _values(context: click.Context, key: str, start: str, prefix: str) -> list[C
 
 
 def _known_values(context: click.Context, name: str) -> dict[str, str]:
-    from archdsl.blocks.conventions import PaddingStyle
     from archdsl.blocks.registry import all_blocks
-    from archdsl.ir.ops import ActivationName
+    from archdsl.frontend.sema.schema import Schema
+    from archdsl.frontend.sema.vocabulary import fields, plain
 
     if name == "block":
         config = _config(context)
         own = config.values.get("blocks") or {} if config else {}
         return {**dict.fromkeys(own, ""), **{block: found.summary for block, found in sorted(all_blocks().items())}}
-    names = {"activation": get_args(ActivationName), "padding": get_args(PaddingStyle), "stride_at": ("first", "last")}
-    return dict.fromkeys(names.get(name, ()), "")
+    types = [plain(fields(part)[name]) for part in Schema.__subclasses__() if name in fields(part)]
+    return {value: "" for listed in types if get_origin(listed) is Literal for value in get_args(listed)}
 
 
 def _keys(context: click.Context, start: str) -> list[str]:

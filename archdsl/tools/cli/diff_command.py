@@ -13,19 +13,18 @@ from archdsl.diagnostics.terminal import say
 from archdsl.frontend.budget import Budget
 from archdsl.frontend.compose.config import load
 from archdsl.frontend.lower import compile_graph
-from archdsl.tools.cli.completion import complete_config
+from archdsl.frontend.source import ABSENT
 from archdsl.tools.cli.options import (
     ConfigArgument,
     Size,
     at_size,
     budget_option,
+    config_argument,
     plugin_option,
-    read_stdin,
     size_option,
 )
 from archdsl.tools.cli.output import print_json, print_table, yaml_text
 
-ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "absent"})()
 _LABELS = {"macs": "MACs"}
 _DIFFERENCE = "difference"
 _ABBREVIATED = 10**8
@@ -41,8 +40,8 @@ class Change(NamedTuple):
 
 @click.command("diff")
 @plugin_option
-@click.argument("first", metavar="A", shell_complete=complete_config, callback=read_stdin)
-@click.argument("second", metavar="B", shell_complete=complete_config, callback=read_stdin)
+@config_argument("first", "A")
+@config_argument("second", "B")
 @size_option
 @budget_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -53,23 +53,20 @@ def known_codes() -> dict[str, Code]:
 
 
 def print_codes(as_json: bool) -> None:
-    if as_json:
-        print_json({name: code._asdict() for name, code in known_codes().items()})
-        return
     known = known_codes()
-    width = max(map(len, known))
-    say(*[f"{name:{width}}  {known[name].meaning}" for name in sorted(known)])
+    if as_json:
+        print_json({name: code._asdict() for name, code in known.items()})
+    else:
+        width = max(map(len, known))
+        say(*[f"{name:{width}}  {known[name].meaning}" for name in sorted(known)])
 
 
 def print_code(name: str, as_json: bool) -> None:
     """Raises ArchError with the nearest code for one that is unknown."""
     code = known_codes().get(name)
     if code is None:
-        hint = (
-            did_you_mean(name, known_codes())
-            or "`archdsl explain` lists the codes; for a value: archdsl explain CONFIG KEY"
-        )
-        raise fail("unknown-code", f"no error code '{name}'", hint=hint)
+        listed = "`archdsl explain` lists the codes; for a value: archdsl explain CONFIG KEY"
+        raise fail("unknown-code", f"no error code '{name}'", hint=did_you_mean(name, known_codes()) or listed)
     if as_json:
         print_json({"code": name, **code._asdict()})
     else:

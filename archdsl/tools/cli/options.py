@@ -30,9 +30,23 @@ STDIN = "-"
 STDIN_NAME = "<standard input>"
 
 
-def config_argument(function: Decorated) -> Decorated:
-    """CONFIG, completed with preset names and files."""
-    return click.argument("config", shell_complete=complete_config, callback=read_stdin)(function)
+def config_options(function: Decorated) -> Decorated:
+    """CONFIG, any number of OVERRIDEs, --budget and --plugin, for a command on one config."""
+    return plugin_option(config_argument("config")(overrides_argument(budget_option(function))))
+
+
+def config_argument(name: str, metavar: str | None = None) -> Callable[[Decorated], Decorated]:
+    """CONFIG under another name, completed with preset names and files."""
+    return click.argument(name, metavar=metavar, shell_complete=complete_config, callback=read_stdin)
+
+
+def own_blocks_option(function: Decorated) -> Decorated:
+    """--config, for own_blocks."""
+    help_text = "A config, for the blocks that it defines itself."
+    option = click.option(
+        "--config", is_eager=True, help=help_text, shell_complete=complete_config, callback=read_stdin
+    )
+    return option(function)
 
 
 def read_stdin(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
@@ -91,13 +105,9 @@ def at_size(config: Config, size: Size | None) -> Config:
 
 def output_options(help_text: str) -> Callable[[Decorated], Decorated]:
     """-o FILE and --force, for archdsl.tools.output_file.check_output."""
-
-    def add(function: Decorated) -> Decorated:
-        path = click.Path(path_type=Path)
-        function = click.option("--force", is_flag=True, help="Replace the output file if it exists.")(function)
-        return click.option("-o", "--output", required=True, type=path, help=help_text)(function)
-
-    return add
+    output = click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help=help_text)
+    force = click.option("--force", is_flag=True, help="Replace the output file if it exists.")
+    return lambda function: output(force(function))
 
 
 def plugin_option(function: Decorated) -> Decorated:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 import os
 import re
@@ -16,9 +15,9 @@ import click
 import yaml
 
 from archdsl.analysis.text import Table
-from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.terminal import Styled, say, say_styled, width_of
 from archdsl.diagnostics.unicode import printable, printable_lines
+from archdsl.models import registration
 
 _format_warning = warnings.formatwarning
 
@@ -58,20 +57,14 @@ def print_table(table: Table) -> None:
 
 
 def import_keras() -> None:
-    """Import Keras and its backend without the log lines that TensorFlow writes past Python's standard error.
-
-    Raises ArchError when no backend is installed.
-    """
+    """As registration.import_keras, without the log lines that TensorFlow writes past Python's standard error."""
     import tempfile
 
     with progress("importing Keras"), tempfile.TemporaryFile() as log:
         standard_error = os.dup(2)
         os.dup2(log.fileno(), 2)
         try:
-            importlib.import_module("keras").ops.zeros(1)  # TensorFlow writes more with the first array
-        except (ImportError, ValueError) as error:  # ValueError: KERAS_BACKEND names none that there is
-            hint = "pip install 'archdsl[tensorflow]'" if isinstance(error, ImportError) else "look at KERAS_BACKEND"
-            raise fail("no-backend", f"Keras cannot be used: {error}", hint=hint) from None
+            registration.import_keras()
         finally:
             os.dup2(standard_error, 2)
             os.close(standard_error)

@@ -9,14 +9,11 @@ from archdsl.diagnostics.terminal import say
 from archdsl.frontend.budget import Budget
 from archdsl.frontend.compose.config import load
 from archdsl.frontend.lower import compile_graph
-from archdsl.tools.cli.options import ConfigArgument, budget_option, config_argument, overrides_argument, plugin_option
+from archdsl.tools.cli.options import ConfigArgument, config_options
 
 
 @click.command("resolve")
-@plugin_option
-@config_argument
-@overrides_argument
-@budget_option
+@config_options
 def command(config: ConfigArgument, overrides: tuple[str, ...], budget: Budget) -> None:
     """The whole of CONFIG as one YAML file, parents and overrides merged in."""
     loaded = load(config, overrides, budget)

@@ -9,25 +9,13 @@ from archdsl.analysis.report import report
 from archdsl.diagnostics.terminal import Styled, say, say_styled
 from archdsl.frontend.budget import Budget
 from archdsl.frontend.compose.config import load
-from archdsl.tools.cli.options import (
-    ConfigArgument,
-    Size,
-    at_size,
-    budget_option,
-    config_argument,
-    overrides_argument,
-    plugin_option,
-    size_option,
-)
+from archdsl.tools.cli.options import ConfigArgument, Size, at_size, config_options, size_option
 from archdsl.tools.cli.output import print_json, print_table
 
 
 @click.command("show")
-@plugin_option
-@config_argument
-@overrides_argument
+@config_options
 @size_option
-@budget_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every operation.")
 @click.option("--graph", "as_graph", is_flag=True, help="Print every operation as text.")
 @click.option("--fuse", is_flag=True, help="Count what is left when batch norms and branches are folded away.")

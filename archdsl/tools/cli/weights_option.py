@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from archdsl.api import PUBLISHED
 from archdsl.diagnostics.problems import Mark, fail
 from archdsl.diagnostics.terminal import say
 from archdsl.frontend.compose.search_path import preset_names
-from archdsl.frontend.presets import list_presets, preset_info
+from archdsl.frontend.presets import preset_info
 from archdsl.tools.cli.options import ConfigArgument, Decorated
 
 if TYPE_CHECKING:
     from archdsl.weights import Published
-
-PUBLISHED = "published"
 
 
 def weights_option(function: Decorated) -> Decorated:
@@ -42,18 +41,10 @@ def weights_of(config: ConfigArgument, weights: str | None) -> str | Path | Publ
     Without --weights, a note on standard error says that a preset with trained weights starts from random ones.
     Raises ArchError when published weights are asked for and there are none, or they cannot be downloaded.
     """
-    info = preset_info(config) if isinstance(config, str) and config in preset_names() else None
     if weights == PUBLISHED:
-        if info is None:
-            message = "only a preset has published weights, and this is another config"
-            raise fail("no-weights", message, hint="--weights FILE loads a file")
-        if not info.has_weights:
-            trained = [each.name for each in list_presets() if each.has_weights and each.name.startswith(info.name)]
-            hint = f"{trained[0]} has" if trained else "`archdsl list` prints which presets have"
-            raise fail("no-weights", f"the preset '{info.name}' has no published weights", hint=hint)
-        from archdsl.models.hub import weights_file  # what speaks with the network takes a while to import
+        from archdsl.models.hub import published_weights  # what speaks with the network takes a while to import
 
-        return weights_file(info, load_weights=True)
-    if weights is None and info is not None and info.has_weights:
-        say(f"{info.name}: random weights; --weights {PUBLISHED} loads the trained ones", err=True)
+        return published_weights(config)
+    if weights is None and isinstance(config, str) and config in preset_names() and preset_info(config).has_weights:
+        say(f"{config}: random weights; --weights {PUBLISHED} loads the trained ones", err=True)
     return weights

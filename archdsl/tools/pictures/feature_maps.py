@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archdsl.analysis.text import shape_text
-from archdsl.api import build_from_config
+from archdsl.api import Weights, build_from_config
 from archdsl.backends.atomic_write import written_whole
 from archdsl.diagnostics.problems import Mark, fail
 from archdsl.diagnostics.unicode import printable
@@ -53,7 +53,7 @@ class LevelMaps:
 def read_model(
     reference: ConfigLike,
     overrides: Sequence[str] = (),
-    weights: PathLike | None = None,
+    weights: Weights = None,
     budget: Budget = DEFAULT,
 ) -> Any:
     """The Keras model in a `.keras` file, or the one that a config describes, with weights from a file.
@@ -69,7 +69,7 @@ def read_model(
     return read_keras_file(path, budget)
 
 
-def saved_model(reference: ConfigLike, overrides: Sequence[str], weights: PathLike | None) -> Path | None:
+def saved_model(reference: ConfigLike, overrides: Sequence[str], weights: Weights) -> Path | None:
     """The path of a `.keras` file, None for a config. Raises ArchError for one that is missing, or is to be changed."""
     if not isinstance(reference, (str, os.PathLike)) or Path(reference).suffix != ".keras":
         return None
@@ -95,6 +95,8 @@ def draw_features(
     levels: Sequence[str] | None = None,
     channels: int = 6,
     image_size: int = 640,
+    title: str = "",
+    note: str = "",
 ) -> None:
     """Run an image through a model and draw it beside the strongest channels of each level.
 
@@ -102,6 +104,7 @@ def draw_features(
     `levels` are names such as "P3", by default all there are. The strongest `channels` are those whose values
     vary most over the image (standard deviation). The longest side of the image becomes `image_size` pixels;
     both are cut to multiples of the largest stride. The suffix of `output_path` is the format: .png, .pdf, .svg …
+    `title` is by default the model's name; `note` is drawn below it, beside the image's size.
 
     Raises ArchError for an image or a path that cannot be used, and for a model without levels.
     """
@@ -113,7 +116,8 @@ def draw_features(
     _check_range("the number of levels", len(tensors), MAX_LEVELS)
     image = fit_image(opened, _sides(model, tensors, opened, image_size))
     shown = feature_maps(model, _chosen(tensors, levels), image)
-    figure = _draw(model.name, image, [_level(name, values, image, channels) for name, values in shown.items()])
+    maps = [_level(name, values, image, channels) for name, values in shown.items()]
+    figure = _draw(title or model.name, ", ".join(filter(None, (shape_text(image.shape), note))), image, maps)
     with written_whole(Path(output_path)) as partial:
         figure.savefig(partial, dpi=200)
 
@@ -260,7 +264,7 @@ class Sheet:
         self.figure.add_artist(Annotation(text, end, (14, 0), along, "offset points", fontsize=size, **style))
 
 
-def _draw(title: str, image: Array, levels: Sequence[LevelMaps]) -> Any:
+def _draw(title: str, subtitle: str, image: Array, levels: Sequence[LevelMaps]) -> Any:
     """The photo with its title and legend on the left, a row of maps for each level on the right."""
     photo, size = _within(PHOTO_SIDE, image), _within(MAP_SIDE, image)
     column = max(photo[0], MIN_COLUMN)
@@ -269,7 +273,7 @@ def _draw(title: str, image: Array, levels: Sequence[LevelMaps]) -> Any:
     row = ROW_TITLE + size[1] + MAP_TITLE + ROW_GAP
     height = max(len(levels) * row - ROW_GAP, TITLE + photo[1] + LEGEND_GAP + LEGEND)
     sheet = Sheet(left + max(cells, MIN_GRID) + MARGIN, height + 2 * MARGIN)
-    _draw_column(sheet, title, image, column, photo)
+    _draw_column(sheet, title, subtitle, image, column, photo)
     for number, level in enumerate(levels):
         _draw_row(sheet, level, left, MARGIN + number * row, size)
     return sheet.figure
@@ -282,14 +286,16 @@ def _within(longest: float, image: Array) -> tuple[float, float]:
     return image_width * scale, height * scale
 
 
-def _draw_column(sheet: Sheet, title: str, image: Array, column: float, photo: tuple[float, float]) -> None:
-    """Title and size, the photo under them; the legend at the foot of the page."""
+def _draw_column(
+    sheet: Sheet, title: str, subtitle: str, image: Array, column: float, photo: tuple[float, float]
+) -> None:
+    """Title and subtitle, the photo under them; the legend at the foot of the page."""
     import numpy
 
     letter = 0.66 / 72  # inches by which a bold letter of one point is wide, at most on average
     title = printable(title[:MAX_NAME]) or "model"
     sheet.text(title, MARGIN, MARGIN + 0.2, min(21, column / (letter * len(title))), weight="bold")
-    sheet.text(shape_text(image.shape), MARGIN, MARGIN + 0.54, 14, color=FAINT)
+    sheet.text(printable(subtitle), MARGIN, MARGIN + 0.54, 14, color=FAINT)
     sheet.picture(image, MARGIN, MARGIN + TITLE, *photo)
     top = sheet.size[1] - MARGIN - LEGEND
     bar = 1.5

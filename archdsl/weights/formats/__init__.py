@@ -11,7 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from archdsl.diagnostics.problems import ArchError, Mark, fail
+from archdsl.diagnostics.problems import Mark, fail
 from archdsl.weights.formats import hdf5, safetensors
 from archdsl.weights.formats.archive import BadArchive, member, names_in
 from archdsl.weights.formats.contents import Contents, DamagedFile
@@ -41,31 +41,16 @@ def opened(path: Path, most_bytes: int, sha256: str | None = None) -> Iterator[C
     does not have the `sha256`.
     """
     mark = Mark(str(path))
-    with _stream(path, mark, sha256) as stream:
-        try:
-            if sha256 is None:
-                yield _contents(stream, most_bytes)
-            else:
-                with _checked(stream, sha256, mark) as copy:
-                    yield _contents(copy, most_bytes)
-        except DamagedFile as error:
-            raise fail("weights", str(error), mark=mark) from None
-        except OSError as error:
-            raise _unreadable(error, mark) from None
-
-
-def _stream(path: Path, mark: Mark, sha256: str | None) -> BinaryIO:
     try:
-        if path.is_file():
-            return path.open("rb")
+        if not path.is_file():
+            hint = f"the file that is expected has the sha256 {sha256}" if sha256 else ""
+            raise fail("missing-file", "there is no such weights file", mark=mark, hint=hint)
+        with path.open("rb") as stream, _checked(stream, sha256, mark) as checked:
+            yield _contents(checked, most_bytes)
+    except DamagedFile as error:
+        raise fail("weights", str(error), mark=mark) from None
     except OSError as error:
-        raise _unreadable(error, mark) from None
-    hint = f"the file that is expected has the sha256 {sha256}" if sha256 else ""
-    raise fail("missing-file", "there is no such weights file", mark=mark, hint=hint)
-
-
-def _unreadable(error: OSError, mark: Mark) -> ArchError:
-    return fail("unreadable", f"cannot be read: {error.strerror or error}", mark=mark)
+        raise fail("unreadable", f"cannot be read: {error.strerror or error}", mark=mark) from None
 
 
 def _contents(stream: BinaryIO, most_bytes: int) -> Contents:
@@ -106,11 +91,13 @@ def _kind_of_archive(names: list[str]) -> str:
     return f"an archive without one {WEIGHTS_IN_ARCHIVE}"
 
 
-def _checked(stream: BinaryIO, expected: str, mark: Mark) -> BinaryIO:
+def _checked(stream: BinaryIO, expected: str | None, mark: Mark) -> BinaryIO:
     """A copy of the file that has this sha256: the file itself could be written to between the check and the reading.
 
-    It is in memory, or for a large file under no name in the folder for temporary files.
+    It is in memory, or for a large file under no name in the folder for temporary files. Without a sha256, the file.
     """
+    if expected is None:
+        return stream
     copy = cast(BinaryIO, tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES))  # noqa: SIM115  (the caller closes it)
     digest = hashlib.sha256()
     while chunk := stream.read(_CHUNK_BYTES):

@@ -38,7 +38,7 @@ def member(stream: BinaryIO, name: str, most_bytes: int) -> bytes:
         with archive.open(name) as opened:
             data = opened.read(most_bytes + 1)
     if len(data) > most_bytes:
-        raise BadArchive(f"{name} unpacks to more than {most_bytes} bytes, the most that may be")
+        raise BadArchive(f"{name} unpacks to more than the {most_bytes} bytes that are allowed")
     return data
 
 
@@ -63,7 +63,7 @@ class _Bounded:
 
     def read(self, count: int = -1) -> bytes:
         if self.most_bytes is not None and count > self.most_bytes:
-            raise BadArchive(f"its directory has {count} bytes; at most {self.most_bytes} may be")
+            raise BadArchive(f"its directory has {count} bytes; expected at most {self.most_bytes}")
         return self._stream.read(count)
 
     def seek(self, offset: int, whence: int = 0) -> int:

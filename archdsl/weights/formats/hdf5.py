@@ -10,7 +10,8 @@ import re
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import partial, reduce
+from itertools import groupby
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy
@@ -41,7 +42,8 @@ def contents_of(stream: BinaryIO) -> Contents:
         root = File(stream).root
         listed = _child(root, "model_weights") if "model_weights" in root.links else root
         if any(name.startswith("layer_names") for name in listed.attributes):
-            return Contents("listed", tuple(_listed_layers(listed)))
+            layers = tuple(_listed_layers(listed))
+            return Contents("listed", layers, partial(_models_listed, layers))
         return Contents("paths", tuple(_layers_by_path(root)), partial(_models_inside, root))
 
 
@@ -64,7 +66,8 @@ def _layers_by_path(root: Object) -> Iterator[Stored]:
     for path, _, arrays in found:
         if arrays:
             place = _place(path)
-            owner, inner = _split(place)
+            parts = place.split("/")  # of the layer of the model, and within it: layers/sequential_1, layers/conv2d
+            owner, inner = "/".join(parts[:2]), "/".join(parts[2:])
             name = "/".join(filter(None, (names.get(owner), inner))) if names.get(owner) else ""
             yield Stored(place, name, arrays, names.get(place, "") if inner else "")
 
@@ -81,12 +84,6 @@ def _models_inside(root: Object) -> dict[str, Contents]:
 def _place(path: str) -> str:
     """The layer whose arrays are under `path`."""
     return path.removesuffix("vars").strip("/")
-
-
-def _split(place: str) -> tuple[str, str]:
-    """Path of the layer of the model, and the path within it: layers/sequential_1, layers/conv2d."""
-    parts = place.split("/")
-    return "/".join(parts[:2]), "/".join(parts[2:])
 
 
 def _groups(root: Object) -> Iterator[tuple[str, Object, dict[str, StoredArray]]]:
@@ -132,23 +129,26 @@ def _listed_layers(root: Object) -> Iterator[Stored]:
         number += bool(sublayers)
 
 
+def _models_listed(layers: Iterable[Stored]) -> dict[str, Contents]:
+    """The layers of each layer that is made of several, which are those of a model if it is one."""
+    inside = groupby((each for each in layers if each.sublayer), key=lambda each: each.place.partition("/")[0])
+    return {
+        place: Contents(
+            "listed", tuple(Stored(f"{index}", each.sublayer, each.arrays) for index, each in enumerate(found))
+        )
+        for place, found in inside
+    }
+
+
 def _descend(group: Object, path: str) -> Object:
     """The object at `path`, each step of which is checked."""
-    for step in path.split("/"):
-        if not group.is_group:
-            raise DamagedFile(f"what '{path}' leads through is not a group")
-        group = _child(group, step)
-    return group
+    return reduce(_child, path.split("/"), group)
 
 
 def _texts(group: Object, name: str) -> list[str]:
     """A list of texts in an attribute, which Keras cuts into numbered ones where it is too long for HDF5."""
-    keys = [name] if name in group.attributes else _numbered_attributes(group, name)
+    keys = sorted([key for key in group.attributes if re.fullmatch(rf"{name}\d*", key)], key=natural)
     return [text for key in keys for text in group.attributes[key].texts(group.file)]
-
-
-def _numbered_attributes(group: Object, name: str) -> list[str]:
-    return sorted((key for key in group.attributes if re.fullmatch(rf"{name}\d+", key)), key=natural)
 
 
 # Objects that may be trusted

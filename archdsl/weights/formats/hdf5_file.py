@@ -297,5 +297,5 @@ def _padded(size: int) -> int:
 def name_of(data: bytes) -> str:
     """A name, or another text, in UTF-8."""
     if len(data) > MAX_NAME:
-        raise Broken(f"a name of {len(data)} bytes; at most {MAX_NAME} may be")
+        raise Broken(f"a name of {len(data)} bytes; expected at most {MAX_NAME}")
     return data.decode()
