@@ -28,6 +28,7 @@ Groups = Annotated[int, Limits(ge=1, le=65_536)]
 Ratio = Annotated[float, Limits(gt=0, le=16)]
 
 _KEPT = 256  # fragments a block: enough for a search over widths, and bounded
+EXACT = "filters"  # what a config calls a width that is not scaled
 STYLE = "style"  # filled in by the compiler from the config's conventions
 
 
@@ -87,11 +88,12 @@ class Block:
     def parameters(self) -> Mapping[str, inspect.Parameter]:
         """What a config may say to this block, with resolved annotations, in the order of the signature."""
         hints = get_type_hints(self.function, include_extras=True)
-        return {
+        stated = {
             parameter.name: parameter.replace(annotation=hints.get(parameter.name, Any))
             for parameter in inspect.signature(self.function).parameters.values()
             if parameter.kind is parameter.KEYWORD_ONLY and parameter.name != STYLE
         }
+        return with_exact(stated)
 
     @cached_property
     def takes_style(self) -> bool:
@@ -129,6 +131,19 @@ class Block:
     @property
     def summary(self) -> str:
         return self.documentation.partition("\n")[0]
+
+
+def with_exact(parameters: Mapping[str, inspect.Parameter]) -> dict[str, inspect.Parameter]:
+    """The same with the other name of `width`, under which it is not scaled."""
+    if "width" not in parameters or EXACT in parameters:
+        return dict(parameters)
+    exact = inspect.Parameter(EXACT, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Width | None)
+    return {**parameters, EXACT: exact}
+
+
+def exact_as_width(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments as the function of a block takes them."""
+    return {"width" if name == EXACT else name: value for name, value in arguments.items()}
 
 
 def _frozen(value: Any) -> Any:

@@ -107,8 +107,9 @@ class _Compiler:
         made: list[Level] = []
         for named in layer.each:
             for suffix, source in self._source(named, layer, part, "each"):
-                name = f"{layer.name}_{suffix or named}"
-                owner = f"{layer.name}_{made[0][0]}" if layer.share is True and made else layer.share
+                name, owner = f"{layer.name}_{suffix or named}", layer.share
+                if owner is True:
+                    owner = f"{layer.name}_{made[0][0]}" if made else False
                 made.append((suffix or named, self._applied(layer, part, [source], name, owner)))
         return made or [("", self._guess(layer, self.nodes[-1]))]
 
@@ -168,7 +169,7 @@ class _Compiler:
         for run, other in zip(runs, owners, strict=False):
             if weight_shapes(run) != weight_shapes(other) or len(runs) != len(owners):
                 raise ShapeError(f"its weights have other shapes than those of '{owner}', which it is to share")
-            run.owner = other.owner or other
+            run.share(other.owner or other)
 
     def _repeated(self, layer: LayerSpec, part: PartSpec, sources: list[Node], name: str) -> list[Node]:
         """Every repeat of a layer."""

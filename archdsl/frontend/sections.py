@@ -22,7 +22,13 @@ class Section(NamedTuple):
         return bool(self.defaults)
 
 
-SECTIONS = (Section("stem"), Section("stages", defaults="stage_defaults"), Section("tail"))
+SECTIONS = (
+    Section("stem"),
+    Section("stages", defaults="stage_defaults"),
+    Section("tail"),
+    Section("neck"),
+    Section("head"),
+)
 STAGES = next(section for section in SECTIONS if section.has_stages)
 LAYER_SLOTS, NAMED_SLOTS = ("down", "body"), ("pre", "post")
 """The slots of a stage that hold one layer each, and those that hold named layers."""

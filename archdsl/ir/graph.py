@@ -241,6 +241,10 @@ class Node:
         """Multiply-accumulates for one image; None while its size is unknown."""
         return self.cost.macs
 
+    def share(self, owner: Node) -> None:
+        """Use the weights of another node in place of its own; to be called before anything reads this one."""
+        self.owner, self._cost = owner, None
+
     def again(self, inputs: tuple[Node, ...], name: str, origin: Origin) -> Node:
         """The same operation on other inputs of the same types."""
         meter = inputs[0].meter if inputs else self.meter

@@ -172,7 +172,7 @@ class Layout:
         self._made[node] = self.nodes[before:]
         if node.owner is not None:
             for made, owner in zip(self._made[node], self._made[node.owner], strict=True):
-                made.owner = owner
+                made.share(owner)
         result = self._placed[node]
         self._placed[result] = result  # so that what follows can be applied to it
         return result

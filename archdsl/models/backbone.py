@@ -22,12 +22,12 @@ from archdsl.ir.passes import run_passes
 
 @keras.saving.register_keras_serializable("archdsl")
 class Backbone(keras.Model):  # type: ignore[misc]
-    """A backbone as a functional Keras model that remembers its config.
+    """A network as a functional Keras model that remembers its config.
 
-    (batch, H, W, C) -> the last feature map. All feature maps are in `pyramid_outputs`; `features()` gives a
-    model that returns several of them. A saved file holds the config and the weights, and needs archdsl to be
-    loaded; `to_keras()` gives a model that does not. Without `fresh` the kernels are zeros, which is quicker, for
-    weights that are about to be loaded.
+    (batch, H, W, C) -> the last feature map; or the results that the config names, as a dict. The map of every level is
+    in `pyramid_outputs`; `features()` gives a model that returns several results. A saved file holds the config and the
+    weights, and needs archdsl to be loaded; `to_keras()` gives a model that does not. Without `fresh` the kernels are
+    zeros, which is quicker, for weights that are about to be loaded.
     """
 
     def __init__(
@@ -40,13 +40,14 @@ class Backbone(keras.Model):  # type: ignore[misc]
         **kwargs: Any,
     ):
         tensors = emit(graph, input_tensor, fresh)
-        super().__init__(
-            inputs=tensors[graph.input.name], outputs=tensors[graph.output.name], **{"name": graph.name, **kwargs}
-        )
+        results: Any = {name: tensors[node.name] for name, node in graph.outputs.items()}
+        results = results if graph.is_named else tensors[graph.output.name]
+        super().__init__(inputs=tensors[graph.input.name], outputs=results, **{"name": graph.name, **kwargs})
         self._graph = graph
         self._passes = tuple(passes)
         self._config_json = json.dumps(config)  # as text: Keras would wrap a mapping and hide that it is plain
-        self._levels = _Untracked({level: tensors[node.name] for level, node in graph.levels.items()})
+        maps = {**graph.levels, **graph.outputs}
+        self._maps = _Untracked({name: tensors[node.name] for name, node in maps.items()})
         self._side_layers = _side_layers(graph, tensors)  # Keras finds them here, and saves and trains them too
         if graph.freeze:
             self._freeze(node.name for node in graph.nodes if graph.is_frozen(node))
@@ -84,21 +85,21 @@ class Backbone(keras.Model):  # type: ignore[misc]
     @property
     def pyramid_outputs(self) -> dict[str, Any]:
         """Symbolic feature map of each level: {"P3": KerasTensor of shape (batch, H/8, W/8, C), …}."""
-        return {key: self._levels.value[level] for key, level in self._numbered_levels().items()}
+        return {key: self._maps.value[level] for key, level in self._numbered_levels().items()}
 
     def features(self, levels: Iterable[str] | None = None) -> keras.Model:
         """A model from the image to a dict of feature maps, sharing this model's layers.
 
-        `levels` are names such as "P3", or of stages; by default the config's `outputs`.
-        Raises ArchError for a level that the backbone does not have.
+        `levels` are names such as "P3", or of stages and outputs; by default the config's `outputs`.
+        Raises ArchError for a level that the network does not have.
         """
-        maps = self._levels.value
+        maps = self._maps.value
         wanted = [self._level(name) for name in levels] if levels is not None else list(self._graph.outputs)
         return keras.Model(self.inputs[0], {level: maps[level] for level in wanted}, name=f"{self.name}_features")
 
     def to_keras(self) -> keras.Model:
         """The same layers as a plain keras.Model, whose file loads where archdsl is not installed."""
-        return keras.Model(self.inputs[0], self.outputs[0], name=self.name)
+        return keras.Model(self.inputs[0], self.output, name=self.name)
 
     def save_to_preset(self, folder: str | os.PathLike[str]) -> None:
         """Write a folder that `archdsl.from_preset` reads: the config as YAML, the weights as safetensors.
@@ -163,7 +164,7 @@ class Backbone(keras.Model):  # type: ignore[misc]
         return {level: level for level in self._graph.levels if level[0] == "P"}
 
     def _level(self, name: str) -> str:
-        levels = self._graph.levels
+        levels = list(self._maps.value)
         for level in levels:
             if level.lower() == str(name).lower():
                 return level
@@ -171,8 +172,8 @@ class Backbone(keras.Model):  # type: ignore[misc]
 
 
 def _side_layers(graph: Graph, tensors: Mapping[str, Any]) -> list[keras.Layer]:
-    """Layers of levels that the last feature map does not depend on."""
-    needed = graph.needed_by([graph.output])
+    """Layers of levels and outputs that the result does not depend on."""
+    needed = graph.needed_by(graph.results)
     operations = [operation_of(tensors[node.name]) for node in graph.nodes if node not in needed and node.weights]
     return [operation for operation in operations if isinstance(operation, keras.Layer)]
 

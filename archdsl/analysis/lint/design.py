@@ -111,9 +111,9 @@ class Design:
 
     @cached_property
     def outputs(self) -> dict[str, Node]:
-        """The last node of every stage that is an output, in the order of the outputs."""
+        """The outputs in their order, by the name of their stage or layer."""
         names = {stage.level: stage.name for stage in self.spec.stages}
-        return {names[level]: self.graph.levels[level] for level in self.graph.outputs}
+        return {names.get(name, name): node for name, node in self.graph.outputs.items()}
 
     def stage_of(self, node: Node) -> str:
         """The stage that a node is in; empty for those of other parts."""
@@ -122,7 +122,7 @@ class Design:
     def levels(self, names: Iterable[str]) -> str:
         """The public names of stages, as a list in words."""
         public = {stage.name: stage.level for stage in self.spec.stages}
-        return ", ".join([public[name] for name in names])
+        return ", ".join([public.get(name, name) for name in names])
 
     @property
     def top(self) -> str:

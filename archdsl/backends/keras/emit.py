@@ -24,7 +24,11 @@ def emit(graph: Graph, input_tensor: Any = None, fresh: bool = True) -> dict[str
     tensors = {begin.name: begin.op.emit(context, begin.name) if input_tensor is None else as_input(input_tensor)}
     named: set[int] = set()
     for node in graph.nodes[1:]:
-        tensors[node.name] = node.op.emit(context, node.name, *[tensors[source.name] for source in node.inputs])
+        inputs = [tensors[source.name] for source in node.inputs]
+        if node.owner is not None and node.owner.weights:  # the same layer once more
+            tensors[node.name] = operation_of(tensors[node.owner.name])(*inputs)
+            continue
+        tensors[node.name] = node.op.emit(context, node.name, *inputs)
         _name_operation(tensors[node.name], node.name, named)
     return tensors
 

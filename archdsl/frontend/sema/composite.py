@@ -16,7 +16,7 @@ from typing import Any
 from pydantic_core import CoreSchema, core_schema
 
 from archdsl.blocks.conventions import Conventions
-from archdsl.blocks.registry import Block
+from archdsl.blocks.registry import Block, with_exact
 from archdsl.diagnostics.wording import did_you_mean, one_of
 from archdsl.frontend.compose.config import Location
 from archdsl.frontend.sema.findings import Findings
@@ -70,7 +70,7 @@ class Composite(Block):
 
     @cached_property
     def parameters(self) -> Mapping[str, Parameter]:
-        return {name: self._parameter(name) for name in self.defaults if self.uses[name]}
+        return with_exact({name: self._parameter(name) for name in self.defaults if self.uses[name]})
 
     def _parameter(self, name: str) -> Parameter:
         uses = self.uses[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -24,7 +24,7 @@ from archdsl.frontend.sema.findings import Findings
 from archdsl.frontend.sema.resolve_blocks import Blocks
 from archdsl.frontend.sema.resolve_stages import Parts
 from archdsl.frontend.sema.schema import ConfigSchema, ConventionsSchema, InputSchema, NormSchema, ScaleSchema
-from archdsl.frontend.sema.spec import NetworkSpec, PartSpec, Scale
+from archdsl.frontend.sema.spec import NetworkSpec, Output, PartSpec, Scale
 from archdsl.frontend.sema.validate import problems_of
 from archdsl.frontend.source import KeyPath
 from archdsl.ir.graph import Op
@@ -59,6 +59,7 @@ def _resolved(config: Config, checked: ConfigSchema, findings: Findings, budget:
         outputs=_outputs(config, checked, parts, findings),
         blocks=own,
         freeze=_freeze(config, checked, parts, findings),
+        is_named=isinstance(checked.outputs, dict),
     )
 
 
@@ -140,21 +141,35 @@ def scale(checked: ScaleSchema) -> Scale:
     return Scale(checked.width, checked.depth, checked.max_width, checked.divisor)
 
 
-def _outputs(config: Config, checked: ConfigSchema, parts: Sequence[PartSpec], findings: Findings) -> tuple[str, ...]:
-    """Public names of the levels in `outputs:`, without stages that were taken out of the config."""
+def _outputs(
+    config: Config, checked: ConfigSchema, parts: Sequence[PartSpec], findings: Findings
+) -> tuple[Output, ...]:
+    """What `outputs:` names, without stages that were taken out of the config."""
     levels = {part.name: part.level for part in parts if part.is_stage}
-    if checked.outputs is None:
-        return tuple(part.level for part in parts if part.number is not None)
-    for index, name in enumerate(checked.outputs):
-        at = config.at("outputs", index)
-        if name in checked.outputs[:index]:
-            first = config.at("outputs", checked.outputs.index(name)).value
-            notes = [Note(first, f"the first '{name}' is at")] if first.line else []
-            findings.report("duplicate-output", f"'{name}' is named twice", at, "name it once", notes)
-        elif name not in levels and name not in _removed(config):
-            hint = fixits.sequence(name) if re.search(r"^-|[\s,;]", name) else did_you_mean(name, levels)
-            findings.report("unknown-output", f"there is no stage '{name}'; {one_of(levels)}", at, hint)
-    return tuple(levels[name] for name in checked.outputs if name in levels)
+    stated = checked.outputs
+    if stated is None:
+        return tuple(Output(part.level, part.name, config.at("outputs")) for part in parts if part.number is not None)
+    named: Iterable[tuple[str | int, str]] = stated.items() if isinstance(stated, dict) else enumerate(stated)
+    outputs: list[Output] = []
+    for key, source in named:
+        at = config.at("outputs", key)
+        if isinstance(key, int) and source in [output.source for output in outputs]:
+            first = next(output.at for output in outputs if output.source == source).value
+            notes = [Note(first, f"the first '{source}' is at")] if first.line else []
+            findings.report("duplicate-output", f"'{source}' is named twice", at, "name it once", notes)
+        elif source in levels or _has_layer(source, parts):
+            outputs.append(Output(levels.get(source, source) if isinstance(key, int) else key, source, at))
+        elif source not in _removed(config):
+            hint = fixits.sequence(source) if re.search(r"^-|[\s,;]", source) else did_you_mean(source, levels)
+            findings.report("unknown-output", f"there is no stage or layer '{source}'; {one_of(levels)}", at, hint)
+    return tuple(outputs)
+
+
+def _has_layer(name: str, parts: Sequence[PartSpec]) -> bool:
+    """Whether there is a layer of this name, or one that it may be a part of: a repeat, a level, an inner node."""
+    names = [layer.name for part in parts for layer in part.layers]
+    short = [layer.name.removeprefix(f"{part.name}_") for part in parts if not part.is_stage for layer in part.layers]
+    return any(name == each or name.startswith(f"{each}_") for each in (*names, *short))
 
 
 def _freeze(config: Config, checked: ConfigSchema, parts: Sequence[PartSpec], findings: Findings) -> tuple[str, ...]:

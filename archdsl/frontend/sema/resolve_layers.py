@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic_core import ValidationError
 
-from archdsl.blocks.registry import MAX_DEPTH, Block
+from archdsl.blocks.registry import EXACT, MAX_DEPTH, Block, exact_as_width
 from archdsl.diagnostics.problems import Mark, Note, Problem, fail
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.budget import Budget, allow_more
@@ -69,6 +69,9 @@ class Layers:
             return None
         own = {key: value for key, value in (layer.model_extra or {}).items() if value is not None}
         stated = {**{key: value for key, value in given.items() if value is not None}, **own}
+        if EXACT in own:
+            self._check_exact(own, at)
+            stated.pop("width", None)
         repeats = None
         if "depth" not in block.parameters:
             repeats = self._repeats(stated.pop("depth", None), at)
@@ -79,14 +82,16 @@ class Layers:
         first: dict[str, Any] = {}
         if repeats is not None and "stride" in block.parameters:  # a repeated layer strides once
             first["stride"], stated["stride"] = stated.get("stride", block.parameters["stride"].default), 1
-        return LayerSpec(name, at, block, stated, tuple(layer.sources or ()), repeats, first)
+        sources, each = tuple(layer.sources or ()), tuple(layer.each or ())
+        return LayerSpec(name, at, block, stated, sources, repeats, first, each=each, share=layer.share or False)
 
     def check_arguments(
         self, block: Block, stated: Mapping[str, Any], at: Location, given_later: Iterable[str] = ()
     ) -> None:
         """The arguments against the block's schema. What is `given_later` may be missing, or be a part of a list."""
+        is_exact = EXACT in stated and EXACT in block.parameters
         try:
-            block.schema.model_validate(stated)
+            block.schema.model_validate(exact_as_width(stated) if is_exact else stated)
         except ValidationError as error:
             found = problems_of(error, self.config, block.schema, at.path, f"block '{block.name}'")
             expected = {(code, dotted((*at.path, name))) for name in given_later for code in ("missing-key", "length")}
@@ -150,7 +155,24 @@ class Layers:
         if block.takes_many and "depth" in (layer.model_extra or {}):
             fact = f"block '{block.name}' merges layers once; it has no depth"
             self.findings.report("unused", fact, at / "depth")
-        if block.takes_many and count < 2:
+        if layer.each:
+            self._check_each(block, layer, at)
+        elif layer.share is True:
+            self.findings.report("unused", "there is one layer; expected `each:`, or the name of a layer", at / "share")
+        elif block.takes_many and not count:
             self.findings.report("from", f"block '{block.name}' merges layers; expected `from: [one, another]`", at)
         elif not block.takes_many and count > 1:
             self.findings.report("from", f"block '{block.name}' has one input, got {count}", at / "from")
+
+    def _check_each(self, block: Block, layer: LayerSchema, at: Location) -> None:
+        if layer.sources:
+            self.findings.report("from", "`each` names the inputs already; expected one of them", at / "from")
+        if block.takes_many:
+            message = f"block '{block.name}' merges layers; expected `from: [one, another]` in place of `each`"
+            self.findings.report("from", message, at / "each")
+
+    def _check_exact(self, own: Mapping[str, Any], at: Location) -> None:
+        if "width" in own:
+            message = f"`{EXACT}` and `width` both set the output channels; expected one of them"
+            hint = f"`scale` changes `width`, and leaves `{EXACT}` as it is"
+            self.findings.report("argument", message, at / EXACT, hint)

@@ -78,6 +78,10 @@ class LayerSchema(Schema):
     """The layer before this one; by default the one written before it."""
     sources: Annotated[list[Name], Limits(min_length=1, max_length=64), OneOrMore()] | None = renamed("from", None)
     """Its input, if not the layer before it: a layer, a stage, `input`, or a list of them."""
+    each: Annotated[list[Name], Limits(min_length=1, max_length=64), OneOrMore()] | None = None
+    """Layers or stages for each of which it runs once; its results are called after them: NAME_p3, NAME_p4."""
+    share: bool | Name | None = None
+    """A layer whose weights it uses, or true: one set of weights for all of `each`."""
 
 
 Layers = dict[Name, LayerSchema | None]
@@ -152,8 +156,14 @@ class PublishedSchema(Schema):
     """Checksum of that file."""
 
 
+Outputs = (
+    Annotated[list[Text], Limits(min_length=1, max_length=64), OneOrMore()]
+    | Annotated[dict[Name, Text], Limits(min_length=1, max_length=64)]
+)
+
+
 class ConfigSchema(Schema):
-    """A backbone as a config file describes it, after inheritance."""
+    """A network as a config file describes it, after inheritance."""
 
     archdsl: Annotated[int, Limits(ge=1, le=1)] = 1
     """Version of the language."""
@@ -179,10 +189,14 @@ class ConfigSchema(Schema):
     """The stages by name, in order; one named pN comes out 2^N times smaller than the image."""
     tail: Layers | None = {}
     """Layers after the last stage, by name; they belong to no level."""
-    outputs: Annotated[list[Text], Limits(min_length=1, max_length=64), OneOrMore()] | None = None
-    """The stages that a detector reads; by default those named pN."""
+    neck: Layers | None = {}
+    """Layers that join the stages' maps, by name."""
+    head: Layers | None = {}
+    """Layers that make the results of them, by name."""
+    outputs: Outputs | None = None
+    """The stages and layers that others take, by default the stages named pN; a mapping names the model's results."""
     freeze: Annotated[list[Text], Limits(max_length=64), OneOrMore()] = []
-    """Stages that training leaves unchanged; `stem` and `tail` may be named too."""
+    """Stages that training leaves unchanged; other sections, such as `stem`, may be named too."""
     expect: ExpectSchema = ExpectSchema()
     """Figures that this file promises."""
     published: PublishedSchema = PublishedSchema()
@@ -211,5 +225,5 @@ def _combined_layer(stated: LayerSchema, default: LayerSchema) -> LayerSchema:
     if stated.block is not None and stated.block != default.block:
         return stated
     arguments = {**(default.model_extra or {}), **(stated.model_extra or {})}
-    after, sources = stated.after or default.after, stated.sources or default.sources
-    return LayerSchema.model_construct({"block": default.block, "after": after, "sources": sources}, arguments)
+    own = {name: getattr(stated, name) for name in stated.model_fields_set if getattr(stated, name) is not None}
+    return LayerSchema.model_construct({**vars(default), **own}, arguments)

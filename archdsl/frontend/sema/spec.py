@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from archdsl.blocks.conventions import Conventions
-from archdsl.blocks.registry import Block
+from archdsl.blocks.registry import EXACT, Block, exact_as_width
 from archdsl.frontend.compose.config import Location
 from archdsl.ir.graph import Node, ShapeError
 from archdsl.ir.types import FeatureMap
@@ -53,12 +53,12 @@ class LayerSpec(NamedTuple):
         """Name and arguments of every repeat; `name` is that of the layer at one of `each`."""
         count, name = self.repeats or 1, name or self.name
         if count == 1:
-            yield name, {**self.arguments, **self.first, **self.last}
+            yield name, _taken({**self.arguments, **self.first, **self.last})
             return
         for number in range(1, count + 1):
             first = self.first if number == 1 else {}
             last = self.last if number == count else {}
-            yield f"{name}_{number}", {**self.arguments, **first, **last}
+            yield f"{name}_{number}", _taken({**self.arguments, **first, **last})
 
     def apply(self, inputs: Sequence[Node], name: str, arguments: Mapping[str, Any], style: Conventions) -> Node:
         """The block on `inputs`, for one of the `runs`. Raises ShapeError for a map that none can be made of."""
@@ -68,6 +68,10 @@ class LayerSpec(NamedTuple):
         if result.channels > MOST or not 1 / MOST <= result.type.stride <= MOST:
             raise _beyond(result, name)
         return result
+
+
+def _taken(arguments: dict[str, Any]) -> dict[str, Any]:
+    return exact_as_width(arguments) if EXACT in arguments else arguments
 
 
 class Output(NamedTuple):

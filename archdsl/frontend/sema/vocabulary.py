@@ -89,7 +89,7 @@ VALUES_ELSEWHERE = {
 }
 # Keys under the names that other systems have for them.
 KEY_SYNONYMS = {
-    **dict.fromkeys(("filters", "channels", "out_channels", "ch", "planes", "hidden_size"), "width"),
+    **dict.fromkeys(("channels", "out_channels", "ch", "planes", "hidden_size"), "width"),
     **dict.fromkeys(("kernel_size", "ksize", "k"), "kernel"),
     **dict.fromkeys(("strides", "s"), "stride"),
     **dict.fromkeys(("dilation_rate", "dilations"), "dilation"),
