@@ -20,6 +20,7 @@ PACKAGE = Path(archdsl.__file__).parent
 
 PACKAGES = """
 diagnostics
+schemas
 ir
 blocks
 frontend
@@ -87,12 +88,17 @@ def test_no_file_is_imported_by_what_it_imports() -> None:
     TopologicalSorter(graph).prepare()  # raises CycleError with the files of a circle
 
 
-def test_only_emission_imports_keras_and_nothing_imports_it_early() -> None:
+def test_what_takes_long_to_import_is_not_imported_early() -> None:
     program = """
 import sys, archdsl
 archdsl.analyze("yolo_v8_s_backbone", ["scale.width=0.375"])
 archdsl.list_presets()
-assert not {"keras", "tensorflow", "numpy", "matplotlib"} & set(sys.modules), "imported too early"
+try:
+    archdsl.analyze("yolo_v8_s_backbone", ["scale.width=x", "stages.p4.width=0", "stem.conv.width=0"])
+except archdsl.ArchError as error:
+    assert len(error.problems) == 3
+slow = {"keras", "tensorflow", "numpy", "matplotlib", "pydantic", "importlib.metadata"}
+assert not slow & set(sys.modules), "imported too early"
 """
     subprocess.run([sys.executable, "-c", program], check=True)
 

@@ -16,6 +16,7 @@ from archdsl.frontend.sema.scale import SCALED, scaling
 from archdsl.frontend.sema.schema import ConfigSchema, filled
 from archdsl.frontend.sema.spec import LayerSpec, Scale
 from archdsl.frontend.source import ABSENT, KeyPath, Source, dotted, key_path
+from archdsl.schemas.schema import plain_data
 
 _MOST_VALUES = 50_000
 
@@ -164,8 +165,7 @@ def _effective(checked: ConfigSchema) -> dict[str, Any]:
         for section in SECTIONS
         if section.has_stages
     }
-    values: dict[str, Any] = checked.model_copy(update=complete).model_dump(by_alias=True, mode="json", warnings=False)
-    return values
+    return {**plain_data(checked), **plain_data(complete)}
 
 
 def _refuse_expansion(config: Config, checked: ConfigSchema) -> None:

@@ -38,6 +38,7 @@ from archdsl.ir.ops import (
     Split,
     Upsample,
 )
+from archdsl.schemas.annotations import Limits
 
 for _file in sorted(Path(__file__).parent.glob("[a-z]*.py")):
     import_module(f"{__name__}.{_file.stem}")
@@ -62,6 +63,7 @@ __all__ = [
     "Groups",
     "Identity",
     "Kernel",
+    "Limits",
     "MaxPool",
     "Multiply",
     "Node",

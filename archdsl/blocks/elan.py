@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from annotated_types import Interval
-
 from archdsl.blocks.conv import conv_bn_act
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.csp import hidden_width
 from archdsl.blocks.registry import Depth, Ratio, Width, block
 from archdsl.ir.graph import Node
 from archdsl.ir.ops import Add, Concat
+from archdsl.schemas.annotations import Limits
 
-Convolutions = Annotated[int, Interval(ge=1, le=16)]
-Cardinality = Annotated[int, Interval(ge=2, le=16)]
+Convolutions = Annotated[int, Limits(ge=1, le=16)]
+Cardinality = Annotated[int, Limits(ge=2, le=16)]
 
 
 @block

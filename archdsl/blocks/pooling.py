@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from annotated_types import Len
-
 from archdsl.blocks.conv import conv_bn_act
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.csp import cross_stage, hidden_width
 from archdsl.blocks.registry import Kernel, Ratio, Width, block
 from archdsl.ir.graph import Node
 from archdsl.ir.ops import Concat, MaxPool
+from archdsl.schemas.annotations import Limits
 
-Kernels = Annotated[Sequence[Kernel], Len(1, 8)]
+Kernels = Annotated[Sequence[Kernel], Limits(min_length=1, max_length=8)]
 
 
 @block

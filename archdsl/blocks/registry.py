@@ -8,25 +8,24 @@ from functools import cache, cached_property, partial, update_wrapper
 from math import inf
 from typing import Annotated, Any, get_type_hints, overload
 
-from annotated_types import Interval
-from pydantic import BaseModel, ConfigDict, Field, create_model
-
 from archdsl.blocks.synonyms import block_hint
 from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.ir.graph import Meter, Node, ShapeError
 from archdsl.ir.layout import Fragment, call, fragment, to_callers
+from archdsl.schemas.annotations import Limits
+from archdsl.schemas.schema import REQUIRED, Field, Schema
 
 MAX_WIDTH = 65_536
 MAX_DEPTH = 1_000
 
-Width = Annotated[int, Interval(ge=1, le=MAX_WIDTH)]
-Depth = Annotated[int, Interval(ge=1, le=MAX_DEPTH)]
-Kernel = Annotated[int, Interval(ge=1, le=255)]
-Stride = Annotated[int, Interval(ge=1, le=8)]
-Dilation = Annotated[int, Interval(ge=1, le=64)]
-Groups = Annotated[int, Interval(ge=1, le=65_536)]
-Ratio = Annotated[float, Interval(gt=0, le=16)]
+Width = Annotated[int, Limits(ge=1, le=MAX_WIDTH)]
+Depth = Annotated[int, Limits(ge=1, le=MAX_DEPTH)]
+Kernel = Annotated[int, Limits(ge=1, le=255)]
+Stride = Annotated[int, Limits(ge=1, le=8)]
+Dilation = Annotated[int, Limits(ge=1, le=64)]
+Groups = Annotated[int, Limits(ge=1, le=65_536)]
+Ratio = Annotated[float, Limits(gt=0, le=16)]
 
 _KEPT = 256  # fragments a block: enough for a search over widths, and bounded
 STYLE = "style"  # filled in by the compiler from the config's conventions
@@ -110,13 +109,12 @@ class Block:
         return {name: name for name in ("width", "depth") if name in self.parameters}
 
     @cached_property
-    def schema(self) -> type[BaseModel]:
-        """The arguments as a pydantic model: types, ranges, defaults; strict, nothing unknown."""
-        fields: dict[str, Any] = {
-            f"argument_{name}": (parameter.annotation, Field(_default(parameter), alias=name))
-            for name, parameter in self.parameters.items()  # by alias, since a model has names of its own: copy, json …
+    def schema(self) -> type[Schema]:
+        """The arguments as keys: types, ranges, defaults; nothing unknown."""
+        fields = {
+            name: Field(parameter.annotation, _default(parameter), name) for name, parameter in self.parameters.items()
         }
-        return create_model(self.name, __config__=ConfigDict(strict=True, extra="forbid"), **fields)
+        return Schema.model_with(self.name, fields)
 
     @property
     def source(self) -> str:
@@ -141,7 +139,7 @@ def _frozen(value: Any) -> Any:
 
 
 def _default(parameter: inspect.Parameter) -> Any:
-    return ... if parameter.default is parameter.empty else parameter.default
+    return REQUIRED if parameter.default is parameter.empty else parameter.default
 
 
 _blocks: dict[str, Block] = {}

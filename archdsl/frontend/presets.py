@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.wording import did_you_mean, one_of
-from archdsl.frontend.compose.config import load
-from archdsl.frontend.compose.search_path import find_config, preset_names
+from archdsl.frontend.compose.config import Config, load
+from archdsl.frontend.compose.search_path import preset_names
 from archdsl.frontend.sema.schema import PublishedSchema
-from archdsl.frontend.yaml.files import read_file
 
 
 class PresetInfo(NamedTuple):
@@ -42,10 +42,15 @@ def preset_info(name: str) -> PresetInfo:
     if name not in preset_names():
         hint = did_you_mean(name, preset_names())
         raise fail("unknown-preset", f"no preset '{name}'; {one_of(preset_names())}", hint=hint)
-    values = load(name).values
-    published = _published_in(name)
+    return info_of(load(name))
+
+
+def info_of(preset: Config) -> PresetInfo:
+    """What a shipped config says of itself."""
+    values = preset.values
+    published = _published_in(preset)
     return PresetInfo(
-        name=name,
+        name=Path(preset.file).stem,
         description=values.get("description", ""),
         params=(values.get("expect") or {}).get("params"),
         has_weights=published.url is not None,
@@ -57,7 +62,7 @@ def preset_info(name: str) -> PresetInfo:
     )
 
 
-def _published_in(name: str) -> PublishedSchema:
+def _published_in(preset: Config) -> PublishedSchema:
     """What the preset's own file says: what a parent's weights fit, they do not fit in a variant."""
-    stated = read_file(find_config(name)).values.get("published", {})
-    return PublishedSchema.model_validate(stated)
+    own = next(source for source in preset.history if source.file == preset.file)
+    return PublishedSchema.model_validate(own.values.get("published", {}))

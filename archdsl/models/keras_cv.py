@@ -14,7 +14,6 @@ from types import MethodType
 from typing import Any, ClassVar
 
 import keras
-from pydantic import create_model
 
 from archdsl.backends.keras.emit import dtype_policy
 from archdsl.diagnostics.problems import Mark, fail
@@ -30,13 +29,15 @@ from archdsl.frontend.sema.schema import Text
 from archdsl.models.backbone import Backbone
 from archdsl.models.hub import Preset, find_preset, weights_file
 from archdsl.models.hub.preset_folder import PresetFolder
+from archdsl.schemas.schema import Field, plain_data
 from archdsl.weights import load as load_weights_file
 
 ImageShape = Sequence[int | None]
 _SAVED: dict[str, Any] = {  # a constructor's arguments, and the precision
-    name: create_model(f"Saved{name}", __base__=arguments, dtype=(Text | None, None))
+    name: arguments.model_with(f"Saved{name}", {"dtype": Field(Text | None, None, "dtype")})
     for name, arguments in FAMILIES.items()
 }
+_NOT_ARGUMENTS = ("trainable", "frozen", "dtype")
 
 
 class _ClassProperty:
@@ -104,7 +105,7 @@ class KerasCVBackbone(Backbone):
     @classmethod
     def from_saved(cls, config: Mapping[str, Any], budget: Budget) -> Any:
         saved = checked(_SAVED[cls._family_name()], config, budget)
-        arguments = saved.model_dump(exclude={"trainable", "frozen", "dtype"})
+        arguments = {key: value for key, value in plain_data(saved).items() if key not in _NOT_ARGUMENTS}
         with dtype_policy(saved.dtype):
             model = cls(**arguments, budget=budget)
         model.restore_state(saved.state)

@@ -21,8 +21,10 @@ from archdsl.blocks.registry import Block, all_blocks
 from archdsl.frontend.compose.search_path import config_root
 from archdsl.frontend.presets import list_presets
 from archdsl.frontend.sema.json_schema import json_schema
-from archdsl.frontend.sema.key_docs import arguments_of, documented_schema
+from archdsl.frontend.sema.key_docs import arguments_of
+from archdsl.frontend.sema.schema import ConfigSchema
 from archdsl.frontend.yaml.files import read_file
+from archdsl.schemas.json_form import json_schema_of
 from archdsl.tools.cli.blocks_command import expected
 from archdsl.tools.cli.output import yaml_text
 
@@ -93,7 +95,7 @@ def families() -> Iterator[str]:
 
 def keys() -> Iterator[str]:
     """Every key of the language."""
-    schema = documented_schema().model_json_schema(by_alias=True)
+    schema = json_schema_of(ConfigSchema)
     yield "## Keys of a config\n"
     yield KEYS
     yield from key_table(schema)
@@ -126,7 +128,7 @@ def blocks() -> Iterator[str]:
 def described(block: Block) -> Iterator[str]:
     yield f"### `{block.name}`\n"
     yield block.documentation + "\n"
-    needed = block.schema.model_json_schema().get("required", ())
+    needed = json_schema_of(block.schema).get("required", ())
     rows = [
         (f"`{name}`", values_of(field), default_of(field, name in needed), field["description"])
         for name, field in arguments_of(block).items()
@@ -144,8 +146,6 @@ def values_of(field: Json) -> str:
         return "by name: " + values_of(*field["patternProperties"].values())
     if "anyOf" in field:
         return " or ".join(map(values_of, field["anyOf"]))
-    if "prefixItems" in field:
-        return "list of " + "; ".join(map(values_of, field["prefixItems"]))
     if field.get("type") == ["string", "array"]:
         return "string or list of strings"
     return expected(dict(field))

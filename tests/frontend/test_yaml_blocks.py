@@ -179,13 +179,15 @@ def test_an_argument_can_be_an_item_of_a_list() -> None:
 
 
 def test_arguments_may_be_called_like_what_python_has() -> None:
-    names = ["copy", "json", "model_config", "self", "x", "arguments", "schema"]
+    names = ["copy", "json", "model_config", "self", "x", "arguments", "schema", "cls", "sources", "model_fields"]
     given = ", ".join(f"{name}: 2" for name in names)
     layers = ", ".join(f"l{number}: {{block: conv, width: ${name}}}" for number, name in enumerate(names))
     assert widths(compiled(config(f"  mine: {{arguments: {{{given}}}, layers: {{{layers}}}}}"))) == [2] * len(names)
     use = "{block: mine, " + ", ".join(f"{name}: 4" for name in names) + "}"
     mine = f"  mine: {{arguments: {{{given}}}, layers: {{{layers}}}}}"
     assert widths(compiled(config(mine, use))) == [4] * len(names)
+    filled = config(mine, use).replace("stages:", f"stage_defaults: {{body: {use}}}\nstages:")
+    assert widths(compiled(filled)) == [4] * len(names)
 
 
 def test_an_argument_is_not_called_like_a_word_of_python(problems_of: Problems) -> None:

@@ -13,17 +13,18 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from annotated_types import Interval
 from hypothesis import strategies as st
 
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Block, all_blocks
-from archdsl.frontend.sema.schema import ConventionsSchema, InputSchema, NormSchema, ScaleSchema, Schema, StageSchema
+from archdsl.frontend.sema.schema import ConventionsSchema, InputSchema, NormSchema, ScaleSchema, StageSchema
 from archdsl.frontend.sema.vocabulary import fields, plain
 from archdsl.ir.graph import TensorType
 from archdsl.ir.ops import ACTIVATIONS, Activation, BatchNorm, Input
+from archdsl.schemas.annotations import Limits
+from archdsl.schemas.schema import Schema
 
 Draw = Any
 Config = dict[str, Any]
@@ -92,8 +93,7 @@ def choices_of(annotation: Any) -> st.SearchStrategy[Any] | None:
 
 def keys_of(schema: type[Schema]) -> dict[str, st.SearchStrategy[Any]]:
     """Values of each key that takes a name, a truth value or a number, from the schema's types and ranges."""
-    hints = get_type_hints(schema, include_extras=True)
-    values = {key: (choices_of(hints[key]), numbers_of(hints[key])) for key in fields(schema) if key in hints}
+    values = {key: (choices_of(annotation), numbers_of(annotation)) for key, annotation in fields(schema).items()}
     return {key: found for key, strategies in values.items() for found in strategies if found is not None}
 
 
@@ -101,7 +101,7 @@ def numbers_of(annotation: Any) -> st.SearchStrategy[Any] | None:
     """Numbers of a closed range, the lower ones where it is wide; None for a type that has none."""
     if get_origin(annotation) is not Annotated:  # X | None
         annotation = next(iter(get_args(annotation)), None)
-    found = next((each for each in getattr(annotation, "__metadata__", ()) if isinstance(each, Interval)), Interval())
+    found = next((each for each in getattr(annotation, "__metadata__", ()) if isinstance(each, Limits)), Limits())
     least = found.gt if found.ge is None else found.ge
     most = found.lt if found.le is None else found.le
     if least is None or most is None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import EXAMPLES
@@ -17,8 +18,10 @@ from support.terminal import on_a_terminal
 import archdsl
 from archdsl.analysis.text import Table, count_text, counted
 from archdsl.blocks.registry import all_blocks
+from archdsl.frontend.compose import config
+from archdsl.frontend.source import Source
 from archdsl.models import hub
-from archdsl.tools.cli.list_command import table
+from archdsl.tools.cli import list_command
 from archdsl.tools.cli.weights_option import weights_of
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -171,9 +174,21 @@ def test_a_table_is_wrapped_between_words(width: int) -> None:
 @pytest.mark.parametrize("width", [80, 100, None])
 def test_the_list_has_one_line_a_preset(width: int | None) -> None:
     presets = archdsl.list_presets()
-    lines = list(table(presets, width).lines(width))
+    lines = list(list_command.table({preset: config.load(preset.name) for preset in presets}, width).lines(width))
     assert [line.split()[0] for line in lines] == ["preset", *[preset.name for preset in presets]]
     assert width is None or max(map(len, lines)) <= width
+
+
+def test_the_list_composes_each_preset_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    composed, lineage = [], config.lineage
+
+    def counted(source: Source, *arguments: Any) -> list[Source]:
+        composed.append(source.file)
+        return lineage(source, *arguments)
+
+    monkeypatch.setattr(config, "lineage", counted)
+    list_command.command.main([], standalone_mode=False)
+    assert len(composed) == len(set(composed)) == len(archdsl.list_presets())
 
 
 def test_the_list_is_filtered_by_words(run: Run) -> None:

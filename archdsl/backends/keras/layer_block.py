@@ -17,8 +17,6 @@ from inspect import Parameter
 from math import inf
 from typing import Any, NamedTuple, TypeVar, get_type_hints
 
-from pydantic import PydanticUserError, TypeAdapter
-
 from archdsl.backends.keras.probe import (
     Trial,
     applied,
@@ -315,8 +313,12 @@ def _as_weights(result: Any) -> tuple[Weight, ...]:
 
 def _checkable(annotation: Any) -> Any:
     """The type of an argument; any, where a config cannot be checked against it."""
+    from pydantic import PydanticUserError
+
+    from archdsl.schemas.json_form import json_schema_of
+
     try:
-        TypeAdapter(annotation).json_schema()
+        json_schema_of(annotation)
     except PydanticUserError:
         return Any
     return annotation

@@ -68,9 +68,10 @@ def _named_twice(first: Member, second: Member) -> ArchError:
 
 def _group(source: Source, root: Path | None) -> str:
     """The sub-folder of `root` that the file is in: what the names of its parents are relative to."""
-    if root is None or not real(source.file).is_relative_to(real(root)):
+    if root is None:
         return ""
-    group = real(source.file).relative_to(real(root)).parent.as_posix()
+    file, folder = real(source.file), real(root)
+    group = file.relative_to(folder).parent.as_posix() if file.is_relative_to(folder) else "."
     return "" if group == "." else group
 
 
@@ -120,7 +121,8 @@ def _parent(member: Member, index: int, entry: str) -> Member:
         raise member.fail("parent", message, index, _fix(entry))
     name = entry.lstrip("/") if entry.startswith("/") or not member.group else f"{member.group}/{entry}"
     path = _find(member, index, name)
-    if any(real(path) == real(file) for file in member.chain):
+    place = real(path)
+    if any(place == real(file) for file in member.chain):
         chain = " -> ".join([Path(file).stem for file in member.chain] + [path.stem])
         raise member.fail("cycle", f"{name} inherits from itself: cycle: {chain}", index, "take this parent out")
     if len(member.chain) >= member.budget.parents:

@@ -28,7 +28,7 @@ def config_root() -> Path:
 
 def preset_names() -> list[str]:
     """Names of the shipped presets: files of the shipped folder itself; those in its sub-folders are families."""
-    return sorted(path.stem for path in config_root().glob("*.yaml"))
+    return sorted([name.removesuffix(".yaml") for name in config_files(config_root()) if name.endswith(".yaml")])
 
 
 def find_config(reference: str | os.PathLike[str]) -> Path:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
-from annotated_types import Len
-from pydantic import Field
-
 from archdsl.blocks.registry import Depth, Dilation, Stride, Width
 from archdsl.frontend.compose.config import Config, load
 from archdsl.frontend.importers.keras_cv import csp_darknet, resnet_v2, yolo_v8
@@ -16,8 +13,9 @@ from archdsl.frontend.sema.resolve import resolve
 from archdsl.frontend.sema.scale import scale_spec
 from archdsl.frontend.sema.schema import Side, Text
 from archdsl.frontend.sema.spec import LayerSpec
+from archdsl.schemas.annotations import Limits
 
-Listed = Len(1, 64)
+Listed = Limits(min_length=1, max_length=64)
 ANY_SIZE = (None, None, 3)
 
 
@@ -25,7 +23,7 @@ class BackboneArguments(PlainArguments):
     """What every class of keras_cv takes, as its presets write it."""
 
     include_rescaling: bool
-    input_shape: tuple[Side | None, Side | None, Side] = Field(ANY_SIZE, strict=False)
+    input_shape: tuple[Side | None, Side | None, Side] = ANY_SIZE
     input_tensor: None = None
 
 

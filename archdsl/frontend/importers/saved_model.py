@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
-from pydantic import StringConstraints, ValidationError
+from pydantic_core import ValidationError
 
 from archdsl.diagnostics.problems import ArchError, Mark, fail
 from archdsl.diagnostics.wording import describe
 from archdsl.frontend.budget import Budget
 from archdsl.frontend.compose.config import Config
-from archdsl.frontend.sema.schema import Schema, Text
+from archdsl.frontend.sema.schema import Text
 from archdsl.frontend.sema.validate import problems_of
 from archdsl.frontend.values import read_mapping
+from archdsl.schemas.annotations import Limits
+from archdsl.schemas.schema import Schema
 
 PLACE = "<saved model>"
-ModelName = Annotated[str, StringConstraints(pattern=r"^[^/]+$", max_length=200)]
+ModelName = Annotated[str, Limits(pattern=r"^[^/]+$", max_length=200)]
 _Saved = TypeVar("_Saved", bound=Schema)
 
 

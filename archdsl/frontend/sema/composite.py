@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import Parameter
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from archdsl.blocks.conventions import Conventions
@@ -24,6 +23,7 @@ from archdsl.frontend.sema.findings import Findings
 from archdsl.frontend.sema.parameters import Use, arguments_of, filled_in
 from archdsl.frontend.sema.spec import LayerSpec
 from archdsl.ir.graph import Node, ShapeError
+from archdsl.schemas.annotations import Translation
 
 INPUT = "input"  # what `from:` calls the input of the block
 RESERVED = {"block", "from", "after", "name", "style", *keyword.kwlist}  # no argument can be called so
@@ -75,7 +75,7 @@ class Composite(Block):
     def _parameter(self, name: str) -> Parameter:
         uses = self.uses[name]
         types = list(dict.fromkeys(use.annotation for use in uses))
-        annotation = types[0] if len(types) == 1 else Annotated[Any, EveryOf(tuple(types))]
+        annotation = types[0] if len(types) == 1 else EveryOf(tuple(types))
         default = self.defaults[name]
         if default is None and any(use.default is Parameter.empty for use in uses):
             default = Parameter.empty
@@ -113,8 +113,8 @@ class EveryOf:
 
     types: tuple[Any, ...]
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.chain_schema([handler.generate_schema(each) for each in self.types])
+    def __core_schema__(self, schema_of: Translation) -> CoreSchema:
+        return core_schema.chain_schema([schema_of(each) for each in self.types])
 
 
 def _apply(layer: LayerSpec, inputs: Sequence[Node], name: str, arguments: Mapping[str, Any], style: Any) -> Node:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import TypeAdapter
-
 import archdsl.blocks  # noqa: F401  (importing it registers the shipped blocks)
 from archdsl.blocks.registry import Block, Depth, all_blocks
 from archdsl.frontend.sections import LAYER_SLOTS, NAMED_SLOTS, SECTIONS
-from archdsl.frontend.sema.key_docs import arguments_of, documented_schema
-
-Json = dict[str, Any]
+from archdsl.frontend.sema.key_docs import arguments_of
+from archdsl.frontend.sema.schema import ConfigSchema
+from archdsl.schemas.json_form import Json, json_schema_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 DEFAULTS = {
@@ -32,7 +30,7 @@ ARGUMENT = {
     "pattern": r"^\$[a-z][a-z0-9_]*$",
     "description": "An argument of the block that is defined here.",
 }
-REPEATS = {"depth": {**TypeAdapter(Depth).json_schema(), "description": "How often the layer is repeated."}}
+REPEATS = {"depth": {**json_schema_of(Depth), "description": "How often the layer is repeated."}}
 
 
 def json_schema(own: Mapping[str, Block] | None = None) -> dict[str, Any]:
@@ -41,7 +39,7 @@ def json_schema(own: Mapping[str, Block] | None = None) -> dict[str, Any]:
     `own` are blocks that a config defines, and the files that inherit from it use. A file with `blocks:` may name any
     block, since a schema cannot look up what the file defines.
     """
-    schema = documented_schema().model_json_schema(by_alias=True)
+    schema = json_schema_of(ConfigSchema)
     definitions = schema["$defs"]
     blocks = {**all_blocks(), **(own or {})}
     layer = definitions["LayerSchema"]

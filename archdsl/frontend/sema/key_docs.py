@@ -1,18 +1,9 @@
-"""The meaning of every key of a config and every argument of a block, for JSON Schema and documents."""
+"""The meaning of every argument of a block, for JSON Schema and documents; keys have docstrings in schema.py."""
 
 from __future__ import annotations
 
-import sys
-from functools import cache
-from importlib.util import module_from_spec
-from typing import Any
-
-from pydantic import BaseModel
-
 from archdsl.blocks.registry import Block
-from archdsl.frontend.sema import schema as language
-
-Json = dict[str, Any]
+from archdsl.schemas.json_form import Json, json_schema_of
 
 ARGUMENTS = {
     "activation": "Its activation; by default that of the conventions.",
@@ -44,27 +35,9 @@ ARGUMENTS = {
 
 def arguments_of(block: Block) -> Json:
     """The arguments of a block by name, with types, ranges, defaults and meaning."""
-    arguments = block.schema.model_json_schema().get("properties", {})
+    arguments = json_schema_of(block.schema).get("properties", {})
     return {name: {**_meaning(name), **argument} for name, argument in arguments.items()}
 
 
 def _meaning(argument: str) -> Json:
     return {"description": ARGUMENTS[argument]} if argument in ARGUMENTS else {}  # a plugin may have others
-
-
-@cache
-def documented_schema() -> type[BaseModel]:
-    """ConfigSchema with the docstring below each field as its description, for JSON Schema.
-
-    Pydantic reads docstrings from the source while a class is made, in 30 ms: more than a command can wait that prints
-    none. So the module runs a second time for this, under its own name, since pydantic finds the source by it.
-    """
-    twin = module_from_spec(language.__spec__)
-    vars(twin)["DOCUMENTED"] = True
-    sys.modules[twin.__name__] = twin
-    try:
-        twin.__loader__.exec_module(twin)  # type: ignore[union-attr]
-    finally:
-        sys.modules[twin.__name__] = language
-    documented: type[BaseModel] = twin.ConfigSchema
-    return documented

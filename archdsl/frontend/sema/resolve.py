@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic_core import ValidationError
 
 from archdsl.blocks.conventions import Conventions
 from archdsl.diagnostics.nearest import one_report
@@ -29,6 +29,7 @@ from archdsl.frontend.sema.validate import problems_of
 from archdsl.frontend.source import KeyPath
 from archdsl.ir.graph import Op, TensorType
 from archdsl.ir.ops import Activation, BatchNorm, GroupNorm
+from archdsl.schemas.unions import details_of
 
 
 @one_report()
@@ -84,7 +85,7 @@ def check(config: Config) -> tuple[ConfigSchema, list[Problem]]:
         except ValidationError as error:
             found = problems_of(error, config, ConfigSchema)
             problems += [each for each in found if not problems or each.code != "missing-key"]  # it was left out here
-            remaining = without(values, [details["loc"] for details in error.errors()])
+            remaining = without(values, [details["loc"] for details in details_of(error)])
             if remaining == values:
                 raise ArchError(problems) from None
             values = remaining

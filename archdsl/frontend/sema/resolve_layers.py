@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
-from pydantic import ValidationError
+from pydantic_core import ValidationError
 
 from archdsl.blocks.registry import MAX_DEPTH, Block
 from archdsl.diagnostics.problems import Mark, Note, Problem, fail

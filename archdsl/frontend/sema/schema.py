@@ -4,40 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from annotated_types import Interval, Len
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
-
 from archdsl.blocks.conventions import PaddingStyle
 from archdsl.blocks.registry import Depth, Dilation, Groups, Stride, Width
 from archdsl.ir.ops import ActivationName
+from archdsl.schemas.annotations import Limits, OneOrMore
+from archdsl.schemas.schema import OPEN, Schema, renamed
 
-DOCUMENTED: bool = globals().get("DOCUMENTED", False)
-"""Whether docstrings of fields become descriptions; set by archdsl.frontend.sema.key_docs."""
 NAME = r"^[a-z][a-z0-9_]*$"
-Name = Annotated[str, StringConstraints(pattern=NAME, max_length=64)]
+Name = Annotated[str, Limits(pattern=NAME, max_length=64)]
 MODEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
-ModelName = Annotated[str, StringConstraints(pattern=MODEL_NAME, max_length=64)]
-Text = Annotated[str, StringConstraints(max_length=2_000)]
-Side = Annotated[int, Interval(ge=1, le=65_536)]
-Count = Annotated[int, Interval(ge=0)]
-ANY_NUMBER = WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}})
-ONE_OR_MORE = WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}, "minItems": 1})
-
-
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-class Schema(BaseModel):
-    model_config = ConfigDict(
-        strict=True, extra="forbid", frozen=True, populate_by_name=False, use_attribute_docstrings=DOCUMENTED
-    )
+ModelName = Annotated[str, Limits(pattern=MODEL_NAME, max_length=64)]
+Text = Annotated[str, Limits(max_length=2_000)]
+Side = Annotated[int, Limits(ge=1, le=65_536)]
+Count = Annotated[int, Limits(ge=0)]
 
 
 class InputSchema(Schema):
     """The image: height, width and channels (null: any size), and whether pixels of 0 … 255 are divided by 255."""
 
-    shape: tuple[Side | None, Side | None, Side] = Field((None, None, 3), strict=False)
+    shape: tuple[Side | None, Side | None, Side] = (None, None, 3)
     """Height, width and channels; null for a side of any size."""
     rescale: bool = False
     """Whether pixels of 0 … 255 are divided by 255 first."""
@@ -48,9 +33,9 @@ class NormSchema(Schema):
 
     kind: Literal["batch", "sync_batch", "group", "none"] = "batch"
     """What is normalised over: the batch, the batches of all devices, groups of channels, or nothing."""
-    momentum: Annotated[float, Interval(ge=0, lt=1)] = 0.99
+    momentum: Annotated[float, Limits(ge=0, lt=1)] = 0.99
     """Weight of the old statistics at each step, as in Keras; PyTorch writes 1 minus this."""
-    epsilon: Annotated[float, Interval(gt=0, le=1)] = 1e-3
+    epsilon: Annotated[float, Limits(gt=0, le=1)] = 1e-3
     """Added to the variance, so that nothing is divided by zero."""
     groups: Groups = 32
     """Groups of channels, for `kind: group`."""
@@ -61,7 +46,7 @@ class ConventionsSchema(Schema):
 
     activation: ActivationName = "silu"
     """After every convolution that does not set its own."""
-    slope: Annotated[float, Interval(ge=0, lt=1)] = 0.1
+    slope: Annotated[float, Limits(ge=0, lt=1)] = 0.1
     """Slope of leaky_relu below zero."""
     padding: PaddingStyle = "same"
     """`same` as TensorFlow pads, `symmetric` as PyTorch does; they differ where the stride is 2."""
@@ -72,9 +57,9 @@ class ConventionsSchema(Schema):
 class ScaleSchema(Schema):
     """The size of a variant: every width and depth of the family times these."""
 
-    width: Annotated[float, Interval(gt=0, le=64)] = 1.0
+    width: Annotated[float, Limits(gt=0, le=64)] = 1.0
     """Every width × this, after the cap of max_width."""
-    depth: Annotated[float, Interval(gt=0, le=64)] = 1.0
+    depth: Annotated[float, Limits(gt=0, le=64)] = 1.0
     """Every depth × this, rounded, at least 1."""
     max_width: Width | None = None
     """Cap of every width before it is scaled."""
@@ -85,13 +70,13 @@ class ScaleSchema(Schema):
 class LayerSchema(Schema):
     """A block and its keyword arguments, which the block's own signature checks."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = OPEN
 
     block: Text | None = None
     """Name of its block; `archdsl blocks` lists them."""
     after: Name | None = None
     """The layer before this one; by default the one written before it."""
-    sources: Annotated[list[Name], BeforeValidator(_listed), Len(1, 64), ONE_OR_MORE] | None = Field(None, alias="from")
+    sources: Annotated[list[Name], Limits(min_length=1, max_length=64), OneOrMore()] | None = renamed("from", None)
     """Its input, if not the layer before it: a layer, a stage, `input`, or a list of them."""
 
 
@@ -161,16 +146,16 @@ class PublishedSchema(Schema):
     """Its handle on Kaggle."""
     url: Text | None = None
     """Address of the file with the trained weights."""
-    size: Annotated[int, Interval(ge=1, le=1 << 40)] | None = None
+    size: Annotated[int, Limits(ge=1, le=1 << 40)] | None = None
     """Size of that file in bytes."""
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    sha256: Annotated[str, Limits(pattern=r"^[0-9a-f]{64}$")] | None = None
     """Checksum of that file."""
 
 
 class ConfigSchema(Schema):
     """A backbone as a config file describes it, after inheritance."""
 
-    archdsl: Annotated[int, Interval(ge=1, le=1)] = 1
+    archdsl: Annotated[int, Limits(ge=1, le=1)] = 1
     """Version of the language."""
     name: ModelName | None = None
     """Name of the model; by default that of the file."""
@@ -184,7 +169,7 @@ class ConfigSchema(Schema):
     """Activation, padding and normalisation, the same everywhere."""
     scale: ScaleSchema = ScaleSchema()
     """The size of this variant of the family."""
-    blocks: Annotated[dict[Name, BlockSchema | None], Len(0, 2_048)] = {}
+    blocks: Annotated[dict[Name, BlockSchema | None], Limits(max_length=2_048)] = {}
     """Blocks defined by the config, by name."""
     stem: Layers | None = {}
     """Layers before the first stage, by name."""
@@ -194,9 +179,9 @@ class ConfigSchema(Schema):
     """The stages by name, in order; one named pN comes out 2^N times smaller than the image."""
     tail: Layers | None = {}
     """Layers after the last stage, by name; they belong to no level."""
-    outputs: Annotated[list[Text], BeforeValidator(_listed), Len(1, 64), ONE_OR_MORE] | None = None
+    outputs: Annotated[list[Text], Limits(min_length=1, max_length=64), OneOrMore()] | None = None
     """The stages that a detector reads; by default those named pN."""
-    freeze: Annotated[list[Text], BeforeValidator(_listed), Len(0, 64), ANY_NUMBER] = []
+    freeze: Annotated[list[Text], Limits(max_length=64), OneOrMore()] = []
     """Stages that training leaves unchanged; `stem` and `tail` may be named too."""
     expect: ExpectSchema = ExpectSchema()
     """Figures that this file promises."""
@@ -210,7 +195,7 @@ def filled(stage: StageSchema, defaults: StageSchema) -> StageSchema:
     for key in StageSchema.model_fields:
         default, stated = getattr(defaults, key), getattr(stage, key)
         values[key] = default if key not in stage.model_fields_set else _combined(stated, default)
-    return StageSchema.model_construct(**values)
+    return StageSchema.model_construct(values)
 
 
 def _combined(stated: Any, default: Any) -> Any:
@@ -226,6 +211,5 @@ def _combined_layer(stated: LayerSchema, default: LayerSchema) -> LayerSchema:
     if stated.block is not None and stated.block != default.block:
         return stated
     arguments = {**(default.model_extra or {}), **(stated.model_extra or {})}
-    return LayerSchema.model_construct(
-        block=default.block, after=stated.after or default.after, sources=stated.sources or default.sources, **arguments
-    )
+    after, sources = stated.after or default.after, stated.sources or default.sources
+    return LayerSchema.model_construct({"block": default.block, "after": after, "sources": sources}, arguments)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ValidationError
+from pydantic_core import ValidationError
 
 from archdsl.diagnostics.problems import MAX_PROBLEMS, Problem, problem
 from archdsl.diagnostics.unicode import ascii_form, named
@@ -19,6 +19,8 @@ from archdsl.frontend.sema import fixits
 from archdsl.frontend.sema.schema import MODEL_NAME, NAME
 from archdsl.frontend.sema.vocabulary import ELSEWHERE, KEY_SYNONYMS, SYNONYMS, VALUES_ELSEWHERE, belongs, known_keys
 from archdsl.frontend.source import KeyPath, dotted, nearest_place
+from archdsl.schemas.schema import Schema
+from archdsl.schemas.unions import NO_MEMBER, details_of
 
 _NAME_RULES = {
     NAME: "expected lower-case letters, digits and _, a letter first",
@@ -37,7 +39,7 @@ class Finding(NamedTuple):
     value: Any
     limits: Mapping[str, Any]
     message: str
-    model: type[BaseModel]
+    model: type[Schema]
     location: KeyPath
     owner: str
 
@@ -51,14 +53,14 @@ class Finding(NamedTuple):
 
 
 def problems_of(
-    error: ValidationError, config: Config, model: type[BaseModel], prefix: KeyPath = (), owner: str = ""
+    error: ValidationError, config: Config, model: type[Schema], prefix: KeyPath = (), owner: str = ""
 ) -> list[Problem]:
     """One Problem for each finding. `prefix` is the path of `model` in the config, `owner` what the keys belong to."""
-    found = islice(error.errors(include_url=False), MAX_PROBLEMS)
+    found = islice(details_of(error), MAX_PROBLEMS)
     return [_problem(_finding(details, model, owner), config, prefix) for details in found]
 
 
-def _finding(details: Mapping[str, Any], model: type[BaseModel], owner: str) -> Finding:
+def _finding(details: Mapping[str, Any], model: type[Schema], owner: str) -> Finding:
     kind, location = details["type"], tuple(details["loc"])
     if location[-1:] == ("[key]",):
         kind, location = "key", location[:-1]
@@ -117,6 +119,18 @@ def _wrong_type(finding: Finding) -> Problem:
     holds = known_keys(finding.model, finding.location) if finding.kind == "model_type" else []
     hint = belongs(finding.key, in_layer=False) if finding.key in holds else fix(finding.value, holds)
     return problem("type", f"expected {expected}, got {finding.received}", hint=hint)
+
+
+def _no_member(finding: Finding) -> Problem:
+    """A value of none of several types; its fix is that of the first."""
+    types = [_type(found) for found in finding.limits["members"]]
+    expected = " or ".join(dict.fromkeys(words for words, _ in types))
+    return problem("type", f"expected {expected}, got {finding.received}", hint=types[0][1](finding.value, []))
+
+
+def _type(details: Mapping[str, Any]) -> tuple[str, Fix]:
+    kind, stated = details["type"], details.get("ctx", {})
+    return _TYPES.get(kind) or (stated.get("expected") or kind.removesuffix("_type"), lambda value, holds: "")
 
 
 def _too_long_text(finding: Finding) -> Problem:
@@ -200,6 +214,7 @@ _WORDS: dict[str, Callable[[Finding], Problem]] = {
     "finite_number": _not_finite,
     **dict.fromkeys(_BOUNDS, _out_of_range),
     **dict.fromkeys(_TYPES, _wrong_type),
+    NO_MEMBER: _no_member,
     "string_too_long": _too_long_text,
     **dict.fromkeys(("too_short", "too_long"), _wrong_length),
 }

@@ -7,10 +7,9 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel
-
 from archdsl.blocks.registry import all_blocks
 from archdsl.frontend.sema.schema import ConfigSchema, LayerSchema, StageSchema
+from archdsl.schemas.schema import Schema
 
 _NAMES = {StageSchema: "a stage", LayerSchema: "a layer"}
 
@@ -35,14 +34,14 @@ def _homes() -> Mapping[str, tuple[str, ...]]:
     return {key: tuple(places) for key, places in homes.items()}
 
 
-def _walk(model: type[BaseModel], home: str) -> Iterator[tuple[str, str]]:
+def _walk(model: type[Schema], home: str) -> Iterator[tuple[str, str]]:
     for key, annotation in fields(model).items():
         yield key, home
-        inner = plain(annotation)
-        while get_origin(inner) is dict:  # named stages, named layers
-            inner = plain(get_args(inner)[1])
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield from _walk(inner, _NAMES.get(inner) or f"{home}.{key}".lstrip("."))
+        for inner in members(annotation):
+            while get_origin(inner) is dict:  # named stages, named layers
+                inner = plain(get_args(inner)[1])
+            if _is_schema(inner):
+                yield from _walk(inner, _NAMES.get(inner) or f"{home}.{key}".lstrip("."))
 
 
 def _arguments() -> Iterator[tuple[str, str]]:
@@ -50,16 +49,30 @@ def _arguments() -> Iterator[tuple[str, str]]:
         yield from ((key, _NAMES[LayerSchema]) for key in block.parameters)
 
 
-def fields(model: type[BaseModel]) -> dict[str, Any]:
+def fields(model: type[Schema]) -> dict[str, Any]:
     """Keys as a config writes them, with their types."""
-    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+    return {field.key: field.annotation for field in model.model_fields.values()}
 
 
 def plain(annotation: Any) -> Any:
     """The annotation without Annotated and Optional."""
-    while get_origin(annotation) in (Annotated, Union, UnionType):
-        annotation = next(item for item in get_args(annotation) if item is not NoneType)
-    return annotation
+    return next(members(annotation))
+
+
+def members(annotation: Any) -> Iterator[Any]:
+    """The types that a value of this one may have, None left out."""
+    if get_origin(annotation) is Annotated:
+        yield from members(get_args(annotation)[0])
+    elif get_origin(annotation) in (Union, UnionType):
+        for member in get_args(annotation):
+            if member is not NoneType:
+                yield from members(member)
+    else:
+        yield annotation
+
+
+def _is_schema(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Schema)
 
 
 SYNONYMS = {
@@ -93,14 +106,20 @@ KEY_SYNONYMS = {
 }
 
 
-def known_keys(model: type[BaseModel], location: Iterable[str | int]) -> list[str]:
+def known_keys(model: type[Schema], location: Iterable[str | int]) -> list[str]:
     """The keys of the mapping at `location` inside `model`."""
     current: Any = model
     for step in location:
-        current = plain(current)
-        if isinstance(current, type) and issubclass(current, BaseModel):
-            current = fields(current)[str(step)]
-        else:
-            current = get_args(current)[-1]  # dict[name, X] and list[X] hold X
-    known = list(fields(plain(current)))
+        current = _inside(current, str(step))
+    known = [key for member in members(current) if _is_schema(member) for key in fields(member)]
     return [*known, "defaults"] if current is ConfigSchema else known
+
+
+def _inside(annotation: Any, step: str) -> Any:
+    """The type of what is at a key or an index of a value."""
+    for member in members(annotation):
+        if _is_schema(member) and step in fields(member):
+            return fields(member)[step]
+        if not _is_schema(member) and get_args(member):
+            return get_args(member)[-1]  # dict[name, X] and list[X] hold X
+    return Any

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ValidationError
 
 from archdsl.backends.atomic_write import folder_written_whole
 from archdsl.diagnostics.codes import CodeName
@@ -23,11 +23,12 @@ from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import Config, load
 from archdsl.frontend.importers import keras_cv_arguments
 from archdsl.frontend.importers.saved_model import PlainArguments
-from archdsl.frontend.sema.schema import Schema, Text
+from archdsl.frontend.sema.schema import Text
 from archdsl.frontend.sema.validate import problems_of
 from archdsl.frontend.source import KeyPath, Source
 from archdsl.frontend.yaml.files import read_file
 from archdsl.frontend.yaml.parser import read_text
+from archdsl.schemas.schema import OPEN, Schema
 
 if TYPE_CHECKING:
     from archdsl.weights.model import Model
@@ -58,14 +59,14 @@ class PresetFolder:
 class Description(Schema):
     """keras_cv's config.json, and our metadata.json: a class, its arguments, and the name of the weights file."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = OPEN
 
     class_name: Text
     config: dict[str, Any]
     weights: Text | None
 
 
-CLASSES: dict[str, type[BaseModel]] = {
+CLASSES: dict[str, type[Schema]] = {
     **keras_cv_arguments.FAMILIES,
     **dict.fromkeys(keras_cv_arguments.SIZES, keras_cv_arguments.SizeArguments),
 }
@@ -125,7 +126,7 @@ def _read_ours(path: Path) -> PresetFolder:
     return folder
 
 
-def _read_description(file: Path, classes: Mapping[str, type[BaseModel]]) -> PresetFolder:
+def _read_description(file: Path, classes: Mapping[str, type[Schema]]) -> PresetFolder:
     """A folder that one of its files describes. Raises ArchError for a class that is not one of `classes`."""
     source = read_file(file, read_json)
     stated = _validated(source, Description, source.values, (), "a preset")
@@ -145,7 +146,7 @@ def _error(code: CodeName, message: str, source: Source, key: str, hint: str = "
     return fail(code, message, mark=source.place((key,)).value, path=key, hint=hint)
 
 
-def _validated(source: Source, schema: type[BaseModel], values: dict[str, Any], path: KeyPath, owner: str) -> Any:
+def _validated(source: Source, schema: type[Schema], values: dict[str, Any], path: KeyPath, owner: str) -> Any:
     try:
         return schema.model_validate(values)
     except ValidationError as error:

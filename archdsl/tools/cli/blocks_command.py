@@ -59,7 +59,9 @@ def signature(block: Block) -> str:
 
 
 def print_block(block: Block) -> None:
-    schema = block.schema.model_json_schema()
+    from archdsl.schemas.json_form import json_schema_of  # imports pydantic, which takes a while
+
+    schema = json_schema_of(block.schema)
     needed = schema.get("required", [])
     say(block.name, "", *block.documentation.split("\n"), "", f"defined in {block.source}", "")
     rows = [
@@ -78,6 +80,9 @@ def expected(field: dict[str, object]) -> str:
     if "enum" in field and isinstance(field["enum"], list):
         return ", ".join(map(str, field["enum"]))
     kind = str(field.get("type", "any"))
+    several = field.get("prefixItems")
+    if isinstance(several, list):
+        return "list of " + "; ".join(map(expected, several))
     items = field.get("items")
     if isinstance(items, dict):
         return f"list of {expected(items)}"

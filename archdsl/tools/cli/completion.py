@@ -63,8 +63,8 @@ def _values(context: click.Context, key: str, start: str, prefix: str) -> list[C
 
 def _known_values(context: click.Context, name: str) -> dict[str, str]:
     from archdsl.blocks.registry import all_blocks
-    from archdsl.frontend.sema.schema import Schema
     from archdsl.frontend.sema.vocabulary import fields, plain
+    from archdsl.schemas.schema import Schema
 
     if name == "block":
         config = _config(context)

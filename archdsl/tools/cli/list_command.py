@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 import click
 
+from archdsl.analysis.report import report
 from archdsl.analysis.text import Table, count_text
-from archdsl.api import analyze
 from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.terminal import width_of
 from archdsl.diagnostics.wording import did_you_mean
-from archdsl.frontend.presets import PresetInfo, list_presets
+from archdsl.frontend.compose.config import Config, load
+from archdsl.frontend.compose.search_path import preset_names
+from archdsl.frontend.lower import compile_graph
+from archdsl.frontend.presets import PresetInfo, info_of
 from archdsl.tools.cli.output import print_json, print_table
 
 _HEADERS = ("preset", "params", "MACs", "trained", "description")
@@ -27,7 +31,8 @@ def command(words: tuple[str, ...], trained: bool, as_json: bool) -> None:
 
     MACs are for an image of 640 × 640.
     """
-    presets = [preset for preset in list_presets() if preset.has_weights or not trained]
+    configs = {info_of(config): config for config in map(load, preset_names())}
+    presets = [preset for preset in configs if preset.has_weights or not trained]
     found = [preset for preset in presets if all(word.casefold() in _searched(preset) for word in words)]
     if not found:
         hint = did_you_mean(words[0], [preset.name for preset in presets]) if words else ""
@@ -35,25 +40,26 @@ def command(words: tuple[str, ...], trained: bool, as_json: bool) -> None:
     if as_json:
         print_json([preset._asdict() for preset in found])
     else:
-        print_table(table(found, width_of(sys.stdout)))
+        print_table(table({preset: configs[preset] for preset in found}, width_of(sys.stdout)))
 
 
 def _searched(preset: PresetInfo) -> str:
     return f"{preset.name} {preset.description}".casefold()
 
 
-def table(presets: list[PresetInfo], width: int | None) -> Table:
+def table(presets: Mapping[PresetInfo, Config], width: int | None) -> Table:
     """One line a preset: a description that does not fit into `width` is cut."""
-    rows = [(preset.name, *_figures(preset)) for preset in presets]
+    rows = [(preset.name, *_figures(preset, config)) for preset, config in presets.items()]
     figures = Table(_HEADERS[:-1], rows, _NUMBERS)
     room = None if width is None else width - max(map(len, figures.lines())) - 2
     described = [(*row, _cut(preset.description, room)) for row, preset in zip(rows, presets, strict=True)]
     return Table(_HEADERS, described, _NUMBERS)
 
 
-def _figures(preset: PresetInfo) -> tuple[str, str, str]:
+def _figures(preset: PresetInfo, config: Config) -> tuple[str, str, str]:
     params = f"{preset.params:,}" if preset.params is not None else "?"
-    return params, count_text(analyze(preset.name).macs), "yes" if preset.has_weights else ""
+    costs = report(compile_graph(config.with_size(640, 640)))
+    return params, count_text(costs.macs), "yes" if preset.has_weights else ""
 
 
 def _cut(text: str, most: int | None) -> str:

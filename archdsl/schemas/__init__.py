@@ -1,0 +1,1 @@
+"""Schemas of plain data: which keys there are, and of which type and range their values."""

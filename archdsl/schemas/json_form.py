@@ -1,0 +1,58 @@
+"""Types as JSON Schema: pydantic makes it from the core schemas by which values are checked."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import core_schema
+
+from archdsl.schemas.annotations import core_schema_of, listed
+from archdsl.schemas.schema import Schema, plain_data
+
+Json = dict[str, Any]
+
+
+def json_schema_of(annotation: Any) -> Json:
+    """The JSON Schema of a type; of a Schema with its docstring, and those below its keys, as descriptions.
+
+    Raises pydantic.PydanticUserError for a type that no JSON can be of.
+    """
+    return _Generator().generate(core_schema_of(annotation))
+
+
+class _Generator(GenerateJsonSchema):
+    """pydantic's, with what it does not know of Schema and of OneOrMore."""
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> Json:
+        made = super().model_schema(schema)
+        for key, meaning in _meanings(schema["cls"]).items():
+            made["properties"][key]["description"] = meaning
+        return made
+
+    def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> Json:
+        made = super().function_before_schema(schema)
+        if schema["function"]["function"] is not listed:
+            return made
+        limits = {key: value for key, value in made.items() if key == "minItems"}
+        return {"type": ["string", "array"], "items": {"type": "string"}, **limits}
+
+    def encode_default(self, dft: Any) -> Any:
+        return plain_data(dft) if isinstance(dft, Schema) else super().encode_default(dft)
+
+
+def _meanings(schema: type) -> Mapping[str, str]:
+    """The docstrings below the keys in the body of a Schema; nothing for one that has no body, such as a block's."""
+    if not issubclass(schema, Schema) or "__annotations__" not in vars(schema):
+        return {}
+    (definition,) = ast.parse(inspect.getsource(schema)).body
+    meanings = {}
+    for statement, following in pairwise(getattr(definition, "body", [])):
+        match statement, following:
+            case ast.AnnAssign(target=ast.Name(name)), ast.Expr(value=ast.Constant(str(text))):
+                meanings[schema.model_fields[name].key] = inspect.cleandoc(text)
+    return meanings
