@@ -93,6 +93,10 @@ def test_what_takes_long_to_import_is_not_imported_early() -> None:
 import sys, archdsl
 archdsl.analyze("yolo_v8_s_backbone", ["scale.width=0.375"])
 archdsl.list_presets()
+try:
+    archdsl.analyze("yolo_v8_s_backbone", ["scale.width=x", "stages.p4.width=0", "stem.conv.width=0"])
+except archdsl.ArchError as error:
+    assert len(error.problems) == 3
 slow = {"keras", "tensorflow", "numpy", "matplotlib", "pydantic", "importlib.metadata"}
 assert not slow & set(sys.modules), "imported too early"
 """

@@ -32,7 +32,7 @@ def _gathered(value: Any, check: Callable[[Any], Any]) -> Any:
         raise PydanticCustomError(NO_MEMBER, "Input should be of one of the types", {"members": found}) from None
 
 
-def findings(error: ValidationError) -> Iterator[Details]:
+def details_of(error: ValidationError) -> Iterator[Details]:
     """What is wrong, each at its place in the value that was checked."""
     for details in error.errors(include_url=False):
         yield from _meant({**details})

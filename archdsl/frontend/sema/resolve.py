@@ -29,7 +29,11 @@ from archdsl.frontend.sema.validate import problems_of
 from archdsl.frontend.source import KeyPath
 from archdsl.ir.graph import Op
 from archdsl.ir.ops import Activation, BatchNorm, GroupNorm
+<<<<<<< HEAD
 from archdsl.ir.types import FeatureMap
+=======
+from archdsl.schemas.unions import details_of
+>>>>>>> main
 
 
 @one_report()
@@ -86,7 +90,7 @@ def check(config: Config) -> tuple[ConfigSchema, list[Problem]]:
         except ValidationError as error:
             found = problems_of(error, config, ConfigSchema)
             problems += [each for each in found if not problems or each.code != "missing-key"]  # it was left out here
-            remaining = without(values, [details["loc"] for details in error.errors()])
+            remaining = without(values, [details["loc"] for details in details_of(error)])
             if remaining == values:
                 raise ArchError(problems) from None
             values = remaining

@@ -20,7 +20,7 @@ from archdsl.frontend.sema.schema import MODEL_NAME, NAME
 from archdsl.frontend.sema.vocabulary import ELSEWHERE, KEY_SYNONYMS, SYNONYMS, VALUES_ELSEWHERE, belongs, known_keys
 from archdsl.frontend.source import KeyPath, dotted, nearest_place
 from archdsl.schemas.schema import Schema
-from archdsl.schemas.unions import NO_MEMBER, findings
+from archdsl.schemas.unions import NO_MEMBER, details_of
 
 _NAME_RULES = {
     NAME: "expected lower-case letters, digits and _, a letter first",
@@ -56,7 +56,7 @@ def problems_of(
     error: ValidationError, config: Config, model: type[Schema], prefix: KeyPath = (), owner: str = ""
 ) -> list[Problem]:
     """One Problem for each finding. `prefix` is the path of `model` in the config, `owner` what the keys belong to."""
-    found = islice(findings(error), MAX_PROBLEMS)
+    found = islice(details_of(error), MAX_PROBLEMS)
     return [_problem(_finding(details, model, owner), config, prefix) for details in found]
 
 
