@@ -102,7 +102,7 @@ def warm_up(keras: bool) -> None:
         for arguments in (*commands, f"validate {folder}/none.yaml"):
             told_by(lambda arguments=arguments: archdsl_main(arguments.split()))  # type: ignore[misc]
         for block in all_blocks().values():
-            _ = block.schema, block.takes_style, block.takes_many
+            _ = block.schema, block.takes_style, block.inputs is None
         if keras:
             config = {"stages": {"p1": {"width": 4, "stride": 2, "body": {"block": "conv_bn_act"}}}}
             model = archdsl.build_from_config(config)

@@ -143,7 +143,7 @@ def normalization(checked: NormSchema) -> Op | None:
 
 
 def scale(checked: ScaleSchema) -> Scale:
-    return Scale(checked.width, checked.depth, checked.max_width, checked.divisor)
+    return Scale(**vars(checked))
 
 
 def _outputs(
@@ -188,5 +188,9 @@ def _freeze(config: Config, checked: ConfigSchema, parts: Sequence[PartSpec], fi
 
 
 def _removed(config: Config) -> set[str]:
-    """Stages that were set to null, deleted, or reported as broken."""
-    return {*config.values[STAGES.name], *config.removed}
+    """Stages and layers that were set to null, deleted, or reported as broken."""
+    sections = [section.name for section in SECTIONS if not section.has_stages]
+    stated = {name: layers for name in sections if isinstance(layers := config.values.get(name), dict)}
+    names = [(section, name) for section, layers in stated.items() for name in layers]
+    full = [f"{section}_{name}" for section, name in names]
+    return {*config.values[STAGES.name], *config.removed, *full, *[name for _, name in names]}
