@@ -81,7 +81,7 @@ def test_it_reads_what_h5py_reads(name: str, layout: str, keras_cv_files: Path) 
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("write", [like_keras(3), like_keras(3000), like_keras_2(5), like_keras_2(500)])
+@pytest.mark.parametrize("write", [like_keras(3), like_keras(1500), like_keras_2(5), like_keras_2(500)])
 def test_it_reads_what_every_version_of_hdf5_writes(write: Write, version: str) -> None:
     stream = written(write, version)
     contents = contents_of(stream)
