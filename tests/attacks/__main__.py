@@ -30,7 +30,7 @@ from attacks.watch import SECRET_VARIABLE, Watch
 SECRET = "xyzzy-plugh-plover"
 """Stands in a file beside the folder of each attack, and in the environment."""
 HARD_MEMORY_BYTES = 6 << 30
-GRACE_S = 3
+GRACE_S = 1
 PRESET = "yolo_v8_s_backbone"
 
 
