@@ -17,7 +17,7 @@ from typing import Any
 
 from archdsl.analysis.text import count_text
 from archdsl.api import analyze
-from archdsl.blocks.registry import Block, all_blocks
+from archdsl.blocks.registry import EXACT, Block, all_blocks
 from archdsl.frontend.compose.search_path import config_root
 from archdsl.frontend.presets import list_presets
 from archdsl.frontend.sema.json_schema import json_schema
@@ -44,9 +44,9 @@ as `${scale.max_width}`.
 BLOCKS = """# Blocks
 
 A layer of a config is `{block: NAME, ARGUMENT: VALUE, …}`. An argument without a default is required, but a stage gives
-`width` to all its layers, and to its body `depth`, `stride` and `dilation`, where the block takes them. Shapes are
-height, width and channels of one image. To add a block of your own, see
-[`examples/add_a_block.py`](../../examples/add_a_block.py).
+`width` to all its layers, and to its body `depth`, `stride` and `dilation`, where the block takes them. A block with
+`width` takes `filters` in its place, which `scale` leaves as it is. Shapes are height, width and channels of one image.
+To add a block of your own, see [`examples/add_a_block.py`](../../examples/add_a_block.py).
 """
 HEADINGS = {
     "InputSchema": "`input`",
@@ -132,6 +132,7 @@ def described(block: Block) -> Iterator[str]:
     rows = [
         (f"`{name}`", values_of(field), default_of(field, name in needed), field["description"])
         for name, field in arguments_of(block).items()
+        if name != EXACT
     ]
     if rows:
         yield from table(("argument", "values", "default", "meaning"), rows)

@@ -127,7 +127,7 @@ TEXTS = texts(
         (27, "stages:\n  p2:\n    width:§8\n    depth: 3\n", "syntax", "no space after the colon", "a space after the colon"),
         (27, "stages:\n  p2:\n    width: 8\n    depth:§3\n", "syntax", "no space after the colon", "a space after the colon"),
         (27, "stages: {p2: {§width:8, depth: 3}}\n", "unknown-key", "unknown key 'width:8'", "put a space after the colon"),
-        (29, f"{NET}outputs:\n  §-p1\n  -p2\n", "unknown-output", "there is no stage '-p1 -p2'", "a space after the dash"),
+        (29, f"{NET}outputs:\n  §-p1\n  -p2\n", "unknown-output", "there is no stage or layer '-p1 -p2'", "a space after the dash"),
         (29, "§-1\n-2\n", "type", "the top level is text '-1 -2'", "put a space after the dash"),
         (29, "outputs:\n  - p3\n  §-p4\n", "syntax", "a list item without a space", "a space after the dash"),
         (29, "outputs:\n  §-p3\n  - p4: 1\n", "syntax", "a list item without a space", "a space after the dash"),

@@ -99,7 +99,7 @@ HABITS = texts(
         (42, f"{NET}§extends: base\n", "unknown-key", "unknown key 'extends'", "did you mean 'defaults'?"),
         (42, f"{NET}§depth_multiple: 0.33\n", "unknown-key", "unknown key 'depth_multiple'", "did you mean 'scale'?"),
         (42, "§[[-1, 1, Conv, [64, 3, 2]], [-1, 3, C2f, [128]]]\n", "type", "the top level is a list of 2", "write `stages:`"),
-        (44, "stages: {p1: {§filters: 8}}\n", "unknown-key", "unknown key 'filters'", "did you mean 'width'?"),
+        (44, "stages: {p1: {§filters: 8}}\n", "unknown-key", "unknown key 'filters'", "'filters' belongs under a layer"),
         (44, "stages: {p1: {§strides: 2}}\n", "unknown-key", "unknown key 'strides'", "did you mean 'stride'?"),
         (44, "stages: {p1: {§repeats: 2}}\n", "unknown-key", "unknown key 'repeats'", "did you mean 'depth'?"),
         (44, "stages: {p1: {§kernel_size: 2}}\n", "unknown-key", "unknown key 'kernel_size'", "is called kernel"),

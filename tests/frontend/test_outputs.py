@@ -109,10 +109,10 @@ def test_one_output_needs_no_list_and_none_said_are_all_levels() -> None:
 
 
 WRONG = {
-    outputs("p3", "p6"): ("outputs.1", "there is no stage 'p6'; expected one of: p2, p3, p4, p5", ""),
-    outputs("P4"): ("outputs.0", "there is no stage 'P4'", "did you mean 'p4'?"),
-    outputs("stem"): ("outputs.0", "there is no stage 'stem'", ""),
-    outputs("p4_body"): ("outputs.0", "there is no stage 'p4_body'", ""),
+    outputs("p3", "p6"): ("outputs.1", "there is no stage or layer 'p6'; expected one of: p2, p3, p4, p5", ""),
+    outputs("P4"): ("outputs.0", "there is no stage or layer 'P4'", "did you mean 'p4'?"),
+    outputs("stem_conv2"): ("outputs.0", "there is no stage or layer 'stem_conv2'", ""),
+    outputs("p4_body_9"): ("outputs.0", "there is no layer 'p4_body_9'", "did you mean 'p4_body"),
     outputs("p4", "p3", "p4"): ("outputs.2", "'p4' is named twice", ""),
     outputs(): ("outputs", "got a list of 0", ""),
     outputs("4"): ("outputs.0", "expected text, got the number 4", ""),

@@ -18,7 +18,7 @@ def graph_of(output: Node, **levels: Node) -> Graph:
     layout = Layout()
     end = layout.place(output)
     placed = {level: layout.place(node) for level, node in levels.items()}
-    graph = Graph("net", tuple(layout.nodes), end, placed, tuple(placed))
+    graph = Graph("net", tuple(layout.nodes), end, placed, dict(placed))
     verify(graph)
     return graph
 

@@ -17,6 +17,7 @@ ARGUMENTS = {
     "dilation": "Step between the taps of the window, in pixels.",
     "expansion": "Channels inside the block, as a share of its width, or of its input's if it has none.",
     "factor": "Factor by which both sides grow.",
+    "filters": "Output channels that `scale` leaves as they are, in place of width.",
     "function": "The activation; by default that of the conventions.",
     "ghost_kernel": "Side of the window that makes the second half of the channels, in pixels.",
     "groups": "Groups of channels that are convolved separately.",

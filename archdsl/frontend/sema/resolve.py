@@ -29,11 +29,8 @@ from archdsl.frontend.sema.validate import problems_of
 from archdsl.frontend.source import KeyPath
 from archdsl.ir.graph import Op
 from archdsl.ir.ops import Activation, BatchNorm, GroupNorm
-<<<<<<< HEAD
 from archdsl.ir.types import FeatureMap
-=======
 from archdsl.schemas.unions import details_of
->>>>>>> main
 
 
 @one_report()
@@ -89,11 +86,15 @@ def check(config: Config) -> tuple[ConfigSchema, list[Problem]]:
             return ConfigSchema.model_validate(values), problems
         except ValidationError as error:
             found = problems_of(error, config, ConfigSchema)
-            problems += [each for each in found if not problems or each.code != "missing-key"]  # it was left out here
+            problems += [each for each in found if not problems or each.code not in _FOLLOWING]
             remaining = without(values, [details["loc"] for details in details_of(error)])
             if remaining == values:
                 raise ArchError(problems) from None
             values = remaining
+
+
+_FOLLOWING = ("missing-key", "length")
+"""What may only follow from wrong entries being left out."""
 
 
 def _input_problems(config: Config) -> list[Problem]:
@@ -171,7 +172,7 @@ def _outputs(
 
 def _has_layer(name: str, parts: Sequence[PartSpec]) -> bool:
     """Whether there is a layer of this name, or one that it may be a part of: a repeat, a level, an inner node."""
-    names = [layer.name for part in parts for layer in part.layers]
+    names = [name for part in parts for name in (part.name, *[layer.name for layer in part.layers])]
     short = [layer.name.removeprefix(f"{part.name}_") for part in parts if not part.is_stage for layer in part.layers]
     return any(name == each or name.startswith(f"{each}_") for each in (*names, *short))
 

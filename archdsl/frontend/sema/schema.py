@@ -225,5 +225,5 @@ def _combined_layer(stated: LayerSchema, default: LayerSchema) -> LayerSchema:
     if stated.block is not None and stated.block != default.block:
         return stated
     arguments = {**(default.model_extra or {}), **(stated.model_extra or {})}
-    own = {name: getattr(stated, name) for name in stated.model_fields_set if getattr(stated, name) is not None}
+    own = {name: value for name, value in vars(stated).items() if value is not None}
     return LayerSchema.model_construct({**vars(default), **own}, arguments)

@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from archdsl.analysis.text import Table
-from archdsl.blocks.registry import Block, all_blocks, get_block
+from archdsl.blocks.registry import EXACT, Block, all_blocks, get_block
 from archdsl.diagnostics.problems import ArchError
 from archdsl.diagnostics.terminal import say
 from archdsl.tools.cli.completion import completions
@@ -52,7 +52,7 @@ def print_all(own: Mapping[str, Block]) -> None:
 
 def signature(block: Block) -> str:
     """`width, hidden, depth=2`."""
-    defaults = {name: parameter.default for name, parameter in block.parameters.items()}
+    defaults = {name: parameter.default for name, parameter in block.parameters.items() if name != EXACT}
     return ", ".join(
         name if default is Parameter.empty else f"{name}={yaml_text(default)}" for name, default in defaults.items()
     )
