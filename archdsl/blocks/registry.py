@@ -22,8 +22,15 @@ MAX_DEPTH = 1_000
 Width = Annotated[int, Limits(ge=1, le=MAX_WIDTH)]
 Depth = Annotated[int, Limits(ge=1, le=MAX_DEPTH)]
 Kernel = Annotated[int, Limits(ge=1, le=255)]
-Stride = Annotated[int, Limits(ge=1, le=8)]
+Stride = Annotated[int, Limits(ge=1, le=32)]
 Dilation = Annotated[int, Limits(ge=1, le=64)]
+Kernel2D = Kernel | tuple[Kernel, Kernel]
+Stride2D = Stride | tuple[Stride, Stride]
+Dilation2D = Dilation | tuple[Dilation, Dilation]
+"""One number, or [height, width]."""
+Pixels = Annotated[int, Limits(ge=0, le=255)]
+Border2D = Pixels | tuple[Pixels | tuple[Pixels, Pixels], Pixels | tuple[Pixels, Pixels]]
+"""A number of pixels, [height, width], or each of these as [before, after]."""
 Groups = Annotated[int, Limits(ge=1, le=65_536)]
 Ratio = Annotated[float, Limits(gt=0, le=16)]
 

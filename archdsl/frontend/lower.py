@@ -19,7 +19,7 @@ from archdsl.frontend.sema.spec import MOST, LayerSpec, NetworkSpec, PartSpec, i
 from archdsl.ir.graph import Graph, Meter, Node, Origin, ShapeError, TooManyOperations
 from archdsl.ir.layout import Placeholder, laid_out, results_of, unfolded, weight_shapes
 from archdsl.ir.ops import Input, Rescale
-from archdsl.ir.types import FeatureMap
+from archdsl.ir.types import FeatureMap, both
 
 
 @one_report()
@@ -248,7 +248,8 @@ class _Compiler:
 
     def _guess(self, layer: LayerSpec, source: Node) -> Node:
         """What the layer would have given: its width and stride are known, whatever is wrong with it."""
-        stride = max(said.get("stride", 1) for said in (layer.arguments, layer.first, layer.last))
+        said = [both(each.get("stride", 1)) for each in (layer.arguments, layer.first, layer.last)]
+        stride = max(down for down, _ in said), max(across for _, across in said)
         width, guessed = layer.arguments.get("width", source.channels), source.type
         if isinstance(guessed, FeatureMap):
             guessed = guessed.strided(stride if guessed.stride <= MOST else 1)
@@ -266,7 +267,8 @@ def _stride_problems(graph: Graph, spec: NetworkSpec, guesses: Set[Node]) -> lis
         end = graph.levels[stage.level]
         if stage.number is None or end in doubtful:
             continue
-        stride, expected = end.type.stride, 2**stage.number
+        expected = 2**stage.number
+        stride = max(end.type.strides, key=lambda each: abs(each - expected))
         error, error_before = (stride / expected) / error_before, stride / expected
         if error != 1 and stride != expected:
             message = f"its total stride is {stride:g}, but a stage named {stage.name} has stride {expected}"

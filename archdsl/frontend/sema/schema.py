@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from archdsl.blocks.conventions import PaddingStyle
-from archdsl.blocks.registry import Depth, Dilation, Groups, Stride, Width
+from archdsl.blocks.registry import Depth, Dilation2D, Groups, Stride2D, Width
 from archdsl.ir.ops import ActivationName
 from archdsl.schemas.annotations import Limits, OneOrMore
 from archdsl.schemas.schema import OPEN, Schema, renamed
@@ -134,11 +134,11 @@ class StageSchema(Schema):
     """Output channels of its layers, before scaling."""
     depth: Depth | None = None
     """How often the body runs, or repeats inside itself, before scaling."""
-    stride: Stride | None = None
+    stride: Stride2D | None = None
     """How many times smaller the stage makes the map; by default, what its layers do."""
     stride_at: Literal["first", "last"] | None = None
     """Which repeat of the body has the stride."""
-    dilation: Dilation | None = None
+    dilation: Dilation2D | None = None
     """Step between the taps of the body's windows, in pixels."""
     after: Name | None = None
     """The stage before this one; by default the one written before it."""

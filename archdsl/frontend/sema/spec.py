@@ -66,7 +66,7 @@ class LayerSpec(NamedTuple):
         if self.block.takes_style:
             arguments = {**arguments, "style": style}
         result = self.block(*inputs, name=name, **arguments)
-        if result.channels > MOST or not 1 / MOST <= result.type.stride <= MOST:
+        if result.channels > MOST or not all(1 / MOST <= stride <= MOST for stride in result.type.strides):
             raise _beyond(result, name)
         return result
 
