@@ -89,7 +89,7 @@ class _Compiler:
         for layer in part.layers:
             x = self._each(layer, part) if layer.each else self._layer(layer, part, x)
             self.scope.define(layer.name, x)
-        self.scope.define(part.name, x)
+        self.scope.results[part.name] = x
         return x
 
     def outputs(self) -> dict[str, Node]:

@@ -160,7 +160,7 @@ class Recursion(Block):
     def _applied(self, /, *inputs: Node, style: Conventions, **arguments: Any) -> Node | dict[str, Node]:
         assert self.whole is not None
         if self._open >= MAX_NESTING:
-            hint = "pass on less of an argument: {of: $name, plus: -1}"
+            hint = "pass on less of an argument: {{of: $name, plus: -1}}"  # the hint is a format
             raise ShapeError(f"block '{self.name}' is more than {MAX_NESTING} deep inside of itself", hint)
         self._open += 1
         try:

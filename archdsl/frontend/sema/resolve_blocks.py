@@ -61,7 +61,7 @@ class Blocks:
             ring = " → ".join([*self._open[self._open.index(name) :], name])
             self.findings.report("cycle", f"block '{name}' contains itself: {ring}", at / "block")
             return None
-        choices = {key: stated.get(key) or defined.arguments.get(key) for key in _choices(defined)}
+        choices = {key: stated.get(key) or defined.arguments.get(key) for key in self._choices(name)}
         if missing := next((key for key, chosen in choices.items() if not isinstance(chosen, str)), ""):
             if at.path[:2] != ("blocks", name):  # it is looked at where it is used
                 self.findings.report("missing-key", f"block '{name}' needs '{missing}', the name of a block", at)
@@ -77,6 +77,18 @@ class Blocks:
             self._composites[key] = self._resolved(_chosen(defined, choices), self.config.at("blocks", name), choices)
             self._open.pop()
         return self._composites[key]
+
+    def _choices(self, name: str, outer: tuple[str, ...] = ()) -> list[str]:
+        """The arguments of a block that name blocks: those of its layers, and of layers of blocks inside of it."""
+        named: list[str | None] = []
+        for layer in self._defined[name].layers.values():
+            if layer is None:
+                continue
+            named.append(name_of(layer.block))
+            if layer.block in self._defined and layer.block not in (*outer, name):
+                stated = layer.model_extra or {}
+                named += [name_of(stated.get(key)) for key in self._choices(layer.block, (*outer, name))]
+        return list(dict.fromkeys([each for each in named if each]))
 
     def _resolved(self, defined: BlockSchema, at: Location, choices: Mapping[str, Any]) -> Composite | None:
         before = len(self.findings)
@@ -98,12 +110,6 @@ class Blocks:
             if stated:
                 layers.check_arguments(block, stated, at / "arguments", given_later=block.defaults)
         return block if len(self.findings) == before else None
-
-
-def _choices(defined: BlockSchema) -> list[str]:
-    """The arguments of a block that name blocks of its layers."""
-    named = [name_of(layer.block) for layer in defined.layers.values() if layer]
-    return list(dict.fromkeys([name for name in named if name]))
 
 
 def _chosen(defined: BlockSchema, choices: Mapping[str, Any]) -> BlockSchema:
