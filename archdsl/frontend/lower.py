@@ -12,6 +12,7 @@ from archdsl.frontend.budget import DEFAULT, Budget, allow_more
 from archdsl.frontend.budget_check import check_costs
 from archdsl.frontend.compose.config import Config
 from archdsl.frontend.scope import INPUT, Level, Scope
+from archdsl.frontend.sections import STAGES
 from archdsl.frontend.sema.findings import Findings
 from archdsl.frontend.sema.resolve import resolve
 from archdsl.frontend.sema.scale import scale_spec
@@ -61,7 +62,8 @@ def compile_spec(spec: NetworkSpec, budget: Budget = DEFAULT) -> Graph:
 class _Compiler:
     """The nodes so far, and the names that they have.
 
-    A layer that is wrong is replaced by a guess of what it should have given, so that one run reports them all.
+    A layer that is wrong is replaced by a guess of what it should have given, so that one run reports them all. Nodes
+    are `adrift` where the size of the guess is not known either.
     """
 
     def __init__(self, spec: NetworkSpec, budget: Budget):
@@ -72,6 +74,7 @@ class _Compiler:
         self.nodes: list[Node] = []
         self.findings = Findings()
         self.guesses: set[Node] = set()
+        self.adrift: set[Node] = set()
         self.several: dict[Node, list[Level]] = {}  # by the last of them
 
     def begin(self, spec: NetworkSpec) -> list[Level]:
@@ -112,14 +115,14 @@ class _Compiler:
                 if owner is True:
                     owner = f"{layer.name}_{made[0][0]}" if made else False
                 made.append((suffix or named, self._applied(layer, part, [source], name, owner)))
-        return made or [("", self._guess(layer, self.nodes[-1]))]
+        return made or [("", self._adrift(layer, self.nodes[-1]))]
 
     def _layer(self, layer: LayerSpec, part: PartSpec, x: list[Level]) -> list[Level]:
         """The layer's result, or all of them where its block has several."""
         found = [self._source(name, layer, part, "from") for name in layer.sources] or [x]
         sources = [node for levels in found for _, node in levels]
         if not all(found):
-            return [("", self._guess(layer, sources[0] if sources else x[-1][1]))]
+            return [("", self._adrift(layer, sources[0] if sources else x[-1][1]))]
         made = self._applied(layer, part, sources, layer.name, layer.share)
         return self.several.get(made, [("", made)])
 
@@ -135,8 +138,17 @@ class _Compiler:
                 if later == layer.name or layer.name in self.scope.behind(later):
                     steps = [layer.name, later, layer.name] if later != layer.name else [later, later]
                     message += f"; cycle: {' -> '.join(steps)}"
-            self.findings.report("unknown-layer", message, layer.at / key, hint)
+            notes = self._notes_elsewhere(name, layer)
+            self.findings.report("unknown-layer", message, layer.at / key, hint, notes)
         return found
+
+    def _notes_elsewhere(self, name: str, layer: LayerSpec) -> list[Note]:
+        """Where the stages are set, for a layer of another file: its section may be made for another backbone."""
+        config = layer.at.config
+        is_removed = (STAGES.name, name) in config.places
+        mark = config.at(STAGES.name, name).own_key
+        fact = f"the stage '{name}' is taken out at" if is_removed else "the stages are set at"
+        return [Note(mark, fact)] if mark and mark.file != layer.at.key.file else []
 
     def _applied(
         self, layer: LayerSpec, part: PartSpec, sources: list[Node], name: str, owner: str | bool = False
@@ -148,9 +160,10 @@ class _Compiler:
             if owner:
                 self._share(layer, runs, str(owner), part)
             self.scope.runs[name] = runs
+            self.adrift |= set() if self.adrift.isdisjoint(sources) else set(runs)
             return runs[-1]
         except ShapeError as error:
-            if self.guesses.isdisjoint(sources):  # else it may fit once the layer before it is fixed
+            if (self.guesses | self.adrift).isdisjoint(sources):  # else it may fit once the layer before it is fixed
                 self.findings.add(self._shape_problem(layer, sources, error))
             return self._guess(layer, sources[0])
 
@@ -245,6 +258,12 @@ class _Compiler:
             if beside.is_written:
                 yield Note(beside.key, f"{node.name} ({node.type}) comes from")
         yield Note(layer.at.value, f"block '{layer.block.name}' is used at")
+
+    def _adrift(self, layer: LayerSpec, source: Node) -> Node:
+        """The same for a layer that reads one that is not there: the size of all that follows is not known."""
+        guess = self._guess(layer, source)
+        self.adrift.add(guess)
+        return guess
 
     def _guess(self, layer: LayerSpec, source: Node) -> Node:
         """What the layer would have given: its width and stride are known, whatever is wrong with it."""

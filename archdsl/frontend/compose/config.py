@@ -19,7 +19,7 @@ from archdsl.frontend.compose.merge import merge
 from archdsl.frontend.compose.order import with_explicit_order
 from archdsl.frontend.compose.override_grammar import read_overrides
 from archdsl.frontend.compose.overrides import apply_overrides
-from archdsl.frontend.compose.search_path import config_root, find_config, real
+from archdsl.frontend.compose.search_path import config_root, find_config, options_of, real
 from archdsl.frontend.sections import STAGES, default_of
 from archdsl.frontend.source import KeyPath, Place, Places, Source, dotted, nearest_place
 from archdsl.frontend.values import read_mapping
@@ -169,6 +169,12 @@ def lineage_of(path: Path, root: Path | None = None) -> Lineage:
     """The files that the config at `path` is made of, and its choices; `root` is its folder, as for `lineage`."""
     source, folder, _ = _read(path, DEFAULT)
     return lineage(source, root or folder)
+
+
+def options_for(config: ConfigLike, group: str) -> list[str]:
+    """The options of a group that `config` may choose, its own folder's and the shipped ones."""
+    _, root, _ = _read(config, DEFAULT)
+    return options_of(group, [folder for folder in (root, config_root()) if folder])
 
 
 def _stage_names(values: Mapping[str, Any]) -> set[str]:

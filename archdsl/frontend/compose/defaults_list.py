@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ class Member:
             (self.package, *path): place for path, place in self.source.places.items() if path[:1] != ("defaults",)
         }
         chosen = self.choice.mark if self.choice else None
-        return replace(self.source, values={self.package: values}, places=places, chosen_at=chosen)
+        return Source(self.source.file, {self.package: values}, places, self.package, chosen)
 
 
 @dataclass(frozen=True)
