@@ -112,7 +112,7 @@ HINTS = {
     "outputs: {feat: p3, head: p4}": "write [p3, p4]",
     "outputs: {p3: null, p4: null}": "write [p3, p4]",
     "conventions: {padding: valid}": "`same` pads as TensorFlow does, `symmetric` as PyTorch does",
-    "stages: {p4: {down: {padding: valid}}}": "no block leaves the border out",
+    "stages: {p4: {down: {padding: explicit}}}": "`symmetric` pads as PyTorch does",
 }
 
 
