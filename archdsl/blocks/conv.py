@@ -132,7 +132,8 @@ def separable_conv(
     (H, W, C) -> (H/stride, W/stride, width). Only the 1 × 1 convolution may have a bias.
     """
     window = Window(kernel, stride, dilation, padding)
-    return conv2d(depthwise2d(x, window, style=style), width, bias=bias, style=style, name="pointwise")
+    deep = depthwise2d(x, window, style=style)
+    return conv2d(deep, width, Window(1), bias=bias, style=style, name="pointwise")
 
 
 def conv_bn(

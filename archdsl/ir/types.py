@@ -18,7 +18,7 @@ Sides = int | tuple[int, int]
 
 def both(value: Any) -> tuple[Any, Any]:
     """What a value of one or two numbers is along the height and along the width."""
-    return tuple(value) if isinstance(value, (tuple, list)) else (value, value)  # type: ignore[return-value]
+    return tuple(value) if isinstance(value, (tuple, list)) else (value, value)
 
 
 def shortest(value: Any) -> Any:

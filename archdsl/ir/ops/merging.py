@@ -73,7 +73,7 @@ class ConcatRows(Op):
 
 def join_sides(inputs: Sequence[FeatureMap]) -> FeatureMap:
     """The common height, width and stride of `inputs`; an unknown side takes the known one."""
-    height, image_width, channels, *strides = inputs[0]
+    height, image_width = inputs[0][:2]
     for other in inputs[1:]:
         height = other.height if height is None else height
         image_width = other.image_width if image_width is None else image_width
@@ -88,7 +88,7 @@ def join_sides(inputs: Sequence[FeatureMap]) -> FeatureMap:
                 f"their strides are {first} and {second}; expected maps of one stride",
                 hint="bring one to the other's size, with block upsample or a strided convolution",
             )
-    return FeatureMap(height, image_width, channels, *strides)
+    return inputs[0]._replace(height=height, image_width=image_width)
 
 
 def _stride_text(x: FeatureMap) -> str:

@@ -22,8 +22,9 @@ class Framed(Op):
 
     def __post_init__(self) -> None:
         if type(self.size) is not int:
-            height, image_width = both(self.size)
-            object.__setattr__(self, "size", shortest((shortest(height), shortest(image_width))))
+            pairs = tuple([shortest(each) for each in both(self.size)])
+            is_even = all(isinstance(each, int) for each in pairs)  # (0, 1) would be height and width
+            object.__setattr__(self, "size", shortest(pairs) if is_even else pairs)
 
     @property
     def border(self) -> tuple[tuple[int, int], tuple[int, int]]:
