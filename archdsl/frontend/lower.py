@@ -161,7 +161,8 @@ class _Compiler:
             if owner:
                 self._share(layer, runs, str(owner), part)
             self.scope.runs[name] = runs
-            self.adrift |= set() if self.adrift.isdisjoint(sources) else set(runs)
+            if not self.adrift.isdisjoint(sources):
+                self.adrift.update(runs)
             return runs[-1]
         except ShapeError as error:
             if (self.guesses | self.adrift).isdisjoint(sources):  # else it may fit once the layer before it is fixed
@@ -198,8 +199,9 @@ class _Compiler:
         for run, arguments in layer.runs(name):
             made = self._apply(layer, run, sources, arguments, origin)
             runs.append(made)
-            results = [node for _, node in self.several.get(made, ())]
-            sources = results if len(results) == len(layer.block.inputs or ()) else [made]
+            sources = [made]
+            if made in self.several and len(self.several[made]) == len(layer.block.inputs or ()):
+                sources = [node for _, node in self.several[made]]
             if run != layer.name:
                 self.scope.define(run, [("", made)])
         return runs
