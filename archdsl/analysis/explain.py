@@ -26,13 +26,15 @@ class Statement:
     """What one file or override says about a key, at `mark`: a value, or ABSENT where it takes the key away.
 
     `path` is the key as it is written there: the one asked for, or that of stage_defaults behind it. Of a mapping,
-    `value` holds the keys that are said here. `wins` tells whether any of it is in force.
+    `value` holds the keys that are said here. `wins` tells whether any of it is in force. `chosen_at` is where the file
+    was chosen, for the option of a group.
     """
 
     mark: Mark
     path: KeyPath
     value: Any
     wins: bool
+    chosen_at: Mark | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def _statements(history: Iterable[Source], path: KeyPath, kept: Set[KeyPath] | N
 
 def _statement(source: Source, path: KeyPath, said: Iterable[KeyPath], winners: Mapping[KeyPath, str]) -> Statement:
     wins = any(winners.get(leaf) == source.file for leaf in said)
-    return Statement(_mark(source, path, said), path, _value(source, path), wins)
+    return Statement(_mark(source, path, said), path, _value(source, path), wins, source.chosen_at)
 
 
 def _merged(before: Any, value: Any, file: str) -> Any:

@@ -12,12 +12,13 @@ from archdsl.frontend.budget import DEFAULT, Budget, allow_more
 from archdsl.frontend.budget_check import check_costs
 from archdsl.frontend.compose.config import Config
 from archdsl.frontend.scope import INPUT, Level, Scope
+from archdsl.frontend.sections import STAGES
 from archdsl.frontend.sema.findings import Findings
 from archdsl.frontend.sema.resolve import resolve
 from archdsl.frontend.sema.scale import scale_spec
-from archdsl.frontend.sema.spec import MOST, LayerSpec, NetworkSpec, PartSpec
+from archdsl.frontend.sema.spec import MOST, LayerSpec, NetworkSpec, PartSpec, inputs_of
 from archdsl.ir.graph import Graph, Meter, Node, Origin, ShapeError, TooManyOperations
-from archdsl.ir.layout import Placeholder, laid_out, unfolded, weight_shapes
+from archdsl.ir.layout import Placeholder, laid_out, results_of, unfolded, weight_shapes
 from archdsl.ir.ops import Input, Rescale
 from archdsl.ir.types import FeatureMap, both
 
@@ -61,7 +62,8 @@ def compile_spec(spec: NetworkSpec, budget: Budget = DEFAULT) -> Graph:
 class _Compiler:
     """The nodes so far, and the names that they have.
 
-    A layer that is wrong is replaced by a guess of what it should have given, so that one run reports them all.
+    A layer that is wrong is replaced by a guess of what it should have given, so that one run reports them all. Nodes
+    are `adrift` where the size of the guess is not known either.
     """
 
     def __init__(self, spec: NetworkSpec, budget: Budget):
@@ -72,6 +74,8 @@ class _Compiler:
         self.nodes: list[Node] = []
         self.findings = Findings()
         self.guesses: set[Node] = set()
+        self.adrift: set[Node] = set()
+        self.several: dict[Node, list[Level]] = {}  # by the last of them
 
     def begin(self, spec: NetworkSpec) -> list[Level]:
         """What the stem gets, and `from: input` means: the image, rescaled where the config says so."""
@@ -86,9 +90,9 @@ class _Compiler:
     def part(self, part: PartSpec, x: list[Level]) -> list[Level]:
         """The results of the part's last layer, also known under the part's name."""
         for layer in part.layers:
-            x = self._each(layer, part) if layer.each else [("", self._layer(layer, part, x))]
+            x = self._each(layer, part) if layer.each else self._layer(layer, part, x)
             self.scope.define(layer.name, x)
-        self.scope.define(part.name, x)
+        self.scope.results[part.name] = x
         return x
 
     def outputs(self) -> dict[str, Node]:
@@ -111,14 +115,16 @@ class _Compiler:
                 if owner is True:
                     owner = f"{layer.name}_{made[0][0]}" if made else False
                 made.append((suffix or named, self._applied(layer, part, [source], name, owner)))
-        return made or [("", self._guess(layer, self.nodes[-1]))]
+        return made or [("", self._adrift(layer, self.nodes[-1]))]
 
-    def _layer(self, layer: LayerSpec, part: PartSpec, x: list[Level]) -> Node:
+    def _layer(self, layer: LayerSpec, part: PartSpec, x: list[Level]) -> list[Level]:
+        """The layer's result, or all of them where its block has several."""
         found = [self._source(name, layer, part, "from") for name in layer.sources] or [x]
         sources = [node for levels in found for _, node in levels]
         if not all(found):
-            return self._guess(layer, sources[0] if sources else x[-1][1])
-        return self._applied(layer, part, sources, layer.name, layer.share)
+            return [("", self._adrift(layer, sources[0] if sources else x[-1][1]))]
+        made = self._applied(layer, part, sources, layer.name, layer.share)
+        return self.several.get(made, [("", made)])
 
     def _source(self, name: str, layer: LayerSpec, part: PartSpec, key: str) -> list[Level]:
         """What a layer names, reported if it is not there."""
@@ -132,8 +138,17 @@ class _Compiler:
                 if later == layer.name or layer.name in self.scope.behind(later):
                     steps = [layer.name, later, layer.name] if later != layer.name else [later, later]
                     message += f"; cycle: {' -> '.join(steps)}"
-            self.findings.report("unknown-layer", message, layer.at / key, hint)
+            notes = self._notes_elsewhere(name, layer)
+            self.findings.report("unknown-layer", message, layer.at / key, hint, notes)
         return found
+
+    def _notes_elsewhere(self, name: str, layer: LayerSpec) -> list[Note]:
+        """Where the stages are set, for a layer of another file: its section may be made for another backbone."""
+        config = layer.at.config
+        is_removed = (STAGES.name, name) in config.places
+        mark = config.at(STAGES.name, name).own_key
+        fact = f"the stage '{name}' is taken out at" if is_removed else "the stages are set at"
+        return [Note(mark, fact)] if mark and mark.file != layer.at.key.file else []
 
     def _applied(
         self, layer: LayerSpec, part: PartSpec, sources: list[Node], name: str, owner: str | bool = False
@@ -145,17 +160,19 @@ class _Compiler:
             if owner:
                 self._share(layer, runs, str(owner), part)
             self.scope.runs[name] = runs
+            self.adrift |= set() if self.adrift.isdisjoint(sources) else set(runs)
             return runs[-1]
         except ShapeError as error:
-            if self.guesses.isdisjoint(sources):  # else it may fit once the layer before it is fixed
+            if (self.guesses | self.adrift).isdisjoint(sources):  # else it may fit once the layer before it is fixed
                 self.findings.add(self._shape_problem(layer, sources, error))
             return self._guess(layer, sources[0])
 
     def _check_count(self, layer: LayerSpec, sources: Sequence[Node]) -> None:
-        """One input for a block that takes one; a name may stand for several, one for each level."""
-        if len(sources) > 1 and not layer.block.takes_many:
+        """As many inputs as the block takes; a name may stand for several, one for each level."""
+        if layer.block.inputs is not None and len(sources) != len(layer.block.inputs):
             hint = "write `each:` to run it once for each of them, or read one by its own name"
-            raise ShapeError(f"block '{layer.block.name}' has one input, got {len(sources)}", hint)
+            fact = f"block '{layer.block.name}' has {inputs_of(layer.block)}, got {len(sources)}"
+            raise ShapeError(fact, hint if len(sources) > len(layer.block.inputs) else "")
 
     def _share(self, layer: LayerSpec, runs: Sequence[Node], owner: str, part: PartSpec) -> None:
         """Give the repeats of a layer the weights of another's. Raises ShapeError where these have other shapes."""
@@ -180,7 +197,8 @@ class _Compiler:
         for run, arguments in layer.runs(name):
             made = self._apply(layer, run, sources, arguments, origin)
             runs.append(made)
-            sources = [made]
+            results = [node for _, node in self.several.get(made, ())]
+            sources = results if len(results) == len(layer.block.inputs or ()) else [made]
             if run != layer.name:
                 self.scope.define(run, [("", made)])
         return runs
@@ -193,16 +211,19 @@ class _Compiler:
         except TooManyOperations:
             raise self._too_many(layer) from None
         made.origin = origin  # it was made here, and nothing else has it yet
-        return self._unfolded(made) if self.scope.is_asked_inside(name) else self._placed(made, origin)
+        is_whole = not results_of(made) and not self.scope.is_asked_inside(name)
+        return self._placed(made, origin) if is_whole else self._unfolded(made)
 
     def _unfolded(self, made: Node) -> Node:
-        """A block with nodes inside that other layers read: they get names of their own."""
-        named = unfolded(made, self.scope.is_asked_inside)
+        """A block with several results, or with nodes inside that other layers read: they get names of their own."""
+        named, result, results = unfolded(made, self.scope.is_asked_inside)
         for node in dict.fromkeys([node for _, node in named]):
             self._placed(node, made.origin)
         for name, node in named:
             self.scope.define(name, [("", node)])
-        return named[-1][1]
+        if results:
+            self.several[result] = list(results.items())
+        return result
 
     def _placed(self, made: Node, origin: Origin) -> Node:
         made.origin = origin
@@ -237,6 +258,12 @@ class _Compiler:
             if beside.is_written:
                 yield Note(beside.key, f"{node.name} ({node.type}) comes from")
         yield Note(layer.at.value, f"block '{layer.block.name}' is used at")
+
+    def _adrift(self, layer: LayerSpec, source: Node) -> Node:
+        """The same for a layer that reads one that is not there: the size of all that follows is not known."""
+        guess = self._guess(layer, source)
+        self.adrift.add(guess)
+        return guess
 
     def _guess(self, layer: LayerSpec, source: Node) -> Node:
         """What the layer would have given: its width and stride are known, whatever is wrong with it."""

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.wording import did_you_mean, one_of
 from archdsl.frontend.compose.config import Config, load
-from archdsl.frontend.compose.search_path import preset_names
+from archdsl.frontend.compose.search_path import config_root, options_of, preset_names
+from archdsl.frontend.sections import GROUPS
 from archdsl.frontend.sema.schema import PublishedSchema
 
 
@@ -43,6 +44,27 @@ def preset_info(name: str) -> PresetInfo:
         hint = did_you_mean(name, preset_names())
         raise fail("unknown-preset", f"no preset '{name}'; {one_of(preset_names())}", hint=hint)
     return info_of(load(name))
+
+
+class OptionInfo(NamedTuple):
+    """A shipped option of a config group; its description is the first comment of its file."""
+
+    group: str
+    name: str
+    description: str
+
+
+def list_options() -> list[OptionInfo]:
+    """Every shipped option of every group."""
+    root = config_root()
+    found = [(group, name) for group in GROUPS for name in options_of(group, [root])]
+    return [OptionInfo(group, name, _comment(root / group / f"{name}.yaml")) for group, name in found]
+
+
+def _comment(path: Path) -> str:
+    """The first comment of a shipped file that people read."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return next((line[2:] for line in lines if line.startswith("# ") and "$schema" not in line and "@" not in line), "")
 
 
 def info_of(preset: Config) -> PresetInfo:

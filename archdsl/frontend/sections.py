@@ -29,6 +29,8 @@ SECTIONS = (
     Section("neck"),
     Section("head"),
 )
+GROUPS = tuple(section.name for section in SECTIONS if not section.has_stages)
+"""The config groups, as Hydra calls them: a section of layers may be a file of the folder that has its name."""
 STAGES = next(section for section in SECTIONS if section.has_stages)
 LAYER_SLOTS, NAMED_SLOTS = ("down", "body"), ("pre", "post")
 """The slots of a stage that hold one layer each, and those that hold named layers."""

@@ -29,12 +29,16 @@ Places = Mapping[KeyPath, Place]
 
 @dataclass(frozen=True)
 class Source:
-    """What one file, dict or override sets. Read-only by convention."""
+    """What one file, dict or override sets. Read-only by convention.
+
+    `chosen_at` is where a Defaults List or an override chooses it, for the option of a group.
+    """
 
     file: str
     values: dict[str, Any]
     places: Places = field(default_factory=dict)
     package: str = ""  # Hydra's `# @package` header, which says under what key a parent's values go
+    chosen_at: Mark | None = None
 
     def place(self, path: KeyPath) -> Place:
         """Where `path` stands, or the nearest entry around it."""

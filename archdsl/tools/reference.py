@@ -1,7 +1,7 @@
 """Writes the documents that are derived from the code: `python -m archdsl.tools.reference`, in a checkout.
 
-configs/README.md has the presets and every key, archdsl/blocks/README.md every block; configs/archdsl.schema.json is
-for editors.
+configs/README.md has the presets and every key, archdsl/blocks/README.md every block; configs/archdsl.schema.json
+and configs/group.schema.json are for editors.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from archdsl.analysis.text import count_text
 from archdsl.api import analyze
 from archdsl.blocks.registry import EXACT, Block, all_blocks
 from archdsl.frontend.compose.search_path import config_root
-from archdsl.frontend.presets import list_presets
-from archdsl.frontend.sema.json_schema import json_schema
+from archdsl.frontend.presets import list_options, list_presets
+from archdsl.frontend.sema.json_schema import group_schema, json_schema
 from archdsl.frontend.sema.key_docs import arguments_of
 from archdsl.frontend.sema.schema import ConfigSchema
 from archdsl.frontend.yaml.files import read_file
@@ -30,6 +30,7 @@ from archdsl.tools.cli.output import yaml_text
 
 Json = Mapping[str, Any]
 
+SCHEMA = "archdsl.schema.json"
 NOTE = "<!-- Written by `python -m archdsl.tools.reference`. -->\n"
 
 CONFIGS = """# Presets and keys
@@ -65,9 +66,10 @@ HEADINGS = {
 def documents() -> dict[str, str]:
     """The text of each document, by its path in a checkout."""
     return {
-        "configs/README.md": "\n".join([NOTE + CONFIGS, *gallery(), *families(), *keys()]),
+        "configs/README.md": "\n".join([NOTE + CONFIGS, *gallery(), *families(), *groups(), *keys()]),
         "archdsl/blocks/README.md": "\n".join([NOTE + BLOCKS, *blocks()]),
-        "configs/archdsl.schema.json": json.dumps(json_schema(), indent=2) + "\n",
+        f"configs/{SCHEMA}": json.dumps(json_schema(), indent=2) + "\n",
+        "configs/group.schema.json": json.dumps(group_schema(SCHEMA), indent=2) + "\n",
     }
 
 
@@ -91,6 +93,14 @@ def families() -> Iterator[str]:
     files = sorted((config_root() / "family").glob("*.yaml"))
     described = [(f"`family/{file.stem}`", read_file(file).values.get("description", "")) for file in files]
     yield from table(("family", "description"), described)
+
+
+def groups() -> Iterator[str]:
+    """What may be chosen beside a backbone."""
+    yield "## Groups\n"
+    yield "`defaults: [yolo_v8_s_backbone, neck: fpn, _self_]`, or `neck=fpn` on the command line.\n"
+    rows = [(f"`{option.group}`", f"`{option.name}`", option.description) for option in list_options()]
+    yield from table(("group", "option", "description"), rows)
 
 
 def keys() -> Iterator[str]:

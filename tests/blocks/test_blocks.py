@@ -20,7 +20,7 @@ from archdsl.ir.types import FeatureMap
 
 STYLE = Conventions(Activation("silu"), BatchNorm(), "symmetric")
 WITHOUT_NORM = Conventions(Activation("silu"), None, "symmetric")
-SINGLE = {name: found for name, found in all_blocks().items() if not found.takes_many}
+SINGLE = {name: found for name, found in all_blocks().items() if found.inputs is not None}
 FRAMES = {"pad", "crop"}  # they change the sides and not the stride
 SHIPPED = {name: found for name, found in all_blocks().items() if "archdsl/blocks" in found.source}
 
@@ -304,7 +304,7 @@ def config_of_every_block() -> dict[str, Any]:
     """Every shipped block once, in a row; those that merge take the layer before twice."""
     layers: dict[str, Any] = {"begin": {"block": "conv", "width": 8}}
     for name, found in SHIPPED.items():
-        if not found.takes_many:
+        if found.inputs is not None:
             layers[f"the_{name}"] = {"block": name, **({"width": 16} if "width" in found.parameters else {})}
     for name in [name for name in SHIPPED if name not in SINGLE]:
         last = list(layers)[-1]

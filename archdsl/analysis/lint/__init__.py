@@ -17,6 +17,7 @@ from archdsl.analysis.lint.stages import levels, unused_stages
 from archdsl.diagnostics.problems import ArchError
 from archdsl.frontend.compose.config import Config
 from archdsl.frontend.compose.merge import copied
+from archdsl.frontend.compose.override_grammar import read_overrides
 from archdsl.frontend.compose.overrides import apply_overrides
 
 __all__ = [
@@ -83,5 +84,5 @@ def mends(finding: Finding, design: Design) -> bool:
 def changed_config(config: Config, overrides: list[str]) -> Config:
     """The config with more overrides."""
     values, places = copied(config.values), dict(config.places)
-    apply_overrides(values, places, overrides)
+    apply_overrides(values, places, read_overrides(overrides))
     return replace(config, values=values, places=places)

@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 from archdsl.diagnostics.nearest import one_report
 from archdsl.diagnostics.problems import ArchError, Mark, fail, problem
 from archdsl.frontend.budget import DEFAULT, Budget
-from archdsl.frontend.compose.defaults_list import lineage
+from archdsl.frontend.compose.defaults_list import Lineage, lineage
+from archdsl.frontend.compose.groups import choices_in
 from archdsl.frontend.compose.interpolation import escaped, has_reference, resolve_references
 from archdsl.frontend.compose.merge import merge
 from archdsl.frontend.compose.order import with_explicit_order
+from archdsl.frontend.compose.override_grammar import read_overrides
 from archdsl.frontend.compose.overrides import apply_overrides
-from archdsl.frontend.compose.search_path import config_root, find_config, real
+from archdsl.frontend.compose.search_path import config_root, find_config, options_of, real
 from archdsl.frontend.sections import STAGES, default_of
 from archdsl.frontend.source import KeyPath, Place, Places, Source, dotted, nearest_place
 from archdsl.frontend.values import read_mapping
@@ -147,24 +149,32 @@ class Location(NamedTuple):
 def load(config: ConfigLike, overrides: Sequence[str] = (), budget: Budget = DEFAULT) -> Config:
     """Read, inherit, override, follow references. Raises ArchError with the place of everything that is wrong."""
     source, root, name = _read(config, budget)
-    sources = lineage(source, root, budget)
-    values, places = merge(sources)
+    given = read_overrides(_as_list(overrides))
+    found = lineage(source, root, budget, choices_in(given))
+    values, places = merge(found.sources)
     stages_before = _stage_names(values)
-    changes = apply_overrides(values, places, _as_list(overrides), budget)
+    idle = {choice.mark for choice in found.idle}  # as there is no choice to take back, they delete values
+    changes = apply_overrides(values, places, [each for each in given if not each.chooses or each.mark in idle], budget)
     removed = tuple(stages_before - _stage_names(values))
     if _is_open(values):
         _refuse_gaps(values, places, source.file)
         values = resolve_references(values, places, source.file, budget)
     stated = values.get("name")
     return Config(
-        stated if isinstance(stated, str) else name, source.file, values, places, removed, (*sources, *changes)
+        stated if isinstance(stated, str) else name, source.file, values, places, removed, (*found.sources, *changes)
     )
 
 
-def sources_of(config: ConfigLike) -> list[Source]:
-    """The files that a config is made of, parents before children."""
-    source, root, _ = _read(config, DEFAULT)
-    return lineage(source, root)
+def lineage_of(path: Path, root: Path | None = None) -> Lineage:
+    """The files that the config at `path` is made of, and its choices; `root` is its folder, as for `lineage`."""
+    source, folder, _ = _read(path, DEFAULT)
+    return lineage(source, root or folder)
+
+
+def options_for(config: ConfigLike, group: str) -> list[str]:
+    """The options of a group that `config` may choose, its own folder's and the shipped ones."""
+    _, root, _ = _read(config, DEFAULT)
+    return options_of(group, [folder for folder in (root, config_root()) if folder])
 
 
 def _stage_names(values: Mapping[str, Any]) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,18 @@ from archdsl.diagnostics.problems import ArchError, Mark, Note, Problem, fail
 from archdsl.diagnostics.unicode import ascii_form, named
 from archdsl.diagnostics.wording import describe, did_you_mean
 from archdsl.frontend.budget import DEFAULT, Budget, allow_more
-from archdsl.frontend.compose.search_path import config_root, leads_somewhere, parent_names, real
-from archdsl.frontend.source import KeyPath, Source
+from archdsl.frontend.compose.groups import (
+    OPEN,
+    OPTION,
+    Choice,
+    Choices,
+    choice_in,
+    open_option,
+    unknown_option,
+)
+from archdsl.frontend.compose.search_path import config_root, leads_somewhere, options_of, parent_names, real
+from archdsl.frontend.sections import GROUPS
+from archdsl.frontend.source import KeyPath, Source, dotted
 from archdsl.frontend.values import too_many_values
 from archdsl.frontend.yaml.files import read_file
 
@@ -24,39 +34,121 @@ _REFERENCE = re.compile(r"/?[A-Za-z0-9_\-]+(?:/[A-Za-z0-9_\-]+)*")
 
 @dataclass(frozen=True)
 class Member:
-    """A file that a config is made of. Names in it are looked up in `root`, relative to its sub-folder `group`."""
+    """A file that a config is made of. Names in it are looked up in `root`, relative to its sub-folder `group`.
+
+    Its keys go under `package`, the name of a group, or to the top level where that is empty. `choice` is that of the
+    group which brought it here, itself or through a file that inherits it.
+    """
 
     source: Source
     root: Path | None
     group: str = ""
+    package: str = ""
     chain: tuple[str, ...] = ()
     named_at: Mark | None = None
-    budget: Budget = DEFAULT
+    choice: Choice | None = None
 
-    def fail(self, code: CodeName, message: str, index: int | None = None, hint: str = "") -> ArchError:
-        path: KeyPath = ("defaults",) if index is None else ("defaults", index)
+    def entry(self, index: int) -> Choice:
+        """The place of an entry of its Defaults List, for errors."""
+        path: KeyPath = ("defaults", index)
+        return Choice("choose", "", "", self.source.place(path).value, dotted(path), self.chain)
+
+    def fail(self, code: CodeName, message: str, hint: str = "") -> ArchError:
+        """An error of the Defaults List as a whole."""
         trail = f" ({' <- '.join(self.chain)})" if len(self.chain) > 1 else ""
-        mark = self.source.place(path).value
-        return fail(code, message + trail, mark=mark, path=".".join(map(str, path)), hint=hint)
+        return fail(code, message + trail, mark=self.source.place(("defaults",)).value, path="defaults", hint=hint)
+
+    @property
+    def landed(self) -> Source:
+        """Its values where they go in the config, without the Defaults List."""
+        if not self.package:
+            return self.source
+        values = {key: value for key, value in self.source.values.items() if key != "defaults"}
+        places = {
+            (self.package, *path): place for path, place in self.source.places.items() if path[:1] != ("defaults",)
+        }
+        chosen = self.choice.mark if self.choice else None
+        return Source(self.source.file, {self.package: values}, places, self.package, chosen)
 
 
-def lineage(source: Source, root: Path | None, budget: Budget = DEFAULT) -> list[Source]:
-    """The files that make up `source`, parents before children as the Defaults Lists order them.
+@dataclass(frozen=True)
+class Lineage:
+    """The files that make up a config, parents before children; what is chosen of its groups, in the same order.
 
-    `root` is the config's own folder, None for a config that has none (a dict). Parents are looked for there,
-    then among the shipped configs, and nowhere else.
+    `idle` are the deletions that no Defaults List has a choice for.
     """
-    members: dict[str, Member] = {}
-    count = 0
-    for member in _walk(Member(source, root, _group(source, root), (source.file,), budget=budget)):
-        first = members.setdefault(member.source.file, member)
-        if first is not member:
-            raise _named_twice(first, member)
-        count += len(member.source.places)
-        if count > budget.values:
-            found = too_many_values(budget)
-            raise member.fail(found.code, f"{found.message} in all files", hint=found.hint)
-    return [member.source for member in members.values()]
+
+    members: Sequence[Member]
+    choices: Sequence[Choice]
+    idle: Sequence[Choice] = ()
+
+    @property
+    def sources(self) -> list[Source]:
+        return [member.landed for member in self.members]
+
+
+def lineage(source: Source, root: Path | None, budget: Budget = DEFAULT, asked: Sequence[Choice] = ()) -> Lineage:
+    """The files that make up `source`, as the Defaults Lists order them and the overrides `asked` choose them.
+
+    `root` is the config's own folder, None for a config that has none (a dict). Parents and options are looked for
+    there, then among the shipped configs, and nowhere else.
+    """
+    walk = _Walk(budget, Choices(asked))
+    found = walk.lineage(source, root)
+    additions = [each for each in found.idle if each.means == "override"]
+    if not additions:
+        return found
+    asked = [each._replace(means="choose") if each in additions else each for each in asked]
+    return _Walk(budget, Choices(asked)).lineage(source, root)
+
+
+class _Walk:
+    """Reads the files of a config, each once. Heirs come before their parents, so that they decide on the groups."""
+
+    def __init__(self, budget: Budget, choices: Choices):
+        self.budget = budget
+        self.choices = choices
+        self.settled: list[Choice] = []
+        self._read: dict[str, Member] = {}
+        self._values = 0
+
+    def lineage(self, source: Source, root: Path | None) -> Lineage:
+        group = _group(source, root)
+        config = Member(source, root, group, _package(source, group, ""), (source.file,))
+        members = self._members(self._counted(config), self.choices.additions)
+        return Lineage(members, self.settled[::-1], self.choices.unmatched())
+
+    def _members(self, member: Member, additions: Sequence[Choice] = ()) -> list[Member]:
+        """The files that `member` is made of, in order; `additions` come after its own Defaults List."""
+        entries = [*_entries(member), *additions]
+        for entry in entries:
+            if isinstance(entry, Choice) and entry.means == "override":
+                self.choices.override(entry)
+        parts = [self._part(member, index, entry) for index, entry in reversed(list(enumerate(entries)))]
+        return [each for part in reversed(parts) for each in part]
+
+    def _part(self, member: Member, index: int, entry: str | Choice) -> list[Member]:
+        if entry == SELF:
+            return [member]
+        if isinstance(entry, str):
+            return self._members(self._counted(_parent(member, index, entry, self.budget)))
+        choice = self.choices.settled(entry) if entry.means == "choose" else None
+        if choice and not member.choice:
+            self.settled.append(choice)
+        if choice is None or choice.option is None:
+            return []
+        return self._members(self._counted(_option(member, choice, self.budget)))
+
+    def _counted(self, member: Member) -> Member:
+        """The member, if it is new and not too much."""
+        later = self._read.setdefault(member.source.file, member)
+        if later is not member:
+            raise _named_twice(member, later)
+        self._values += len(member.source.places)
+        if self._values > self.budget.values:
+            found = too_many_values(self.budget)
+            raise member.fail(found.code, f"{found.message} in all files", found.hint)
+        return member
 
 
 def _named_twice(first: Member, second: Member) -> ArchError:
@@ -75,16 +167,7 @@ def _group(source: Source, root: Path | None) -> str:
     return "" if group == "." else group
 
 
-def _walk(member: Member) -> Iterator[Member]:
-    _check_package(member)
-    for index, entry in enumerate(_entries(member)):
-        if entry == SELF:
-            yield member
-        else:
-            yield from _walk(_parent(member, index, entry))
-
-
-def _entries(member: Member) -> list[str]:
+def _entries(member: Member) -> list[str | Choice]:
     """The Defaults List of a file; one that inherits nothing is just itself."""
     if "defaults" not in member.source.values:
         return [SELF]
@@ -92,59 +175,95 @@ def _entries(member: Member) -> list[str]:
     if not isinstance(entries, list):
         message = f"expected a list of config names, such as [family/yolo_v8, _self_], got {describe(entries)}"
         hint = f"write defaults: [{entries}, {SELF}]" if isinstance(entries, str) else "write [family/yolo_v8, _self_]"
-        raise member.fail("type", message, hint=hint[:200])
-    for index, entry in enumerate(entries):
-        if not isinstance(entry, str):
-            message = f"expected a config name, such as family/yolo_v8, got {describe(entry)}"
-            raise member.fail("type", message, index, _as_name(entry))
+        raise member.fail("type", message, hint[:200])
+    found = [_entry(member, index, entry) for index, entry in enumerate(entries)]
     if entries.count(SELF) != 1:
         # Without it Hydra puts the file before its parents, so that they would override it.
-        hint = f"write defaults: [{', '.join([e for e in entries if e != SELF] + [SELF])}]"
-        raise member.fail("defaults", "the list must hold _self_ once, where this file itself comes", hint=hint)
-    return entries
+        others = [_as_text(entry) for entry in entries if entry != SELF]
+        hint = f"write defaults: [{', '.join([*others, SELF])}]"
+        raise member.fail("defaults", "the list must hold _self_ once, where this file itself comes", hint[:200])
+    overriding = [entry for entry in found if entry != SELF]
+    is_override = [isinstance(entry, Choice) and entry.means == "override" for entry in overriding]
+    if is_override != sorted(is_override):
+        misplaced = overriding[is_override.index(True)]
+        assert isinstance(misplaced, Choice)
+        raise misplaced.fail("defaults", "an `override` comes before other entries", "put it at the end of the list")
+    return found
 
 
-def _as_name(entry: Any) -> str:
-    """The fix for an entry of Hydra's other forms: {family: yolo_v8}, {optional family: yolo_v8}."""
+def _entry(member: Member, index: int, entry: Any) -> str | Choice:
+    if isinstance(entry, str):
+        return entry
+    place = member.entry(index)
     if not isinstance(entry, dict) or len(entry) != 1:
-        return "write names in a list: [family/yolo_v8, _self_]"
-    (group, name), *_ = entry.items()
-    words = str(group).split()
-    if len(words) > 1:
-        return f"'{words[0]}' is not for parents: they are always there, and each is named once"
-    return f"write {group}/{name} for {{{group}: {name}}}" if isinstance(name, str) else "write family/yolo_v8"
+        message = f"expected a config name, such as family/yolo_v8, or a group with its option, got {describe(entry)}"
+        hint = "write an entry for each of them" if entry and isinstance(entry, dict) else _AS_NAMES
+        raise place.fail("type", message, hint)
+    ((key, option),) = entry.items()
+    choice = choice_in(key, option, place.mark, place.path, member.chain, member.group)
+    if member.package:
+        hint = "make the first line `# @package _global_`, or choose it in the config itself"
+        raise choice.fail("group", f"a file of the group {member.package} cannot choose another", hint)
+    return choice
 
 
-def _parent(member: Member, index: int, entry: str) -> Member:
+_AS_NAMES = "write names in a list: [family/yolo_v8, _self_]"
+
+
+def _as_text(entry: Any) -> str:
+    return ", ".join(f"{key}: {value}" for key, value in entry.items()) if isinstance(entry, dict) else str(entry)
+
+
+def _parent(member: Member, index: int, entry: str, budget: Budget) -> Member:
+    place = member.entry(index)
     if not _REFERENCE.fullmatch(entry):
         message = f"'{entry[:200]}' is not a config name; expected one such as family/yolo_v8, without suffix"
-        raise member.fail("parent", message, index, _fix(entry))
+        raise place.fail("parent", message, _fix(entry))
     name = entry.lstrip("/") if entry.startswith("/") or not member.group else f"{member.group}/{entry}"
-    path = _find(member, index, name)
-    place = real(path)
-    if any(place == real(file) for file in member.chain):
-        chain = " -> ".join([Path(file).stem for file in member.chain] + [path.stem])
-        raise member.fail("cycle", f"{name} inherits from itself: cycle: {chain}", index, "take this parent out")
-    if len(member.chain) >= member.budget.parents:
-        hint = allow_more("parents", 2 * member.budget.parents)
-        raise member.fail("limit", f"inherits through more than {member.budget.parents:.0f} files", index, hint)
-    source = _read(path, member, index)
-    named_at = member.source.place(("defaults", index)).value
+    path = _find(member, place, name)
+    if path is None:
+        roots = _roots(member)
+        known = [name for root in roots for name in parent_names(root)]
+        raise place.fail("unknown-parent", f"no config '{name}' in {_listed(roots)}", did_you_mean(name, known))
+    source = _inherited(member, place, name, path, budget)
+    package = _package(source, entry.lstrip("/").rpartition("/")[0], member.package)
     heirs = (*member.chain, source.file)
-    return Member(source, member.root, name.rpartition("/")[0], heirs, named_at, member.budget)
+    return Member(source, member.root, name.rpartition("/")[0], package, heirs, place.mark, member.choice)
 
 
-def _read(path: Path, member: Member, index: int) -> Source:
-    """The parent at `path`. Its problems name the files that inherit it, and point there if they have no place."""
+def _option(member: Member, choice: Choice, budget: Budget) -> Member:
+    """The file of a chosen option, which `member` or an heir of it chooses."""
+    roots = _roots(member)
+    if choice.option == OPEN:
+        raise open_option(choice, options_of(choice.group, roots))
+    name = f"{choice.group}/{choice.option}"
+    path = _find(member, choice, name) if OPTION.fullmatch(str(choice.option)) else None
+    if path is None:
+        raise unknown_option(choice, options_of(choice.group, roots), _listed(roots))
+    source = _inherited(member, choice, name, path, budget)
+    package = _package(source, choice.group, "")
+    heirs = (*member.chain, source.file)
+    return Member(source, member.root, choice.group, package, heirs, choice.mark, member.choice or choice)
+
+
+def _inherited(member: Member, place: Choice, name: str, path: Path, budget: Budget) -> Source:
+    """The file at `path`. Raises ArchError where `member` is made of it, or of too many."""
+    found = real(path)
+    if any(found == real(file) for file in member.chain):
+        chain = " -> ".join([Path(file).stem for file in member.chain] + [path.stem])
+        raise place.fail("cycle", f"{name} inherits from itself: cycle: {chain}", "take this parent out")
+    if len(member.chain) >= budget.parents:
+        hint = allow_more("parents", 2 * budget.parents)
+        raise place.fail("limit", f"inherits through more than {budget.parents:.0f} files", hint)
     try:
-        return read_file(path, budget=member.budget)
+        return read_file(path, budget=budget)
     except ArchError as error:
         trail = " <- ".join([*member.chain, str(path)])
-        entry = member.source.place(("defaults", index)).value
-        raise ArchError([_inherited(found, entry, trail) for found in error.problems]) from None
+        raise ArchError([_trailed(found, place.mark, trail) for found in error.problems]) from None
 
 
-def _inherited(found: Problem, entry: Mark, trail: str) -> Problem:
+def _trailed(found: Problem, entry: Mark, trail: str) -> Problem:
+    """A problem of an inherited file: it names the heirs, and points at their entry where it has no place."""
     if found.line:
         return found._replace(message=f"{found.message} ({trail})")
     return found._replace(
@@ -165,25 +284,42 @@ def _fix(entry: str) -> str:
     return "parents are looked for beside the config and among the presets"
 
 
-def _check_package(member: Member) -> None:
-    """Hydra puts the values of any other file under the name of its package or folder."""
-    package = member.source.package
-    if package == "_global_" or not (package or member.group):
-        return
-    fact = f"the package {package} is not allowed" if package else "a parent in a sub-folder must be marked as global"
-    mark = Mark(member.source.file, 1, 1)
-    raise fail("package", fact, mark=mark, hint="make the first line `# @package _global_`")
+def _package(source: Source, folder: str, heirs: str) -> str:
+    """The key that the values of a file go under: a group, or empty for the top level.
+
+    Hydra puts them under the name of the folder that the file is named in, or what its header says, inside the package
+    of its heir; here they may go nowhere else than those of the heir, or into a group.
+    """
+    header = source.package
+    package = ".".join(filter(None, [heirs, *folder.split("/")])) if not header else header.removeprefix("_global_")
+    if (package == heirs) if heirs else (package in ("", *GROUPS) and header in ("", "_global_")):
+        return package
+    fact = f"the package {header or package} is not allowed"
+    if not header and not heirs:
+        fact = "a parent in a sub-folder must be marked as global"
+    hint = "make the first line `# @package _global_`"
+    if heirs:
+        fact, hint = (
+            f"{fact} for what a file of the group {heirs} inherits",
+            f"a file of {heirs}/ inherits others of {heirs}/",
+        )
+    raise fail("package", fact, mark=Mark(source.file, 1, 1), hint=hint)
 
 
-def _find(member: Member, index: int, name: str) -> Path:
-    roots = [root for root in (member.root, config_root()) if root is not None]
-    for root in roots:
+def _roots(member: Member) -> list[Path]:
+    return [root for root in (member.root, config_root()) if root is not None]
+
+
+def _listed(roots: Sequence[Path]) -> str:
+    return " or ".join(str(root) for root in roots)
+
+
+def _find(member: Member, place: Choice, name: str) -> Path | None:
+    for root in _roots(member):
         path = root / f"{name}.yaml"
         if not leads_somewhere(path):
             continue
         if not real(path).is_relative_to(real(root)):
-            raise member.fail("parent", f"{path} leads out of {root}", index)
+            raise place.fail("parent", f"{path} leads out of {root}")
         return path
-    known = [name for root in roots for name in parent_names(root)]
-    places = " or ".join(str(root) for root in roots)
-    raise member.fail("unknown-parent", f"no config '{name}' in {places}", index, did_you_mean(name, known))
+    return None

@@ -3,47 +3,30 @@
 An override changes a config as it does in Hydra: `key=value` changes a key that exists, `+key=value` adds one that
 does not, `++key=value` does either, `~key` deletes.
 
-One difference: a key of a stage that stage_defaults fills exists too, and `stages.p4.body.block=csp` writes it into the
-stage. Hydra knows nothing of stage_defaults and refuses that override; there, write `++stages.p4.body.block=csp`.
+Two differences. A key of a stage that stage_defaults fills exists too, and `stages.p4.body.block=csp` writes it into
+the stage. Hydra knows nothing of stage_defaults and refuses that override; there, write `++stages.p4.body.block=csp`.
+And `neck=null` leaves a section empty, whoever fills it; Hydra refuses null for a config group.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from archdsl.diagnostics.codes import CodeName
 from archdsl.diagnostics.problems import ArchError, Mark, Note, Problem, fail
-from archdsl.diagnostics.unicode import named
 from archdsl.diagnostics.wording import describe, did_you_mean
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.interpolation import has_reference
 from archdsl.frontend.compose.merge import merge_into
-from archdsl.frontend.sections import default_of
+from archdsl.frontend.compose.override_grammar import Given
+from archdsl.frontend.sections import GROUPS, default_of
 from archdsl.frontend.source import ABSENT, KeyPath, Place, Places, Source, dotted, is_index, set_places
-from archdsl.frontend.values import MAX_DEPTH, MAX_SCALAR, UNPRINTABLE, plain_copy
-from archdsl.frontend.yaml.scalars import MAX_DIGITS
+from archdsl.frontend.values import MAX_DEPTH, plain_copy
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
-
-_MAX_COMMAS = 2_000  # Hydra's parser takes half a second for a list of so many items, and four times that for twice
-_MAX_REASON = 120
-_TOO_MANY_DIGITS = re.compile(r"(?<!\d)\d{4301,}")
-_PIECES = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|\\.|[{}\[\](),:]|[^'"\\{}\[\](),:]+|.""")
-_HINT = "write key=value, and quotes around a value that is more than a word: key='a: b'"
-# Patterns of texts that are not overrides, with the fix for each.
-_HINTS = (
-    (r"[^=]*\[-?\d+\]", "take an item of a list by its number, counted from 0: outputs.0=…"),
-    (r"[^=]*\.-\d", "take an item of a list by its number, counted from 0: outputs.0=…"),
-    (r"[^=]*\s=|[^=]*=\s", "write key=value, without spaces around ="),
-    (r"[\w.]+:", "write key=value, with = in place of the colon"),
-    (r"[^=]*=[^=]*=", "write quotes around a value that holds =: key='a=b'"),
-)
 
 
 @dataclass(frozen=True)
@@ -72,24 +55,19 @@ class Target:
             self.holder[self.key] = value
 
 
-def override_name(number: int) -> str:
-    """The file name in the marks of the override with this number, counted from 1."""
-    return f"<override {number}>"
-
-
 def apply_overrides(
-    values: dict[str, Any], places: dict[KeyPath, Place], overrides: Sequence[str], budget: Budget = DEFAULT
+    values: dict[str, Any], places: dict[KeyPath, Place], overrides: Sequence[Given], budget: Budget = DEFAULT
 ) -> list[Source]:
     """Change `values` in place, in order; returns what each override sets.
 
-    Raises ArchError with every override that cannot be applied.
+    Raises ArchError with every override that cannot be read or applied.
     """
     history: list[Source] = []
     problems: list[Problem] = []
-    for number, text in enumerate(overrides, 1):
-        mark = Mark(override_name(number), 1, 1)
+    for mark, override, found in overrides:
+        problems += found
         try:
-            history.append(_apply(values, places, _parse(text, mark), mark, budget))
+            history += [_apply(values, places, override, mark, budget)] if override else []
         except ArchError as error:
             problems += error.problems
     if problems:
@@ -97,97 +75,11 @@ def apply_overrides(
     return history
 
 
-def _parse(text: str, mark: Mark) -> Override:
-    if not isinstance(text, str):
-        raise _error("override", f"expected text such as 'scale.width=0.5', got {describe(text)}", mark)
-    for fact, count, most in (("characters", len(text), MAX_SCALAR), ("commas", text.count(","), _MAX_COMMAS)):
-        if count > most:
-            hint = "write a file with `defaults:` and the changes"
-            raise _error("limit", f"an override of {count} {fact}; the limit is {most}", mark, hint)
-    strange = UNPRINTABLE.search(text)
-    if strange:
-        raise _error("encoding", f"the character U+{ord(strange[0]):04X} is not allowed", mark, "write plain text")
-    if _nesting(text) > MAX_DEPTH:
-        raise _error("depth", f"brackets nested deeper than {MAX_DEPTH}", mark, "write a file with `defaults:`")
-    if digits := _TOO_MANY_DIGITS.search(text):  # Python refuses to read them
-        raise _error("range", f"a number of {len(digits[0])} digits; expected at most {MAX_DIGITS}", mark)
-    try:
-        parsed = _hydra_parse(text)
-    except Exception as error:  # Hydra raises several types, some of them private to its parser
-        reason = str(error).strip().partition("\n")[0].partition(" expecting ")[0] or "it ends too early"
-        hint = next((hint for pattern, hint in _HINTS if re.match(pattern, text)), _HINT)
-        if not text.isascii():
-            hint = f"{named(text)}; write other characters than ASCII in quotes, and in no key"
-        raise _error("override", f"{_quoted(text)} is not an override: {reason[:_MAX_REASON]}", mark, hint) from None
-    if not parsed.key_or_group and parsed.package is None:
-        raise _error("override", f"{_quoted(text)} names no key", mark, "write key=value")
-    if parsed.is_sweep_override():
-        hint = "quote a value that holds commas; lists are written [a,b]"
-        raise _error("sweep", f"{_quoted(text)} is a sweep over several values; expected one", mark, hint)
-    if parsed.package is not None or "/" in parsed.key_or_group:
-        hint = "to change parents, write a file with `defaults:`"
-        raise _error("override", f"{_quoted(text)} names a config group; overrides change values", mark, hint)
-    if repeated := _repeated_key(text):
-        raise _error("duplicate-key", f"the key '{repeated}' appears twice in a mapping", mark, "keep one of the two")
-    return parsed
-
-
-def _nesting(text: str) -> int:
-    """How deep its brackets are; Hydra's parser takes seconds for thousands."""
-    depths = accumulate([(letter in "{[(") - (letter in "}])") for letter in text])
-    return max(depths, default=0)
-
-
-def _repeated_key(text: str) -> str:
-    """The first key that appears twice in a mapping of the text; Hydra's parser keeps the last."""
-    keys: list[set[str]] = []
-    word, is_key = "", False
-    for piece in re.findall(_PIECES, text):
-        if piece in ("{", "[", "("):
-            keys.append(set())
-            word, is_key = "", piece == "{"
-        elif piece in ("}", "]", ")"):
-            keys.pop()
-            is_key = False
-        elif piece == ",":
-            word, is_key = "", True
-        elif piece == ":" and is_key and keys:
-            if word.strip() in keys[-1]:
-                return word.strip()
-            keys[-1].add(word.strip())
-            is_key = False
-        else:
-            word += piece
-    return ""
-
-
-def _quoted(text: str) -> str:
-    return describe(text).removeprefix("text ")
-
-
-@lru_cache(maxsize=1024)
-def _hydra_parse(text: str) -> Override:
-    # Imported here: it takes 80 ms, and most commands have no override.
-    from hydra.core.override_parser.overrides_parser import OverridesParser, create_functions
-
-    functions = create_functions()
-    functions.functions["int"] = partial(_whole, functions.functions["int"])
-    del functions.definitions["shuffle"]  # what is built does not depend on chance
-    return OverridesParser(functions).parse_override(text)
-
-
-def _whole(cast: Callable[..., Any], *values: Any, **named: Any) -> Any:
-    """Hydra's `int(3.7)` is 3; here a number loses nothing."""
-    number = cast(*values, **named)
-    if isinstance(number, (int, list, dict)) and number != values[0] and not isinstance(values[0], str):
-        raise ValueError(f"{values[0]} is not a whole number")
-    return number
-
-
 def _apply(
     values: dict[str, Any], places: dict[KeyPath, Place], override: Override, mark: Mark, budget: Budget
 ) -> Source:
     adds = override.is_add() or override.is_force_add() or _is_filled(values, override.key_or_group.split("."))
+    adds = adds or _empties(override)
     target = _target(values, places, override, mark, adds=adds and not override.is_delete())
     if override.is_delete():
         _delete(target, override, mark, is_filled=adds)
@@ -205,6 +97,11 @@ def _apply(
     set_places(places, target.path, value, place)
     target.set(value)
     return _as_source(target.path, value, place)
+
+
+def _empties(override: Override) -> bool:
+    """Whether it is `neck=null`, which means the same where there is no neck."""
+    return override.key_or_group in GROUPS and not override.is_delete() and override.value() is None
 
 
 def _as_source(path: KeyPath, value: Any, place: Place) -> Source:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -95,6 +96,14 @@ def parent_names(root: Path) -> list[str]:
     groups = ["", *[f"{name}/" for name in _folders(root)[:_FOLDERS]]]
     names = (f"{group}{name.removesuffix('.yaml')}" for group in groups for name in config_files(root / group))
     return list(islice((name for name in names if not name.endswith(".yml")), _LOOKED_AT))
+
+
+def options_of(group: str, roots: Iterable[Path]) -> list[str]:
+    """The options of a config group, of the user's own and of the shipped ones."""
+    inside = [root / group for root in roots if real(root / group).is_relative_to(real(root))]
+    return sorted(
+        {name.removesuffix(".yaml") for folder in inside for name in config_files(folder) if name.endswith(".yaml")}
+    )
 
 
 def _shipped() -> list[str]:

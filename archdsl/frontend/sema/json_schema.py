@@ -7,16 +7,25 @@ from typing import Any
 
 import archdsl.blocks  # noqa: F401  (importing it registers the shipped blocks)
 from archdsl.blocks.registry import Block, Depth, all_blocks
-from archdsl.frontend.sections import LAYER_SLOTS, NAMED_SLOTS, SECTIONS
+from archdsl.frontend.sections import GROUPS, LAYER_SLOTS, NAMED_SLOTS, SECTIONS
 from archdsl.frontend.sema.key_docs import arguments_of
-from archdsl.frontend.sema.schema import ConfigSchema
+from archdsl.frontend.sema.schema import NAME, ConfigSchema
 from archdsl.schemas.json_form import Json, json_schema_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_OPTION = {"type": ["string", "null"], "description": "The name of a file in the folder of the group; null for none."}
+_CHOICE = {
+    "type": "object",
+    "properties": {f"{word}{group}": _OPTION for word in ("", "override ") for group in GROUPS},
+    "patternProperties": {f"^(override )?/({'|'.join(GROUPS)})$": _OPTION},
+    "additionalProperties": False,
+    "minProperties": 1,
+    "maxProperties": 1,
+}
 DEFAULTS = {
     "type": "array",
-    "items": {"type": "string"},
-    "description": "Parents in order, and _self_ where this file comes: [family/yolo_v8, _self_].",
+    "items": {"anyOf": [{"type": "string"}, _CHOICE]},
+    "description": "Parents and groups in order, _self_ where this file comes: [family/yolo_v8, neck: fpn, _self_].",
 }
 
 REFERENCE = {
@@ -52,13 +61,38 @@ def json_schema(own: Mapping[str, Block] | None = None) -> dict[str, Any]:
     del schema["required"]
     schema = with_references(schema)
     schema["properties"]["defaults"] = DEFAULTS
+    schema["$defs"]["Group"] = _group(blocks)
     named = {"if": {"required": ["blocks"]}, "else": _named_from(blocks)}
     return {"$schema": DIALECT, **schema, **named, "title": "archdsl config"}
 
 
+def group_schema(schema_file: str) -> dict[str, Any]:
+    """A JSON Schema of the files of a group, such as neck/fpn.yaml, beside that of config files in `schema_file`."""
+    return {"$schema": DIALECT, "$ref": f"{schema_file}#/$defs/Group", "title": "archdsl group"}
+
+
+def _group(names: Iterable[str]) -> dict[str, Any]:
+    """An option of a group: layers of these blocks."""
+    layer = {"allOf": [{"$ref": "#/$defs/LayerSchema"}, _one_of(names)]}
+    return {
+        "type": "object",
+        "description": "The layers of a section, by name.",
+        "properties": {"defaults": DEFAULTS},
+        "patternProperties": {
+            NAME.replace("^", "^(?!defaults$)"): {"anyOf": [layer, {"type": "null"}, {"$ref": "#/$defs/Reference"}]}
+        },
+        "additionalProperties": False,
+    }
+
+
+def _one_of(names: Iterable[str]) -> dict[str, Any]:
+    """A layer of one of these blocks."""
+    return {"properties": {"block": {"anyOf": [{"enum": sorted(names)}, {"$ref": "#/$defs/Reference"}]}}}
+
+
 def _named_from(names: Iterable[str]) -> dict[str, Any]:
     """Every layer outside `blocks:` is one of these blocks."""
-    layer = {"properties": {"block": {"anyOf": [{"enum": sorted(names)}, {"$ref": "#/$defs/Reference"}]}}}
+    layer = _one_of(names)
     layers = {"additionalProperties": layer}
     stage = {"properties": {**dict.fromkeys(LAYER_SLOTS, layer), **dict.fromkeys(NAMED_SLOTS, layers)}}
     stages = {"additionalProperties": stage}

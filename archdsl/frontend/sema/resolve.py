@@ -12,12 +12,12 @@ from pydantic_core import ValidationError
 
 from archdsl.blocks.conventions import Conventions
 from archdsl.diagnostics.nearest import one_report
-from archdsl.diagnostics.problems import ArchError, Note, Problem, TooManyProblems
+from archdsl.diagnostics.problems import ArchError, Note, Problem, TooManyProblems, problem
 from archdsl.diagnostics.wording import did_you_mean, one_of
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import Config
 from archdsl.frontend.compose.merge import copied
-from archdsl.frontend.sections import SECTIONS, STAGES
+from archdsl.frontend.sections import GROUPS, SECTIONS, STAGES
 from archdsl.frontend.sema import fixits
 from archdsl.frontend.sema.composite import Composite
 from archdsl.frontend.sema.findings import Findings
@@ -26,6 +26,7 @@ from archdsl.frontend.sema.resolve_stages import Parts
 from archdsl.frontend.sema.schema import ConfigSchema, ConventionsSchema, InputSchema, NormSchema, ScaleSchema
 from archdsl.frontend.sema.spec import NetworkSpec, Output, PartSpec, Scale
 from archdsl.frontend.sema.validate import problems_of
+from archdsl.frontend.sema.vocabulary import fields
 from archdsl.frontend.source import KeyPath
 from archdsl.ir.graph import Op
 from archdsl.ir.ops import Activation, BatchNorm, GroupNorm
@@ -79,6 +80,7 @@ def own_blocks(config: Config) -> dict[str, Composite]:
 
 def check(config: Config) -> tuple[ConfigSchema, list[Problem]]:
     """The config against the schema: what is wrong, and what is right with the wrong entries left out."""
+    _refuse_misplaced(config)
     values = config.values
     problems = _input_problems(config)
     while True:
@@ -91,6 +93,24 @@ def check(config: Config) -> tuple[ConfigSchema, list[Problem]]:
             if remaining == values:
                 raise ArchError(problems) from None
             values = remaining
+
+
+def _refuse_misplaced(config: Config) -> None:
+    """A file of a group holds layers; a key of a whole config in it would be one of them."""
+    problems = []
+    for source in config.history:
+        merged = config.values.get(source.package) if source.package in GROUPS else None
+        layers = merged if isinstance(merged, dict) else {}
+        for key in [key for key in source.values.get(source.package, ()) if key in fields(ConfigSchema)]:
+            layer = layers.get(key)  # an heir may have given it a block
+            if layer is not None and not (isinstance(layer, dict) and "block" in layer):
+                fact = f"'{key}' is a key of a whole config, but the keys of this file go under `{source.package}:`"
+                fix = "make the first line `# @package _global_` and put the layers under their section"
+                hint = f"take `{key}:` out, and indent its layers less" if key == source.package else fix
+                place = source.place((source.package, key)).key
+                problems.append(problem("package", fact, mark=place, path=f"{source.package}.{key}", hint=hint))
+    if problems:
+        raise ArchError(problems)
 
 
 _FOLLOWING = ("missing-key", "length")
@@ -143,7 +163,7 @@ def normalization(checked: NormSchema) -> Op | None:
 
 
 def scale(checked: ScaleSchema) -> Scale:
-    return Scale(checked.width, checked.depth, checked.max_width, checked.divisor)
+    return Scale(**vars(checked))
 
 
 def _outputs(
@@ -188,5 +208,9 @@ def _freeze(config: Config, checked: ConfigSchema, parts: Sequence[PartSpec], fi
 
 
 def _removed(config: Config) -> set[str]:
-    """Stages that were set to null, deleted, or reported as broken."""
-    return {*config.values[STAGES.name], *config.removed}
+    """Stages and layers that were set to null, deleted, or reported as broken."""
+    sections = [section.name for section in SECTIONS if not section.has_stages]
+    stated = {name: layers for name in sections if isinstance(layers := config.values.get(name), dict)}
+    names = [(section, name) for section, layers in stated.items() for name in layers]
+    full = [f"{section}_{name}" for section, name in names]
+    return {*config.values[STAGES.name], *config.removed, *full, *[name for _, name in names]}

@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 
 from archdsl.diagnostics.problems import ArchError
 from archdsl.diagnostics.unicode import printable
+from archdsl.frontend.sections import GROUPS
 
 if TYPE_CHECKING:
     from archdsl.frontend.compose.config import Config
@@ -34,6 +35,8 @@ def complete_config(context: click.Context, parameter: click.Parameter, incomple
 def complete_override(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """`scale.wi` → `scale.width=`, from the keys that the config has; `stages.p4.body.block=c2` → `…=c2f`.
 
+    The groups are keys too, and `neck=pa` → `neck=pan_c2f`.
+
     bash takes = for the end of a word, so that the key is one of the words before.
     """
     key, is_value, start = incomplete.partition("=")
@@ -46,8 +49,10 @@ def complete_override(context: click.Context, parameter: click.Parameter, incomp
     if not incomplete and before_last != "=" and re.fullmatch(r"\+{0,2}[\w.]+", last):  # click took the = away
         return _values(context, last, incomplete, prefix="")
     sign = incomplete[:1] if incomplete[:1] in ("~", "+") else ""
-    keys = [f"{sign}{key}" for key in _keys(context, incomplete[len(sign) :])]
-    return completions(dict.fromkeys(keys, ""), "" if sign == "~" else "=")
+    start = incomplete[len(sign) :]
+    groups = [group for group in GROUPS if group.startswith(start) and sign != "~" and _options(context, group)]
+    keys = sorted({*_keys(context, start), *groups})
+    return completions({f"{sign}{key}": "" for key in keys}, "" if sign == "~" else "=")
 
 
 def complete_key(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -56,9 +61,19 @@ def complete_key(context: click.Context, parameter: click.Parameter, incomplete:
 
 def _values(context: click.Context, key: str, start: str, prefix: str) -> list[CompletionItem]:
     """The values of a key, where they are a few names."""
-    name = key.lstrip("+").rpartition(".")[2]
-    known = _known_values(context, name)
+    path = key.lstrip("+")
+    known = dict.fromkeys(_options(context, path), "") or _known_values(context, path.rpartition(".")[2])
     return completions({f"{prefix}{value}": text for value, text in known.items() if value.startswith(start)})
+
+
+def _options(context: click.Context, key: str) -> list[str]:
+    """What may be chosen for a key that is a group; nothing for any other."""
+    from archdsl.frontend.compose.config import options_for
+
+    try:
+        return options_for(context.params["config"], key) if key in GROUPS else []
+    except (ArchError, KeyError):
+        return []
 
 
 def _known_values(context: click.Context, name: str) -> dict[str, str]:

@@ -95,15 +95,17 @@ def print_explanation(found: Explanation, as_json: bool) -> None:
 
 
 def statement_text(said: Statement, found: Explanation) -> str:
-    """The value that is set, and under which key where that is another."""
+    """The value that is set, under which key where that is another, and where the file of a group is chosen."""
     behind = "" if said.path == found.path else f"  ({dotted(said.path)})"
-    return ("removes it" if said.value is ABSENT else yaml_text(said.value)) + behind
+    chosen = f"  (chosen at {printable(str(said.chosen_at))})" if said.chosen_at else ""
+    return ("removes it" if said.value is ABSENT else yaml_text(said.value)) + behind + chosen
 
 
 def explanation_data(found: Explanation) -> dict[str, Any]:
     """Plain data; a key that was taken away has no value."""
     statements = [
         {**said.mark._asdict(), "key": dotted(said.path), **value_data(said.value), "wins": said.wins}
+        | ({"chosen_at": str(said.chosen_at)} if said.chosen_at else {})
         for said in found.statements
     ]
     scaled = {"becomes": found.becomes, "scaling": found.scaling} if found.scaling else {}

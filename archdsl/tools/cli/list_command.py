@@ -15,7 +15,7 @@ from archdsl.diagnostics.wording import did_you_mean
 from archdsl.frontend.compose.config import Config, load
 from archdsl.frontend.compose.search_path import preset_names
 from archdsl.frontend.lower import compile_graph
-from archdsl.frontend.presets import PresetInfo, info_of
+from archdsl.frontend.presets import PresetInfo, info_of, list_options
 from archdsl.tools.cli.output import print_json, print_table
 
 _HEADERS = ("preset", "params", "MACs", "trained", "description")
@@ -25,12 +25,16 @@ _NUMBERS = ("params", "MACs")
 @click.command("list")
 @click.argument("words", nargs=-1, metavar="[WORD]...")
 @click.option("--trained", is_flag=True, help="Only those with trained weights.")
+@click.option("--groups", is_flag=True, help="The options of the groups, such as neck=fpn, in place of presets.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(words: tuple[str, ...], trained: bool, as_json: bool) -> None:
+def command(words: tuple[str, ...], trained: bool, groups: bool, as_json: bool) -> None:
     """The shipped presets whose name or description has every WORD, with parameters, MACs and trained weights.
 
     MACs are for an image of 640 × 640.
     """
+    if groups:
+        _print_options(words, as_json)
+        return
     configs = {info_of(config): config for config in map(load, preset_names())}
     presets = [preset for preset in configs if preset.has_weights or not trained]
     found = [preset for preset in presets if all(word.casefold() in _searched(preset) for word in words)]
@@ -41,6 +45,18 @@ def command(words: tuple[str, ...], trained: bool, as_json: bool) -> None:
         print_json([preset._asdict() for preset in found])
     else:
         print_table(table({preset: configs[preset] for preset in found}, width_of(sys.stdout)))
+
+
+def _print_options(words: tuple[str, ...], as_json: bool) -> None:
+    found = [each for each in list_options() if all(word.casefold() in " ".join(each).casefold() for word in words)]
+    if not found:
+        raise fail("unknown-option", f"no option with '{' '.join(words)}'", hint="`archdsl list --groups` prints all")
+    if as_json:
+        print_json([option._asdict() for option in found])
+    else:
+        print_table(
+            Table(("option", "description"), [(f"{each.group}={each.name}", each.description) for each in found])
+        )
 
 
 def _searched(preset: PresetInfo) -> str:

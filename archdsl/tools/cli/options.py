@@ -13,7 +13,7 @@ import click
 from archdsl.blocks.plugins import load_plugins
 from archdsl.diagnostics.problems import fail
 from archdsl.frontend.budget import BUDGET_KEYS, DEFAULT, Budget, allow_more, read_budget
-from archdsl.frontend.compose.overrides import override_name
+from archdsl.frontend.compose.override_grammar import override_name
 from archdsl.frontend.source import Source
 from archdsl.tools.cli.completion import complete_config, complete_override
 

@@ -7,7 +7,7 @@ an archdsl:// folder is used.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,8 @@ from omegaconf import OmegaConf
 if TYPE_CHECKING:
     from archdsl.diagnostics.problems import Problem
     from archdsl.frontend.compose.config import Config
-    from archdsl.frontend.source import KeyPath
+    from archdsl.frontend.compose.defaults_list import Lineage
+    from archdsl.frontend.source import KeyPath, Source
 
 SHIPPED = "configs"
 
@@ -29,8 +30,9 @@ class ArchdslConfigSource(ConfigSource):
     """`archdsl://configs` holds the shipped configs, `archdsl:///a/folder` those of that folder.
 
     Hydra gets each with its parents merged in, so that all of it goes under `backbone` in a Defaults List with
-    `yolo_v8_s_backbone@backbone`. Nothing outside of the folder is found, by any name or link, and no group `hydra`
-    either: a config is data, and Hydra's own settings run code and choose where it writes.
+    `yolo_v8_s_backbone@backbone`. The choices of groups stay choices, which `neck=fpn` changes. Nothing outside of the
+    folder is found, by any name or link, and no group `hydra` either: a config is data, and Hydra's own settings run
+    code and choose where it writes.
     """
 
     @staticmethod
@@ -61,16 +63,9 @@ class ArchdslConfigSource(ConfigSource):
             raise ConfigLoadError(f"there is no config '{config_path}' in {self.full_path()}")
 
         from archdsl.diagnostics.problems import ArchError
-        from archdsl.frontend.compose.config import load
-        from archdsl.frontend.compose.interpolation import relative
 
-        path = self._folder / self._normalize_file_name(config_path)
         try:
-            load(path)  # refuses what leads nowhere; Hydra follows references after its overrides
-            config, package = _composed(path)
-            if found := foreign_keys(config):
-                raise ArchError(found)
-            values = relative(config.values)
+            values, package = _composed(self._folder, self._normalize_file_name(config_path))
         except ArchError as error:
             raise ConfigCompositionException(str(error)) from error
         return ConfigResult(self.provider, self.full_path(), OmegaConf.create(values), {"package": package or None})
@@ -95,14 +90,41 @@ class ArchdslConfigSource(ConfigSource):
         return path if real(path).is_relative_to(real(folder)) else None
 
 
-def _composed(path: Path) -> tuple[Config, str]:
-    """The config at `path` with its parents merged in and its references as they are written, and its package."""
-    from archdsl.frontend.compose.config import Config, sources_of
+def _composed(folder: Path, name: str) -> tuple[dict[str, Any], str]:
+    """The config as Hydra gets it: parents merged in, references relative; and its package."""
+    from archdsl.diagnostics.problems import ArchError
+    from archdsl.frontend.compose.config import Config, lineage_of, load
+    from archdsl.frontend.compose.interpolation import relative
     from archdsl.frontend.compose.merge import merge
+    from archdsl.frontend.sections import GROUPS
 
-    sources = sources_of(path)
-    (own,) = [source for source in sources if source.file == str(path)]
-    return Config(path.stem, own.file, *merge(sources)), own.package
+    path = folder / name
+    found = lineage_of(path, folder if Path(name).parent.as_posix() in GROUPS else None)
+    (own,) = [member for member in found.members if member.source.file == str(path)]
+    if not own.package:  # an option of a group refers to keys of the config that chooses it
+        load(path)  # refuses what leads nowhere; Hydra follows references after its overrides
+    if problems := foreign_keys(Config(path.stem, own.source.file, *merge(found.sources))):
+        raise ArchError(problems)
+    sources, defaults = _handed_on(found)
+    values: dict[str, Any] = relative(merge(sources)[0])
+    return {**defaults, **(values[own.package] if own.package else values)}, own.source.package
+
+
+def _handed_on(found: Lineage) -> tuple[Sequence[Source], dict[str, Any]]:
+    """What is merged for Hydra, and the Defaults List that leaves it the choices of groups, which a program may change.
+
+    Where a file sets something that an option after it sets too, the options are merged in like parents: Hydra merges
+    the whole config before its options or after them.
+    """
+    kept = [member.landed for member in found.members if not member.choice]
+    before: set[str] = set()
+    for member in found.members:
+        keys = member.landed.values.keys() - {"defaults"}
+        if member.choice and before & keys:
+            return found.sources, {}
+        before |= set() if member.choice else keys
+    options = [{f"/{choice.group}": choice.option} for choice in found.choices]
+    return kept, {"defaults": [*options, "_self_"]} if options else {}
 
 
 def foreign_keys(config: Config) -> list[Problem]:
