@@ -92,7 +92,8 @@ class _Compiler:
         for layer in part.layers:
             x = self._each(layer, part) if layer.each else self._layer(layer, part, x)
             self.scope.define(layer.name, x)
-        self.scope.results[part.name] = x
+        if part.layers:
+            self.scope.results[part.name] = x
         return x
 
     def outputs(self) -> dict[str, Node]:

@@ -254,13 +254,18 @@ def _wrong_sources(block: Composite, findings: Findings) -> None:
         for name, at in named:
             _check_known(name, known, at, findings)
         read |= set(layer.sources) if layer.sources or not number else {block.layers[number - 1].name}
-        several = layer.block.defined.results if isinstance(layer.block, Composite) else None
-        known |= dict.fromkeys([layer.name, *[f"{layer.name}_{name}" for name in several or ()]])
+        known.update(dict.fromkeys(_names_of(layer)))
     for name in block.defined.results or ():
         _check_known(name, known, block.at / "results", findings)
     for layer in block.layers[:-1]:
-        if not any(name == layer.name or name.startswith(f"{layer.name}_") for name in read):
+        if read.isdisjoint(_names_of(layer)):
             findings.report("unused", "nothing reads this layer", layer.at, "name it in a `from:`, or take it out")
+
+
+def _names_of(layer: LayerSpec) -> list[str]:
+    """The names that others may read the results of a layer by."""
+    several = layer.block.defined.results if isinstance(layer.block, Composite) else None
+    return [layer.name, *[f"{layer.name}_{name}" for name in several or ()]]
 
 
 def _check_known(name: str, known: Mapping[str, None], at: Location, findings: Findings) -> None:

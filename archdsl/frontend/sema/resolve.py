@@ -180,9 +180,11 @@ def _outputs(
 
 def _has_layer(name: str, parts: Sequence[PartSpec]) -> bool:
     """Whether there is a layer of this name, or one that it may be a part of: a repeat, a level, an inner node."""
-    names = [name for part in parts for name in (part.name, *[layer.name for layer in part.layers])]
-    short = [layer.name.removeprefix(f"{part.name}_") for part in parts if not part.is_stage for layer in part.layers]
-    return any(name == each or name.startswith(f"{each}_") for each in (*names, *short))
+    layers = [(part, layer) for part in parts for layer in part.layers]
+    short = [layer.name.removeprefix(f"{part.name}_") for part, layer in layers if not part.is_stage]
+    names = (*[layer.name for _, layer in layers], *short)
+    is_part = name in [part.name for part in parts if part.layers]
+    return is_part or any(name == each or name.startswith(f"{each}_") for each in names)
 
 
 def _freeze(config: Config, checked: ConfigSchema, parts: Sequence[PartSpec], findings: Findings) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ class Blocks:
         self.layers = Layers(self, findings, budget)
         self._defined = {name: defined for name, defined in checked.blocks.items() if defined is not None}
         self._composites: dict[tuple[Any, ...], Composite | None] = {}  # by name, and the blocks that it is made of
+        self._choices = _choices(self._defined)
         self._open: list[str] = []  # the composites that are being resolved, each inside the one before
 
     def composites(self) -> tuple[Composite, ...]:
@@ -61,7 +62,7 @@ class Blocks:
             ring = " → ".join([*self._open[self._open.index(name) :], name])
             self.findings.report("cycle", f"block '{name}' contains itself: {ring}", at / "block")
             return None
-        choices = {key: stated.get(key) or defined.arguments.get(key) for key in self._choices(name)}
+        choices = {key: stated.get(key) or defined.arguments.get(key) for key in self._choices[name]}
         if missing := next((key for key, chosen in choices.items() if not isinstance(chosen, str)), ""):
             if at.path[:2] != ("blocks", name):  # it is looked at where it is used
                 self.findings.report("missing-key", f"block '{name}' needs '{missing}', the name of a block", at)
@@ -77,18 +78,6 @@ class Blocks:
             self._composites[key] = self._resolved(_chosen(defined, choices), self.config.at("blocks", name), choices)
             self._open.pop()
         return self._composites[key]
-
-    def _choices(self, name: str, outer: tuple[str, ...] = ()) -> list[str]:
-        """The arguments of a block that name blocks: those of its layers, and of layers of blocks inside of it."""
-        named: list[str | None] = []
-        for layer in self._defined[name].layers.values():
-            if layer is None:
-                continue
-            named.append(name_of(layer.block))
-            if layer.block in self._defined and layer.block not in (*outer, name):
-                stated = layer.model_extra or {}
-                named += [name_of(stated.get(key)) for key in self._choices(layer.block, (*outer, name))]
-        return list(dict.fromkeys([each for each in named if each]))
 
     def _resolved(self, defined: BlockSchema, at: Location, choices: Mapping[str, Any]) -> Composite | None:
         before = len(self.findings)
@@ -110,6 +99,26 @@ class Blocks:
             if stated:
                 layers.check_arguments(block, stated, at / "arguments", given_later=block.defaults)
         return block if len(self.findings) == before else None
+
+
+def _choices(defined: Mapping[str, BlockSchema]) -> dict[str, list[str]]:
+    """The arguments of each block that name blocks: of its own layers, or of the layers of blocks inside of it."""
+    found: dict[str, dict[str, None]] = {name: {} for name in defined}
+    passed: dict[tuple[str, str], list[tuple[str, str]]] = {}  # an argument of one block → those that it is given by
+    pending: list[tuple[str, str]] = []
+    for name, block in defined.items():
+        for layer in filter(None, block.layers.values()):
+            pending += [(name, chosen)] if (chosen := name_of(layer.block)) else []
+            given = {key: name_of(value) for key, value in (layer.model_extra or {}).items()}
+            for key, argument in given.items() if layer.block in defined else ():
+                if argument:
+                    passed.setdefault((str(layer.block), key), []).append((name, argument))
+    while pending:
+        name, argument = pending.pop()
+        if argument not in found[name]:
+            found[name][argument] = None
+            pending += passed.get((name, argument), [])
+    return {name: list(arguments) for name, arguments in found.items()}
 
 
 def _chosen(defined: BlockSchema, choices: Mapping[str, Any]) -> BlockSchema:
