@@ -10,49 +10,15 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from support.applied import APPLIED
 
 import archdsl
 from archdsl.backends.keras.emit import emit
 from archdsl.ir import ops
 from archdsl.ir.emission import EmitContext
 from archdsl.ir.graph import Op
-from archdsl.ir.types import FeatureMap
+from archdsl.ir.types import TensorType
 
-IMAGE = FeatureMap(6, 8, 4)
-GATE = FeatureMap(1, 1, 4)
-APPLIED: list[tuple[Op, tuple[FeatureMap, ...]]] = [
-    (ops.Rescale(), (IMAGE,)),
-    (ops.Identity(), (IMAGE,)),
-    (ops.Activation("leaky_relu"), (IMAGE,)),
-    (ops.Activation("silu"), (IMAGE,)),
-    (ops.BatchNorm(), (IMAGE,)),
-    (ops.GroupNorm(2), (IMAGE,)),
-    (ops.Conv2D(5, 3, stride=2, bias=True), (IMAGE,)),
-    (ops.Conv2D(6, 3, groups=2, dilation=2, padding="valid"), (IMAGE,)),
-    (ops.DepthwiseConv2D(3, stride=2), (IMAGE,)),
-    (ops.MaxPool(3, 2), (IMAGE,)),
-    (ops.AvgPool(2, 2, "valid"), (IMAGE,)),
-    (ops.GlobalAvgPool(), (IMAGE,)),
-    (ops.GlobalMaxPool(), (IMAGE,)),
-    (ops.SumRows(), (IMAGE,)),
-    (ops.Pad(1), (IMAGE,)),
-    (ops.Pad(((0, 1), (2, 0)), float("-inf")), (IMAGE,)),
-    (ops.Crop(((0, 1), 2)), (IMAGE,)),
-    (ops.Conv2D(5, (1, 3), (2, 1), bias=True), (IMAGE,)),
-    (ops.Conv2D(5, (3, 1), dilation=(2, 1), padding="valid"), (IMAGE,)),
-    (ops.MaxPool((3, 1), (2, 1)), (IMAGE,)),
-    (ops.Upsample((1, 3)), (IMAGE,)),
-    (ops.Upsample(2), (IMAGE,)),
-    (ops.Upsample(2, "bilinear"), (IMAGE,)),
-    (ops.SpaceToDepth(), (IMAGE,)),
-    (ops.Slice(1, 3), (IMAGE,)),
-    (ops.ChannelMean(), (IMAGE,)),
-    (ops.ChannelMax(), (IMAGE,)),
-    (ops.Add(), (IMAGE, IMAGE)),
-    (ops.Multiply(), (IMAGE, GATE)),
-    (ops.Concat(), (IMAGE, IMAGE)),
-    (ops.ConcatRows(), (IMAGE, IMAGE)),
-]
 WITHOUT_ONE_MAP = {ops.Input, ops.Split, ops.Part}
 TINY = {
     "stem": {"conv": {"block": "conv_bn_act", "width": 8, "stride": 2}},
@@ -67,7 +33,7 @@ def channels_first() -> Iterator[None]:
     keras.config.set_image_data_format("channels_last")
 
 
-def model_of(op: Op, types: tuple[FeatureMap, ...]) -> Any:
+def model_of(op: Op, types: tuple[TensorType, ...]) -> Any:
     begin = [keras.Input(each.shape) for each in types]
     return keras.Model(begin, op.emit(EmitContext(keras), "node", *begin))
 
@@ -89,7 +55,7 @@ def test_every_operation_is_tried() -> None:
 
 @pytest.mark.parametrize(("op", "types"), APPLIED, ids=str)
 def test_an_operation_is_the_same_whatever_data_format_keras_is_set_to(
-    op: Op, types: tuple[FeatureMap, ...], channels_first: None
+    op: Op, types: tuple[TensorType, ...], channels_first: None
 ) -> None:
     random = np.random.default_rng(0)
     arrays = [random.normal(size=(2, *each.shape)).astype("float32") for each in types]
