@@ -71,8 +71,10 @@ class Choices:
         Raises ArchError for a group that is chosen already.
         """
         override = self._overrides.get(entry.group)
-        made = entry if override is None else override
-        self._used.add(("override", entry.group))
+        made = entry
+        if override is not None:
+            made = override
+            self._used.add(("override", entry.group))
         deletion = self._deletions.get(entry.group)
         if deletion and deletion.option in (None, made.option):
             self._used.add(("delete", entry.group))
