@@ -6,6 +6,7 @@ Where the loader differs from Hydra, the test says what Hydra does instead.
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.errors import ConfigCompositionException
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
@@ -343,23 +345,22 @@ def test_whatever_is_chosen_composes_as_in_hydra(made: Files, overrides: list[st
                 with pytest.raises(Exception):  # noqa: B017
                     by_hydra(root, overrides)
             return
-        try:
-            theirs = by_hydra(root, overrides)
-        except Exception as refused:
-            # What Hydra refuses and archdsl takes: `neck=two` for `+neck=two`, `~neck` where nobody chooses a neck.
-            reason = str(refused)
-            assert "No match in the defaults list" in reason
-            if "Could not delete" in reason:
-                return
-            added = [f"+{each}" if each in ("neck=two", "neck=heir", "head=top") else each for each in overrides]
-            theirs = by_hydra(root, _last_of_each(added))
-        assert ours == theirs
+        theirs = _with_additions(root, overrides)
+        assert theirs in (ours, None)
 
 
-def _last_of_each(overrides: list[str]) -> list[str]:
-    """Of several choices of a group the last counts, which Hydra's + takes for more than one."""
-    keys = [each.partition("=")[0] if each.startswith(("+neck=", "+head=")) else each for each in overrides]
-    return [each for index, each in enumerate(overrides) if keys[index] not in keys[index + 1 :]]
+def _with_additions(root: Path, overrides: list[str]) -> str | None:
+    """What Hydra composes once it has the + that it asks for; None where it finds no choice for a ~ to delete."""
+    try:
+        return by_hydra(root, overrides)
+    except ConfigCompositionException as refused:
+        if re.search(r"Could not delete '.*No match in the defaults list", str(refused)):
+            return None
+        asked = re.search(r"To append to your default list use \+(\w+=)", str(refused))
+        assert asked, refused
+        chosen = [each for each in overrides if each.startswith(asked[1])]  # the last counts
+        others = [each for each in overrides if each not in chosen]
+        return _with_additions(root, [*others, f"+{chosen[-1]}"])
 
 
 def test_a_neck_that_finds_no_stage_names_the_files_of_both(tmp_path: Path) -> None:

@@ -201,8 +201,7 @@ def _entry(member: Member, index: int, entry: Any) -> str | Choice:
         hint = "write an entry for each of them" if entry and isinstance(entry, dict) else _AS_NAMES
         raise place.fail("type", message, hint)
     ((key, option),) = entry.items()
-    mark = member.source.place(("defaults", index, key)).value
-    choice = choice_in(key, option, mark, place.path, member.chain, member.group)
+    choice = choice_in(place, key, option, member.source.place(("defaults", index, key)).value, member.group)
     if member.package:
         hint = "make the first line `# @package _global_`, or choose it in the config itself"
         raise choice.fail("group", f"a file of the group {member.package} cannot choose another", hint)
