@@ -358,7 +358,7 @@ def _with_additions(root: Path, overrides: list[str]) -> str | None:
             return None
         asked = re.search(r"To append to your default list use \+(\w+=)", str(refused))
         assert asked, refused
-        chosen = [each for each in overrides if each.startswith(asked[1])]  # the last counts
+        chosen = [each for each in overrides if each.startswith(asked[1]) and "{" not in each]  # the last counts
         others = [each for each in overrides if each not in chosen]
         return _with_additions(root, [*others, f"+{chosen[-1]}"])
 
