@@ -1,4 +1,4 @@
-"""Which tests run, and shared helpers: running the command line in a process of its own, files of keras_cv.
+"""Which tests run, and shared helpers: running the command line, files of keras_cv.
 
 A test that needs Keras has the mark `keras`: `-m "not keras"` is the quick set. A module that imports Keras at its top
 has it as a whole. No other test can import Keras, so that a missing mark is an error. The exhaustive sweeps have the
@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from unittest import mock
 
@@ -23,6 +23,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if "PYTEST_XDIST_WORKER" in os.environ:  # a worker a core: more threads would only wait for each other
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+
+from support import warm
 
 import archdsl
 
@@ -72,14 +74,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Runs `archdsl …` in an empty folder, in a process of its own."""
-
-    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "archdsl", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-
-    return command
+    """Runs `archdsl …` in an empty folder, as if in a process of its own."""
+    return partial(warm.run, "archdsl", folder=tmp_path)
 
 
 @pytest.fixture
@@ -105,6 +101,19 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
         return path
 
     return create
+
+
+@pytest.fixture
+def bare_hydra() -> Iterator[None]:
+    """Hydra without its own settings, which are two thirds of what it composes and no part of the result."""
+    from hydra.conf import HydraConf
+    from hydra.core.config_store import ConfigStore
+
+    store = ConfigStore.instance()
+    settings = store.repo["hydra"]["config.yaml"]
+    store.store(name="config", group="hydra", node=HydraConf(defaults=[]))
+    yield
+    store.repo["hydra"]["config.yaml"] = settings
 
 
 @pytest.fixture(scope="session")

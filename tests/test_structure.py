@@ -41,6 +41,7 @@ values
 yaml
 compose
 sema
+scope
 budget_check
 lower
 presets

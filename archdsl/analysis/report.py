@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from archdsl.analysis.text import Table, count_text, field_text, shape_text
 from archdsl.ir.graph import Graph, Node
 from archdsl.ir.layout import laid_out
+from archdsl.ir.types import both
 
 ImageShape = tuple[int | None, int | None, int]
 Shape = tuple[int | None, ...]
@@ -245,8 +246,13 @@ def receptive_fields(graph: Graph) -> dict[Node, float]:
     Each window adds its reach beyond one pixel, times the stride of the map it slides over; of several paths the
     widest counts, as all of them are centred on the same pixel. Padding counts as image.
     """
+    down, across = [_fields_along(graph, side) for side in (0, 1)]
+    return {node: max(down[node], across[node]) for node in graph.nodes}
+
+
+def _fields_along(graph: Graph, side: int) -> dict[Node, float]:
     fields: dict[Node, float] = {}
     for node in graph.nodes:
-        beyond = node.op.reach - 1
-        fields[node] = max([fields[source] + beyond * source.type.stride for source in node.inputs], default=1)
+        beyond = both(node.op.reach)[side] - 1
+        fields[node] = max([fields[source] + beyond * source.type.strides[side] for source in node.inputs], default=1)
     return fields

@@ -9,10 +9,23 @@ Importing this package registers every shipped block: each file beside this one 
 from importlib import import_module
 from pathlib import Path
 
-from archdsl.blocks.conv import conv_bn, conv_bn_act, depthwise_conv_bn_act, pad
+from archdsl.blocks.conv import conv_bn, conv_bn_act, depthwise_conv_bn_act
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.csp import chain, cross_stage, hidden_width
-from archdsl.blocks.registry import Depth, Dilation, Groups, Kernel, Ratio, Stride, Width, block
+from archdsl.blocks.registry import (
+    Depth,
+    Dilation,
+    Dilation2D,
+    Groups,
+    Kernel,
+    Kernel2D,
+    Ratio,
+    Stride,
+    Stride2D,
+    Width,
+    block,
+)
+from archdsl.blocks.windows import Window, conv2d, depthwise2d, pad
 from archdsl.ir.graph import Node
 from archdsl.ir.ops import (
     Activation,
@@ -57,12 +70,14 @@ __all__ = [
     "Depth",
     "DepthwiseConv2D",
     "Dilation",
+    "Dilation2D",
     "GlobalAvgPool",
     "GlobalMaxPool",
     "GroupNorm",
     "Groups",
     "Identity",
     "Kernel",
+    "Kernel2D",
     "Limits",
     "MaxPool",
     "Multiply",
@@ -74,13 +89,17 @@ __all__ = [
     "SpaceToDepth",
     "Split",
     "Stride",
+    "Stride2D",
     "Upsample",
     "Width",
+    "Window",
     "block",
     "chain",
+    "conv2d",
     "conv_bn",
     "conv_bn_act",
     "cross_stage",
+    "depthwise2d",
     "depthwise_conv_bn_act",
     "hidden_width",
     "pad",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from archdsl.blocks.conventions import Conventions
-from archdsl.blocks.registry import Dilation, Groups, Kernel, Stride, Width, block
+from archdsl.blocks.registry import Dilation2D, Groups, Kernel2D, Stride2D, Width, block
+from archdsl.blocks.windows import PaddingArgument, Window, conv2d, depthwise2d
 from archdsl.ir.graph import Node
-from archdsl.ir.ops import ActivationName, Conv2D, DepthwiseConv2D, Pad, Padding
+from archdsl.ir.ops import ActivationName
 
 
 @block
@@ -13,19 +14,20 @@ def conv(
     x: Node,
     *,
     width: Width,
-    kernel: Kernel = 1,
-    stride: Stride = 1,
-    dilation: Dilation = 1,
+    kernel: Kernel2D = 1,
+    stride: Stride2D = 1,
+    dilation: Dilation2D = 1,
     groups: Groups = 1,
     bias: bool = True,
+    padding: PaddingArgument | None = None,
     style: Conventions,
 ) -> Node:
     """A convolution alone, padded as the conventions say.
 
     (H, W, C) -> (H/stride, W/stride, width).
     """
-    x, padding = pad(x, kernel, dilation, style)
-    return Conv2D(width, kernel, stride, padding, dilation, groups, bias)(x, name="conv")
+    window = Window(kernel, stride, dilation, padding)
+    return conv2d(x, width, window, groups=groups, bias=bias, style=style)
 
 
 @block
@@ -33,21 +35,24 @@ def conv_bn_act(
     x: Node,
     *,
     width: Width,
-    kernel: Kernel = 1,
-    stride: Stride = 1,
-    dilation: Dilation = 1,
+    kernel: Kernel2D = 1,
+    stride: Stride2D = 1,
+    dilation: Dilation2D = 1,
     groups: Groups = 1,
+    bias: bool | None = None,
+    padding: PaddingArgument | None = None,
     activation: ActivationName | None = None,
     style: Conventions,
 ) -> Node:
     """Convolution, batch norm, activation (YOLOv2, Redmon and Farhadi 2017, section 2).
 
-    (H, W, C) -> (H/stride, W/stride, width). `activation` replaces the one of the conventions.
+    (H, W, C) -> (H/stride, W/stride, width). `activation` replaces the one of the conventions. By default the
+    convolution has a bias where no norm follows.
     """
     style = style.with_activation(activation)
-    x, padding = pad(x, kernel, dilation, style)
-    x = Conv2D(width, kernel, stride, padding, dilation, groups, style.norm is None)(x, name="conv")
-    return style.activate(style.normalize(x))
+    window = Window(kernel, stride, dilation, padding)
+    bias = style.norm is None if bias is None else bias
+    return style.activate(style.normalize(conv2d(x, width, window, groups=groups, bias=bias, style=style)))
 
 
 @block
@@ -55,9 +60,10 @@ def depthwise_conv_bn_act(
     x: Node,
     *,
     width: Width,
-    kernel: Kernel = 3,
-    stride: Stride = 1,
-    dilation: Dilation = 1,
+    kernel: Kernel2D = 3,
+    stride: Stride2D = 1,
+    dilation: Dilation2D = 1,
+    padding: PaddingArgument | None = None,
     activation: ActivationName | None = None,
     style: Conventions,
 ) -> Node:
@@ -66,10 +72,68 @@ def depthwise_conv_bn_act(
     (H, W, C) -> (H/stride, W/stride, width). Batch norm and activation follow both convolutions.
     """
     style = style.with_activation(activation)
-    x, padding = pad(x, kernel, dilation, style)
-    x = DepthwiseConv2D(kernel, stride, padding, dilation, style.norm is None)(x, name="depthwise")
+    window = Window(kernel, stride, dilation, padding)
+    x = depthwise2d(x, window, bias=style.norm is None, style=style)
     x = style.activate(style.normalize(x, name="depthwise_bn"), name="depthwise_act")
     return conv_bn_act(x, width=width, style=style, name="pointwise")
+
+
+@block
+def depthwise_conv(
+    x: Node,
+    *,
+    kernel: Kernel2D = 3,
+    stride: Stride2D = 1,
+    dilation: Dilation2D = 1,
+    bias: bool = True,
+    padding: PaddingArgument | None = None,
+    style: Conventions,
+) -> Node:
+    """One filter for each channel, and nothing else. (H, W, C) -> (H/stride, W/stride, C)."""
+    window = Window(kernel, stride, dilation, padding)
+    return depthwise2d(x, window, bias=bias, style=style)
+
+
+@block
+def depthwise_bn_act(
+    x: Node,
+    *,
+    kernel: Kernel2D = 3,
+    stride: Stride2D = 1,
+    dilation: Dilation2D = 1,
+    padding: PaddingArgument | None = None,
+    activation: ActivationName | None = None,
+    style: Conventions,
+) -> Node:
+    """One filter for each channel, batch norm, activation: the middle of an inverted residual (MobileNetV2, figure 4).
+
+    (H, W, C) -> (H/stride, W/stride, C).
+    """
+    window = Window(kernel, stride, dilation, padding)
+    x = depthwise2d(x, window, bias=style.norm is None, style=style)
+    style = style.with_activation(activation)
+    return style.activate(style.normalize(x))
+
+
+@block
+def separable_conv(
+    x: Node,
+    *,
+    width: Width,
+    kernel: Kernel2D = 3,
+    stride: Stride2D = 1,
+    dilation: Dilation2D = 1,
+    bias: bool = True,
+    padding: PaddingArgument | None = None,
+    style: Conventions,
+) -> Node:
+    """One filter for each channel, then 1 × 1, with nothing between them (Xception, Chollet 2017, section 3).
+
+    (H, W, C) -> (H/stride, W/stride, width). Only the 1 × 1 convolution may have a bias.
+    """
+    window = Window(kernel, stride, dilation, padding)
+    deep = depthwise2d(x, window, style=style)
+    return conv2d(deep, width, Window(1), bias=bias, style=style, name="pointwise")
 
 
 def conv_bn(
@@ -87,14 +151,6 @@ def conv_bn(
 
     (H, W, C) -> (H/stride, W/stride, width). Its nodes are `name`_conv and `name`_bn.
     """
-    x, padding = pad(x, kernel, dilation, style)
-    x = Conv2D(width, kernel, stride, padding, dilation, groups, style.norm is None)(x, name=f"{name}_conv")
+    window = Window(kernel, stride, dilation)
+    x = conv2d(x, width, window, groups=groups, bias=style.norm is None, style=style, name=f"{name}_conv")
     return style.normalize(x, name=f"{name}_bn")
-
-
-def pad(x: Node, kernel: int, dilation: int, style: Conventions) -> tuple[Node, Padding]:
-    """Zeros around `x` where the conventions want them explicit, and the padding left to the convolution."""
-    border = dilation * (kernel - 1) // 2
-    if style.padding == "symmetric" and border:
-        return Pad(border)(x, name="pad"), "valid"
-    return x, "same"

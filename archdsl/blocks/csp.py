@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 from archdsl.blocks.conv import conv_bn_act, depthwise_conv_bn_act
 from archdsl.blocks.conventions import Conventions
@@ -60,7 +61,7 @@ def c3(
     (H, W, C) -> (H, W, width).
     """
     shape = {"width": width, "depth": depth, "residual": residual, "expansion": expansion}
-    return csp.function(x, **shape, style=style)
+    return cast(Node, csp.function(x, **shape, style=style))
 
 
 @block

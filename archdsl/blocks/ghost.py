@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from archdsl.blocks.conv import conv_bn_act, pad
+from archdsl.blocks.conv import conv_bn_act
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Dilation, Kernel, Stride, Width, block
+from archdsl.blocks.windows import Window, depthwise2d
 from archdsl.ir.graph import Node
-from archdsl.ir.ops import ActivationName, Concat, DepthwiseConv2D, Slice
+from archdsl.ir.ops import ActivationName, Concat, Slice
 
 
 @block
@@ -33,7 +34,6 @@ def ghost_conv(
     if ghosts == 0:  # one channel is no two halves
         return whole
     origin = whole if whole.channels == ghosts else Slice(0, ghosts)(whole, name="origin")
-    padded, padding = pad(origin, ghost_kernel, 1, style)
-    ghost = DepthwiseConv2D(ghost_kernel, 1, padding, 1, style.norm is None)(padded, name="ghost")
+    ghost = depthwise2d(origin, Window(ghost_kernel), bias=style.norm is None, style=style, name="ghost")
     ghost = style.activate(style.normalize(ghost, name="ghost_bn"), name="ghost_act")
     return Concat()(whole, ghost, name="concat")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from archdsl.blocks.conventions import Conventions
-from archdsl.blocks.registry import Kernel, Stride, block
+from archdsl.blocks.registry import Border2D, Dilation2D, Kernel2D, Stride2D, block
+from archdsl.blocks.windows import PaddingArgument, Window, explicit_border, pool2d
 from archdsl.ir.graph import Node
-from archdsl.ir.ops import ActivationName, Add, AvgPool, Concat, Identity, MaxPool, SpaceToDepth, Upsample
+from archdsl.ir.ops import ActivationName, Add, AvgPool, Concat, Crop, Identity, MaxPool, Pad, SpaceToDepth, Upsample
 
 
 @block
@@ -29,19 +30,63 @@ def activation(x: Node, *, function: ActivationName | None = None, style: Conven
 
 
 @block
-def max_pool(x: Node, *, kernel: Kernel = 2, stride: Stride = 2) -> Node:
-    """Maximum of each window. (H, W, C) -> (H/stride, W/stride, C)."""
-    return MaxPool(kernel, stride)(x, name="pool")
+def max_pool(
+    x: Node,
+    *,
+    kernel: Kernel2D = 2,
+    stride: Stride2D = 2,
+    padding: PaddingArgument | None = None,
+    style: Conventions,
+) -> Node:
+    """Maximum of each window; what lies outside of the map does not count. (H, W, C) -> (H/stride, W/stride, C).
+
+    A window of 2 has no middle: under symmetric padding an odd side loses its last pixel.
+    """
+    return pool2d(MaxPool, x, Window(kernel, stride, padding=padding), style=style)
 
 
 @block
-def avg_pool(x: Node, *, kernel: Kernel = 2, stride: Stride = 2) -> Node:
-    """Mean of each window. (H, W, C) -> (H/stride, W/stride, C)."""
-    return AvgPool(kernel, stride)(x, name="pool")
+def avg_pool(
+    x: Node,
+    *,
+    kernel: Kernel2D = 2,
+    stride: Stride2D = 2,
+    padding: PaddingArgument | None = None,
+    style: Conventions,
+) -> Node:
+    """Mean of each window. (H, W, C) -> (H/stride, W/stride, C).
+
+    Under padding `same` what lies outside of the map does not count, as in TensorFlow; else it counts as zero, as in
+    PyTorch.
+    """
+    return pool2d(AvgPool, x, Window(kernel, stride, padding=padding), style=style)
 
 
 @block
-def upsample(x: Node, *, factor: Stride = 2, interpolation: Literal["nearest", "bilinear"] = "nearest") -> Node:
+def pad(
+    x: Node,
+    *,
+    padding: PaddingArgument = 1,
+    kernel: Kernel2D = 3,
+    stride: Stride2D = 1,
+    dilation: Dilation2D = 1,
+) -> Node:
+    """Zeros around a map: so many pixels, or what a window would be padded with by a rule.
+
+    (H, W, C) -> (H + 2 padding, W + 2 padding, C). `kernel`, `stride` and `dilation` are those of the window that
+    `same` or `symmetric` is for; where a side of the image is not known, `same` takes it for a multiple of the stride.
+    """
+    return Pad(explicit_border(x, Window(kernel, stride, dilation, padding)))(x, name="pad")
+
+
+@block
+def crop(x: Node, *, padding: Border2D = 1) -> Node:
+    """Cuts pixels off the border. (H, W, C) -> (H - 2 padding, W - 2 padding, C)."""
+    return Crop(padding)(x, name="crop")
+
+
+@block
+def upsample(x: Node, *, factor: Stride2D = 2, interpolation: Literal["nearest", "bilinear"] = "nearest") -> Node:
     """Enlarge both sides. (H, W, C) -> (factor H, factor W, C)."""
     return Upsample(factor, interpolation)(x, name="upsample")
 

@@ -22,8 +22,15 @@ MAX_DEPTH = 1_000
 Width = Annotated[int, Limits(ge=1, le=MAX_WIDTH)]
 Depth = Annotated[int, Limits(ge=1, le=MAX_DEPTH)]
 Kernel = Annotated[int, Limits(ge=1, le=255)]
-Stride = Annotated[int, Limits(ge=1, le=8)]
+Stride = Annotated[int, Limits(ge=1, le=32)]
 Dilation = Annotated[int, Limits(ge=1, le=64)]
+Kernel2D = Kernel | tuple[Kernel, Kernel]
+Stride2D = Stride | tuple[Stride, Stride]
+Dilation2D = Dilation | tuple[Dilation, Dilation]
+"""One number, or [height, width]."""
+Pixels = Annotated[int, Limits(ge=0, le=255)]
+Border2D = Pixels | tuple[Pixels | tuple[Pixels, Pixels], Pixels | tuple[Pixels, Pixels]]
+"""A number of pixels, [height, width], or each of these as [before, after]."""
 Groups = Annotated[int, Limits(ge=1, le=65_536)]
 Ratio = Annotated[float, Limits(gt=0, le=16)]
 
@@ -32,10 +39,17 @@ EXACT = "filters"  # what a config calls a width that is not scaled
 STYLE = "style"  # filled in by the compiler from the config's conventions
 
 
-class Block:
-    """A registered block. Called inside another block it is one more node there: ``c2f(x, width=64, style=style)``."""
+Made = Node | dict[str, Node]
+"""What a block gives: one result, or several by name."""
 
-    def __init__(self, name: str, function: Callable[..., Node]):
+
+class Block:
+    """A registered block. Called inside another block it is one more node there: ``c2f(x, width=64, style=style)``.
+
+    A block with several results stands for the last of them there; archdsl.ir.layout.results_of has them all.
+    """
+
+    def __init__(self, name: str, function: Callable[..., Made]):
         self.name = name
         self.function = function
         self._fragments: dict[Any, Fragment] = {}
@@ -73,14 +87,15 @@ class Block:
             self._fragments.clear()
         self._fragments[key] = made
 
-    def _apply(self, inputs: Sequence[Node], arguments: Mapping[str, Any], *placeholders: Node) -> Node:
+    def _apply(self, inputs: Sequence[Node], arguments: Mapping[str, Any], *placeholders: Node) -> Made:
         try:
             made = self.function(*placeholders, **arguments)
         except ShapeError as error:
             to_callers(error, placeholders, inputs)
             raise
-        if not isinstance(made, Node):
-            hint = f"end it with `return` and a node ({self.source})"
+        results = list(made.values()) if isinstance(made, dict) else [made]
+        if not results or not all(isinstance(each, Node) for each in results):
+            hint = f"end it with `return` and a node, or nodes by name ({self.source})"
             raise fail("block", f"block '{self.name}' gives {describe(made)}; expected a node", hint=hint)
         return made
 
@@ -100,10 +115,12 @@ class Block:
         return STYLE in inspect.signature(self.function).parameters
 
     @cached_property
-    def takes_many(self) -> bool:
-        """Whether it merges any number of inputs (`from: [a, b]`)."""
-        kinds = [parameter.kind for parameter in inspect.signature(self.function).parameters.values()]
-        return inspect.Parameter.VAR_POSITIONAL in kinds
+    def inputs(self) -> tuple[str, ...] | None:
+        """Names of its inputs, in the order of `from: [a, b]`; None for a block that merges any number of them."""
+        parameters = inspect.signature(self.function).parameters.values()
+        if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
+            return None
+        return tuple([each.name for each in parameters if each.kind is not each.KEYWORD_ONLY])
 
     @cached_property
     def sizes(self) -> Mapping[str, str]:
@@ -169,8 +186,8 @@ def block(
 ) -> Block | Callable[[Callable[..., Node]], Block]:
     """Register a function as a block, under its own name or `name`, for use in every config.
 
-    The function takes one node (or ``*inputs``) and keyword arguments and returns a node. An argument named
-    `width` is the number of output channels; a block with `depth` repeats inside itself; `stride` and
+    The function takes nodes (or ``*inputs``) and keyword arguments and returns a node, or several by name. An argument
+    named `width` is the number of output channels; a block with `depth` repeats inside itself; `stride` and
     `dilation` come from the stage; `style` receives the config's conventions.
 
     Raises ArchError when the name is taken by another function, naming both places.

@@ -16,11 +16,11 @@ from archdsl.frontend.sections import STAGES
 from archdsl.frontend.sema.findings import Findings
 from archdsl.frontend.sema.resolve import resolve
 from archdsl.frontend.sema.scale import scale_spec
-from archdsl.frontend.sema.spec import MOST, LayerSpec, NetworkSpec, PartSpec
+from archdsl.frontend.sema.spec import MOST, LayerSpec, NetworkSpec, PartSpec, inputs_of
 from archdsl.ir.graph import Graph, Meter, Node, Origin, ShapeError, TooManyOperations
-from archdsl.ir.layout import Placeholder, laid_out, unfolded, weight_shapes
+from archdsl.ir.layout import Placeholder, laid_out, results_of, unfolded, weight_shapes
 from archdsl.ir.ops import Input, Rescale
-from archdsl.ir.types import FeatureMap
+from archdsl.ir.types import FeatureMap, both
 
 
 @one_report()
@@ -75,6 +75,7 @@ class _Compiler:
         self.findings = Findings()
         self.guesses: set[Node] = set()
         self.adrift: set[Node] = set()
+        self.several: dict[Node, list[Level]] = {}  # by the last of them
 
     def begin(self, spec: NetworkSpec) -> list[Level]:
         """What the stem gets, and `from: input` means: the image, rescaled where the config says so."""
@@ -89,9 +90,10 @@ class _Compiler:
     def part(self, part: PartSpec, x: list[Level]) -> list[Level]:
         """The results of the part's last layer, also known under the part's name."""
         for layer in part.layers:
-            x = self._each(layer, part) if layer.each else [("", self._layer(layer, part, x))]
+            x = self._each(layer, part) if layer.each else self._layer(layer, part, x)
             self.scope.define(layer.name, x)
-        self.scope.define(part.name, x)
+        if part.layers:
+            self.scope.results[part.name] = x
         return x
 
     def outputs(self) -> dict[str, Node]:
@@ -116,12 +118,14 @@ class _Compiler:
                 made.append((suffix or named, self._applied(layer, part, [source], name, owner)))
         return made or [("", self._adrift(layer, self.nodes[-1]))]
 
-    def _layer(self, layer: LayerSpec, part: PartSpec, x: list[Level]) -> Node:
+    def _layer(self, layer: LayerSpec, part: PartSpec, x: list[Level]) -> list[Level]:
+        """The layer's result, or all of them where its block has several."""
         found = [self._source(name, layer, part, "from") for name in layer.sources] or [x]
         sources = [node for levels in found for _, node in levels]
         if not all(found):
-            return self._adrift(layer, sources[0] if sources else x[-1][1])
-        return self._applied(layer, part, sources, layer.name, layer.share)
+            return [("", self._adrift(layer, sources[0] if sources else x[-1][1]))]
+        made = self._applied(layer, part, sources, layer.name, layer.share)
+        return self.several.get(made, [("", made)])
 
     def _source(self, name: str, layer: LayerSpec, part: PartSpec, key: str) -> list[Level]:
         """What a layer names, reported if it is not there."""
@@ -167,10 +171,11 @@ class _Compiler:
             return self._guess(layer, sources[0])
 
     def _check_count(self, layer: LayerSpec, sources: Sequence[Node]) -> None:
-        """One input for a block that takes one; a name may stand for several, one for each level."""
-        if len(sources) > 1 and not layer.block.takes_many:
+        """As many inputs as the block takes; a name may stand for several, one for each level."""
+        if layer.block.inputs is not None and len(sources) != len(layer.block.inputs):
             hint = "write `each:` to run it once for each of them, or read one by its own name"
-            raise ShapeError(f"block '{layer.block.name}' has one input, got {len(sources)}", hint)
+            fact = f"block '{layer.block.name}' has {inputs_of(layer.block)}, got {len(sources)}"
+            raise ShapeError(fact, hint if len(sources) > len(layer.block.inputs) else "")
 
     def _share(self, layer: LayerSpec, runs: Sequence[Node], owner: str, part: PartSpec) -> None:
         """Give the repeats of a layer the weights of another's. Raises ShapeError where these have other shapes."""
@@ -195,7 +200,8 @@ class _Compiler:
         for run, arguments in layer.runs(name):
             made = self._apply(layer, run, sources, arguments, origin)
             runs.append(made)
-            sources = [made]
+            results = [node for _, node in self.several.get(made, ())]
+            sources = results if len(results) == len(layer.block.inputs or ()) else [made]
             if run != layer.name:
                 self.scope.define(run, [("", made)])
         return runs
@@ -208,16 +214,19 @@ class _Compiler:
         except TooManyOperations:
             raise self._too_many(layer) from None
         made.origin = origin  # it was made here, and nothing else has it yet
-        return self._unfolded(made) if self.scope.is_asked_inside(name) else self._placed(made, origin)
+        is_whole = not results_of(made) and not self.scope.is_asked_inside(name)
+        return self._placed(made, origin) if is_whole else self._unfolded(made)
 
     def _unfolded(self, made: Node) -> Node:
-        """A block with nodes inside that other layers read: they get names of their own."""
-        named = unfolded(made, self.scope.is_asked_inside)
+        """A block with several results, or with nodes inside that other layers read: they get names of their own."""
+        named, result, results = unfolded(made, self.scope.is_asked_inside)
         for node in dict.fromkeys([node for _, node in named]):
             self._placed(node, made.origin)
         for name, node in named:
             self.scope.define(name, [("", node)])
-        return named[-1][1]
+        if results:
+            self.several[result] = list(results.items())
+        return result
 
     def _placed(self, made: Node, origin: Origin) -> Node:
         made.origin = origin
@@ -261,7 +270,8 @@ class _Compiler:
 
     def _guess(self, layer: LayerSpec, source: Node) -> Node:
         """What the layer would have given: its width and stride are known, whatever is wrong with it."""
-        stride = max(said.get("stride", 1) for said in (layer.arguments, layer.first, layer.last))
+        said = [both(each.get("stride", 1)) for each in (layer.arguments, layer.first, layer.last)]
+        stride = max(down for down, _ in said), max(across for _, across in said)
         width, guessed = layer.arguments.get("width", source.channels), source.type
         if isinstance(guessed, FeatureMap):
             guessed = guessed.strided(stride if guessed.stride <= MOST else 1)
@@ -279,7 +289,8 @@ def _stride_problems(graph: Graph, spec: NetworkSpec, guesses: Set[Node]) -> lis
         end = graph.levels[stage.level]
         if stage.number is None or end in doubtful:
             continue
-        stride, expected = end.type.stride, 2**stage.number
+        expected = 2**stage.number
+        stride = max(end.type.strides, key=lambda each: abs(each - expected))
         error, error_before = (stride / expected) / error_before, stride / expected
         if error != 1 and stride != expected:
             message = f"its total stride is {stride:g}, but a stage named {stage.name} has stride {expected}"

@@ -122,8 +122,11 @@ class Op:
         return Cost(params, trained, self.macs(result, *inputs), result.elements)
 
     @property
-    def reach(self) -> float:
-        """Pixels along one side of its input that one pixel of its output is made of; infinite for all of them."""
+    def reach(self) -> float | tuple[float, float]:
+        """Pixels along a side of its input that one pixel of its output is made of; infinite for all of them.
+
+        A pair where they are not the same along the height and along the width.
+        """
         return 1
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:

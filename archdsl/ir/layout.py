@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from archdsl.ir.graph import NOWHERE, Cost, Graph, Meter, Node, Op, Origin, ShapeError, total
 from archdsl.ir.types import ANY, TensorType
@@ -35,7 +35,8 @@ _placeholder = lru_cache(maxsize=1024)(Placeholder)
 class Fragment:
     """What a block makes of `inputs`: nodes in the order they run, named inside of the block; calls among them.
 
-    `count` is how many operations were made for it.
+    `count` is how many operations were made for it; `results` has the results by name where there are several, of which
+    `result` is the last.
     """
 
     inputs: tuple[Node, ...]
@@ -43,6 +44,7 @@ class Fragment:
     result: Node
     count: int
     cost: Cost
+    results: Mapping[str, Node]
 
     def is_plain(self, name: str) -> bool:
         """Whether it is a single operation without weights that is called `name` already, such as `concat`."""
@@ -69,16 +71,21 @@ class Call(Op):
         return self.body.cost
 
 
-def fragment(make: Callable[..., Node], types: Sequence[TensorType], outer: Meter) -> Fragment:
+def fragment(make: Callable[..., Node | dict[str, Node]], types: Sequence[TensorType], outer: Meter) -> Fragment:
     """The fragment that `make`, a function of nodes, gives for inputs of these types.
 
     Raises ShapeError where they do not fit, and TooManyOperations for more than `outer` has left.
     """
     meter = Meter(outer.left, made=outer.made)
     inputs = tuple([Node(_placeholder(each), (), each, "", meter=meter) for each in types])
-    result = make(*inputs)
-    nodes = tuple(in_order(result, inputs))
-    return Fragment(inputs, nodes, result, meter.count, total([node.cost for node in nodes]))
+    made = make(*inputs)
+    results = made if isinstance(made, dict) else {"": made}
+    nodes: dict[Node, None] = dict.fromkeys(inputs)
+    for end in results.values():
+        nodes.update(dict.fromkeys(in_order(end, nodes)))
+    inside = tuple(nodes)[len(inputs) :]
+    several = results if isinstance(made, dict) else {}
+    return Fragment(inputs, inside, end, meter.count, total([node.cost for node in inside]), several)
 
 
 def call(made: Fragment, inputs: tuple[Node, ...], name: str) -> Node:
@@ -114,22 +121,34 @@ def in_order(end: Node, known: Container[Node]) -> list[Node]:
     return list(order)
 
 
-def unfolded(called: Node, is_wanted: Callable[[str], bool]) -> list[tuple[str, Node]]:
-    """What a block made, as nodes with full names, the last of them its result.
+class Unfolded(NamedTuple):
+    """What a block made, as nodes with full names: all that have one, and the results by name."""
 
-    Blocks inside of it stay calls, but for those whose name `is_wanted`: they are unfolded too.
-    """
+    named: list[tuple[str, Node]]
+    result: Node
+    results: dict[str, Node]
+
+
+def unfolded(called: Node, is_wanted: Callable[[str], bool] = lambda name: False) -> Unfolded:
+    """Blocks inside of it stay calls, but for those whose name `is_wanted`: they are unfolded too."""
     if not isinstance(called.op, Call) or not called.op.body.nodes:
-        return [(called.name, called)]
+        return Unfolded([(called.name, called)], called, {})
     placed = dict(zip(called.op.body.inputs, called.inputs, strict=True))
     named: list[tuple[str, Node]] = []
     for node in called.op.body.nodes:
         inputs = tuple([placed[source] for source in node.inputs])
         own = node.again(inputs, f"{called.name}_{node.name}", called.origin)
-        inside = unfolded(own, is_wanted) if is_wanted(own.name) else []
-        named += [*inside, (own.name, inside[-1][1] if inside else own)]
-        placed[node] = named[-1][1]
-    return named
+        inside = unfolded(own, is_wanted) if is_wanted(own.name) else Unfolded([], own, {})
+        placed[node] = inside.result
+        named += [*inside.named, (own.name, inside.result)]
+    results = {name: placed[node] for name, node in called.op.body.results.items()}
+    return Unfolded(named, placed[called.op.body.result], results)
+
+
+def results_of(made: Node) -> dict[str, Node]:
+    """The results of a block by name, empty for a block with one."""
+    has_several = isinstance(made.op, Call) and made.op.body.results
+    return unfolded(made).results if has_several else {}
 
 
 def weight_shapes(node: Node) -> list[tuple[int, ...]]:

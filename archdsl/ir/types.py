@@ -2,23 +2,42 @@
 
 None is a side that is not known yet. `stride` is how many pixels of the image lie between two of a map, along one side;
 it is known even where the sides are not, so that maps which cannot fit are told apart at any image size.
+
+What has a value for each side, a kernel or a stride, is one number where both have the same.
 """
 
 from __future__ import annotations
 
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 Side = int | None
+Sides = int | tuple[int, int]
+"""Of a window, along the height and the width; one number for both."""
+
+
+def both(value: Any) -> tuple[Any, Any]:
+    """What a value of one or two numbers is along the height and along the width."""
+    return tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+
+
+def shortest(value: Any) -> Any:
+    """The same as one number, where both sides have the same."""
+    height, image_width = both(value)
+    return height if height == image_width else (height, image_width)
 
 
 class FeatureMap(NamedTuple):
-    """An image or a feature map: (height, width, channels)."""
+    """An image or a feature map: (height, width, channels).
+
+    `stride` is that along the height, and along the width too unless `stride_across` is set.
+    """
 
     height: Side
     image_width: Side
     channels: int
     stride: float = 1
+    stride_across: float | None = None
 
     @property
     def shape(self) -> tuple[Side, Side, int]:
@@ -27,17 +46,30 @@ class FeatureMap(NamedTuple):
     @property
     def elements(self) -> int:
         """Height × width × channels; 0 while height or width is unknown."""
-        height, image_width, channels, _ = self
+        height, image_width, channels = self[:3]
         return 0 if height is None or image_width is None else height * image_width * channels
+
+    @property
+    def strides(self) -> tuple[float, float]:
+        """Along the height and along the width."""
+        stride, across = self[3:]
+        return stride, stride if across is None else across
 
     def with_channels(self, channels: int) -> FeatureMap:
         """(H, W, C) -> (H, W, channels)."""
         return self._replace(channels=channels)
 
-    def strided(self, stride: int) -> FeatureMap:
+    def strided(self, stride: Sides) -> FeatureMap:
         """(H, W, C) -> (H / stride, W / stride, C), rounded up, as padding "same" leaves it."""
-        height, image_width = [None if side is None else -(-side // stride) for side in self[:2]]
-        return FeatureMap(height, image_width, self.channels, self.stride * stride)
+        sides = [None if side is None else -(-side // step) for side, step in zip(self[:2], both(stride), strict=True)]
+        return self.resized(sides[0], sides[1], self.channels, stride)
+
+    def resized(
+        self, height: Side, image_width: Side, channels: int, stride: float | Sides = 1, factor: Sides = 1
+    ) -> FeatureMap:
+        """(H, W, C) -> (height, image_width, channels), `stride` times fewer pixels, or `factor` times more."""
+        down, across = [own * by / into for own, by, into in zip(self.strides, both(stride), both(factor), strict=True)]
+        return FeatureMap(height, image_width, channels, down, None if down == across else across)
 
     def __str__(self) -> str:
         return _text(self.shape)
@@ -52,6 +84,10 @@ class Vector(NamedTuple):
     def stride(self) -> float:
         """It has no sides; 1 leaves what is computed from strides as it is."""
         return 1
+
+    @property
+    def strides(self) -> tuple[float, float]:
+        return 1, 1
 
     @property
     def shape(self) -> tuple[int]:
@@ -80,6 +116,10 @@ class Tokens(NamedTuple):
     @property
     def shape(self) -> tuple[Side, int]:
         return self[:2]
+
+    @property
+    def strides(self) -> tuple[float, float]:
+        return self.stride, self.stride
 
     @property
     def elements(self) -> int:

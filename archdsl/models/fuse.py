@@ -18,7 +18,7 @@ from archdsl.ir.ops import Pad, Rescale
 from archdsl.ir.ops.convolution import Convolution
 from archdsl.ir.passes import PASSES, run_passes
 from archdsl.ir.passes.rewrite import Weights
-from archdsl.ir.types import FeatureMap, TensorType
+from archdsl.ir.types import FeatureMap, TensorType, both
 from archdsl.models.backbone import Backbone
 
 TOLERANCE = 1e-4  # of the largest value of a feature map
@@ -124,7 +124,7 @@ def _random_batch(graph: Graph) -> Any:
 def _sides(graph: Graph) -> tuple[int, int]:
     """Height and width for the check: small ones that the graph takes as it does its own, else its own."""
     height, image_width, _ = graph.image.shape
-    step = ceil(max(node.type.stride for node in graph.nodes))
+    step = ceil(max(stride for node in graph.nodes for stride in node.type.strides))
     sizes = range(step * max(2, ceil(SMALLEST_SIDE / step)), LARGEST_SIDE + 1, step)
     small = [(size, size + step) for size in sizes[:SMALL_SIZES]]
     own = [(height or size, image_width or size + step) for size in sizes]
@@ -153,7 +153,9 @@ def _uses_every_weight(graph: Graph, types: Mapping[Node, TensorType]) -> bool:
     """Whether every weight of a convolution meets a pixel: on a map smaller than half of it, some meet padding only."""
     convolutions = [node for node in graph.nodes if isinstance(node.op, Convolution)]
     return bool(types) and all(
-        2 * (side or 0) > node.op.reach for node in convolutions for side in types[_unpadded(node.inputs[0])].shape[:2]
+        2 * (side or 0) > reach
+        for node in convolutions
+        for side, reach in zip(types[_unpadded(node.inputs[0])].shape, both(node.op.reach), strict=False)
     )
 
 

@@ -30,7 +30,7 @@ from attacks.watch import SECRET_VARIABLE, Watch
 SECRET = "xyzzy-plugh-plover"
 """Stands in a file beside the folder of each attack, and in the environment."""
 HARD_MEMORY_BYTES = 6 << 30
-GRACE_S = 3
+GRACE_S = 1
 PRESET = "yolo_v8_s_backbone"
 
 
@@ -102,7 +102,7 @@ def warm_up(keras: bool) -> None:
         for arguments in (*commands, f"validate {folder}/none.yaml"):
             told_by(lambda arguments=arguments: archdsl_main(arguments.split()))  # type: ignore[misc]
         for block in all_blocks().values():
-            _ = block.schema, block.takes_style, block.takes_many
+            _ = block.schema, block.takes_style, block.inputs is None
         if keras:
             config = {"stages": {"p1": {"width": 4, "stride": 2, "body": {"block": "conv_bn_act"}}}}
             model = archdsl.build_from_config(config)

@@ -255,6 +255,12 @@ ATTACKS: list[Attack] = [
         "overlap",
         "a.safetensors",
     ),
+    row(
+        "bytes between tensors",
+        safetensors({"a": tensor([1], 0, 4), "b": tensor([1], 8, 12)}, bytes(12)),
+        "leave a gap",
+        "a.safetensors",
+    ),
     row("a tensor of petabytes", safetensors({"a": tensor([1 << 50], 0, 1 << 52)}), "bytes of values", "a.safetensors"),
     row(
         "a million dimensions", safetensors({"a": tensor([1] * 1_000_000, 0, 4)}, bytes(4)), "too long", "a.safetensors"

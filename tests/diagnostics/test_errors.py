@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from support import warm
 
 import archdsl
 from archdsl.diagnostics.codes import CODES, CodeName
@@ -55,9 +56,8 @@ def codes_of(example: str, folder: Path) -> set[str]:
     try:
         if example.startswith("archdsl "):
             cli.main(example.split()[1:], standalone_mode=False)
-        elif example.startswith("python "):
-            command = [sys.executable, *example.split()[1:]]
-            printed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stderr
+        elif example.startswith("python -m "):
+            printed = warm.run(*example.split()[2:], folder=folder).stderr
             return set(re.findall(r"error\[(.*?)\]", printed))
         elif example:
             (folder / "my_net.yaml").write_text(example)
@@ -229,12 +229,10 @@ def test_colours_follow_the_environment(tmp_path: Path, environment: dict[str, s
     assert ("\x1b[" in on_a_terminal(["show", "none.yaml"], tmp_path, **environment)) is coloured
 
 
-def test_a_pipe_gets_colours_only_when_they_are_forced(tmp_path: Path) -> None:
+def test_a_pipe_gets_colours_only_when_they_are_forced(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     for value, coloured in (("", False), ("1", True)):
-        variables = {**os.environ, "FORCE_COLOR": value}
-        command = [sys.executable, "-m", "archdsl", "show", "none.yaml"]
-        result = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
-        assert ("\x1b[" in result.stderr) is coloured
+        monkeypatch.setenv("FORCE_COLOR", value)
+        assert ("\x1b[" in run("show", "none.yaml").stderr) is coloured
 
 
 @pytest.mark.parametrize(

@@ -109,10 +109,8 @@ def test_reports_carry_the_suggestion(text: str, hint: str, tmp_path: Path) -> N
 HINTS = {
     "stages: {p4: {first: {block: csp}}}": "'block' belongs to the layer itself, beside its arguments",
     "stages: {p4: {first: {from: p3}}}": "'from' belongs to the layer itself, beside its arguments",
-    "outputs: {feat: p3, head: p4}": "write [p3, p4]",
-    "outputs: {p3: null, p4: null}": "write [p3, p4]",
-    "conventions: {padding: valid}": "`same` pads as TensorFlow does, `symmetric` as PyTorch does",
-    "stages: {p4: {down: {padding: valid}}}": "no block leaves the border out",
+    "outputs: {p4: null}": "write a text, or leave the key out",
+    "stages: {p4: {down: {padding: explicit}}}": "`symmetric` pads as PyTorch does",
 }
 
 

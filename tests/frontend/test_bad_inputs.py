@@ -21,7 +21,7 @@ import pytest
 from bad_inputs import CASES, REFERENCES
 from bad_inputs.case import NET, Case
 from omegaconf import OmegaConf
-from support import TESTS
+from support import TESTS, warm
 
 import archdsl
 from archdsl.frontend.compose.config import load
@@ -137,14 +137,11 @@ def test_the_whole_table_costs_little_and_imports_no_framework() -> None:
 @pytest.mark.parametrize("case", DANGEROUS, ids=lambda case: case.id)
 def test_what_could_eat_the_machine_is_refused_in_a_small_process(case: Case, folder: Path) -> None:
     name = case.prepare(folder)
-    command = [sys.executable, "-m", "archdsl", "show", name, *case.overrides]
-    with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
-        resource.prlimit(child.pid, resource.RLIMIT_CPU, (5, 5))
-        resource.prlimit(child.pid, resource.RLIMIT_DATA, (200 << 20, 200 << 20))
-        _, printed = child.communicate(timeout=60)
-    assert child.returncode == 2, printed
-    assert f"error[{case.code}]" in printed
-    assert "Traceback" not in printed
+    limits = {resource.RLIMIT_CPU: 5, resource.RLIMIT_DATA: 200 << 20}
+    ended = warm.run("archdsl", "show", name, *case.overrides, folder=folder, limits=limits)
+    assert ended.returncode == 2, ended.stderr
+    assert f"error[{case.code}]" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 # The same text, however it is given.

@@ -18,6 +18,8 @@ import archdsl
 from archdsl.frontend.compose.config import load
 from archdsl.frontend.compose.search_path import config_root, preset_names
 
+pytestmark = pytest.mark.usefixtures("bare_hydra")
+
 PRESET = "yolo_v8_s_backbone"
 GLOBAL = "# @package _global_\n"
 

@@ -19,6 +19,7 @@ from archdsl.diagnostics.wording import did_you_mean
 
 # What hints may cost, and everything else for each character.
 HINTS, STEPS = 6 * LETTERS, 60
+TWICE = 2.2  # the most that was found is 1.9999
 LEAST_LETTERS = 10_000  # shorter texts may stand for long networks
 
 
@@ -42,13 +43,13 @@ def steps(call: Callable[[], object]) -> int:
 @pytest.mark.parametrize("idea", adversarial.IDEAS)
 def test_twice_the_text_takes_about_twice_the_steps(idea: str, tmp_path: Path) -> None:
     counts = []
-    for number in (400, 800):
+    for number in (200, 400):
         path = tmp_path / f"{number}.yaml"
         text = adversarial.text_of(idea, number)
         path.write_bytes(text.encode("utf-8", "surrogatepass"))
         counts.append(steps(lambda path=path: archdsl.analyze(path)))
     few, many = counts
-    assert many < 3 * few
+    assert many < TWICE * few
     assert many < HINTS + STEPS * max(len(text), LEAST_LETTERS)
 
 

@@ -268,6 +268,20 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
         assert problem_of(lambda path=path: load(path)).code == "not-a-file"
 
 
+def test_a_file_that_becomes_a_pipe_when_it_is_opened_is_not_read(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, open_now = write("a.yaml", "a: 1\n"), os.open
+
+    def late(name: str, flags: int) -> int:
+        path.unlink()
+        os.mkfifo(path)
+        return open_now(name, flags)
+
+    monkeypatch.setattr(os, "open", late)
+    assert "a named pipe, not a regular file" in problem_of(lambda: load(path)).message
+
+
 def test_a_file_that_may_not_be_read_says_so(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: str, flags: int) -> int:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)  # as for anybody but root

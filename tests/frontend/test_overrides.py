@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,6 +94,14 @@ def test_a_value_that_does_not_fit_is_reported_at_its_override(override: str, pa
 def test_all_bad_overrides_are_reported_in_one_run() -> None:
     found = problems("a=1", "scale.width=2", "~b", "c c")
     assert [problem.file for problem in found] == ["<override 1>", "<override 3>", "<override 4>"]
+
+
+def test_what_a_new_mapping_lacks_is_reported_there_and_not_where_the_old_one_had_it(
+    write: Callable[[str, str], Path], problems_of: Callable[..., list[archdsl.Problem]]
+) -> None:
+    path = write("net.yaml", "stages: {p1: {width: 8, stride: 2, body: {block: conv_bn_act, kernel: 3}}}\n")
+    (problem,) = problems_of(path, "stages.p1.body=null", "+stages.p1.body={kernel: 3}")
+    assert (problem.code, problem.path, problem.file) == ("missing-key", "stages.p1.body", "<override 2>")
 
 
 def test_a_text_in_place_of_a_list_is_reported() -> None:

@@ -263,6 +263,12 @@ def test_what_a_config_resolves_to_says_the_same_again(config: dict[str, Any]) -
     assert load(escaped(values)).values == values == by_omegaconf(escaped(values))
 
 
+@pytest.mark.parametrize("slashes", range(4))
+def test_backslashes_before_what_looks_like_a_reference_are_kept(slashes: int) -> None:
+    values = {"a": "\\" * slashes + "${b}"}
+    assert load(escaped(values)).values == values == by_omegaconf(escaped(values))
+
+
 OVERRIDES = [
     (),
     ("scale.max_width=96",),

@@ -37,6 +37,19 @@ def test_what_is_read_elsewhere_or_is_a_level_stays() -> None:
     assert kinds(run_passes(graph_of(Conv2D(4, 3)(scaled, name="conv"), P0=scaled))[0])["Rescale"] == 1
 
 
+def test_branches_that_are_read_elsewhere_or_see_other_pixels_are_not_merged() -> None:
+    def sums_left(first: Node, second: Node, **levels: Node) -> int:
+        return kinds(run_passes(graph_of(Add()(first, second, name="sum"), **levels))[0])["Add"]
+
+    image = image_of()
+    wide, narrow = Conv2D(4, 3)(image, name="wide"), Conv2D(4, 1)(image, name="narrow")
+    assert sums_left(wide, narrow) == 0
+    assert sums_left(wide, narrow, P0=wide) == sums_left(wide, narrow, P0=narrow) == 1
+    dilated = Conv2D(4, 3, dilation=2)(image, name="dilated")
+    assert sums_left(dilated, narrow) == 0
+    assert sums_left(dilated, wide) == 1
+
+
 def graph_input(node: Node) -> Node:
     while node.inputs:
         node = node.inputs[0]

@@ -59,7 +59,7 @@ def resizing(name: str) -> Fraction:
 
 def blocks(*, taking: str = "") -> list[Block]:
     """Blocks of one input that keep a map's size when their stride is 1, and take an argument `taking`."""
-    fitting = [block for block in all_blocks().values() if not block.takes_many and is_drawable(block)]
+    fitting = [block for block in all_blocks().values() if block.inputs is not None and is_drawable(block)]
     return [block for block in fitting if resizing(block.name) == 1 and (not taking or taking in block.parameters)]
 
 
@@ -353,7 +353,7 @@ class _Writer:
             return {}
         other = self.pick(*self.maps) if self.tidy else before
         source = self.now if other == before else self.maps[other]
-        join = self.pick(*[block.name for block in all_blocks().values() if block.takes_many])
+        join = self.pick(*[block.name for block in all_blocks().values() if block.inputs is None])
         fitted = self.fitted(other, source)
         if fitted is None:
             return {}
@@ -431,7 +431,7 @@ class _Writer:
 
 def is_halving(name: str) -> bool:
     block = all_blocks()[name]
-    return not block.takes_many and not block.parameters and resizing(name) == 2
+    return block.inputs is not None and not block.parameters and resizing(name) == 2
 
 
 def keeps_meaning(stated: Any, shared: Any) -> bool:

@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import archdsl
-from archdsl.frontend.sema.schema import Schema
+from archdsl.frontend.sema.schema import ConfigSchema
 from archdsl.frontend.sema.vocabulary import fields
+from archdsl.schemas.schema import Schema
 
 _KEYS = "defaults budget kernel expansion a b p2 p3"
 _WORDS = """
@@ -31,7 +32,7 @@ _WORDS = """
     2001-01-01 ??? = << mine $hidden $width
 """
 _SIGNS = ": , - ? [ ] { } & * ! | > ' \" % @ ` # ~ << ${ } $ \\ --- ... = . / +"
-PARTS = [part for part in Schema.__subclasses__() if part.__module__ == Schema.__module__]
+PARTS = [part for part in Schema.__subclasses__() if part.__module__ == ConfigSchema.__module__]
 """The parts of a config: what it may say of itself, of a stage, of a layer …"""
 KEYS = [*_KEYS.split(), *sorted({key for part in PARTS for key in fields(part)})]
 WORDS = _WORDS.split()

@@ -134,7 +134,7 @@ BAD_CALLS: dict[str, tuple[list[str], list[str]]] = {
     "wrong type": (["show", "resnet18_v2", "stages.p3.depth=two"], ["expected a whole number, got text 'two'"]),
     "out of range": (["show", "resnet18_v2", "stages.p3.depth=0"], ["got the number 0; expected a value ≥ 1"]),
     "odd focus": (["show", "csp_darknet_s", "--size", "33"], ["stem_focus", "a side of 33 is odd"]),
-    "levels": (["show", "resnet18_v2", "outputs=[p3,p7]"], ["no stage 'p7'; expected one of: p2, p3, p4, p5"]),
+    "levels": (["show", "resnet18_v2", "outputs=[p3,p7]"], ["no stage or layer 'p7'; expected one of: p2, p3, p4, p5"]),
 }
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
+from support import warm
 
 import archdsl
 from archdsl.frontend.compose.search_path import config_root
@@ -31,18 +31,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def app(tmp_path: Path) -> Run:
     """Runs `python -m archdsl.hydra_app …` in an empty folder."""
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "archdsl.hydra_app", *arguments],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(Path(archdsl.__file__).parents[1])},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return run
+    return partial(warm.run, "archdsl.hydra_app", folder=tmp_path)
 
 
 def reports(folder: Path) -> list[dict[str, object]]:

@@ -129,6 +129,7 @@ def composed(tmp_path: Path) -> Callable[..., dict[str, Any]]:
     return compose_main
 
 
+@pytest.mark.usefixtures("bare_hydra")
 @pytest.mark.parametrize("name", [*preset_names(), "family/yolo_v8", "family/resnet_v2_bottleneck"])
 def test_a_preset_composes_to_what_archdsl_loads(name: str, composed: Callable[..., dict[str, Any]]) -> None:
     assert json.dumps(composed(f"defaults: [{name}, _self_]")) == json.dumps(load(name).values)

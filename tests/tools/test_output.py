@@ -237,17 +237,12 @@ def test_diff_prints_values_as_yaml_and_how_much_figures_differ(run: Run, write:
 # Standard input
 
 
-def test_a_config_is_read_from_standard_input(tmp_path: Path, write: Write) -> None:
+def test_a_config_is_read_from_standard_input(run: Run, write: Write) -> None:
     write("parent.yaml", "defaults: [yolo_v8_s_backbone, _self_]\nscale: {width: 0.25}\n")
-
-    def piped(text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "archdsl", *arguments]
-        return subprocess.run(command, cwd=tmp_path, input=text, capture_output=True, text=True, check=False)
-
     text = "defaults: [parent, _self_]\nstages: {p4: {depth: 9}}\n"
     costs = archdsl.analyze("yolo_v8_s_backbone", ["scale.width=0.25", "stages.p4.depth=9"])
-    assert json.loads(piped(text, "show", "-", "--json").stdout)["params"] == costs.params
-    assert f"{costs.params:,} parameters" in piped(text, "validate", "-").stdout
-    assert "* <standard input>:2:22 " in piped(text, "explain", "-", "stages.p4.depth").stdout
-    refused(piped("stages: {p4: {widht: 9}}\n", "show", "-"), "<standard input>:1:15: error[unknown-key]")
-    refused(piped("stages: [\n", "validate", "-"), "<standard input>:1:9: error[syntax]")
+    assert json.loads(run("show", "-", "--json", text=text).stdout)["params"] == costs.params
+    assert f"{costs.params:,} parameters" in run("validate", "-", text=text).stdout
+    assert "* <standard input>:2:22 " in run("explain", "-", "stages.p4.depth", text=text).stdout
+    refused(run("show", "-", text="stages: {p4: {widht: 9}}\n"), "<standard input>:1:15: error[unknown-key]")
+    refused(run("validate", "-", text="stages: [\n"), "<standard input>:1:9: error[syntax]")

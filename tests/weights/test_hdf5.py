@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import re
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,8 +14,9 @@ import h5py
 import numpy as np
 import pytest
 from support.keras_cv_files import ALL_LAYOUTS
+from support.steps import at_most
 
-from archdsl.weights.formats import hdf5_file
+from archdsl.weights.formats import hdf5, hdf5_file
 from archdsl.weights.formats.contents import Contents, DamagedFile
 from archdsl.weights.formats.hdf5 import contents_of
 
@@ -81,13 +83,25 @@ def test_it_reads_what_h5py_reads(name: str, layout: str, keras_cv_files: Path) 
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("write", [like_keras(3), like_keras(3000), like_keras_2(5), like_keras_2(500)])
+@pytest.mark.parametrize("write", [like_keras(3), like_keras(1500), like_keras_2(5), like_keras_2(500)])
 def test_it_reads_what_every_version_of_hdf5_writes(write: Write, version: str) -> None:
     stream = written(write, version)
     contents = contents_of(stream)
     assert arrays_of(contents) == by_h5py(stream)
-    first = contents.layers[0]
-    assert first.name in ("a name of layer 0", "layer_0")
+    numbers = [int(re.findall(r"\d+$", layer.name)[0]) for layer in contents.layers]
+    assert numbers == list(range(len(numbers)))  # of the names, which stand in the order of the layers
+
+
+def long_names(file: h5py.File) -> None:
+    """So many letters that the heap that holds them has blocks in blocks."""
+    for number in range(900):
+        file[f"layers/{'x' * 900}{number}/vars/0"] = np.full(2, number, "float32")
+
+
+@pytest.mark.parametrize("version", ["earliest", "latest"])
+def test_names_of_any_length_that_is_allowed_are_read(version: str) -> None:
+    stream = written(long_names, version)
+    assert arrays_of(contents_of(stream)) == by_h5py(stream)
 
 
 @pytest.mark.parametrize("dtype", ["float16", ">f4", ">f8", "float64"])
@@ -106,17 +120,23 @@ def names_of_numbers(file: h5py.File) -> None:
     file["layers/conv2d_0/vars"].attrs.create("name", value, dtype=h5py.vlen_dtype("int32"))
 
 
+def two_names(file: h5py.File) -> None:
+    like_keras(1)(file)
+    file["layers/conv2d_0/vars"].attrs["name"] = ["a", "b"]
+
+
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_name_that_is_no_text_is_none(version: str) -> None:
-    assert contents_of(written(names_of_numbers, version)).layers[0].name == ""
+@pytest.mark.parametrize("write", [names_of_numbers, two_names])
+def test_a_name_that_is_not_one_text_is_none(write: Write, version: str) -> None:
+    assert contents_of(written(write, version)).layers[0].name == ""
 
 
-def steps_of(stream: BinaryIO, monkeypatch: pytest.MonkeyPatch) -> int:
+def steps_of(stream: BinaryIO, fact: str, monkeypatch: pytest.MonkeyPatch) -> int:
     """How often a description was read, until the file was refused."""
     steps = []
     read = hdf5_file.File.data
     monkeypatch.setattr(hdf5_file.File, "data", lambda *arguments: (steps.append(1), read(*arguments))[1])
-    with pytest.raises(DamagedFile):
+    with pytest.raises(DamagedFile, match=fact):
         contents_of(stream)
     return len(steps)
 
@@ -133,14 +153,48 @@ def listed_often(file: h5py.File) -> None:
     file.attrs["layer_names"] = np.array([b"a"] * 1000)
 
 
-@pytest.mark.parametrize("write", [endless, listed_often])
-def test_a_file_that_leads_into_itself_takes_few_steps(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert steps_of(written(write), monkeypatch) < 3_000
+def of_many_paths(file: h5py.File) -> None:
+    """Fourteen groups, each of which has the next one ten times: 10^14 paths, and none of them long."""
+    group = file.create_group("layers")
+    for _ in range(14):
+        inner = group.create_group("0")
+        for number in range(1, 10):
+            group[str(number)] = inner
+        group = inner
 
 
-@pytest.mark.parametrize("name", ["x" * 60_000, "x" + "7" * 60_000])
+def test_paths_are_counted_and_not_only_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hdf5, "MAX_OBJECTS", 1_000)
+    with at_most(1_000_000), pytest.raises(DamagedFile, match="more than 1000 entries"):
+        contents_of(written(of_many_paths))
+
+
+def test_a_deep_path_is_refused() -> None:
+    with pytest.raises(DamagedFile, match="nested deeper than 16"):
+        contents_of(written(lambda file: file.create_dataset("a/" * 18 + "0", data=np.zeros(1))))
+
+
+@pytest.mark.parametrize(
+    ("write", "fact"), [(endless, "more than 100000 entries"), (listed_often, "lists more than 100000 arrays")]
+)
+def test_a_file_that_leads_into_itself_takes_few_steps(
+    write: Write, fact: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert steps_of(written(write), fact, monkeypatch) < 3_000
+
+
+def test_a_tree_that_leads_into_itself_is_refused() -> None:
+    data = bytearray(written(like_keras(3)).getvalue())
+    at = data.index(b"TREE")
+    data[at + 5] = 1  # the level, which was 0: the child is a tree
+    struct.pack_into("<Q", data, at + 32, at)  # and this very one
+    with pytest.raises(DamagedFile, match="a group's tree is not one"):
+        contents_of(io.BytesIO(data))
+
+
+@pytest.mark.parametrize("name", ["x" * 1_025, "x" * 60_000, "x" + "7" * 60_000])
 def test_a_long_name_is_refused(name: str) -> None:
-    with pytest.raises(DamagedFile, match="a name of 6000"):
+    with pytest.raises(DamagedFile, match=f"a name of {len(name)} bytes"):
         contents_of(written(lambda file: file.create_dataset(name, data=1.0)))
 
 

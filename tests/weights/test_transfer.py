@@ -36,16 +36,20 @@ def variant(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def trained(keras_cv_files: Path) -> dict[str, list[np.ndarray]]:
-    """What each layer must get, by keras_cv's file of the whole architecture."""
-    name = "yolo_v8_xs_backbone"
-    model = archdsl.build_from_config(name, weights=keras_cv_files / name / "3.weights.h5")
-    return {name: layer.get_weights() for name, layer in model.layers_by_node.items()}
+def trained(keras_cv_files: Path) -> dict[str, dict[str, list[np.ndarray]]]:
+    """What each layer must get, by keras_cv's file of the whole architecture, for the Keras that wrote it."""
+
+    def arrays(version: str) -> dict[str, list[np.ndarray]]:
+        name = "yolo_v8_xs_backbone"
+        model = archdsl.build_from_config(name, weights=keras_cv_files / name / f"{version}.weights.h5")
+        return {node: layer.get_weights() for node, layer in model.layers_by_node.items()}
+
+    return {version: arrays(version) for version in "23"}
 
 
 @pytest.mark.parametrize("layout", ALL_LAYOUTS)
 def test_a_variant_gets_what_fits_from_every_layout(
-    layout: str, variant: Path, keras_cv_files: Path, trained: dict[str, list[np.ndarray]]
+    layout: str, variant: Path, keras_cv_files: Path, trained: dict[str, dict[str, list[np.ndarray]]]
 ) -> None:
     model = archdsl.build_from_config(variant)
     fresh = {name: layer.get_weights() for name, layer in model.layers_by_node.items()}
@@ -54,7 +58,7 @@ def test_a_variant_gets_what_fits_from_every_layout(
     assert {each.node for each in transfer.left} == set(fresh) - moved
     now = {name: layer.get_weights() for name, layer in model.layers_by_node.items()}
     for name, arrays in now.items():
-        source = trained if name in moved and layout[0] == "3" else now if name in moved else fresh
+        source = trained[layout[0]] if name in moved else fresh
         assert all(np.array_equal(new, old) for new, old in zip(arrays, source[name], strict=True)), name
     assert {"stem_conv_conv", "p2_body_fuse_bn", "p3_body_1_conv1_conv", "p4_down_conv"} <= moved
     reasons = {each.node: each.reason for each in transfer.left}
@@ -66,13 +70,13 @@ def test_a_variant_gets_what_fits_from_every_layout(
 
 
 def test_every_layer_that_a_variant_shares_by_name_and_shape_moves(
-    variant: Path, keras_cv_files: Path, trained: dict[str, list[np.ndarray]]
+    variant: Path, keras_cv_files: Path, trained: dict[str, dict[str, list[np.ndarray]]]
 ) -> None:
     model = archdsl.build_from_config(variant)
     expected = {
         name
         for name, layer in model.layers_by_node.items()
-        if name in trained and [w.shape for w in layer.get_weights()] == [w.shape for w in trained[name]]
+        if name in trained["2"] and [w.shape for w in layer.get_weights()] == [w.shape for w in trained["2"][name]]
     }
     transfer = weights.load(model, keras_cv_files / "yolo_v8_xs_backbone/2.h5", partial=True)
     assert {each.node for each in transfer.moved} == expected

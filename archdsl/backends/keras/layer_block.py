@@ -176,7 +176,7 @@ class KerasLayer(Op):
     def infer(self, x: FeatureMap) -> FeatureMap:
         _ = self.weights(x), self._macs(x), self.reach  # a rule that fails is reported here, where its layer is known
         found, stride = self._result(x), self._stride
-        return found if stride is None else found._replace(stride=x.stride * stride)
+        return found if stride is None else x.resized(*found.shape, stride)
 
     def _result(self, x: FeatureMap) -> FeatureMap:
         """The type of the result, its stride as far as the shape rule gives it."""
@@ -187,7 +187,7 @@ class KerasLayer(Op):
         fact = stride_contradiction(measured.trials, self._stride or 1)
         if fact:
             raise ShapeError(fact, hint="give keras_layer the rule, such as stride=2 or stride=lambda strides: strides")
-        return FeatureMap(*measured.shape, x.stride)
+        return FeatureMap(*measured.shape, *x[3:])
 
     @property
     def _stride(self) -> float | None:

@@ -11,53 +11,93 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import Parameter
+from types import MappingProxyType
 from typing import Any
 
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, ValidationError, core_schema
 
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Block, with_exact
-from archdsl.diagnostics.wording import did_you_mean, one_of
+from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.compose.config import Location
 from archdsl.frontend.sema.findings import Findings
-from archdsl.frontend.sema.parameters import Use, arguments_of, filled_in
-from archdsl.frontend.sema.spec import LayerSpec
+from archdsl.frontend.sema.parameters import FITS, Use, Values, arguments_of, is_relative, name_of
+from archdsl.frontend.sema.schema import BlockSchema
+from archdsl.frontend.sema.spec import UNSCALED, LayerSpec, Scale
+from archdsl.frontend.source import dotted
 from archdsl.ir.graph import Node, ShapeError
+from archdsl.ir.layout import results_of
 from archdsl.schemas.annotations import Translation
+from archdsl.schemas.unions import details_of
 
-INPUT = "input"  # what `from:` calls the input of the block
-RESERVED = {"block", "from", "after", "name", "style", *keyword.kwlist}  # no argument can be called so
+RESERVED = {"block", "from", "after", "name", "style", "each", "share", "when", "filters", *keyword.kwlist}
+"""No argument can be called so."""
 MAX_NESTING = 8
 
 
 class Composite(Block):
     """A block made of layers. To whatever uses it, it is a block like any other.
 
-    (H, W, C) -> what its last layer gives. `defaults` are the values of its arguments, None where the layers have
-    them; `at` is the entry that defines it.
+    (H, W, C) -> what its last layer gives, or the results that `defined` names. `defaults` are the values of its
+    arguments, None where the layers have them; `at` is the entry that defines it. `choices` are arguments that name
+    blocks of its layers, which are chosen already.
     """
 
-    def __init__(self, at: Location, description: str, defaults: Mapping[str, Any], layers: Sequence[LayerSpec]):
+    def __init__(
+        self,
+        at: Location,
+        defined: BlockSchema,
+        layers: Sequence[LayerSpec],
+        choices: Mapping[str, str] = MappingProxyType({}),
+        defaults: Mapping[str, Any] | None = None,
+        scale: Scale = UNSCALED,
+    ):
         super().__init__(str(at.path[-1]), self._applied)
         self.at = at
-        self.description = description
-        self.defaults = defaults
-        self.layers = tuple(layers)
+        self.defined = defined
+        self.layers = tuple([self._own(layer) for layer in layers])
+        self.choices = choices
+        self.defaults = defined.arguments if defaults is None else defaults
+        self.scale = scale
 
-    def resized(self, defaults: Mapping[str, Any], layers: Sequence[LayerSpec]) -> Composite:
+    def resized(self, defaults: Mapping[str, Any], layers: Sequence[LayerSpec], scale: Scale) -> Composite:
         """The same block with other numbers."""
-        return Composite(self.at, self.description, defaults, layers)
+        return Composite(self.at, self.defined, layers, self.choices, defaults, scale)
 
-    def _applied(self, x: Node, /, *, style: Conventions, **arguments: Any) -> Node:
-        values = {**self.defaults, **arguments}
-        results = {INPUT: x}
+    def _own(self, layer: LayerSpec) -> LayerSpec:
+        """A block inside of itself is this one."""
+        return layer._replace(block=layer.block.to(self)) if isinstance(layer.block, Recursion) else layer
+
+    def _applied(self, /, *inputs: Node, style: Conventions, **arguments: Any) -> Node | dict[str, Node]:
+        results = dict(zip(self.defined.inputs, inputs, strict=True))
+        values = Values({**self.defaults, **arguments}, lambda name: results[name].channels, self.scale)
+        x = inputs[0]
         for layer in self.layers:
-            inputs = [results[name] for name in layer.sources] or [x]
-            for name, filled in filled_in(layer, values).runs():
-                x = _apply(layer, inputs, name, filled, style)
-                inputs = [x]
-            results[layer.name] = x
-        return x
+            sources = [results[name] for name in layer.sources] or [x]
+            x = self._layer(layer, sources, values, style) if self._is_there(layer, sources, values) else sources[0]
+            results |= {layer.name: x, **{f"{layer.name}_{name}": node for name, node in results_of(x).items()}}
+        named = self.defined.results
+        return {name: results[name] for name in named} if named else x
+
+    def _is_there(self, layer: LayerSpec, sources: Sequence[Node], values: Values) -> bool:
+        fits = FITS not in layer.when or len({source.type for source in sources}) == 1
+        return fits and values.holds(layer.when)
+
+    def _layer(self, layer: LayerSpec, sources: Sequence[Node], values: Values, style: Conventions) -> Node:
+        """The result of the last repeat of a layer."""
+        try:
+            for name, arguments in values.filled_in(layer).runs():
+                if any(map(is_relative, layer.arguments.values())):
+                    _check(layer.block, arguments)
+                sources = [layer.apply(sources, name, arguments, style)]
+        except ShapeError as error:
+            error.at = error.at or layer.at
+            raise
+        return sources[0]
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(self.defined.inputs)
 
     @cached_property
     def uses(self) -> Mapping[str, list[Use]]:
@@ -70,7 +110,8 @@ class Composite(Block):
 
     @cached_property
     def parameters(self) -> Mapping[str, Parameter]:
-        return with_exact({name: self._parameter(name) for name in self.defaults if self.uses[name]})
+        used = {name: self._parameter(name) for name in self.defaults if self.uses[name]}
+        return with_exact({**used, **{name: _parameter(name, str, chosen) for name, chosen in self.choices.items()}})
 
     def _parameter(self, name: str) -> Parameter:
         uses = self.uses[name]
@@ -79,15 +120,11 @@ class Composite(Block):
         default = self.defaults[name]
         if default is None and any(use.default is Parameter.empty for use in uses):
             default = Parameter.empty
-        return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        return _parameter(name, annotation, default)
 
     @cached_property
     def takes_style(self) -> bool:
         return True
-
-    @cached_property
-    def takes_many(self) -> bool:
-        return False
 
     @cached_property
     def sizes(self) -> Mapping[str, str]:
@@ -104,7 +141,61 @@ class Composite(Block):
 
     @property
     def documentation(self) -> str:
-        return self.description
+        return self.defined.description
+
+
+class Recursion(Block):
+    """A block inside of itself. It ends where an argument that its layer's `when:` names is false."""
+
+    def __init__(self, name: str, defined: BlockSchema, whole: Composite | None = None):
+        super().__init__(name, self._applied)
+        self.defined = defined
+        self.whole = whole
+        self._open = 0
+
+    def to(self, whole: Composite) -> Recursion:
+        """The same for a block that is resolved."""
+        return Recursion(self.name, self.defined, whole)
+
+    def _applied(self, /, *inputs: Node, style: Conventions, **arguments: Any) -> Node | dict[str, Node]:
+        assert self.whole is not None
+        if self._open >= MAX_NESTING:
+            hint = "pass on less of an argument: {{of: $name, plus: -1}}"  # the hint is a format
+            raise ShapeError(f"block '{self.name}' is more than {MAX_NESTING} deep inside of itself", hint)
+        self._open += 1
+        try:
+            return self.whole.function(*inputs, style=style, **arguments)
+        finally:
+            self._open -= 1
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(self.defined.inputs)
+
+    @cached_property
+    def parameters(self) -> Mapping[str, Parameter]:
+        return {name: _parameter(name, Any, None) for name in self.defined.arguments}
+
+    @cached_property
+    def takes_style(self) -> bool:
+        return True
+
+    @property
+    def source(self) -> str:
+        return self.name
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> Parameter:
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _check(block: Block, arguments: Mapping[str, Any]) -> None:
+    """Raises ShapeError where a relative number is not one that the block takes."""
+    try:
+        block.schema.model_validate(dict(arguments))
+    except ValidationError as error:
+        details = next(details_of(error))
+        raise ShapeError(f"{dotted(details['loc'])} comes to {describe(details['input'])}: {details['msg']}") from None
 
 
 @dataclass(frozen=True)
@@ -115,14 +206,6 @@ class EveryOf:
 
     def __core_schema__(self, schema_of: Translation) -> CoreSchema:
         return core_schema.chain_schema([schema_of(each) for each in self.types])
-
-
-def _apply(layer: LayerSpec, inputs: Sequence[Node], name: str, arguments: Mapping[str, Any], style: Any) -> Node:
-    try:
-        return layer.apply(inputs, name, arguments, style)
-    except ShapeError as error:
-        error.at = error.at or layer.at
-        raise
 
 
 def check_definition(block: Composite, findings: Findings) -> None:
@@ -159,17 +242,33 @@ def _unused_arguments(block: Composite, findings: Findings) -> None:
 
 
 def _wrong_sources(block: Composite, findings: Findings) -> None:
-    known = {INPUT: None}  # in their order
-    read = set()
+    """Names in `from:`, `results:` and relative numbers that are not those of an input or of a layer before."""
+    known = dict.fromkeys(block.inputs)  # in their order
+    read = set(block.defined.results or ())
     for number, layer in enumerate(block.layers):
-        if layer.name == INPUT:
-            findings.report("key", f"a layer cannot be called '{INPUT}'; expected a name of its own", layer.at)
-        for name in layer.sources:
-            if name not in known:
-                message = f"there is no layer '{name}' before this one; {one_of(known)}"
-                findings.report("unknown-layer", message, layer.at / "from", did_you_mean(name, known))
+        if layer.name in block.inputs:
+            findings.report("key", f"a layer cannot be called '{layer.name}'; expected a name of its own", layer.at)
+        relative = {key: value["of"] for key, value in layer.arguments.items() if is_relative(value)}
+        named = [(name, layer.at / "from") for name in layer.sources]
+        named += [(name, layer.at / key / "of") for key, name in relative.items() if name_of(name) is None]
+        for name, at in named:
+            _check_known(name, known, at, findings)
         read |= set(layer.sources) if layer.sources or not number else {block.layers[number - 1].name}
-        known[layer.name] = None
+        known.update(dict.fromkeys(_names_of(layer)))
+    for name in block.defined.results or ():
+        _check_known(name, known, block.at / "results", findings)
     for layer in block.layers[:-1]:
-        if layer.name not in read:
+        if read.isdisjoint(_names_of(layer)):
             findings.report("unused", "nothing reads this layer", layer.at, "name it in a `from:`, or take it out")
+
+
+def _names_of(layer: LayerSpec) -> list[str]:
+    """The names that others may read the results of a layer by."""
+    several = layer.block.defined.results if isinstance(layer.block, Composite) else None
+    return [layer.name, *[f"{layer.name}_{name}" for name in several or ()]]
+
+
+def _check_known(name: str, known: Mapping[str, None], at: Location, findings: Findings) -> None:
+    if name not in known:
+        message = f"there is no layer '{name}' before this one; {one_of(known)}"
+        findings.report("unknown-layer", message, at, did_you_mean(name, known))

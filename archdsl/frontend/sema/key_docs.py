@@ -25,6 +25,8 @@ ARGUMENTS = {
     "interpolation": "How new pixels are computed.",
     "kernel": "Side of the window, in pixels.",
     "kernels": "Sides of the pooling windows, in pixels.",
+    "padding": "What is around the map: `same` as TensorFlow pads, `symmetric` as PyTorch does, `valid` for nothing, "
+    "or pixels: a number, [height, width], or each of them as [before, after].",
     "projection": "Whether the shortcut is a 1 × 1 convolution; by default if the channels change.",
     "residual": "Whether the input is added to the result, if its shape fits.",
     "stride": "Step between two windows, in pixels: 2 halves height and width.",

@@ -1,15 +1,25 @@
-"""`$name` in a block that a config defines: the block's argument, as a whole value, or as an item of a list."""
+"""Open values in a block that a config defines: `$name`, and numbers relative to an input, a layer or an argument.
+
+`$name` is the block's argument as a whole value, or as an item of a list. `{of: input, times: 4}` is four times the
+channels of the input.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from inspect import Parameter
 from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 from archdsl.blocks.registry import Block, Depth
 from archdsl.frontend.compose.config import Location
-from archdsl.frontend.sema.spec import LayerSpec
+from archdsl.frontend.sema.schema import RelativeSchema
+from archdsl.frontend.sema.spec import LayerSpec, Scale
 from archdsl.frontend.source import KeyPath
+
+FITS = "fits"
+"""What `when:` says of a layer that is left out where its inputs have different shapes."""
+Flag = bool | int
+"""The type of an argument that `when:` asks for; 0 is false."""
 
 
 class Use(NamedTuple):
@@ -33,12 +43,21 @@ def name_of(value: Any) -> str | None:
     return value[1:] if isinstance(value, str) and value.startswith("$") else None
 
 
+def is_relative(value: Any) -> bool:
+    return isinstance(value, dict) and "of" in value
+
+
+def is_open(value: Any) -> bool:
+    """Whether it has a value only where the block is used."""
+    return is_relative(value) or bool(list(_names(value, ())))
+
+
 def literal_arguments(arguments: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
-    """What can be checked before any `$name` has a value: arguments without one, and the other items of lists."""
+    """What can be checked before the block is used: arguments that are not open, and the other items of lists."""
     kept: dict[str, Any] = {}
     for key, value in arguments.items():
-        items = [item for item in value if not list(_names(item, ()))] if isinstance(value, list) else []
-        if key not in known or not list(_names(value, ())):
+        items = [item for item in value if not is_open(item)] if isinstance(value, list) else []
+        if key not in known or not is_open(value):
             kept[key] = value
         elif items:
             kept[key] = items
@@ -50,9 +69,12 @@ def arguments_of(layer: LayerSpec) -> Iterator[Argument]:
     stated = {**layer.arguments, **layer.first}
     for key, value in stated.items():
         for name, place in _names(value, (key,)):
-            yield Argument(name, layer.at.inside(*place), _use(layer.block, key, is_item=len(place) > 1))
+            yield Argument(name, layer.at.inside(*place), _use(layer.block, key, place))
     for name, place in _names(layer.repeats, ("depth",)):
         yield Argument(name, layer.at.inside(*place), Use(Depth, None, "depth"))
+    for index, text in enumerate(layer.when):
+        if text != FITS:
+            yield Argument(name_of(text) or text, layer.at.inside("when", index), Use(Flag, False, None))
 
 
 def _names(value: Any, path: KeyPath) -> Iterator[tuple[str, KeyPath]]:
@@ -62,12 +84,18 @@ def _names(value: Any, path: KeyPath) -> Iterator[tuple[str, KeyPath]]:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _names(item, (*path, index))
+    elif is_relative(value):
+        for key, item in value.items():
+            yield from _names(item, (*path, key))
 
 
-def _use(block: Block, key: str, is_item: bool) -> Use:
+def _use(block: Block, key: str, place: KeyPath) -> Use:
     parameter = block.parameters[key]
-    if is_item:
+    inner = place[1] if len(place) > 1 else None
+    if isinstance(inner, int):
         return Use(item_type(parameter.annotation), Parameter.empty, None)
+    if inner is not None and inner != "of":
+        return Use(RelativeSchema.model_fields[inner].annotation, Parameter.empty, None)
     return Use(parameter.annotation, parameter.default, block.sizes.get(key))
 
 
@@ -79,19 +107,40 @@ def item_type(annotation: Any) -> Any:
     return items[0] if items else Any
 
 
-def filled_in(layer: LayerSpec, values: Mapping[str, Any]) -> LayerSpec:
-    """The layer with a value for each `$name`. What has none is as if nobody had said it."""
-    arguments, first = _filled_all(layer.arguments, values), _filled_all(layer.first, values)
-    return layer._replace(arguments=arguments, first=first, repeats=_filled(layer.repeats, values))
+class Values(NamedTuple):
+    """What the open values of a block are, where it is used: its arguments, and the channels of its layers by name."""
 
+    arguments: Mapping[str, Any]
+    channels: Callable[[str], int]
+    scale: Scale
 
-def _filled_all(arguments: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    filled = {key: _filled(value, values) for key, value in arguments.items()}
-    return {key: value for key, value in filled.items() if value is not None}
+    def holds(self, when: Iterable[str]) -> bool:
+        """Whether all arguments that `when:` names are true."""
+        return all(self.arguments[name_of(text) or text] for text in when if text != FITS)
 
+    def filled_in(self, layer: LayerSpec) -> LayerSpec:
+        """The layer with a value for each open one. What has none is as if nobody had said it."""
+        arguments, first = self._all(layer.arguments), self._all(layer.first)
+        return layer._replace(arguments=arguments, first=first, repeats=self._one(layer.repeats))
 
-def _filled(value: Any, values: Mapping[str, Any]) -> Any:
-    if isinstance(value, list):
-        return [_filled(item, values) for item in value]
-    name = name_of(value)
-    return value if name is None else values[name]
+    def _all(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        filled = {key: self._one(value) for key, value in arguments.items()}
+        return {key: value for key, value in filled.items() if value is not None}
+
+    def _one(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._one(item) for item in value]
+        if is_relative(value):
+            return self._relative(value)
+        name = name_of(value)
+        return value if name is None else self.arguments[name]
+
+    def _relative(self, value: Mapping[str, Any]) -> int:
+        """of × times + plus, rounded to a multiple of the divisor; of channels by default to that of `scale`."""
+        argument = name_of(value["of"])
+        base = self.channels(value["of"]) if argument is None else self.arguments[argument]
+        exact = base * (self._one(value.get("times")) or 1) + (self._one(value.get("plus")) or 0)
+        divisor = self._one(value.get("divisor"))
+        if argument is None or divisor is not None:
+            return self.scale.multiple(exact, divisor)
+        return round(exact)

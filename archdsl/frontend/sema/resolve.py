@@ -163,7 +163,7 @@ def normalization(checked: NormSchema) -> Op | None:
 
 
 def scale(checked: ScaleSchema) -> Scale:
-    return Scale(checked.width, checked.depth, checked.max_width, checked.divisor)
+    return Scale(**vars(checked))
 
 
 def _outputs(
@@ -192,9 +192,11 @@ def _outputs(
 
 def _has_layer(name: str, parts: Sequence[PartSpec]) -> bool:
     """Whether there is a layer of this name, or one that it may be a part of: a repeat, a level, an inner node."""
-    names = [name for part in parts for name in (part.name, *[layer.name for layer in part.layers])]
-    short = [layer.name.removeprefix(f"{part.name}_") for part in parts if not part.is_stage for layer in part.layers]
-    return any(name == each or name.startswith(f"{each}_") for each in (*names, *short))
+    layers = [(part, layer) for part in parts for layer in part.layers]
+    short = [layer.name.removeprefix(f"{part.name}_") for part, layer in layers if not part.is_stage]
+    names = (*[layer.name for _, layer in layers], *short)
+    is_part = name in [part.name for part in parts if part.layers]
+    return is_part or any(name == each or name.startswith(f"{each}_") for each in names)
 
 
 def _freeze(config: Config, checked: ConfigSchema, parts: Sequence[PartSpec], findings: Findings) -> tuple[str, ...]:
@@ -208,5 +210,9 @@ def _freeze(config: Config, checked: ConfigSchema, parts: Sequence[PartSpec], fi
 
 
 def _removed(config: Config) -> set[str]:
-    """Stages that were set to null, deleted, or reported as broken."""
-    return {*config.values[STAGES.name], *config.removed}
+    """Stages and layers that were set to null, deleted, or reported as broken."""
+    sections = [section.name for section in SECTIONS if not section.has_stages]
+    stated = {name: layers for name in sections if isinstance(layers := config.values.get(name), dict)}
+    names = [(section, name) for section, layers in stated.items() for name in layers]
+    full = [f"{section}_{name}" for section, name in names]
+    return {*config.values[STAGES.name], *config.removed, *full, *[name for _, name in names]}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from archdsl.blocks.registry import Block, all_blocks, get_block
 from archdsl.diagnostics.problems import ArchError
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import Config, Location
-from archdsl.frontend.sema.composite import MAX_NESTING, Composite, check_definition
+from archdsl.frontend.sema.composite import MAX_NESTING, Composite, Recursion, check_definition
 from archdsl.frontend.sema.findings import Findings
+from archdsl.frontend.sema.parameters import name_of
 from archdsl.frontend.sema.resolve_layers import Layers
-from archdsl.frontend.sema.schema import BlockSchema, ConfigSchema
+from archdsl.frontend.sema.schema import BlockSchema, ConfigSchema, LayerSchema
 
 
 class Blocks:
@@ -20,25 +24,26 @@ class Blocks:
         self.findings = findings
         self.layers = Layers(self, findings, budget)
         self._defined = {name: defined for name, defined in checked.blocks.items() if defined is not None}
-        self._composites: dict[str, Composite | None] = {}
+        self._composites: dict[tuple[Any, ...], Composite | None] = {}  # by name, and the blocks that it is made of
+        self._choices = _choices(self._defined)
         self._open: list[str] = []  # the composites that are being resolved, each inside the one before
 
     def composites(self) -> tuple[Composite, ...]:
         """The config's own blocks, each after those that it is made of; without those that are wrong."""
         for name in self._defined:
-            self._composite(name, self.config.at("blocks", name))
+            self._composite(name, self.config.at("blocks", name), {})
         return tuple([block for block in self._composites.values() if block])
 
-    def find(self, name: str, at: Location) -> Block | None:
-        """The block that the entry `at` names."""
+    def find(self, name: str, at: Location, layer: LayerSchema) -> Block | None:
+        """The block that a `layer`, at the entry `at`, names."""
         if name in self._defined:
-            return self._composite(name, at)
+            return self._composite(name, at, layer.model_extra or {}, recurs=bool(layer.when))
         try:
             return get_block(name, self._defined)
         except ArchError as error:
             (found,) = error.problems
             if not self._is_stated(name):
-                self.findings.report(found.code, found.message, at, found.hint)
+                self.findings.report(found.code, found.message, at / "block", found.hint)
             return None
 
     def _is_stated(self, name: str) -> bool:
@@ -46,23 +51,35 @@ class Blocks:
         stated = self.config.values.get("blocks")
         return stated.get(name) is not None if isinstance(stated, dict) else stated is not None
 
-    def _composite(self, name: str, at: Location) -> Composite | None:
-        """The config's own block; `at` is who asks."""
+    def _composite(
+        self, name: str, at: Location, stated: Mapping[str, Any], recurs: bool = False
+    ) -> Composite | Recursion | None:
+        """The config's own block; `at` is who asks, with the arguments `stated`."""
+        defined = self._defined[name]
+        if self._open and self._open[-1] == name and recurs:
+            return Recursion(name, defined)
         if name in self._open:
             ring = " → ".join([*self._open[self._open.index(name) :], name])
-            self.findings.report("cycle", f"block '{name}' contains itself: {ring}", at)
+            self.findings.report("cycle", f"block '{name}' contains itself: {ring}", at / "block")
             return None
-        known = self._composites.get(name)
+        choices = {key: stated.get(key) or defined.arguments.get(key) for key in self._choices[name]}
+        if missing := next((key for key, chosen in choices.items() if not isinstance(chosen, str)), ""):
+            if at.path[:2] != ("blocks", name):  # it is looked at where it is used
+                self.findings.report("missing-key", f"block '{name}' needs '{missing}', the name of a block", at)
+            return None
+        key = (name, *choices.values())
+        known = self._composites.get(key)
         if len(self._open) + (known.height if known else 1) > MAX_NESTING:
-            self.findings.report("depth", f"blocks inside blocks, more than {MAX_NESTING} deep; expected fewer", at)
+            message = f"blocks inside blocks, more than {MAX_NESTING} deep; expected fewer"
+            self.findings.report("depth", message, at / "block")
             return None
-        if name not in self._composites:
+        if key not in self._composites:
             self._open.append(name)
-            self._composites[name] = self._resolved(self._defined[name], self.config.at("blocks", name))
+            self._composites[key] = self._resolved(_chosen(defined, choices), self.config.at("blocks", name), choices)
             self._open.pop()
-        return self._composites[name]
+        return self._composites[key]
 
-    def _resolved(self, defined: BlockSchema, at: Location) -> Composite | None:
+    def _resolved(self, defined: BlockSchema, at: Location, choices: Mapping[str, Any]) -> Composite | None:
         before = len(self.findings)
         name = str(at.path[-1])
         registered = all_blocks().get(name)
@@ -75,10 +92,49 @@ class Blocks:
         made = [layers.layer(layer, at / "layers" / key, key, {}) for key, layer in present]
         if len(self.findings) > before or None in made:  # what follows from a missing layer is no news
             return None
-        block = Composite(at, defined.description, defined.arguments, [layer for layer in made if layer])
+        block = Composite(at, defined, [layer for layer in made if layer], choices)
         check_definition(block, self.findings)
         if len(self.findings) == before:
             stated = {name: value for name, value in block.defaults.items() if value is not None}
             if stated:
                 layers.check_arguments(block, stated, at / "arguments", given_later=block.defaults)
         return block if len(self.findings) == before else None
+
+
+def _choices(defined: Mapping[str, BlockSchema]) -> dict[str, list[str]]:
+    """The arguments of each block that name blocks: of its own layers, or of the layers of blocks inside of it."""
+    found: dict[str, dict[str, None]] = {name: {} for name in defined}
+    passed: dict[tuple[str, str], list[tuple[str, str]]] = {}  # an argument of one block → those that it is given by
+    pending: list[tuple[str, str]] = []
+    for name, block in defined.items():
+        for layer in filter(None, block.layers.values()):
+            pending += [(name, chosen)] if (chosen := name_of(layer.block)) else []
+            given = {key: name_of(value) for key, value in (layer.model_extra or {}).items()}
+            for key, argument in given.items() if layer.block in defined else ():
+                if argument:
+                    passed.setdefault((str(layer.block), key), []).append((name, argument))
+    while pending:
+        name, argument = pending.pop()
+        if argument not in found[name]:
+            found[name][argument] = None
+            pending += passed.get((name, argument), [])
+    return {name: list(arguments) for name, arguments in found.items()}
+
+
+def _chosen(defined: BlockSchema, choices: Mapping[str, Any]) -> BlockSchema:
+    """The definition with these blocks."""
+    if not choices:
+        return defined
+    written = {f"${name}": chosen for name, chosen in choices.items()}
+    layers = {key: layer and _with_blocks(layer, written) for key, layer in defined.layers.items()}
+    arguments = {key: value for key, value in defined.arguments.items() if key not in choices}
+    return BlockSchema.model_construct({**vars(defined), "layers": layers, "arguments": arguments})
+
+
+def _with_blocks(layer: LayerSchema, written: Mapping[str, str]) -> LayerSchema:
+    """The layer with blocks in place of the arguments that name them."""
+    extra = {
+        key: written.get(value, value) if isinstance(value, str) else value
+        for key, value in (layer.model_extra or {}).items()
+    }
+    return LayerSchema.model_construct({**vars(layer), "block": written.get(layer.block or "", layer.block)}, extra)

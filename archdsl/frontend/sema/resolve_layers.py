@@ -15,10 +15,10 @@ from archdsl.frontend.compose.config import Config, Location
 from archdsl.frontend.compose.order import in_order
 from archdsl.frontend.sema import fixits
 from archdsl.frontend.sema.findings import Findings
-from archdsl.frontend.sema.parameters import literal_arguments, name_of
+from archdsl.frontend.sema.parameters import is_open, is_relative, literal_arguments
 from archdsl.frontend.sema.schema import Layers as NamedLayers
-from archdsl.frontend.sema.schema import LayerSchema, StageSchema
-from archdsl.frontend.sema.spec import LayerSpec
+from archdsl.frontend.sema.schema import LayerSchema, RelativeSchema, StageSchema
+from archdsl.frontend.sema.spec import LayerSpec, inputs_of
 from archdsl.frontend.sema.validate import problems_of
 from archdsl.frontend.source import dotted
 
@@ -30,7 +30,7 @@ class BlockFinder(Protocol):
 
     config: Config
 
-    def find(self, name: str, at: Location) -> Block | None: ...
+    def find(self, name: str, at: Location, layer: LayerSchema) -> Block | None: ...
 
 
 class Layers:
@@ -83,7 +83,9 @@ class Layers:
         if repeats is not None and "stride" in block.parameters:  # a repeated layer strides once
             first["stride"], stated["stride"] = stated.get("stride", block.parameters["stride"].default), 1
         sources, each = tuple(layer.sources or ()), tuple(layer.each or ())
-        return LayerSpec(name, at, block, stated, sources, repeats, first, each=each, share=layer.share or False)
+        return LayerSpec(
+            name, at, block, stated, sources, repeats, first, {}, each, layer.share or False, tuple(layer.when or ())
+        )
 
     def check_arguments(
         self, block: Block, stated: Mapping[str, Any], at: Location, given_later: Iterable[str] = ()
@@ -108,7 +110,7 @@ class Layers:
 
     def _block(self, layer: LayerSchema, at: Location) -> Block | None:
         if layer.block is not None:
-            return self.blocks.find(layer.block, at / "block")
+            return self.blocks.find(layer.block, at, layer)
         slip = next((key for key in layer.model_extra or {} if "'block'" in did_you_mean(key, ["block"])), "")
         hint = f"did you mean 'block' for '{slip}'?" if slip else ""
         self.findings.report("missing-key", "a layer needs `block:`", at, hint, mark=(at / "block").value)
@@ -119,13 +121,22 @@ class Layers:
         if at.path[0] != "blocks":
             self.check_arguments(block, stated, at)
             return
+        for key, value in stated.items():
+            if is_relative(value):
+                self._check_relative(value, at / key)
         literal = literal_arguments(stated, block.parameters)
         open_ones = [key for key, value in stated.items() if literal.get(key) is not value]
         self.check_arguments(block, literal, at, given_later=open_ones)
 
+    def _check_relative(self, value: dict[str, Any], at: Location) -> None:
+        try:
+            RelativeSchema.model_validate(value)
+        except ValidationError as error:
+            self.findings.add(*problems_of(error, self.config, RelativeSchema, at.path))
+
     def _repeats(self, depth: Any, at: Location) -> Any:
         """How often a layer runs, None where it does not set it; inside a block perhaps a `$name`."""
-        if at.path[0] == "blocks" and name_of(depth) is not None:
+        if at.path[0] == "blocks" and is_open(depth):
             return depth
         if depth is None or (type(depth) is int and 1 <= depth <= MAX_DEPTH):
             return depth
@@ -152,22 +163,25 @@ class Layers:
 
     def _check_sources(self, block: Block, layer: LayerSchema, at: Location) -> None:
         count = len(layer.sources or ())
-        if block.takes_many and "depth" in (layer.model_extra or {}):
+        if block.inputs is None and "depth" in (layer.model_extra or {}):
             fact = f"block '{block.name}' merges layers once; it has no depth"
             self.findings.report("unused", fact, at / "depth")
         if layer.each:
             self._check_each(block, layer, at)
         elif layer.share is True:
             self.findings.report("unused", "there is one layer; expected `each:`, or the name of a layer", at / "share")
-        elif block.takes_many and not count:
+        elif block.inputs is None and not count:
             self.findings.report("from", f"block '{block.name}' merges layers; expected `from: [one, another]`", at)
-        elif not block.takes_many and count > 1:
-            self.findings.report("from", f"block '{block.name}' has one input, got {count}", at / "from")
+        elif block.inputs is not None and count > len(block.inputs):
+            self.findings.report("from", f"block '{block.name}' has {inputs_of(block)}, got {count}", at / "from")
+        if layer.when and at.path[0] != "blocks":
+            message = "`when` asks for an argument of a block; expected it inside of `blocks:`"
+            self.findings.report("unused", message, at / "when", "null takes a layer out")
 
     def _check_each(self, block: Block, layer: LayerSchema, at: Location) -> None:
         if layer.sources:
             self.findings.report("from", "`each` names the inputs already; expected one of them", at / "from")
-        if block.takes_many:
+        if block.inputs is None:
             message = f"block '{block.name}' merges layers; expected `from: [one, another]` in place of `each`"
             self.findings.report("from", message, at / "each")
 

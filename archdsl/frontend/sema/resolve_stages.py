@@ -105,7 +105,7 @@ class Parts:
         own = dict(stage.first or {})
         return (own, stride) if stage.stride_at == "last" else ({**own, **stride}, {})
 
-    def _takes(self, layer: LayerSpec, key: str, value: int) -> bool:
+    def _takes(self, layer: LayerSpec, key: str, value: object) -> bool:
         takes = key in layer.block.parameters
         if not takes and value != 1:
             message = f"block '{layer.block.name}' does not take the stage's {key} of {value}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import ceil
 from typing import Any
 
 from archdsl.blocks.registry import MAX_DEPTH, MAX_WIDTH, Block
@@ -14,7 +15,7 @@ from archdsl.diagnostics.problems import Note, fail
 from archdsl.frontend.compose.config import Location
 from archdsl.frontend.sections import part_of
 from archdsl.frontend.sema.composite import Composite
-from archdsl.frontend.sema.spec import LayerSpec, NetworkSpec, PartSpec, Scale
+from archdsl.frontend.sema.spec import UNSCALED, LayerSpec, NetworkSpec, PartSpec, Scale
 
 LIMITS = {"width": MAX_WIDTH, "depth": MAX_DEPTH}
 
@@ -25,7 +26,7 @@ def scale_spec(spec: NetworkSpec) -> NetworkSpec:
     Raises ArchError where that goes beyond the largest width or depth that a config may say itself.
     """
     factors = spec.scale
-    if factors == Scale():
+    if factors == UNSCALED:
         return spec
     scaled = _scaled(spec, factors)
     for block in _composites(scaled):
@@ -64,10 +65,10 @@ def _scaled(spec: NetworkSpec, factors: Scale) -> NetworkSpec:
     blocks: dict[Block, Composite] = {}
     for block in _composites(spec):  # each after those that it is made of
         layers = [_layer(layer, factors, blocks) for layer in block.layers]
-        blocks[block] = block.resized(_arguments(block.defaults, block.sizes, factors), layers)
+        blocks[block] = block.resized(_arguments(block.defaults, block.sizes, factors), layers, factors)
     return replace(
         spec,
-        scale=Scale(),
+        scale=UNSCALED,
         blocks=tuple(blocks.values()),
         parts=tuple([_part(part, factors, blocks) for part in spec.parts]),
     )
@@ -75,7 +76,7 @@ def _scaled(spec: NetworkSpec, factors: Scale) -> NetworkSpec:
 
 def scaled_width(width: int, factors: Scale) -> int:
     """min(width, max_width) × factor, to the nearest multiple of the divisor, at least one divisor."""
-    return max(1, round(_capped(width, factors) * factors.width / factors.divisor)) * factors.divisor
+    return factors.multiple(_capped(width, factors) * factors.width)
 
 
 def _capped(width: int, factors: Scale) -> int:
@@ -83,8 +84,9 @@ def _capped(width: int, factors: Scale) -> int:
 
 
 def scaled_depth(depth: int, factors: Scale) -> int:
-    """depth × factor, rounded to the nearest whole number (a half to the even one), at least 1."""
-    return max(1, round(depth * factors.depth))
+    """depth × factor, rounded to the nearest whole number (a half to the even one) or up, at least 1."""
+    exact = depth * factors.depth
+    return max(1, ceil(exact) if factors.depth_rounding == "up" else round(exact))
 
 
 SCALED = {"width": scaled_width, "depth": scaled_depth}
@@ -101,7 +103,8 @@ def scaling(size: str, value: int, factors: Scale) -> str:
         return text
     if size == "width":
         return f"{text}, rounded" + (f" to a multiple of {factors.divisor}" if factors.divisor > 1 else "")
-    return f"{text}, rounded" + (", at least 1" if exact < 0.5 else "")
+    rounded = "rounded up" if factors.depth_rounding == "up" else "rounded"
+    return f"{text}, {rounded}" + (", at least 1" if exact < 0.5 else "")
 
 
 def _part(part: PartSpec, factors: Scale, blocks: Mapping[Block, Composite]) -> PartSpec:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from archdsl.blocks.conventions import PaddingStyle
-from archdsl.blocks.registry import Depth, Dilation, Groups, Stride, Width
+from archdsl.blocks.registry import Depth, Dilation2D, Groups, Stride2D, Width
 from archdsl.ir.ops import ActivationName
 from archdsl.schemas.annotations import Limits, OneOrMore
 from archdsl.schemas.schema import OPEN, Schema, renamed
@@ -15,6 +15,8 @@ Name = Annotated[str, Limits(pattern=NAME, max_length=64)]
 MODEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 ModelName = Annotated[str, Limits(pattern=MODEL_NAME, max_length=64)]
 Text = Annotated[str, Limits(max_length=2_000)]
+ARGUMENT = r"^\$[a-z][a-z0-9_]*$"
+Argument = Annotated[str, Limits(pattern=ARGUMENT, max_length=65)]
 Side = Annotated[int, Limits(ge=1, le=65_536)]
 Count = Annotated[int, Limits(ge=0)]
 
@@ -65,6 +67,10 @@ class ScaleSchema(Schema):
     """Cap of every width before it is scaled."""
     divisor: Width = 1
     """Scaled widths are rounded to a multiple of this."""
+    least: Annotated[float, Limits(ge=0, le=1)] = 0.0
+    """A width that rounding makes less than this share of itself goes up to the next multiple."""
+    depth_rounding: Literal["nearest", "up"] = "nearest"
+    """How scaled depths are rounded; a half to the even number."""
 
 
 class LayerSchema(Schema):
@@ -82,24 +88,43 @@ class LayerSchema(Schema):
     """Layers or stages for each of which it runs once; its results are called after them: NAME_p3, NAME_p4."""
     share: bool | Name | None = None
     """A layer whose weights it uses, or true: one set of weights for all of `each`."""
+    when: Annotated[list[Text], Limits(min_length=1, max_length=8), OneOrMore()] | None = None
+    """In a block of the config: it is left out unless the `$name` is true, and `fits` its inputs have one shape."""
 
 
 Layers = dict[Name, LayerSchema | None]
+
+
+class RelativeSchema(Schema):
+    """A number in a block of the config that is relative to another: of × times + plus."""
+
+    of: Text
+    """The channels of an input or a layer of the block, by its name; or `$name`, an argument."""
+    times: Annotated[float, Limits(gt=0, le=64)] | Argument = 1.0
+    """Factor, or the `$name` of one."""
+    plus: Annotated[int, Limits(ge=-65_536, le=65_536)] = 0
+    """What is added."""
+    divisor: Width | Argument | None = None
+    """It is rounded to a multiple of this; what is relative to channels by default to one of `scale.divisor`."""
 
 
 class BlockSchema(Schema):
     """A block defined by the config: layers in a row. `$name`, as a whole value, is its argument `name`.
 
     `arguments` holds defaults; null leaves a value to the stage or to the blocks inside. `from:` in a layer names
-    layers before it, or `input`.
+    layers before it, or inputs. A number may be relative: `width: {of: input, times: 4}`.
     """
 
     description: Text = ""
     """What it is, in a sentence."""
+    inputs: Annotated[list[Name], Limits(min_length=1, max_length=64), OneOrMore()] = ["input"]
+    """Names of its inputs, in the order of the `from:` where it is used."""
     arguments: dict[Name, Any] = {}
     """Its arguments by name, with their defaults."""
     layers: Layers = {}
     """Its layers by name, in order."""
+    results: Annotated[list[Name], Limits(min_length=1, max_length=64), OneOrMore()] | None = None
+    """Its results, where it has several: layers of it; others read them as LAYER_RESULT."""
 
 
 class StageSchema(Schema):
@@ -109,11 +134,11 @@ class StageSchema(Schema):
     """Output channels of its layers, before scaling."""
     depth: Depth | None = None
     """How often the body runs, or repeats inside itself, before scaling."""
-    stride: Stride | None = None
+    stride: Stride2D | None = None
     """How many times smaller the stage makes the map; by default, what its layers do."""
     stride_at: Literal["first", "last"] | None = None
     """Which repeat of the body has the stride."""
-    dilation: Dilation | None = None
+    dilation: Dilation2D | None = None
     """Step between the taps of the body's windows, in pixels."""
     after: Name | None = None
     """The stage before this one; by default the one written before it."""

@@ -30,7 +30,7 @@ class LayerSpec(NamedTuple):
     `repeats` is how often it runs, None for a layer that does not set it, in a block of the config's own perhaps a
     `$name`; `first` and `last` are what the first and the last repeat set differently. `sources` are the names in
     `from:`, empty for the layer before; it runs once for each of `each`. `share` names the layer whose weights it uses;
-    True has one set of weights for all of `each`.
+    True has one set of weights for all of `each`. Inside a block it is left out unless `when` holds.
     """
 
     name: str
@@ -43,6 +43,7 @@ class LayerSpec(NamedTuple):
     last: Mapping[str, Any] = MappingProxyType({})
     each: tuple[str, ...] = ()
     share: str | bool = False
+    when: tuple[str, ...] = ()
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -65,13 +66,19 @@ class LayerSpec(NamedTuple):
         if self.block.takes_style:
             arguments = {**arguments, "style": style}
         result = self.block(*inputs, name=name, **arguments)
-        if result.channels > MOST or not 1 / MOST <= result.type.stride <= MOST:
+        if result.channels > MOST or not all(1 / MOST <= stride <= MOST for stride in result.type.strides):
             raise _beyond(result, name)
         return result
 
 
 def _taken(arguments: dict[str, Any]) -> dict[str, Any]:
     return exact_as_width(arguments) if EXACT in arguments else arguments
+
+
+def inputs_of(block: Block) -> str:
+    """`one input`, `2 inputs (x, skip)`."""
+    names = block.inputs or ()
+    return "one input" if len(names) == 1 else f"{len(names)} inputs ({', '.join(names)})"
 
 
 class Output(NamedTuple):
@@ -118,6 +125,17 @@ class Scale:
     depth: float = 1.0
     max_width: int | None = None
     divisor: int = 1
+    least: float = 0.0
+    depth_rounding: str = "nearest"
+
+    def multiple(self, width: float, divisor: int | None = None) -> int:
+        """The multiple of the divisor nearest to `width`, at least one, and at least the share `least` of it."""
+        divisor = divisor or self.divisor
+        rounded = max(1, round(width / divisor)) * divisor
+        return rounded + divisor if rounded < self.least * width else rounded
+
+
+UNSCALED = Scale()
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.compose.config import Config
 from archdsl.frontend.sections import STAGES
 from archdsl.frontend.sema import fixits
-from archdsl.frontend.sema.schema import MODEL_NAME, NAME
+from archdsl.frontend.sema.schema import ARGUMENT, MODEL_NAME, NAME
 from archdsl.frontend.sema.vocabulary import ELSEWHERE, KEY_SYNONYMS, SYNONYMS, VALUES_ELSEWHERE, belongs, known_keys
 from archdsl.frontend.source import KeyPath, dotted, nearest_place
 from archdsl.schemas.schema import Schema
@@ -24,6 +24,7 @@ from archdsl.schemas.unions import NO_MEMBER, details_of
 
 _NAME_RULES = {
     NAME: "expected lower-case letters, digits and _, a letter first",
+    ARGUMENT: "expected the $name of an argument of this block",
     MODEL_NAME: "expected letters, digits, _, - and points, a letter or digit first",
 }
 _OF_EVERY_LAYER = ("block", "from", "after", "depth")

@@ -84,7 +84,7 @@ SYNONYMS = {
 }
 ELSEWHERE = {"budget": "a config may not raise limits; its user may, with --budget or budget=Budget(…)"}
 VALUES_ELSEWHERE = {
-    "valid": "no block leaves the border out; `same` pads as TensorFlow does, `symmetric` as PyTorch does",
+    "valid": "a layer may have it; for all of them, `same` pads as TensorFlow does, `symmetric` as PyTorch does",
     "explicit": "`symmetric` pads as PyTorch does",
 }
 # Keys under the names that other systems have for them.

@@ -19,7 +19,7 @@ from archdsl.ir.ops.pointwise import (
     Rescale,
 )
 from archdsl.ir.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, GlobalPool, MaxPool, Pool, SumRows
-from archdsl.ir.ops.resizing import Pad, SpaceToDepth, Upsample
+from archdsl.ir.ops.resizing import Crop, Pad, SpaceToDepth, Upsample
 from archdsl.ir.ops.windows import Padding
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Concat",
     "ConcatRows",
     "Conv2D",
+    "Crop",
     "DepthwiseConv2D",
     "GlobalAvgPool",
     "GlobalMaxPool",

@@ -7,18 +7,20 @@ from math import prod
 from typing import Any
 
 from archdsl.ir.emission import DATA_FORMAT, EmitContext
-from archdsl.ir.graph import Op, ShapeError, Weight
-from archdsl.ir.ops.windows import Padding, slide, window_reach
-from archdsl.ir.types import FeatureMap
+from archdsl.ir.graph import ShapeError, Weight
+from archdsl.ir.ops.windows import Padding, Windowed, slide, window_reach
+from archdsl.ir.types import FeatureMap, Sides, both
 
 
-class Convolution(Op):
+class Convolution(Windowed):
     """A kernel, perhaps a bias; every output pixel costs the whole kernel once."""
 
-    kernel: int
-    stride: int
+    sided = ("kernel", "stride", "dilation")
+
+    kernel: Sides
+    stride: Sides
     padding: Padding
-    dilation: int
+    dilation: Sides
     bias: bool
 
     def kernel_shape(self, channels: int) -> tuple[int, int, int, int]:
@@ -30,7 +32,7 @@ class Convolution(Op):
         raise NotImplementedError
 
     def slide(self, x: FeatureMap, channels: int) -> FeatureMap:
-        if self.stride > 1 and self.dilation > 1:  # Keras has no such convolution
+        if self.stride != 1 and self.dilation != 1:  # Keras has no such convolution
             raise ShapeError(
                 f"stride {self.stride} and dilation {self.dilation} at once; expected one of them to be 1",
                 hint="a dilated stage keeps its resolution: set its stride to 1",
@@ -38,7 +40,7 @@ class Convolution(Op):
         return slide(x, channels, self.kernel, self.stride, self.dilation, self.padding)
 
     @property
-    def reach(self) -> int:
+    def reach(self) -> Sides:
         return window_reach(self.kernel, self.dilation)
 
     def weights(self, *inputs: FeatureMap) -> tuple[Weight, ...]:
@@ -58,10 +60,10 @@ class Conv2D(Convolution):
     """2-D convolution. (H, W, C) -> (H', W', filters). MACs = H' W' kernel² (C / groups) filters."""
 
     filters: int
-    kernel: int = 1
-    stride: int = 1
+    kernel: Sides = 1
+    stride: Sides = 1
     padding: Padding = "same"
-    dilation: int = 1
+    dilation: Sides = 1
     groups: int = 1
     bias: bool = False
 
@@ -73,7 +75,7 @@ class Conv2D(Convolution):
         return self.slide(x, self.filters)
 
     def kernel_shape(self, channels: int) -> tuple[int, int, int, int]:
-        return self.kernel, self.kernel, channels // self.groups, self.filters
+        return *both(self.kernel), channels // self.groups, self.filters
 
     def width(self, channels: int) -> int:
         return self.filters
@@ -100,17 +102,17 @@ class Conv2D(Convolution):
 class DepthwiseConv2D(Convolution):
     """One filter per channel. (H, W, C) -> (H', W', C). MACs = H' W' kernel² C."""
 
-    kernel: int = 3
-    stride: int = 1
+    kernel: Sides = 3
+    stride: Sides = 1
     padding: Padding = "same"
-    dilation: int = 1
+    dilation: Sides = 1
     bias: bool = False
 
     def infer(self, x: FeatureMap) -> FeatureMap:
         return self.slide(x, x.channels)
 
     def kernel_shape(self, channels: int) -> tuple[int, int, int, int]:
-        return self.kernel, self.kernel, channels, 1
+        return *both(self.kernel), channels, 1
 
     def width(self, channels: int) -> int:
         return channels

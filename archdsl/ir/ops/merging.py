@@ -73,7 +73,7 @@ class ConcatRows(Op):
 
 def join_sides(inputs: Sequence[FeatureMap]) -> FeatureMap:
     """The common height, width and stride of `inputs`; an unknown side takes the known one."""
-    height, image_width, channels, stride = inputs[0]
+    height, image_width = inputs[0][:2]
     for other in inputs[1:]:
         height = other.height if height is None else height
         image_width = other.image_width if image_width is None else image_width
@@ -82,9 +82,14 @@ def join_sides(inputs: Sequence[FeatureMap]) -> FeatureMap:
                 "heights or widths differ; expected equal sizes",
                 hint="where maps meet after up-sampling, the image's sides must be divisible by the largest stride",
             )
-        if other.stride != stride:
+        if other.strides != inputs[0].strides:
+            first, second = [_stride_text(each) for each in (inputs[0], other)]
             raise ShapeError(
-                f"their strides are {stride:g} and {other.stride:g}; expected maps of one stride",
+                f"their strides are {first} and {second}; expected maps of one stride",
                 hint="bring one to the other's size, with block upsample or a strided convolution",
             )
-    return FeatureMap(height, image_width, channels, stride)
+    return inputs[0]._replace(height=height, image_width=image_width)
+
+
+def _stride_text(x: FeatureMap) -> str:
+    return " × ".join([f"{each:g}" for each in dict.fromkeys(x.strides)])

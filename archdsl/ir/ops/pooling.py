@@ -8,23 +8,25 @@ from typing import Any
 
 from archdsl.ir.emission import DATA_FORMAT, EmitContext
 from archdsl.ir.graph import Op
-from archdsl.ir.ops.windows import Padding, slide
-from archdsl.ir.types import FeatureMap
+from archdsl.ir.ops.windows import Padding, Windowed, slide
+from archdsl.ir.types import FeatureMap, Sides
 
 
 @dataclass(frozen=True)
-class Pool(Op):
+class Pool(Windowed):
     """A window that slides over each channel alone. (H, W, C) -> (H', W', C)."""
 
-    size: int = 2
-    stride: int = 2
+    sided = ("size", "stride")
+
+    size: Sides = 2
+    stride: Sides = 2
     padding: Padding = "same"
 
     def infer(self, x: FeatureMap) -> FeatureMap:
         return slide(x, x.channels, self.size, self.stride, 1, self.padding)
 
     @property
-    def reach(self) -> int:
+    def reach(self) -> Sides:
         return self.size
 
 

@@ -1,4 +1,4 @@
-"""What changes the sides of a map: padding, up-sampling, moving pixels into channels."""
+"""What changes the sides of a map: padding, cropping, up-sampling, moving pixels into channels."""
 
 from __future__ import annotations
 
@@ -7,43 +7,81 @@ from typing import Any, Literal
 
 from archdsl.ir.emission import DATA_FORMAT, EmitContext
 from archdsl.ir.graph import Op, ShapeError
-from archdsl.ir.types import FeatureMap
+from archdsl.ir.ops.windows import Windowed
+from archdsl.ir.types import FeatureMap, Sides, both, shortest
+
+Border = Sides | tuple[Sides, Sides]
+"""Pixels around a map: a number, (height, width), or each of these as (before, after)."""
 
 
 @dataclass(frozen=True)
-class Pad(Op):
-    """Zeros on all four sides. (H, W, C) -> (H + 2 size, W + 2 size, C)."""
+class Framed(Op):
+    """An operation with a border of so many pixels: in its shortest form, so that equal operations are equal."""
 
-    size: int = 1
+    size: Border = 1
+
+    def __post_init__(self) -> None:
+        if type(self.size) is not int:
+            pairs = tuple([shortest(each) for each in both(self.size)])
+            is_even = all(isinstance(each, int) for each in pairs)  # (0, 1) would be height and width
+            object.__setattr__(self, "size", shortest(pairs) if is_even else pairs)
+
+    @property
+    def border(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """(top, bottom), (left, right)."""
+        height, image_width = both(self.size)
+        return both(height), both(image_width)
+
+
+@dataclass(frozen=True)
+class Pad(Framed):
+    """Zeros, or another value, on the four sides. (H, W, C) -> (H + top + bottom, W + left + right, C).
+
+    `value` is what a maximum needs to see nothing there: minus infinity.
+    """
+
+    value: float = 0.0
 
     def infer(self, x: FeatureMap) -> FeatureMap:
-        height, image_width, channels, stride = x
-        return FeatureMap(
-            None if height is None else height + 2 * self.size,
-            None if image_width is None else image_width + 2 * self.size,
-            channels,
-            stride,
-        )
+        rows, columns = map(sum, self.border)
+        return x._replace(height=_plus(x.height, rows), image_width=_plus(x.image_width, columns))
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
-        return context.keras.layers.ZeroPadding2D(self.size, data_format=DATA_FORMAT, name=name)(*inputs)
+        if self.value:
+            return context.keras.ops.pad(*inputs, ((0, 0), *self.border, (0, 0)), constant_values=self.value)
+        return context.keras.layers.ZeroPadding2D(self.border, data_format=DATA_FORMAT, name=name)(*inputs)
 
 
 @dataclass(frozen=True)
-class Upsample(Op):
+class Crop(Framed):
+    """Cuts pixels off the four sides. (H, W, C) -> (H - top - bottom, W - left - right, C)."""
+
+    def infer(self, x: FeatureMap) -> FeatureMap:
+        found = []
+        for side, cut in zip(x[:2], map(sum, self.border), strict=True):
+            if side is not None and side <= cut:
+                raise ShapeError(f"there is nothing left of a side of {side} without {cut} pixels")
+            found.append(_plus(side, -cut))
+        return x._replace(height=found[0], image_width=found[1])
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.layers.Cropping2D(self.border, data_format=DATA_FORMAT, name=name)(*inputs)
+
+
+@dataclass(frozen=True)
+class Upsample(Windowed):
     """Repeat or interpolate pixels. (H, W, C) -> (factor H, factor W, C)."""
 
-    factor: int = 2
+    sided = ("factor",)
+
+    factor: Sides = 2
     interpolation: Literal["nearest", "bilinear"] = "nearest"
 
     def infer(self, x: FeatureMap) -> FeatureMap:
-        height, image_width, channels, stride = x
-        return FeatureMap(
-            None if height is None else height * self.factor,
-            None if image_width is None else image_width * self.factor,
-            channels,
-            stride / self.factor,
-        )
+        down, across = both(self.factor)
+        height = None if x.height is None else x.height * down
+        image_width = None if x.image_width is None else x.image_width * across
+        return x.resized(height, image_width, x.channels, factor=self.factor)
 
     @property
     def reach(self) -> int:
@@ -64,11 +102,11 @@ class SpaceToDepth(Op):
     """
 
     def infer(self, x: FeatureMap) -> FeatureMap:
-        height, image_width, channels, stride = x
+        height, image_width = x[:2]
         for side in (height, image_width):
             if side is not None and side % 2:
                 raise ShapeError(f"a side of {side} is odd; expected even sides")
-        return FeatureMap(height and height // 2, image_width and image_width // 2, 4 * channels, 2 * stride)
+        return x.resized(height and height // 2, image_width and image_width // 2, 4 * x.channels, 2)
 
     @property
     def reach(self) -> int:
@@ -78,3 +116,7 @@ class SpaceToDepth(Op):
         (x,) = inputs
         quarters = [x[:, row::2, column::2, :] for column in (0, 1) for row in (0, 1)]
         return context.keras.layers.Concatenate(name=name)(quarters)
+
+
+def _plus(side: int | None, pixels: int) -> int | None:
+    return None if side is None else side + pixels

@@ -22,7 +22,7 @@ def pad_into_same(graph: Graph, weights: Weights | None) -> tuple[Graph, Weights
             and is_convolution(node.op)
             and node.op.padding == "valid"
             and node.op.stride == 1
-            and node.op.kernel > 1
+            and node.op.kernel != 1
         ):
             source = centred_source(node)
             if source is not None:

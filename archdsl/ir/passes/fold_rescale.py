@@ -51,8 +51,8 @@ def _convolutions_after(node: Node, rescale: Rescale, reads: dict[Node, list[Nod
 def _pads(op: Op, rescale: Rescale) -> bool:
     """Whether `op` puts zeros where the offset of the rescaling would be missed."""
     if is_convolution(op):
-        return rescale.offset != 0 and op.padding == "same" and op.kernel > 1
-    return rescale.offset != 0 and isinstance(op, Pad)
+        return rescale.offset != 0 and op.padding == "same" and op.kernel != 1
+    return isinstance(op, Pad) and (rescale.offset != 0 or op.value != 0)
 
 
 def _folded(node: Node, rescale: Rescale, weights: Weights) -> Arrays:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeGuard
 from archdsl.ir.graph import Node, Op
 from archdsl.ir.ops import BatchNorm, Conv2D, DepthwiseConv2D, Pad
 from archdsl.ir.passes.rewrite import Weights
+from archdsl.ir.types import both
 
 if TYPE_CHECKING:
     from archdsl.ir.passes.rewrite import Array
@@ -24,12 +25,12 @@ def centred_source(node: Node) -> Node | None:
     None where the window has no middle, or lies differently: `same` at a stride depends on the image's size.
     """
     op, (source,) = node.op, node.inputs
-    if not is_convolution(op) or op.kernel % 2 == 0:
+    if not is_convolution(op) or any(side % 2 == 0 for side in both(op.kernel)):
         return None
     if op.kernel == 1 or (op.padding == "same" and op.stride == 1):
         return source
-    reach = op.dilation * (op.kernel - 1) // 2
-    padded = op.padding == "valid" and source.op == Pad(reach)
+    high, wide = both(op.reach)
+    padded = op.padding == "valid" and source.op == Pad((high // 2, wide // 2))
     return source.inputs[0] if padded else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from math import prod
 from typing import TYPE_CHECKING
 
 from archdsl.ir.graph import Graph, Node
@@ -17,6 +18,7 @@ from archdsl.ir.passes.linear import (
     scale_and_shift,
 )
 from archdsl.ir.passes.rewrite import Arrays, Change, Weights, readers, rewrite, shared
+from archdsl.ir.types import both
 
 if TYPE_CHECKING:
     from archdsl.ir.passes.rewrite import Array
@@ -42,13 +44,13 @@ def merge_branches(graph: Graph, weights: Weights | None) -> tuple[Graph, Weight
 def _main_branch(add: Node, reads: dict[Node, list[Node | None]]) -> Node | None:
     """The convolution with the largest kernel, when all that is added fits into its kernel."""
     alone = [branch for branch in add.inputs if all(reader is add for reader in reads[branch])]
-    kernels = {branch: branch.op.kernel for branch in alone if is_convolution(branch.op)}
-    main = max(kernels, key=kernels.__getitem__, default=None)
+    areas = {branch: prod(both(branch.op.kernel)) for branch in alone if is_convolution(branch.op)}
+    main = max(areas, key=areas.__getitem__, default=None)
     source = None if main is None else centred_source(main)
     if main is None or source is None:
         return None
     others = [branch for branch in add.inputs if not _is_unit(branch, source)]
-    return main if all(branch in kernels and _fits(branch, main, source) for branch in others) else None
+    return main if all(branch in areas and _fits(branch, main, source) for branch in others) else None
 
 
 def _is_unit(branch: Node, source: Node) -> bool:
@@ -60,6 +62,8 @@ def _fits(branch: Node, main: Node, source: Node) -> bool:
     """Whether it is a convolution of `source` that differs from `main` in the size of the kernel at most."""
     op, largest = branch.op, main.op
     if not is_convolution(op) or not is_convolution(largest) or centred_source(branch) is not source:
+        return False
+    if any(own > side for own, side in zip(both(op.kernel), both(largest.kernel), strict=True)):
         return False
     dilation = largest.dilation if op.kernel == 1 else op.dilation
     widened = replace(op, kernel=largest.kernel, padding=largest.padding, dilation=dilation, bias=largest.bias)
@@ -86,8 +90,8 @@ def _branch(branch: Node, op: Convolution, weights: Weights) -> tuple[Array, Arr
         ones, zeros = numpy.ones(branch.channels), numpy.zeros(branch.channels)
         scale, bias = scale_and_shift(branch, weights) if is_norm else (ones, zeros)
         kernel = _unit_kernel(op, branch.channels) * by_filter(op, scale)
-    border = (op.kernel - len(kernel)) // 2
-    return numpy.pad(kernel, ((border, border), (border, border), (0, 0), (0, 0))), bias
+    high, wide = [(side - own) // 2 for side, own in zip(both(op.kernel), kernel.shape[:2], strict=True)]
+    return numpy.pad(kernel, ((high, high), (wide, wide), (0, 0), (0, 0))), bias
 
 
 def _unit_kernel(op: Convolution, channels: int) -> Array:

@@ -1,0 +1,95 @@
+"""Padding: what is put around a map before a window slides over it, as a layer or the conventions say."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any, Literal, NamedTuple
+
+from archdsl.blocks.conventions import Conventions
+from archdsl.blocks.registry import Border2D
+from archdsl.ir.graph import Node
+from archdsl.ir.ops import AvgPool, Conv2D, DepthwiseConv2D, MaxPool, Pad, Padding
+from archdsl.ir.ops.resizing import Border
+from archdsl.ir.ops.windows import same_border
+from archdsl.ir.types import Sides, both
+
+PaddingName = Literal["same", "symmetric", "valid"]
+PaddingArgument = PaddingName | Border2D
+"""How a window is padded: by a rule, or by so many pixels; None is what the conventions say."""
+
+
+class Window(NamedTuple):
+    """What slides over a map: its sides, its steps, and how it is padded."""
+
+    kernel: Sides
+    stride: Sides = 1
+    dilation: Sides = 1
+    padding: PaddingArgument | None = None
+
+
+def pad(
+    x: Node,
+    kernel: Sides,
+    dilation: Sides,
+    style: Conventions,
+    padding: PaddingArgument | None = None,
+    outside: float = 0.0,
+) -> tuple[Node, Padding]:
+    """What is to be explicit around `x`, `outside` in every pixel; and the padding left to the operation."""
+    padding = style.padding if padding is None else padding
+    if padding == "same" or padding == "valid":
+        return x, padding
+    frame = Pad(_border(padding, kernel, dilation), outside)
+    if frame.size:
+        return frame(x, name="pad"), "valid"
+    return x, "same" if kernel == 1 else "valid"
+
+
+def conv2d(
+    x: Node,
+    width: int,
+    window: Window,
+    *,
+    groups: int = 1,
+    bias: bool = False,
+    style: Conventions,
+    name: str = "conv",
+) -> Node:
+    """A convolution with its padding. (H, W, C) -> (H/stride, W/stride, width)."""
+    kernel, stride, dilation, padding = window
+    x, left = pad(x, kernel, dilation, style, padding)
+    return Conv2D(width, kernel, stride, left, dilation, groups, bias)(x, name=name)
+
+
+def depthwise2d(x: Node, window: Window, *, bias: bool = False, style: Conventions, name: str = "depthwise") -> Node:
+    """A depthwise convolution with its padding. (H, W, C) -> (H/stride, W/stride, C)."""
+    kernel, stride, dilation, padding = window
+    x, left = pad(x, kernel, dilation, style, padding)
+    return DepthwiseConv2D(kernel, stride, left, dilation, bias)(x, name=name)
+
+
+def pool2d(op: type[MaxPool] | type[AvgPool], x: Node, window: Window, *, style: Conventions) -> Node:
+    """A pooling with its padding: a maximum sees nothing there, a mean counts zeros, as in PyTorch.
+
+    (H, W, C) -> (H/stride, W/stride, C).
+    """
+    kernel, stride, dilation, padding = window
+    x, left = pad(x, kernel, dilation, style, padding, outside=-inf if op is MaxPool else 0.0)
+    return op(kernel, stride, left)(x, name="pool")
+
+
+def explicit_border(x: Node, window: Window) -> Border:
+    """Pixels around `x` that a window is padded with; a side that is not known counts as a multiple of the stride."""
+    kernel, stride, dilation, padding = window
+    if padding == "same":
+        sides: Any = zip(x.type.shape[:2], both(kernel), both(stride), both(dilation), strict=True)
+        return tuple([same_border(*each) for each in sides])  # type: ignore[return-value]
+    return _border(padding, kernel, dilation)
+
+
+def _border(padding: PaddingArgument | None, kernel: Sides, dilation: Sides) -> Border:
+    """Pixels that do not depend on the size of the map; `symmetric` has the middle of an odd window at the border."""
+    if isinstance(padding, str) or padding is None:
+        (high, wide), (rows, columns) = both(kernel), both(dilation)
+        return (rows * (high - 1) // 2, columns * (wide - 1) // 2) if padding == "symmetric" else 0
+    return padding
