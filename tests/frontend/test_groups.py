@@ -407,6 +407,18 @@ def test_a_file_of_a_group_holds_layers_only(text: str, key: str, line: int, hin
     assert (problem.file, hint in problem.hint) == (str(tmp_path / "neck" / "c.yaml"), True)
 
 
+@pytest.mark.parametrize("name", ["neck/fpn", "own/neck/mine.yaml"])
+def test_an_option_that_is_given_for_a_config_says_how_to_choose_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(written(tmp_path, {"own/neck/mine": "n: {block: conv}\n"}))
+    problem = refusal(name)
+    assert (problem.code, problem.hint.partition("archdsl show")[2]) == (
+        "missing-key",
+        f" CONFIG neck={Path(name).stem}",
+    )
+
+
 def test_a_layer_may_have_the_name_of_a_key(tmp_path: Path) -> None:
     text = "scale: {block: conv, filters: 8, from: p3}\n"
     written(tmp_path, {"a": "defaults: [yolo_v8_s_backbone, neck: d, _self_]\n", "neck/c": text})

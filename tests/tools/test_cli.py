@@ -209,7 +209,7 @@ def test_options_of_groups_are_listed(run: Run) -> None:
     listed = json.loads(printed(run, "list", "--groups", "--json"))
     assert {"group": "neck", "name": "pan_c2f"}.items() <= listed[-1].items()
     assert all(len(option["description"]) > 20 for option in listed)
-    assert f"neck=fpn      {listed[0]['description']}" in printed(run, "list", "--groups", "fpn")
+    assert f"neck=fpn  {listed[0]['description']}" in printed(run, "list", "--groups", "fpn")
     assert "no option with 'zzz'" in run("list", "--groups", "zzz").stderr
 
 
