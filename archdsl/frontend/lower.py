@@ -165,7 +165,9 @@ class _Compiler:
                 self.adrift.update(runs)
             return runs[-1]
         except ShapeError as error:
-            if (self.guesses | self.adrift).isdisjoint(sources):  # else it may fit once the layer before it is fixed
+            if not self.adrift.isdisjoint(sources):
+                return self._adrift(layer, sources[0])
+            if self.guesses.isdisjoint(sources):  # else it may fit once the layer before it is fixed
                 self.findings.add(self._shape_problem(layer, sources, error))
             return self._guess(layer, sources[0])
 
@@ -303,8 +305,11 @@ def _unread(graph: Graph, spec: NetworkSpec) -> list[Problem]:
     """Every layer leads to a level or to the output: what nothing reads would be counted, but never run."""
     needed = graph.needed_by(graph.ends)
     unread = {node.origin.path for node in graph.nodes if node not in needed and node is not graph.input}
+    read = {
+        source.origin.path for node in graph.nodes for source in node.inputs if source.origin.path != node.origin.path
+    }
     problems = []
-    for path in unread - {node.origin.path for node in needed}:
-        hint = "name it in a `from:`, or take it out"
+    for path in unread - read - {node.origin.path for node in needed}:
+        hint = "name it in `outputs:` or in a `from:`, or take it out"
         problems.append(problem("unused", "nothing reads this layer", mark=spec.entry(path).key, path=path, hint=hint))
     return problems
