@@ -92,8 +92,7 @@ class _Compiler:
         for layer in part.layers:
             x = self._each(layer, part) if layer.each else self._layer(layer, part, x)
             self.scope.define(layer.name, x)
-        if part.layers:
-            self.scope.results[part.name] = x
+        self.scope.results[part.name] = x
         return x
 
     def outputs(self) -> dict[str, Node]:
@@ -116,14 +115,14 @@ class _Compiler:
                 if owner is True:
                     owner = f"{layer.name}_{made[0][0]}" if made else False
                 made.append((suffix or named, self._applied(layer, part, [source], name, owner)))
-        return made or [("", self._adrift(layer, self.nodes[-1]))]
+        return made or [("", self._adrift(layer, part, self.nodes[-1]))]
 
     def _layer(self, layer: LayerSpec, part: PartSpec, x: list[Level]) -> list[Level]:
         """The layer's result, or all of them where its block has several."""
         found = [self._source(name, layer, part, "from") for name in layer.sources] or [x]
         sources = [node for levels in found for _, node in levels]
         if not all(found):
-            return [("", self._adrift(layer, sources[0] if sources else x[-1][1]))]
+            return [("", self._adrift(layer, part, sources[0] if sources else x[-1][1]))]
         made = self._applied(layer, part, sources, layer.name, layer.share)
         return self.several.get(made, [("", made)])
 
@@ -166,7 +165,7 @@ class _Compiler:
             return runs[-1]
         except ShapeError as error:
             if not self.adrift.isdisjoint(sources):
-                return self._adrift(layer, sources[0])
+                return self._adrift(layer, part, sources[0])
             if self.guesses.isdisjoint(sources):  # else it may fit once the layer before it is fixed
                 self.findings.add(self._shape_problem(layer, sources, error))
             return self._guess(layer, sources[0])
@@ -264,10 +263,14 @@ class _Compiler:
                 yield Note(beside.key, f"{node.name} ({node.type}) comes from")
         yield Note(layer.at.value, f"block '{layer.block.name}' is used at")
 
-    def _adrift(self, layer: LayerSpec, source: Node) -> Node:
-        """The same for a layer that reads one that is not there: the size of all that follows is not known."""
+    def _adrift(self, layer: LayerSpec, part: PartSpec, source: Node) -> Node:
+        """The same for a layer that reads one that is not there: the size of what follows is not known.
+
+        In a stage it is: that of the layers before it, times their strides.
+        """
         guess = self._guess(layer, source)
-        self.adrift.add(guess)
+        if not part.is_stage:
+            self.adrift.add(guess)
         return guess
 
     def _guess(self, layer: LayerSpec, source: Node) -> Node:

@@ -28,7 +28,9 @@ class Scope:
         self.names = self.layers | {part.name for part in spec.parts}
         asked = [self.full_names(name, part) for part in spec.parts for layer in part.layers for name in layer.reads]
         asked += [self.full_names(output.source) for output in spec.outputs]
-        self._inner = [full for names in asked if self.names.isdisjoint(names) for full in names]
+        known = {*self.names, INPUT}
+        inner = {full for names in asked if known.isdisjoint(names) for full in names}
+        self._around = {full[:at] for full in inner for at, letter in enumerate(full) if letter == "_"}
 
     def full_names(self, name: str, part: PartSpec | None = None) -> list[str]:
         """What `name` may mean: a layer of the same part, a full name, a layer of a section, the last one first."""
@@ -48,7 +50,7 @@ class Scope:
 
     def is_asked_inside(self, name: str) -> bool:
         """Whether anything reads a node inside of the block called `name`."""
-        return bool(self._inner) and any(each.startswith(f"{name}_") for each in self._inner)
+        return name in self._around
 
     def later(self, name: str, part: PartSpec) -> str:
         """The full name of a layer or part that is there, but has not run."""

@@ -21,6 +21,7 @@ from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Block, all_blocks
 from archdsl.frontend.sema.schema import ConventionsSchema, InputSchema, NormSchema, ScaleSchema, StageSchema
 from archdsl.frontend.sema.vocabulary import fields, plain
+from archdsl.ir.graph import ShapeError
 from archdsl.ir.ops import ACTIVATIONS, Activation, BatchNorm, Input
 from archdsl.ir.types import FeatureMap
 from archdsl.schemas.annotations import Limits
@@ -57,7 +58,10 @@ def resizing(name: str) -> Fraction:
     arguments = {key: value for key, value in given.items() if key in block.parameters or key == "style"}
     if not block.takes_style:
         del arguments["style"]
-    made = block(Input(FeatureMap(64, 64, 16))(), **arguments).type
+    try:
+        made = block(Input(FeatureMap(64, 64, 16))(), **arguments).type
+    except ShapeError:  # it takes vectors, or tokens
+        return Fraction(0)
     is_whole = isinstance(made, FeatureMap) and made.height == made.image_width == 64 / made.stride
     return Fraction(made.stride) if is_whole else Fraction(0)
 
