@@ -116,14 +116,14 @@ class _Compiler:
                 if owner is True:
                     owner = f"{layer.name}_{made[0][0]}" if made else False
                 made.append((suffix or named, self._applied(layer, part, [source], name, owner)))
-        return made or [("", self._adrift(layer, self.nodes[-1]))]
+        return made or [("", self._adrift(layer, part, self.nodes[-1]))]
 
     def _layer(self, layer: LayerSpec, part: PartSpec, x: list[Level]) -> list[Level]:
         """The layer's result, or all of them where its block has several."""
         found = [self._source(name, layer, part, "from") for name in layer.sources] or [x]
         sources = [node for levels in found for _, node in levels]
         if not all(found):
-            return [("", self._adrift(layer, sources[0] if sources else x[-1][1]))]
+            return [("", self._adrift(layer, part, sources[0] if sources else x[-1][1]))]
         made = self._applied(layer, part, sources, layer.name, layer.share)
         return self.several.get(made, [("", made)])
 
@@ -165,7 +165,7 @@ class _Compiler:
             return runs[-1]
         except ShapeError as error:
             if not self.adrift.isdisjoint(sources):
-                return self._adrift(layer, sources[0])
+                return self._adrift(layer, part, sources[0])
             if self.guesses.isdisjoint(sources):  # else it may fit once the layer before it is fixed
                 self.findings.add(self._shape_problem(layer, sources, error))
             return self._guess(layer, sources[0])
@@ -262,10 +262,10 @@ class _Compiler:
                 yield Note(beside.key, f"{node.name} ({node.type}) comes from")
         yield Note(layer.at.value, f"block '{layer.block.name}' is used at")
 
-    def _adrift(self, layer: LayerSpec, source: Node) -> Node:
-        """The same for a layer that reads one that is not there: the size of all that follows is not known."""
+    def _adrift(self, layer: LayerSpec, part: PartSpec, source: Node) -> Node:
+        """The same where the size is not known: for a layer that reads one that is not there, outside of the stages."""
         guess = self._guess(layer, source)
-        self.adrift.add(guess)
+        self.adrift |= set() if part.is_stage else {guess}
         return guess
 
     def _guess(self, layer: LayerSpec, source: Node) -> Node:
