@@ -47,14 +47,19 @@ def drawn_configs(draw: Draw, size: int = 24) -> Config:
 
 @cache
 def resizing(name: str) -> Fraction:
-    """How many times smaller a block of stride 1 makes a map: 1 for most, 2 for focus, 1/2 for upsample."""
+    """How many times smaller a block of stride 1 makes a map: 1 for most, 2 for focus, 1/2 for upsample.
+
+    0 where it gives another type, or cuts pixels off or adds some.
+    """
     block = all_blocks()[name]
     style = Conventions(Activation("relu"), BatchNorm(), "same")
     given = {"width": 16, "stride": 1, "style": style}
     arguments = {key: value for key, value in given.items() if key in block.parameters or key == "style"}
     if not block.takes_style:
         del arguments["style"]
-    return Fraction(block(Input(FeatureMap(64, 64, 16))(), **arguments).type.stride)
+    made = block(Input(FeatureMap(64, 64, 16))(), **arguments).type
+    is_whole = isinstance(made, FeatureMap) and made.height == made.image_width == 64 / made.stride
+    return Fraction(made.stride) if is_whole else Fraction(0)
 
 
 def blocks(*, taking: str = "") -> list[Block]:
@@ -79,7 +84,7 @@ def values_for(block: Block, name: str) -> st.SearchStrategy[Any] | None:
         "activation": st.sampled_from([None, *ACTIVATIONS]),
         "projection": st.sampled_from([None, True]),
     }
-    if name in by_name or name in ("width", "stride", "dilation", "groups"):
+    if name in by_name or name in ("width", "stride", "dilation", "groups", "padding"):
         return by_name.get(name)
     return choices_of(block.parameters[name].annotation)
 
@@ -227,7 +232,7 @@ class _Writer:
                 drawn |= {name: self.number(1, 3)} if self.flip() else {}
             elif name == "groups" and self.entered.divides and self.flip():
                 drawn[name] = self.pick(*[count for count in (1, 2, 4) if self.divisor % count == 0])
-            elif values is not None and (parameter.default is parameter.empty or self.flip()):
+            elif values is not None and (parameter.default in (parameter.empty, 2) or self.flip()):  # no even kernel
                 drawn[name] = self.draw(values)
         return drawn
 
@@ -366,7 +371,7 @@ class _Writer:
         """Layers that bring a map to the present stride; None when no single one does."""
         ratio = self.now.stride / source.stride
         if ratio.denominator == 1 and ratio <= 8:
-            pool = {"block": self.pick("max_pool", "avg_pool"), "kernel": self.pick(1, 2, 3), "stride": int(ratio)}
+            pool = {"block": self.pick("max_pool", "avg_pool"), "kernel": self.pick(1, 3), "stride": int(ratio)}
             return {"fit": {**pool, "from": self.pick(name, [name])}}
         if ratio.numerator == 1 and ratio.denominator <= 8:
             return {"fit": self.upsample(ratio.denominator) | {"from": name}}
