@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 from archdsl.ir.graph import Node, Op
-from archdsl.ir.ops import Activation, ActivationName
+from archdsl.ir.ops import Activation, ActivationName, BatchNorm, GroupNorm, L2Normalize, LayerNorm, PRelu
 
 PaddingStyle = Literal["same", "symmetric"]
+NormKind = Literal["batch", "sync_batch", "group", "layer", "none"]
 
 
 @dataclass(frozen=True)
@@ -50,4 +52,31 @@ class Conventions:
 
 @lru_cache(maxsize=1024)
 def _with_activation(style: Conventions, function: ActivationName) -> Conventions:
-    return replace(style, activation=Activation(function, style.slope))
+    return replace(style, activation=activation_of(function, style.slope))
+
+
+def activation_of(function: ActivationName, slope: float = 0.1, limit: float | None = None) -> Op:
+    """The operation that an activation is."""
+    return PRelu() if function == "prelu" else Activation(function, slope, limit)
+
+
+_NORMS: Mapping[str, Callable[[], Op | None]] = {
+    "batch": BatchNorm,
+    "sync_batch": lambda: BatchNorm(synchronized=True),
+    "group": GroupNorm,
+    "layer": LayerNorm,
+    "l2": L2Normalize,
+    "none": lambda: None,
+}
+
+
+def norm_of(kind: str, **options: Any) -> Op | None:
+    """The operation that normalises, with those of the options that it has; None for kind none."""
+    return with_options(_NORMS[kind](), options)[0]
+
+
+def with_options(norm: Op | None, options: Mapping[str, Any]) -> tuple[Op | None, list[str]]:
+    """A norm with other options, and the names of those that it does not have."""
+    own = {field.name for field in fields(norm)} if norm is not None else set()
+    taken = {name: value for name, value in options.items() if name in own}
+    return (replace(norm, **taken) if norm is not None else None), [name for name in options if name not in own]

@@ -1,118 +1,121 @@
-"""Single layers as blocks, to be placed by hand: pooling, resampling, merging, space to depth."""
+"""Single layers that keep the shape: normalisation, activation, scaling, dropout."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
-from archdsl.blocks.conventions import Conventions
-from archdsl.blocks.registry import Border2D, Dilation2D, Kernel2D, Stride2D, block
-from archdsl.blocks.windows import PaddingArgument, Window, explicit_border, pool2d
-from archdsl.ir.graph import Node
-from archdsl.ir.ops import ActivationName, Add, AvgPool, Concat, Crop, Identity, MaxPool, Pad, SpaceToDepth, Upsample
+from archdsl.blocks.conventions import Conventions, NormKind, activation_of, norm_of, with_options
+from archdsl.blocks.registry import Groups, block
+from archdsl.ir.graph import Node, ShapeError
+from archdsl.ir.ops import (
+    ActivationName,
+    Dropout,
+    Identity,
+    LayerScale,
+    Normalize,
+    Rescale,
+    StochasticDepth,
+)
+from archdsl.schemas.annotations import Limits
+
+Rate = Annotated[float, Limits(ge=0, lt=1)]
+Epsilon = Annotated[float, Limits(gt=0, le=1)]
+Numbers = Annotated[Sequence[float], Limits(min_length=1, max_length=65_536)]
 
 
 @block
 def identity(x: Node) -> Node:
-    """Passes its input on. (H, W, C) -> (H, W, C)."""
+    """Passes its input on. (…, C) -> (…, C)."""
     return Identity()(x, name="identity")
 
 
 @block
-def norm(x: Node, *, style: Conventions) -> Node:
-    """The normalisation of the conventions. (H, W, C) -> (H, W, C)."""
-    return style.normalize(x)
-
-
-@block
-def activation(x: Node, *, function: ActivationName | None = None, style: Conventions) -> Node:
-    """An activation, by default that of the conventions. (H, W, C) -> (H, W, C)."""
-    return style.with_activation(function).activate(x)
-
-
-@block
-def max_pool(
+def norm(
     x: Node,
     *,
-    kernel: Kernel2D = 2,
-    stride: Stride2D = 2,
-    padding: PaddingArgument | None = None,
+    kind: NormKind | Literal["l2"] | None = None,
+    momentum: Rate | None = None,
+    epsilon: Epsilon | None = None,
+    groups: Groups | None = None,
+    center: bool | None = None,
+    scale: bool | None = None,
     style: Conventions,
 ) -> Node:
-    """Maximum of each window; what lies outside of the map does not count. (H, W, C) -> (H/stride, W/stride, C).
+    """The normalisation of the conventions, or another. (…, C) -> (…, C).
 
-    A window of 2 has no middle: under symmetric padding an odd side loses its last pixel.
+    What it does not set is that of the conventions, and of another kind the default.
     """
-    return pool2d(MaxPool, x, Window(kernel, stride, padding=padding), style=style)
+    stated = {"momentum": momentum, "epsilon": epsilon, "groups": groups, "center": center, "scale": scale}
+    options = {name: value for name, value in stated.items() if value is not None}
+    op, unknown = with_options(style.norm if kind is None else norm_of(kind), options)
+    if unknown:
+        raise ShapeError(f"a norm of this kind has no {unknown[0]}")
+    return x if op is None else op(x, name="bn")
 
 
 @block
-def avg_pool(
+def activation(
     x: Node,
     *,
-    kernel: Kernel2D = 2,
-    stride: Stride2D = 2,
-    padding: PaddingArgument | None = None,
+    function: ActivationName | None = None,
+    slope: Rate | None = None,
+    limit: Annotated[float, Limits(gt=0)] | None = None,
     style: Conventions,
 ) -> Node:
-    """Mean of each window. (H, W, C) -> (H/stride, W/stride, C).
+    """An activation, by default that of the conventions. (…, C) -> (…, C).
 
-    Under padding `same` what lies outside of the map does not count, as in TensorFlow; else it counts as zero, as in
-    PyTorch.
+    `slope` is that of leaky_relu; `limit`, for relu, is the largest value that it gives. prelu learns its slopes, and
+    softmax is over the channels.
     """
-    return pool2d(AvgPool, x, Window(kernel, stride, padding=padding), style=style)
+    if function is None:
+        return style.activate(x)
+    return activation_of(function, style.slope if slope is None else slope, limit)(x, name="act")
 
 
 @block
-def pad(
-    x: Node,
-    *,
-    padding: PaddingArgument = 1,
-    kernel: Kernel2D = 3,
-    stride: Stride2D = 1,
-    dilation: Dilation2D = 1,
-) -> Node:
-    """Zeros around a map: so many pixels, or what a window would be padded with by a rule.
+def softmax(x: Node) -> Node:
+    """Channels as probabilities, which sum up to 1. (…, C) -> (…, C)."""
+    return activation_of("softmax")(x, name="softmax")
 
-    (H, W, C) -> (H + 2 padding, W + 2 padding, C). `kernel`, `stride` and `dilation` are those of the window that
-    `same` or `symmetric` is for; where a side of the image is not known, `same` takes it for a multiple of the stride.
+
+@block
+def rescale(x: Node, *, scale: float = 1.0, offset: float = 0.0) -> Node:
+    """Every value × scale + offset, two numbers that are not learned. (…, C) -> (…, C)."""
+    return Rescale(scale, offset)(x, name="rescale")
+
+
+@block
+def normalize(x: Node, *, mean: Numbers | None = None, std: Numbers | None = None) -> Node:
+    """(x - mean) / std, with one number for each channel, or one for all. (…, C) -> (…, C).
+
+    With neither they are part of the weights: to be adapted to data or loaded, and not trained (EfficientNet).
     """
-    return Pad(explicit_border(x, Window(kernel, stride, dilation, padding)))(x, name="pad")
+    if mean is None and std is None:
+        return Normalize()(x, name="normalize")
+    mean, std = mean or [0.0], std or [1.0]
+    return Normalize(tuple(mean), tuple([each**2 for each in std]))(x, name="normalize")
 
 
 @block
-def crop(x: Node, *, padding: Border2D = 1) -> Node:
-    """Cuts pixels off the border. (H, W, C) -> (H - 2 padding, W - 2 padding, C)."""
-    return Crop(padding)(x, name="crop")
+def layer_scale(x: Node, *, initial: Annotated[float, Limits(ge=0, le=1)] = 1e-6) -> Node:
+    """One factor for each channel, which is learned and begins with `initial` (CaiT, Touvron et al. 2021; ConvNeXt).
 
-
-@block
-def upsample(x: Node, *, factor: Stride2D = 2, interpolation: Literal["nearest", "bilinear"] = "nearest") -> Node:
-    """Enlarge both sides. (H, W, C) -> (factor H, factor W, C)."""
-    return Upsample(factor, interpolation)(x, name="upsample")
-
-
-@block
-def focus(x: Node) -> Node:
-    """Every 2 × 2 square of pixels becomes four times the channels (YOLOv5's Focus). (H, W, C) -> (H/2, W/2, 4 C)."""
-    return SpaceToDepth()(x, name="space_to_depth")
-
-
-@block
-def space_to_depth(x: Node) -> Node:
-    """`focus` under its general name, the inverse of the sub-pixel shuffle (Shi et al. 2016).
-
-    (H, W, C) -> (H/2, W/2, 4 C).
+    (…, C) -> (…, C).
     """
-    return SpaceToDepth()(x, name="space_to_depth")
+    return LayerScale(initial)(x, name="scale")
 
 
 @block
-def add(*inputs: Node) -> Node:
-    """Sum of the layers in `from`. n × (H, W, C) -> (H, W, C)."""
-    return Add()(*inputs, name="add")
+def dropout(x: Node, *, rate: Rate = 0.5) -> Node:
+    """In training, a share of the values is zero (Srivastava et al. 2014); nothing afterwards. (…, C) -> (…, C)."""
+    return Dropout(rate)(x, name="dropout")
 
 
 @block
-def concat(*inputs: Node) -> Node:
-    """Channels of the layers in `from`, one after the other. (H, W, C₁), …, (H, W, Cₙ) -> (H, W, C₁ + … + Cₙ)."""
-    return Concat()(*inputs, name="concat")
+def stochastic_depth(x: Node, *, rate: Rate = 0.2) -> Node:
+    """In training, all of a share of the images is zero (Huang et al. 2016); nothing afterwards. (…, C) -> (…, C).
+
+    For a branch that is added to another: what is left is divided by its share.
+    """
+    return StochasticDepth(rate)(x, name="drop")

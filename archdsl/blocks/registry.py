@@ -28,6 +28,7 @@ Kernel2D = Kernel | tuple[Kernel, Kernel]
 Stride2D = Stride | tuple[Stride, Stride]
 Dilation2D = Dilation | tuple[Dilation, Dilation]
 """One number, or [height, width]."""
+Side = Annotated[int, Limits(ge=1, le=65_536)]
 Pixels = Annotated[int, Limits(ge=0, le=255)]
 Border2D = Pixels | tuple[Pixels | tuple[Pixels, Pixels], Pixels | tuple[Pixels, Pixels]]
 """A number of pixels, [height, width], or each of these as [before, after]."""

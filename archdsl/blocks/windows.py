@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Border2D
 from archdsl.ir.graph import Node
-from archdsl.ir.ops import AvgPool, Conv2D, DepthwiseConv2D, MaxPool, Pad, Padding
+from archdsl.ir.ops import AvgPool, Conv2D, Crop, DepthwiseConv2D, MaxPool, Pad, Padding, TransposedConv2D
 from archdsl.ir.ops.resizing import Border
 from archdsl.ir.ops.windows import same_border
 from archdsl.ir.types import Sides, both
@@ -76,6 +76,18 @@ def pool2d(op: type[MaxPool] | type[AvgPool], x: Node, window: Window, *, style:
     kernel, stride, dilation, padding = window
     x, left = pad(x, kernel, dilation, style, padding, outside=-inf if op is MaxPool else 0.0)
     return op(kernel, stride, left)(x, name="pool")
+
+
+def transposed2d(x: Node, width: int, window: Window, *, bias: bool, style: Conventions) -> Node:
+    """A transposed convolution, and what its padding cuts off. (H, W, C) -> (stride H, stride W, width)."""
+    kernel, stride, _, padding = window
+    padding = style.padding if padding is None else padding
+    left: Padding = "same" if padding == "same" else "valid"
+    x = TransposedConv2D(width, kernel, stride, left, bias)(x, name="conv")
+    beyond = [max(own - step, 0) for own, step in zip(both(kernel), both(stride), strict=True)]
+    halves = tuple([(pixels - pixels // 2, pixels // 2) for pixels in beyond])
+    crop = Crop(halves if padding == "symmetric" else 0 if isinstance(padding, str) else padding)  # type: ignore[arg-type]
+    return crop(x, name="crop") if crop.size else x
 
 
 def explicit_border(x: Node, window: Window) -> Border:

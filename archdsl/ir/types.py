@@ -106,12 +106,18 @@ class Vector(NamedTuple):
 
 
 class Tokens(NamedTuple):
-    """A sequence: (length, channels). `grid` is the height and width of the map whose pixels they are, row by row."""
+    """A sequence: (length, channels).
+
+    `grid` is the height and width of the map whose pixels they are, row by row, after `extra` others; the strides are
+    those of that map.
+    """
 
     length: Side
     channels: int
     grid: tuple[Side, Side] | None = None
     stride: float = 1
+    stride_across: float | None = None
+    extra: int = 0
 
     @property
     def shape(self) -> tuple[Side, int]:
@@ -119,7 +125,7 @@ class Tokens(NamedTuple):
 
     @property
     def strides(self) -> tuple[float, float]:
-        return self.stride, self.stride
+        return self.stride, self.stride if self.stride_across is None else self.stride_across
 
     @property
     def elements(self) -> int:

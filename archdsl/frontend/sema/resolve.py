@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic_core import ValidationError
 
-from archdsl.blocks.conventions import Conventions
+from archdsl.blocks.conventions import Conventions, activation_of, norm_of
 from archdsl.diagnostics.nearest import one_report
 from archdsl.diagnostics.problems import ArchError, Note, Problem, TooManyProblems, problem
 from archdsl.diagnostics.wording import did_you_mean, one_of
@@ -28,8 +28,6 @@ from archdsl.frontend.sema.spec import NetworkSpec, Output, PartSpec, Scale
 from archdsl.frontend.sema.validate import problems_of
 from archdsl.frontend.sema.vocabulary import fields
 from archdsl.frontend.source import KeyPath
-from archdsl.ir.graph import Op
-from archdsl.ir.ops import Activation, BatchNorm, GroupNorm
 from archdsl.ir.types import FeatureMap
 from archdsl.schemas.unions import details_of
 
@@ -145,21 +143,11 @@ def without(values: dict[str, Any], locations: Sequence[KeyPath]) -> dict[str, A
 def conventions(checked: ConventionsSchema) -> Conventions:
     """The conventions as operations."""
     return Conventions(
-        activation=Activation(checked.activation, checked.slope),
-        norm=normalization(checked.norm),
+        activation=activation_of(checked.activation, checked.slope),
+        norm=norm_of(**{name: getattr(checked.norm, name) for name in NormSchema.model_fields}),
         padding=checked.padding,
         slope=checked.slope,
     )
-
-
-def normalization(checked: NormSchema) -> Op | None:
-    """The operation that normalises, None for none."""
-    match checked.kind:
-        case "batch" | "sync_batch":
-            return BatchNorm(checked.momentum, checked.epsilon, checked.kind == "sync_batch")
-        case "group":
-            return GroupNorm(checked.groups, checked.epsilon)
-    return None
 
 
 def scale(checked: ScaleSchema) -> Scale:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from archdsl.blocks.conventions import PaddingStyle
+from archdsl.blocks.conventions import NormKind, PaddingStyle
 from archdsl.blocks.registry import Depth, Dilation2D, Groups, Stride2D, Width
 from archdsl.ir.ops import ActivationName
 from archdsl.schemas.annotations import Limits, OneOrMore
@@ -33,14 +33,18 @@ class InputSchema(Schema):
 class NormSchema(Schema):
     """Normalisation after convolutions. `momentum` is the weight of the old statistics, as in Keras."""
 
-    kind: Literal["batch", "sync_batch", "group", "none"] = "batch"
-    """What is normalised over: the batch, the batches of all devices, groups of channels, or nothing."""
+    kind: NormKind = "batch"
+    """What is normalised over: the batch, the batches of all devices, groups of channels, all channels, or nothing."""
     momentum: Annotated[float, Limits(ge=0, lt=1)] = 0.99
     """Weight of the old statistics at each step, as in Keras; PyTorch writes 1 minus this."""
     epsilon: Annotated[float, Limits(gt=0, le=1)] = 1e-3
     """Added to the variance, so that nothing is divided by zero."""
     groups: Groups = 32
     """Groups of channels, for `kind: group`."""
+    center: bool = True
+    """Whether each channel has an addend that is learned (beta)."""
+    scale: bool = True
+    """Whether each channel has a factor that is learned (gamma)."""
 
 
 class ConventionsSchema(Schema):

@@ -1,4 +1,4 @@
-"""What picks or sums up channels."""
+"""What picks, orders or sums up channels."""
 
 from __future__ import annotations
 
@@ -7,38 +7,85 @@ from typing import Any
 
 from archdsl.ir.emission import EmitContext
 from archdsl.ir.graph import Op, ShapeError
-from archdsl.ir.types import FeatureMap
+from archdsl.ir.types import ANY, FeatureMap, TensorType
 
 
 @dataclass(frozen=True)
 class Slice(Op):
-    """Channels from `start` up to `stop`. (H, W, C) -> (H, W, stop - start)."""
+    """Channels from `start` up to `stop`, of each of `groups`. (…, C) -> (…, groups (stop - start))."""
+
+    takes = ANY
 
     start: int
     stop: int
+    groups: int = 1
 
-    def infer(self, x: FeatureMap) -> FeatureMap:
-        if not 0 <= self.start < self.stop <= x.channels:
-            raise ShapeError(f"there is no range {self.start}:{self.stop} among {x.channels} channels")
-        return x._replace(channels=self.stop - self.start)
+    def infer(self, x: TensorType) -> TensorType:
+        size = group_size(x, self.groups)
+        if not 0 <= self.start < self.stop <= size:
+            raise ShapeError(f"there is no range {self.start}:{self.stop} among {size} channels")
+        return x.with_channels(self.groups * (self.stop - self.start))
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
-        return inputs[0][..., self.start : self.stop]
+        (x,) = inputs
+        if self.groups == 1:
+            return x[..., self.start : self.stop]
+        size = x.shape[-1] // self.groups
+        taken = [size * group + channel for group in range(self.groups) for channel in range(self.start, self.stop)]
+        return context.keras.ops.take(x, taken, axis=-1)
+
+
+@dataclass(frozen=True)
+class ChannelShuffle(Op):
+    """The first channel of each group, then the second of each, … (ShuffleNet, Zhang et al. 2018, figure 1).
+
+    (…, C) -> (…, C).
+    """
+
+    takes = ANY
+
+    groups: int = 2
+
+    def infer(self, x: TensorType) -> TensorType:
+        group_size(x, self.groups)
+        return x
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        channels = inputs[0].shape[-1]
+        order = [
+            channel
+            for first in range(channels // self.groups)
+            for channel in range(first, channels, channels // self.groups)
+        ]
+        return context.keras.ops.take(*inputs, order, axis=-1)
+
+
+@dataclass(frozen=True)
+class ReverseChannels(Op):
+    """The last channel first: RGB for BGR. (…, C) -> (…, C)."""
+
+    takes = ANY
+
+    def infer(self, x: TensorType) -> TensorType:
+        return x
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.ops.flip(*inputs, axis=-1)
 
 
 @dataclass(frozen=True)
 class Split(Op):
-    """Cut the channels into equal parts, to be taken by Part. (H, W, C) -> parts × (H, W, C / parts).
+    """Cut the channels into equal parts, to be taken by Part. (…, C) -> parts × (…, C / parts).
 
     One operation with one gradient: training is faster than with a Slice for each part.
     """
 
+    takes = ANY
+
     parts: int = 2
 
-    def infer(self, x: FeatureMap) -> FeatureMap:
-        if x.channels % self.parts:
-            raise ShapeError(f"{x.channels} channels do not divide into {self.parts} parts")
-        return x._replace(channels=x.channels // self.parts)
+    def infer(self, x: TensorType) -> TensorType:
+        return x.with_channels(group_size(x, self.parts, "parts"))
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         return context.keras.ops.split(inputs[0], self.parts, axis=-1)
@@ -46,11 +93,13 @@ class Split(Op):
 
 @dataclass(frozen=True)
 class Part(Op):
-    """One of the parts of a Split, counted from 0. parts × (H, W, C) -> (H, W, C)."""
+    """One of the parts of a Split, counted from 0. parts × (…, C) -> (…, C)."""
+
+    takes = ANY
 
     index: int
 
-    def infer(self, x: FeatureMap) -> FeatureMap:
+    def infer(self, x: TensorType) -> TensorType:
         return x
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
@@ -77,3 +126,10 @@ class ChannelMax(Op):
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         return context.keras.ops.max(*inputs, axis=-1, keepdims=True)
+
+
+def group_size(x: TensorType, groups: int, noun: str = "groups") -> int:
+    """Channels in each of so many groups of the same size."""
+    if x.channels % groups:
+        raise ShapeError(f"{x.channels} channels do not divide into {groups} {noun}")
+    return x.channels // groups

@@ -15,7 +15,7 @@ from archdsl.ir.types import FeatureMap, Sides, both
 class Convolution(Windowed):
     """A kernel, perhaps a bias; every output pixel costs the whole kernel once."""
 
-    sided = ("kernel", "stride", "dilation")
+    sided = ("kernel", "stride", "dilation")  # the last of them is 1 where a class has no such field
 
     kernel: Sides
     stride: Sides
@@ -130,4 +130,55 @@ class DepthwiseConv2D(Convolution):
         )
         result = layer(*inputs)
         layer.depthwise_initializer = context.stated_initializer(layer.depthwise_initializer)
+        return result
+
+
+@dataclass(frozen=True)
+class TransposedConv2D(Convolution):
+    """The transpose of a strided convolution (Dumoulin and Visin 2016, section 4). (H, W, C) -> (H', W', filters).
+
+    H' = stride H with padding "same", stride (H - 1) + max(kernel, stride) with "valid". MACs = H W kernel² C filters.
+    """
+
+    filters: int
+    kernel: Sides = 2
+    stride: Sides = 2
+    padding: Padding = "same"
+    bias: bool = False
+    dilation = 1
+
+    def infer(self, x: FeatureMap) -> FeatureMap:
+        sides = [
+            None if side is None else side * step + (max(own - step, 0) if self.padding == "valid" else 0)
+            for side, own, step in zip(x[:2], both(self.kernel), both(self.stride), strict=True)
+        ]
+        return x.resized(sides[0], sides[1], self.filters, factor=self.stride)
+
+    @property
+    def reach(self) -> Sides:
+        high, wide = [-(-own // step) for own, step in zip(both(self.kernel), both(self.stride), strict=True)]
+        return high, wide
+
+    def kernel_shape(self, channels: int) -> tuple[int, int, int, int]:
+        return *both(self.kernel), self.filters, channels
+
+    def width(self, channels: int) -> int:
+        return self.filters
+
+    def macs(self, result: FeatureMap, *inputs: FeatureMap) -> int | None:
+        return super().macs(*inputs, *inputs)
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        layer = context.keras.layers.Conv2DTranspose(
+            self.filters,
+            self.kernel,
+            strides=self.stride,
+            padding=self.padding,
+            use_bias=self.bias,
+            data_format=DATA_FORMAT,
+            kernel_initializer=context.kernel_initializer,
+            name=name,
+        )
+        result = layer(*inputs)
+        layer.kernel_initializer = context.stated_initializer(layer.kernel_initializer)
         return result

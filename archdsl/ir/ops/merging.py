@@ -1,4 +1,4 @@
-"""Where several maps meet."""
+"""Where several values meet."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from typing import Any
 
 from archdsl.ir.emission import EmitContext
 from archdsl.ir.graph import Op, ShapeError
-from archdsl.ir.types import FeatureMap
+from archdsl.ir.types import ANY, FeatureMap, TensorType, Tokens, Vector, misfit
 
 
 @dataclass(frozen=True)
-class Add(Op):
-    """Sum of equal shapes. n × (H, W, C) -> (H, W, C)."""
+class OfEqualShapes(Op):
+    """Values of equal shapes, number by number. n × (…, C) -> (…, C)."""
 
-    def infer(self, *inputs: FeatureMap) -> FeatureMap:
-        joined = join_sides(inputs)
+    takes = ANY
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        joined = join(inputs)
         if any(x.channels != inputs[0].channels for x in inputs):
             channels = [x.channels for x in inputs]
             narrow, wide = channels.index(min(channels)), channels.index(max(channels))
@@ -24,21 +26,42 @@ class Add(Op):
             raise ShapeError("the channels differ; expected equal shapes", hint=hint)
         return joined
 
+
+@dataclass(frozen=True)
+class Add(OfEqualShapes):
+    """Sum of equal shapes. n × (…, C) -> (…, C)."""
+
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         return context.keras.layers.Add(name=name)(inputs)
 
 
 @dataclass(frozen=True)
-class Multiply(Op):
-    """A map times a gate of its size, or of one value for each channel or pixel. (H, W, C), gate -> (H, W, C).
+class Subtract(OfEqualShapes):
+    """The first without the second. (…, C), (…, C) -> (…, C)."""
 
-    The gate is (H, W, C), (1, 1, C) or (H, W, 1).
+    def infer(self, *inputs: TensorType) -> TensorType:
+        if len(inputs) != 2:
+            raise ShapeError(f"got {len(inputs)} inputs; expected two of equal shapes")
+        return super().infer(*inputs)
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.layers.Subtract(name=name)(inputs)
+
+
+@dataclass(frozen=True)
+class Multiply(Op):
+    """A value times a gate of its size, or of one number for each channel or place. (…, C), gate -> (…, C).
+
+    For a map the gate is (H, W, C), (1, 1, C), (H, W, 1) or a vector (C).
     """
 
-    def infer(self, x: FeatureMap, gate: FeatureMap) -> FeatureMap:
+    takes = ANY
+
+    def infer(self, x: TensorType, gate: TensorType) -> TensorType:
         if gate.channels not in (1, x.channels):
             raise ShapeError(f"the gate has {gate.channels} channels; expected 1 or {x.channels}")
-        return x if (gate.height, gate.image_width) == (1, 1) else join_sides((x, gate))
+        is_of_channels = isinstance(gate, Vector) or gate.shape[:-1] == (1, 1)
+        return x if is_of_channels else join((x, gate))
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         return context.keras.layers.Multiply(name=name)(inputs)
@@ -46,11 +69,12 @@ class Multiply(Op):
 
 @dataclass(frozen=True)
 class Concat(Op):
-    """Stack along the channels. (H, W, C₁), …, (H, W, Cₙ) -> (H, W, C₁ + … + Cₙ)."""
+    """Stack along the channels. (…, C₁), …, (…, Cₙ) -> (…, C₁ + … + Cₙ)."""
 
-    def infer(self, *inputs: FeatureMap) -> FeatureMap:
-        joined = join_sides(inputs)
-        return joined._replace(channels=sum([x.channels for x in inputs]))
+    takes = ANY
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        return join(inputs).with_channels(sum([x.channels for x in inputs]))
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         return context.keras.layers.Concatenate(name=name)(inputs)
@@ -71,24 +95,40 @@ class ConcatRows(Op):
         return context.keras.layers.Concatenate(axis=1, name=name)(inputs)
 
 
-def join_sides(inputs: Sequence[FeatureMap]) -> FeatureMap:
-    """The common height, width and stride of `inputs`; an unknown side takes the known one."""
-    height, image_width = inputs[0][:2]
+def join(inputs: Sequence[TensorType]) -> TensorType:
+    """The common type of `inputs`, whatever their channels; an unknown side takes the known one."""
+    first = inputs[0]
     for other in inputs[1:]:
-        height = other.height if height is None else height
-        image_width = other.image_width if image_width is None else image_width
-        if other.height not in (None, height) or other.image_width not in (None, image_width):
-            raise ShapeError(
-                "heights or widths differ; expected equal sizes",
-                hint="where maps meet after up-sampling, the image's sides must be divisible by the largest stride",
-            )
-        if other.strides != inputs[0].strides:
-            first, second = [_stride_text(each) for each in (inputs[0], other)]
-            raise ShapeError(
-                f"their strides are {first} and {second}; expected maps of one stride",
-                hint="bring one to the other's size, with block upsample or a strided convolution",
-            )
-    return inputs[0]._replace(height=height, image_width=image_width)
+        if type(other) is not type(first):
+            raise ShapeError(*misfit(other, (type(first),)))
+        first = _JOINS[type(first)](first, other)
+    return first
+
+
+def _join_maps(first: FeatureMap, other: FeatureMap) -> FeatureMap:
+    height = other.height if first.height is None else first.height
+    image_width = other.image_width if first.image_width is None else first.image_width
+    if other.height not in (None, height) or other.image_width not in (None, image_width):
+        raise ShapeError(
+            "heights or widths differ; expected equal sizes",
+            hint="where maps meet after up-sampling, the image's sides must be divisible by the largest stride",
+        )
+    if other.strides != first.strides:
+        raise ShapeError(
+            f"their strides are {_stride_text(first)} and {_stride_text(other)}; expected maps of one stride",
+            hint="bring one to the other's size, with block upsample or a strided convolution",
+        )
+    return first._replace(height=height, image_width=image_width)
+
+
+def _join_tokens(first: Tokens, other: Tokens) -> Tokens:
+    length = other.length if first.length is None else first.length
+    if other.length not in (None, length):
+        raise ShapeError(f"there are {length} and {other.length} tokens; expected as many")
+    return first._replace(length=length, grid=first.grid or other.grid)
+
+
+_JOINS: dict[type, Any] = {FeatureMap: _join_maps, Tokens: _join_tokens, Vector: lambda first, other: first}
 
 
 def _stride_text(x: FeatureMap) -> str:

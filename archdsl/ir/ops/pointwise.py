@@ -1,20 +1,35 @@
-"""What keeps the shape: the image, rescaling, normalisation, activation."""
+"""What has another value at every place, and keeps the shape: the image, rescaling, activation, dropout."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from math import inf
 from typing import Any, Literal, get_args
 
 from archdsl.ir.emission import EmitContext
-from archdsl.ir.graph import Op, ShapeError, Weight
-from archdsl.ir.types import FeatureMap
+from archdsl.ir.graph import Op, Weight
+from archdsl.ir.types import ANY, FeatureMap, TensorType
 
-ActivationName = Literal[
-    "silu", "relu", "relu6", "leaky_relu", "mish", "hard_swish", "gelu", "sigmoid", "tanh", "linear"
+FunctionName = Literal[
+    "silu",
+    "relu",
+    "relu6",
+    "leaky_relu",
+    "mish",
+    "hard_swish",
+    "gelu",
+    "gelu_tanh",
+    "elu",
+    "selu",
+    "softplus",
+    "sigmoid",
+    "hard_sigmoid",
+    "tanh",
+    "softmax",
+    "linear",
 ]
-ACTIVATIONS: tuple[str, ...] = get_args(ActivationName)
+ActivationName = Literal[FunctionName, "prelu"]
+"""A function, or what has weights of its own."""
+ACTIVATIONS: tuple[str, ...] = get_args(FunctionName)
 
 
 @dataclass(frozen=True)
@@ -32,15 +47,17 @@ class Input(Op):
 
 @dataclass(frozen=True)
 class Pointwise(Op):
-    """Another value at every place. (H, W, C) -> (H, W, C)."""
+    """Another value at every place. (…, C) -> (…, C)."""
 
-    def infer(self, x: FeatureMap) -> FeatureMap:
+    takes = ANY
+
+    def infer(self, x: TensorType) -> TensorType:
         return x
 
 
 @dataclass(frozen=True)
 class Rescale(Pointwise):
-    """Multiply by `scale`, add `offset`. (H, W, C) -> (H, W, C)."""
+    """Multiply by `scale`, add `offset`. (…, C) -> (…, C)."""
 
     scale: float = 1 / 255
     offset: float = 0.0
@@ -51,7 +68,7 @@ class Rescale(Pointwise):
 
 @dataclass(frozen=True)
 class Identity(Pointwise):
-    """Nothing. (H, W, C) -> (H, W, C)."""
+    """Nothing. (…, C) -> (…, C)."""
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         return context.keras.layers.Identity(name=name)(*inputs)
@@ -59,67 +76,83 @@ class Identity(Pointwise):
 
 @dataclass(frozen=True)
 class Activation(Pointwise):
-    """A pointwise non-linearity by its Keras name; `slope` is that of leaky_relu. (H, W, C) -> (H, W, C)."""
+    """A non-linearity by its Keras name; softmax is over the channels of each place. (…, C) -> (…, C).
 
-    function: ActivationName = "linear"
-    slope: float = 0.1
-
-    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
-        if self.function == "leaky_relu":
-            return context.keras.layers.LeakyReLU(self.slope, name=name)(*inputs)
-        return context.keras.layers.Activation(self.function, name=name)(*inputs)
-
-
-@lru_cache(maxsize=1024)  # every network has it after nearly every convolution
-def _statistics(channels: int) -> tuple[Weight, ...]:
-    shape = (channels,)
-    return (
-        Weight("gamma", shape),
-        Weight("beta", shape),
-        Weight("moving_mean", shape, trainable=False),
-        Weight("moving_variance", shape, trainable=False),
-    )
-
-
-@dataclass(frozen=True)
-class BatchNorm(Pointwise):
-    """Batch normalisation (Ioffe and Szegedy 2015). (H, W, C) -> (H, W, C).
-
-    `synchronized` takes the statistics over all replicas of a distributed training step.
+    `slope` is that of leaky_relu. `limit`, for relu, is the largest value that it gives. gelu_tanh is gelu by its
+    approximation with tanh (Hendrycks and Gimpel 2016, section 2).
     """
 
-    momentum: float = 0.99
-    epsilon: float = 1e-3
-    synchronized: bool = False
-
-    def weights(self, *inputs: FeatureMap) -> tuple[Weight, ...]:
-        return _statistics(inputs[0].channels)
+    function: FunctionName = "linear"
+    slope: float = 0.1
+    limit: float | None = None
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
-        return context.keras.layers.BatchNormalization(
-            momentum=self.momentum, epsilon=self.epsilon, synchronized=self.synchronized, name=name
-        )(*inputs)
+        layers = context.keras.layers
+        if self.function == "leaky_relu":
+            return layers.LeakyReLU(self.slope, name=name)(*inputs)
+        if self.function == "gelu_tanh":
+            return context.keras.ops.gelu(*inputs, approximate=True)
+        if self.limit is not None:
+            return layers.ReLU(self.limit, name=name)(*inputs)
+        return layers.Activation(self.function, name=name)(*inputs)
 
 
 @dataclass(frozen=True)
-class GroupNorm(Op):
-    """Normalisation over groups of channels (Wu and He 2018). (H, W, C) -> (H, W, C)."""
+class PRelu(Pointwise):
+    """A relu with a slope below zero that each channel learns (He et al. 2015, equation 1). (…, C) -> (…, C)."""
 
-    groups: int = 32
-    epsilon: float = 1e-3
-
-    def infer(self, x: FeatureMap) -> FeatureMap:
-        if x.channels % self.groups:
-            raise ShapeError(f"{x.channels} channels do not divide into {self.groups} groups")
-        return x
-
-    def weights(self, *inputs: FeatureMap) -> tuple[Weight, ...]:
-        shape = (inputs[0].channels,)
-        return Weight("gamma", shape), Weight("beta", shape)
-
-    @property
-    def reach(self) -> float:
-        return inf  # its statistics are those of the whole map
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        places = [1] * (len(inputs[0].shape) - 1)
+        return (Weight("alpha", (*places, inputs[0].channels)),)
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
-        return context.keras.layers.GroupNormalization(self.groups, epsilon=self.epsilon, name=name)(*inputs)
+        places = list(range(1, len(inputs[0].shape) - 1))
+        initializer = context.keras.initializers.Constant(0.25)  # section 2.1
+        return context.keras.layers.PReLU(initializer, shared_axes=places or None, name=name)(*inputs)
+
+
+@dataclass(frozen=True)
+class LayerScale(Pointwise):
+    """One factor for each channel, which is learned (CaiT, Touvron et al. 2021, equation 3). (…, C) -> (…, C).
+
+    It begins with `initial`.
+    """
+
+    initial: float = 1e-6
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        return (Weight("kernel", (inputs[0].channels,)),)
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        (x,) = inputs
+        places = "abcd"[: len(x.shape) - 1]
+        return context.keras.layers.EinsumDense(
+            f"{places}z,z->{places}z",
+            output_shape=tuple(x.shape[1:]),
+            kernel_initializer=context.keras.initializers.Constant(self.initial),
+            name=name,
+        )(x)
+
+
+@dataclass(frozen=True)
+class Dropout(Pointwise):
+    """In training, a share of the values is zero (Srivastava et al. 2014); nothing afterwards. (…, C) -> (…, C)."""
+
+    rate: float = 0.5
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.layers.Dropout(self.rate, name=name)(*inputs)
+
+
+@dataclass(frozen=True)
+class StochasticDepth(Pointwise):
+    """In training, all of a share of the images is zero (Huang et al. 2016); nothing afterwards. (…, C) -> (…, C).
+
+    What is left is divided by its share, so that the mean stays. For a branch that is added to another.
+    """
+
+    rate: float = 0.2
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        one_each = (None, *[1] * (len(inputs[0].shape) - 1))
+        return context.keras.layers.Dropout(self.rate, noise_shape=one_each, name=name)(*inputs)

@@ -9,7 +9,7 @@ from typing import Any
 from archdsl.ir.emission import DATA_FORMAT, EmitContext
 from archdsl.ir.graph import Op
 from archdsl.ir.ops.windows import Padding, Windowed, slide
-from archdsl.ir.types import FeatureMap, Sides
+from archdsl.ir.types import FeatureMap, Sides, Vector
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,15 @@ class AvgPool(Pool):
 
 @dataclass(frozen=True)
 class GlobalPool(Op):
-    """One value for each channel. (H, W, C) -> (1, 1, C). Keeps the stride of the map it sums up."""
+    """One value for each channel: a vector, or a map of one pixel with the stride of the one it sums up.
 
-    def infer(self, x: FeatureMap) -> FeatureMap:
-        return x._replace(height=1, image_width=1)
+    (H, W, C) -> (C), or (1, 1, C) where it keeps the sides.
+    """
+
+    keeps_sides: bool = True
+
+    def infer(self, x: FeatureMap) -> FeatureMap | Vector:
+        return x._replace(height=1, image_width=1) if self.keeps_sides else Vector(x.channels)
 
     @property
     def reach(self) -> float:
@@ -64,18 +69,20 @@ class GlobalPool(Op):
 
 @dataclass(frozen=True)
 class GlobalAvgPool(GlobalPool):
-    """Mean of each channel over the whole map. (H, W, C) -> (1, 1, C)."""
+    """Mean of each channel over the whole map. (H, W, C) -> (1, 1, C), or (C)."""
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
-        return context.keras.layers.GlobalAveragePooling2D(keepdims=True, data_format=DATA_FORMAT, name=name)(*inputs)
+        layer = context.keras.layers.GlobalAveragePooling2D(DATA_FORMAT, keepdims=self.keeps_sides, name=name)
+        return layer(*inputs)
 
 
 @dataclass(frozen=True)
 class GlobalMaxPool(GlobalPool):
-    """Largest value of each channel in the whole map. (H, W, C) -> (1, 1, C)."""
+    """Largest value of each channel in the whole map. (H, W, C) -> (1, 1, C), or (C)."""
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
-        return context.keras.layers.GlobalMaxPooling2D(keepdims=True, data_format=DATA_FORMAT, name=name)(*inputs)
+        layer = context.keras.layers.GlobalMaxPooling2D(DATA_FORMAT, keepdims=self.keeps_sides, name=name)
+        return layer(*inputs)
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,31 @@ class Upsample(Windowed):
 
 
 @dataclass(frozen=True)
+class Resize(Op):
+    """A map of another size, whatever its own. (H, W, C) -> (height, image_width, C)."""
+
+    height: int
+    image_width: int
+    interpolation: Literal["nearest", "bilinear"] = "bilinear"
+
+    def infer(self, x: FeatureMap) -> FeatureMap:
+        if x.height is None or x.image_width is None:
+            raise ShapeError("its size is not known", hint="set `input.shape`, or put upsample in its place")
+        sides = self.height, self.image_width
+        return x.resized(*sides, x.channels, stride=x[:2], factor=sides)  # type: ignore[arg-type]
+
+    @property
+    def reach(self) -> int:
+        return 1 if self.interpolation == "nearest" else 2
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        layer = context.keras.layers.Resizing(
+            self.height, self.image_width, interpolation=self.interpolation, data_format=DATA_FORMAT, name=name
+        )
+        return layer(*inputs)
+
+
+@dataclass(frozen=True)
 class SpaceToDepth(Op):
     """Move every 2 × 2 square of pixels into channels. (H, W, C) -> (H/2, W/2, 4 C).
 

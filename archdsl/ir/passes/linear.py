@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeGuard
 
 from archdsl.ir.graph import Node, Op
-from archdsl.ir.ops import BatchNorm, Conv2D, DepthwiseConv2D, Pad
+from archdsl.ir.ops import BatchNorm, Conv2D, Dense, DepthwiseConv2D, Pad, TransposedConv2D
 from archdsl.ir.passes.rewrite import Weights
 from archdsl.ir.types import both
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from archdsl.ir.passes.rewrite import Array
 
 Convolution = Conv2D | DepthwiseConv2D
+WITH_KERNEL = (Conv2D, DepthwiseConv2D, TransposedConv2D, Dense)
+"""What is a kernel and perhaps a bias."""
 
 
 def is_convolution(op: Op) -> TypeGuard[Convolution]:
@@ -35,7 +37,7 @@ def centred_source(node: Node) -> Node | None:
 
 
 def kernel_and_bias(node: Node, weights: Weights) -> tuple[Array, Array]:
-    """Of a convolution, in double precision; the bias is zeros where it has none."""
+    """Of an operation that is a kernel, in double precision; the bias is zeros where it has none."""
     import numpy
 
     kernel, *bias = [array.astype("float64") for array in weights[node.name]]
@@ -45,11 +47,13 @@ def kernel_and_bias(node: Node, weights: Weights) -> tuple[Array, Array]:
 def scale_and_shift(norm: Node, weights: Weights) -> tuple[Array, Array]:
     """A batch norm at inference, as one factor and one addend a channel, in double precision."""
     assert isinstance(norm.op, BatchNorm)
-    gamma, beta, mean, variance = [array.astype("float64") for array in weights[norm.name]]
-    scale = gamma * (variance + norm.op.epsilon) ** -0.5
-    return scale, beta - mean * scale
+    *affine, mean, variance = [array.astype("float64") for array in weights[norm.name]]
+    scale = (variance + norm.op.epsilon) ** -0.5
+    if norm.op.scale:
+        scale = scale * affine[0]
+    return scale, (affine[-1] if norm.op.center else 0) - mean * scale
 
 
-def by_filter(op: Convolution, factors: Array) -> Array:
+def by_filter(op: Op, factors: Array) -> Array:
     """One factor a filter, in the shape that multiplies a kernel of `op`."""
-    return factors[:, None] if isinstance(op, DepthwiseConv2D) else factors
+    return factors[:, None] if isinstance(op, (DepthwiseConv2D, TransposedConv2D)) else factors

@@ -1,0 +1,133 @@
+"""Sequences of tokens: from a map and back, learned ones, and vectors of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+from archdsl.ir.emission import FRESH_KERNEL, EmitContext
+from archdsl.ir.graph import Op, ShapeError, Weight
+from archdsl.ir.types import ANY, FeatureMap, TensorType, Tokens, Vector, area
+
+
+@dataclass(frozen=True)
+class ToTokens(Op):
+    """Every pixel is a token, row by row. (H, W, C) -> (H W, C)."""
+
+    def infer(self, x: FeatureMap) -> Tokens:
+        return Tokens(area(x[:2]), x.channels, x[:2], *x[3:])
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.layers.Reshape((-1, inputs[0].shape[-1]), name=name)(*inputs)
+
+
+@dataclass(frozen=True)
+class ToMap(Op):
+    """The map whose pixels the tokens are; others before them are left out. (N, C) -> (H, W, C)."""
+
+    takes = (Tokens,)
+
+    height: int
+    image_width: int
+    extra: int = 0
+
+    def infer(self, x: Tokens) -> FeatureMap:
+        rest = None if x.length is None else x.length - self.extra
+        if rest not in (None, self.height * self.image_width):
+            raise ShapeError(f"{rest} tokens are not a map of {self.height} × {self.image_width}")
+        return FeatureMap(self.height, self.image_width, x.channels, *x[3:5])
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        (x,) = inputs
+        pixels = x[:, self.extra :] if self.extra else x
+        return context.keras.layers.Reshape((self.height, self.image_width, x.shape[-1]), name=name)(pixels)
+
+
+@dataclass(frozen=True)
+class Ones(Op):
+    """The number one, whatever the input, for what is learned and does not depend on the image. (…, C) -> (1)."""
+
+    takes = ANY
+
+    def infer(self, x: TensorType) -> Vector:
+        return Vector(1)
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        (x,) = inputs
+        return context.keras.ops.ones_like(x[(slice(None), *[0] * (len(x.shape) - 2), slice(1))])
+
+
+@dataclass(frozen=True)
+class Learned(Op):
+    """Tokens that are learned: the one that it takes, times its weights. (1) -> (length, channels)."""
+
+    takes = (Vector,)
+
+    length: int
+    channels: int
+
+    def infer(self, one: Vector) -> Tokens:
+        return Tokens(self.length, self.channels)
+
+    def weights(self, *inputs: Vector) -> tuple[Weight, ...]:
+        return (Weight("kernel", (1, self.length, self.channels)),)
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        is_fresh = context.kernel_initializer == FRESH_KERNEL
+        layer = context.keras.layers.EinsumDense(
+            "ab,bcd->acd",
+            output_shape=(self.length, self.channels),
+            kernel_initializer=context.keras.initializers.TruncatedNormal(stddev=0.02) if is_fresh else "zeros",
+            name=name,
+        )
+        return layer(*inputs)
+
+
+@dataclass(frozen=True)
+class ConcatTokens(Op):
+    """One sequence after the other. (N₁, C), …, (Nₙ, C) -> (N₁ + … + Nₙ, C)."""
+
+    takes = (Tokens,)
+
+    def infer(self, *inputs: Tokens) -> Tokens:
+        last, before = inputs[-1], [x.length for x in inputs[:-1]]
+        if any(x.channels != last.channels for x in inputs):
+            raise ShapeError("the channels differ; expected equal ones")
+        if last.length is None or None in before:
+            return Tokens(None, last.channels)
+        extra = sum([length or 0 for length in before])
+        return last._replace(length=last.length + extra, extra=last.extra + extra)
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.layers.Concatenate(axis=1, name=name)(inputs)
+
+
+@dataclass(frozen=True)
+class OneOfAll(Op):
+    """A vector of a sequence. (N, C) -> (C)."""
+
+    takes = (Tokens,)
+
+    def infer(self, x: Tokens) -> Vector:
+        return Vector(x.channels)
+
+
+@dataclass(frozen=True)
+class FirstToken(OneOfAll):
+    """The first token of a sequence, such as the class token. (N, C) -> (C)."""
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return inputs[0][:, 0]
+
+
+@dataclass(frozen=True)
+class TokenMean(OneOfAll):
+    """Mean of the tokens. (N, C) -> (C)."""
+
+    @property
+    def reach(self) -> float:
+        return inf
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.layers.GlobalAveragePooling1D("channels_last", name=name)(*inputs)

@@ -1,0 +1,59 @@
+"""Vectors: what makes one of a map, and the layers of a classifier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+from archdsl.ir.emission import DATA_FORMAT, EmitContext
+from archdsl.ir.graph import Op, ShapeError, Weight
+from archdsl.ir.types import ANY, FeatureMap, TensorType, Tokens, Vector
+
+
+@dataclass(frozen=True)
+class Flatten(Op):
+    """All values of a map as one vector, row by row. (H, W, C) -> (H W C)."""
+
+    takes = (FeatureMap, Tokens)
+
+    def infer(self, x: FeatureMap | Tokens) -> Vector:
+        if None in x.shape:
+            hint = "set the image's size in `input.shape`, or put global_avg_pool in its place"
+            raise ShapeError("its size is not known; expected a known one", hint=hint)
+        return Vector(x.elements)
+
+    @property
+    def reach(self) -> float:
+        return inf
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.layers.Flatten(data_format=DATA_FORMAT, name=name)(*inputs)
+
+
+@dataclass(frozen=True)
+class Dense(Op):
+    """A fully connected layer, the same at every place. (…, C) -> (…, units). MACs = places × C × units."""
+
+    takes = ANY
+
+    units: int
+    bias: bool = True
+
+    def infer(self, x: TensorType) -> TensorType:
+        return x.with_channels(self.units)
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        kernel = Weight("kernel", (inputs[0].channels, self.units))
+        return (kernel, Weight("bias", (self.units,))) if self.bias else (kernel,)
+
+    def macs(self, result: TensorType, *inputs: TensorType) -> int | None:
+        return None if None in result.shape else result.elements * inputs[0].channels
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        layer = context.keras.layers.Dense(
+            self.units, use_bias=self.bias, kernel_initializer=context.kernel_initializer, name=name
+        )
+        result = layer(*inputs)
+        layer.kernel_initializer = context.stated_initializer(layer.kernel_initializer)
+        return result
