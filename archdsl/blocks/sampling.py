@@ -26,7 +26,7 @@ def max_pool(
 
     A window of 2 has no middle: under symmetric padding an odd side loses its last pixel.
     """
-    return pool2d(MaxPool, x, Window(kernel, factor, padding=padding), style=style)
+    return pool2d(MaxPool, x, Window(kernel, stride, padding=padding), style=style)
 
 
 @block
@@ -113,4 +113,4 @@ def transposed_conv(
     pixels `same` cuts one more at the end, as TensorFlow does, and `symmetric` at the beginning, as PyTorch does with
     output_padding 1. Pixels are cut off on each side; `valid` leaves all.
     """
-    return transposed2d(x, width, Window(kernel, stride, padding=padding), bias=bias, style=style)
+    return transposed2d(x, width, Window(kernel, factor, padding=padding), bias=bias, style=style)
