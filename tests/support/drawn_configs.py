@@ -59,8 +59,9 @@ def resizing(name: str) -> Fraction:
     if not block.takes_style:
         del arguments["style"]
     try:
+        block(Input(FeatureMap(64, 64, 7))(), **arguments)
         made = block(Input(FeatureMap(64, 64, 16))(), **arguments).type
-    except ShapeError:  # it takes vectors, or tokens
+    except ShapeError:  # it takes vectors, or tokens, or certain numbers of channels
         return Fraction(0)
     is_whole = isinstance(made, FeatureMap) and made.height == made.image_width == 64 / made.stride
     return Fraction(made.stride) if is_whole else Fraction(0)

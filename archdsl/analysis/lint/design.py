@@ -14,7 +14,7 @@ from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import Config
 from archdsl.frontend.compose.search_path import config_root
 from archdsl.frontend.lower import compile_graph
-from archdsl.frontend.sections import default_of, part_of
+from archdsl.frontend.sections import OPEN_ENDED, default_of, part_of
 from archdsl.frontend.sema.composite import Composite
 from archdsl.frontend.sema.resolve import resolve
 from archdsl.frontend.sema.scale import scale_spec
@@ -111,9 +111,17 @@ class Design:
 
     @cached_property
     def outputs(self) -> dict[str, Node]:
-        """The outputs in their order, by the name of their stage or layer."""
+        """The last node of every stage that is an output, in their order, or that a neck or a head reads."""
         names = {stage.level: stage.name for stage in self.spec.stages}
-        return {names.get(name, name): node for name, node in self.graph.outputs.items()}
+        found = {names[name]: node for name, node in self.graph.outputs.items() if name in names}
+        readers = [node for node in self.graph.nodes if node.origin.part in OPEN_ENDED]
+        read = {source for node in readers for source in node.inputs}
+        return {**found, **{name: end for name, end in self.ends.items() if end in read}}
+
+    @property
+    def is_backbone(self) -> bool:
+        """Whether it has no neck and no head."""
+        return not any(part.layers and part.name in OPEN_ENDED for part in self.spec.parts)
 
     def stage_of(self, node: Node) -> str:
         """The stage that a node is in; empty for those of other parts."""

@@ -11,6 +11,8 @@ from archdsl.frontend.sections import STAGES
 
 def levels(design: Design) -> Iterator[Finding]:
     """Do the levels that the detector takes come out at their strides, P3, P4 and P5 at 8, 16 and 32?"""
+    if not design.is_backbone:  # it has its own
+        return
     strides = {name: node.type.stride for name, node in design.ends.items()}
     given = [strides[name] for name in design.outputs]
     outputs = design.levels(design.outputs) or "none"
@@ -55,10 +57,10 @@ def with_outputs(design: Design, added: Iterable[str]) -> str:
 def unused_stages(design: Design) -> Iterator[Finding]:
     """Is there a stage that no output is computed from?"""
     graph = design.graph
-    needed = graph.needed_by(design.outputs.values())
+    needed = graph.needed_by([*graph.results, *graph.outputs.values()] if graph.outputs else [])
     used = {design.stage_of(node) for node in graph.nodes if node in needed}
     unused = [name for name, end in design.ends.items() if name not in used and end not in needed]
-    if not design.outputs:
+    if not graph.outputs:
         return
     if not unused:
         yield Finding("ok", f"each of the {len(design.ends)} stages serves an output")

@@ -18,7 +18,7 @@ from archdsl.diagnostics.wording import did_you_mean, one_of
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import Config
 from archdsl.frontend.compose.merge import copied
-from archdsl.frontend.sections import GROUPS, SECTIONS, STAGES
+from archdsl.frontend.sections import GROUPS, OPEN_ENDED, SECTIONS, STAGES
 from archdsl.frontend.sema import fixits
 from archdsl.frontend.sema.composite import Composite
 from archdsl.frontend.sema.findings import Findings
@@ -171,6 +171,8 @@ def _outputs(
     """What `outputs:` names, without stages that were taken out of the config."""
     levels = {part.name: part.level for part in parts if part.is_stage}
     stated = checked.outputs
+    if stated is None and any(part.layers and part.name in OPEN_ENDED for part in parts):
+        return ()  # what they end in
     if stated is None:
         return tuple(Output(part.level, part.name, config.at("outputs")) for part in parts if part.number is not None)
     named: Iterable[tuple[str | int, str]] = stated.items() if isinstance(stated, dict) else enumerate(stated)
