@@ -180,8 +180,8 @@ def test_the_shell_completes_what_a_stage_is_filled_with() -> None:
     [
         ([], "stages.p4.body.block=c2", ["stages.p4.body.block=c2f"]),  # as zsh and fish give it
         (["stages.p4.body.block", "="], "c2", ["c2f"]),  # as bash does
-        ([], "conventions.padding=", [f"conventions.padding={name}" for name in ("same", "symmetric", "valid")]),
-        (["conventions.padding"], "=", ["same", "symmetric", "valid"]),
+        ([], "conventions.padding=", ["conventions.padding=same", "conventions.padding=symmetric"]),
+        (["conventions.padding"], "=", ["same", "symmetric"]),
         (["conventions.norm.kind", "="], "", ["batch", "sync_batch", "group", "layer", "none"]),
         (["+stages.p4.stride_at", "="], "", ["first", "last"]),
         ([], "scale.width=0", []),  # and no keys
