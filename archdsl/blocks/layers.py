@@ -21,7 +21,7 @@ from archdsl.schemas.annotations import Limits
 
 Rate = Annotated[float, Limits(ge=0, lt=1)]
 Epsilon = Annotated[float, Limits(gt=0, le=1)]
-Number = Annotated[float, Limits(ge=-1e6, le=1e6)]
+Number = Annotated[float, Limits(ge=-1e9, le=1e9)]
 Positive = Annotated[float, Limits(gt=0, le=1e6)]
 Numbers = Annotated[Sequence[Number], Limits(min_length=1, max_length=65_536)]
 Positives = Annotated[Sequence[Positive], Limits(min_length=1, max_length=65_536)]

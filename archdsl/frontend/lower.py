@@ -12,7 +12,7 @@ from archdsl.frontend.budget import DEFAULT, Budget, allow_more
 from archdsl.frontend.budget_check import check_costs
 from archdsl.frontend.compose.config import Config
 from archdsl.frontend.scope import INPUT, Level, Scope
-from archdsl.frontend.sections import STAGES
+from archdsl.frontend.sections import OPEN_ENDED, STAGES
 from archdsl.frontend.sema.findings import Findings
 from archdsl.frontend.sema.resolve import resolve
 from archdsl.frontend.sema.scale import scale_spec
@@ -51,6 +51,8 @@ def compile_spec(spec: NetworkSpec, budget: Budget = DEFAULT) -> Graph:
     finally:
         compiler.meter.made.clear()  # which what is kept for other networks would keep
     outputs = compiler.outputs()
+    if not spec.is_named:
+        outputs |= compiler.ends(outputs)
     graph = Graph(spec.name, tuple(compiler.nodes), x[-1][1], ends, outputs, spec.freeze, spec.is_named)
     problems = compiler.findings + _stride_problems(graph, spec, compiler.guesses)
     problems = problems or _unread(graph, spec)  # what an error left out reads nothing either
@@ -105,6 +107,18 @@ class _Compiler:
                 message = f"there is no layer '{source}'; {one_of(self.scope.results)}"
                 self.findings.report("unknown-output", message, at, did_you_mean(source, self.scope.results))
         return found
+
+    def ends(self, outputs: Mapping[str, Node]) -> dict[str, Node]:
+        """What nothing reads in the section that comes last, a neck or a head: results beside those that are named."""
+        part = next((part for part in reversed(self.spec.parts) if part.layers), None)
+        if part is None or part.name not in OPEN_ENDED:
+            return {}
+        read = {*outputs.values(), *[source for node in self.nodes for source in node.inputs]}
+        ends = {layer.name.removeprefix(f"{part.name}_"): self.scope.results[layer.name] for layer in part.layers}
+        levels = {
+            f"{name}_{suffix}" if suffix else name: node for name, found in ends.items() for suffix, node in found
+        }
+        return {name: node for name, node in levels.items() if node not in read}
 
     def _each(self, layer: LayerSpec, part: PartSpec) -> list[Level]:
         """The layer applied to each of several results, with weights of its own or those of the first."""

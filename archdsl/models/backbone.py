@@ -46,6 +46,7 @@ class Backbone(keras.Model):  # type: ignore[misc]
         self._graph = graph
         self._passes = tuple(passes)
         self._config_json = json.dumps(config)  # as text: Keras would wrap a mapping and hide that it is plain
+        self._ends = _Untracked({node.name: tensors[node.name] for node in graph.ends})
         maps = {**graph.levels, **graph.outputs}
         self._maps = _Untracked({name: tensors[node.name] for name, node in maps.items()})
         self._side_layers = _side_layers(graph, tensors)  # Keras finds them here, and saves and trains them too
@@ -71,6 +72,11 @@ class Backbone(keras.Model):  # type: ignore[misc]
     def side_layers(self) -> tuple[keras.layers.Layer, ...]:
         """Layers that only levels beside the path to the last feature map need; `layers` holds the others."""
         return tuple(self._side_layers)
+
+    @property
+    def ends(self) -> list[Any]:
+        """Symbolic tensors of all nodes that may be asked for: its results, its outputs and the levels."""
+        return list(self._ends.value.values())
 
     @property
     def layers_by_node(self) -> dict[str, keras.layers.Layer]:

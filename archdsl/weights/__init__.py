@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from archdsl.backends.atomic_write import written_whole
 from archdsl.diagnostics.problems import Mark, fail
@@ -34,8 +34,14 @@ class Published:
         return str(self.path)
 
 
-def load(model: Model, file: str | os.PathLike[str], *, partial: bool = False, sha256: str | None = None) -> Transfer:
-    """Read a weights file into `model`; returns which layer came from where.
+def load(
+    model: Model, source: str | os.PathLike[str] | Any, *, partial: bool = False, sha256: str | None = None
+) -> Transfer:
+    """Read a weights file into `model`, or copy the weights of a Keras model; returns which layer came from where.
+
+    A functional Keras model in memory, such as those of keras.applications, must have the same structure: what owns
+    weights, with the shapes of its arrays, and where paths meet. Names do not count. `partial` takes the layers that
+    are computed in the same way in both, and those that are used in the same way.
 
     Files of the same architecture that this library, Keras, or keras_cv wrote, under Keras 3 or Keras 2:
     `.safetensors`, `.weights.h5`, `.keras` (nothing of it is executed) and the older `.h5`. `partial` takes the
@@ -46,10 +52,14 @@ def load(model: Model, file: str | os.PathLike[str], *, partial: bool = False, s
     Raises ArchError, and leaves the model as it was, when the file is missing, damaged, of another kind or another
     architecture, when its names and places contradict each other, or when it holds numbers that are not finite.
     """
-    from archdsl.weights.loading import load_into
+    from archdsl.weights.loading import checked_model, load_into
 
-    published = file.sha256 if isinstance(file, Published) else None
-    return load_into(model, file, partial, sha256 or published)
+    if not isinstance(source, (str, os.PathLike)):
+        from archdsl.weights.counterpart import load_counterpart
+
+        return load_counterpart(checked_model(model), source, partial)
+    published = source.sha256 if isinstance(source, Published) else None
+    return load_into(checked_model(model), source, partial, sha256 or published)
 
 
 def save(model: Model, file: str | os.PathLike[str]) -> None:

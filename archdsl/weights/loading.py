@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -31,10 +31,15 @@ _SLACK_BYTES = 1 << 26  # what HDF5 writes around the arrays of a model
 _TRAINING_COPIES = 8  # of each array: an optimizer keeps two, all may be float64
 
 
-def load_into(model: Model, file: str | os.PathLike[str], partial: bool, sha256: str | None) -> Transfer:
-    """Give `model` the arrays of a file. See archdsl.weights.load."""
+def checked_model(model: Any) -> Model:
+    """`model` if it is one of ours. Raises ArchError otherwise."""
     if not isinstance(model, Model):
         raise fail("model", f"'{getattr(model, 'name', model)}' is not an archdsl.Backbone")
+    return model
+
+
+def load_into(model: Model, file: str | os.PathLike[str], partial: bool, sha256: str | None) -> Transfer:
+    """Give `model` the arrays of a file. See archdsl.weights.load."""
     params = sum(weight.size for node in model.graph.nodes for weight in node.weights)
     with opened(Path(file), most_bytes(params), sha256) as contents:
         return _take(model, contents, partial, Mark(str(file)))
@@ -61,7 +66,7 @@ def _take(model: Model, contents: Contents, partial: bool, mark: Mark) -> Transf
     if problems:
         raise ArchError(_with_hint(problems, contents))
     values = {name: _read(nodes[name], stored, mark) for name, stored in moving.items()}
-    _refuse_strange_numbers(values, mark)
+    refuse_strange_numbers(values, mark)
     layers = model.layers_by_node
     for name, arrays in values.items():
         fill(layers[name], arrays)
@@ -163,7 +168,7 @@ def _float32(array: StoredArray) -> Array:
     return numpy.asarray(values, "float32")
 
 
-def _refuse_strange_numbers(values: Mapping[str, Sequence[Array]], mark: Mark) -> None:
+def refuse_strange_numbers(values: Mapping[str, Sequence[Array]], mark: Mark) -> None:
     broken = [name for name, arrays in values.items() if not all(numpy.isfinite(array).all() for array in arrays)]
     if broken:
         message = f"{_some(broken)} {'has' if len(broken) == 1 else 'have'} values that are not finite numbers"

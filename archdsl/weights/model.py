@@ -36,6 +36,14 @@ class Model(Protocol):
         """Layers that only levels beside that path need."""
 
     @property
+    def inputs(self) -> Sequence[Any]:
+        """Its symbolic inputs."""
+
+    @property
+    def ends(self) -> Sequence[Any]:
+        """All symbolic results that it may be asked for."""
+
+    @property
     def layers_by_node(self) -> Mapping[str, Any]:
         """Every layer that owns weights by the name of its node."""
 

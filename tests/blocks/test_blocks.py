@@ -25,7 +25,7 @@ FRAMES = {"pad", "crop", "global_avg_pool", "global_max_pool"}  # they change th
 OF_KNOWN_SIZE = {"flatten", "resize"}
 OF_PLACES = {"attention", "transformer"}  # of which a vector has none
 NEEDED = {"width": 16, "units": 7, "heads": 2, "height": 9, "image_width": 7}
-STRIDED = {name for name, found in SINGLE.items() if "stride" in found.parameters} - {"pad", "transposed_conv"}
+STRIDED = {name for name, found in SINGLE.items() if "stride" in found.parameters} - {"pad"}
 SHIPPED = {name: found for name, found in all_blocks().items() if "archdsl/blocks" in found.source}
 
 

@@ -49,7 +49,7 @@ EVERYTHING: dict[str, Any] = {
                 "conv": {"block": "conv_bn_act", "kernel": [3, 5], "stride": [2, 1], "bias": True},
                 "gate": {"block": "squeeze_excite", "expansion": 0.5, "bias": True, "gate": "hard_sigmoid"},
                 "scale": {"block": "layer_scale", "initial": 0.5},
-                "up": {"block": "transposed_conv", "kernel": 3, "stride": 2},
+                "up": {"block": "transposed_conv", "kernel": 3, "factor": 2},
                 "norm": {"block": "norm", "center": False, "scale": True},
                 "attention": {"block": "attention", "heads": 2, "areas": 4},
             },
