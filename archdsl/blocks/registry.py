@@ -121,7 +121,8 @@ class Block:
         parameters = inspect.signature(self.function).parameters.values()
         if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
             return None
-        return tuple([each.name for each in parameters if each.kind is not each.KEYWORD_ONLY])
+        named = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
+        return tuple([each.name for each in parameters if each.kind not in named])
 
     @cached_property
     def sizes(self) -> Mapping[str, str]:
