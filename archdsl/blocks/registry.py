@@ -121,7 +121,8 @@ class Block:
         parameters = inspect.signature(self.function).parameters.values()
         if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
             return None
-        return tuple([each.name for each in parameters if each.kind is not each.KEYWORD_ONLY])
+        named = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
+        return tuple([each.name for each in parameters if each.kind not in named])
 
     @cached_property
     def sizes(self) -> Mapping[str, str]:
@@ -151,16 +152,19 @@ class Block:
         return self.documentation.partition("\n")[0]
 
 
+_EXACT = inspect.Parameter(EXACT, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Width | None)
+
+
 def with_exact(parameters: Mapping[str, inspect.Parameter]) -> dict[str, inspect.Parameter]:
     """The same with the other name of `width`, under which it is not scaled."""
-    if "width" not in parameters or EXACT in parameters:
-        return dict(parameters)
-    exact = inspect.Parameter(EXACT, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Width | None)
-    return {**parameters, EXACT: exact}
+    has_exact = "width" in parameters and EXACT not in parameters
+    return {**parameters, EXACT: _EXACT} if has_exact else dict(parameters)
 
 
-def exact_as_width(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def exact_as_width(block: Block, arguments: dict[str, Any]) -> dict[str, Any]:
     """The arguments as the function of a block takes them."""
+    if EXACT not in arguments or block.parameters.get(EXACT) is not _EXACT:  # some have an argument of that name
+        return arguments
     return {"width" if name == EXACT else name: value for name, value in arguments.items()}
 
 

@@ -12,7 +12,7 @@ from archdsl.ir.graph import Node
 from archdsl.ir.ops import AvgPool, Conv2D, Crop, DepthwiseConv2D, MaxPool, Pad, Padding, TransposedConv2D
 from archdsl.ir.ops.resizing import Border
 from archdsl.ir.ops.windows import same_border
-from archdsl.ir.types import Sides, both
+from archdsl.ir.types import Sides, both, shortest
 
 PaddingName = Literal["same", "symmetric", "valid"]
 PaddingArgument = PaddingName | Border2D
@@ -40,6 +40,7 @@ def pad(
     padding = style.padding if padding is None else padding
     if padding == "same" or padding == "valid":
         return x, padding
+    kernel, dilation = shortest(kernel), shortest(dilation)
     frame = _centred(kernel, dilation, outside) if padding == "symmetric" else Pad(_border(padding, 1, 1), outside)
     if frame.size:
         return frame(x, name="pad"), "valid"

@@ -206,7 +206,8 @@ def test_an_error_is_broken_between_words_on_a_terminal(tmp_path: Path) -> None:
     lines = on_a_terminal(command, tmp_path, 60, NO_COLOR="1").splitlines()
     assert len(lines) > 5
     assert max(map(len, lines[1:])) <= 60  # the first begins with the place and the key, which have no blanks
-    assert set(all_blocks()) <= {word.rstrip(",") for line in lines for word in line.split()}
+    words = {word.rstrip(",") for line in lines for word in line.split()}
+    assert set(sorted(all_blocks())[:30]) <= words  # of long lists the first are named
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ class Layers:
             return None
         own = {key: value for key, value in (layer.model_extra or {}).items() if value is not None}
         stated = {**{key: value for key, value in given.items() if value is not None}, **own}
-        if EXACT in own:
+        if EXACT in own and "width" in block.parameters:
             self._check_exact(own, at)
             stated.pop("width", None)
         repeats = None
@@ -91,9 +91,8 @@ class Layers:
         self, block: Block, stated: Mapping[str, Any], at: Location, given_later: Iterable[str] = ()
     ) -> None:
         """The arguments against the block's schema. What is `given_later` may be missing, or be a part of a list."""
-        is_exact = EXACT in stated and EXACT in block.parameters
         try:
-            block.schema.model_validate(exact_as_width(stated) if is_exact else stated)
+            block.schema.model_validate(exact_as_width(block, dict(stated)))
         except ValidationError as error:
             found = problems_of(error, self.config, block.schema, at.path, f"block '{block.name}'")
             expected = {(code, dotted((*at.path, name))) for name in given_later for code in ("missing-key", "length")}

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from archdsl.blocks.conventions import Conventions
-from archdsl.blocks.registry import EXACT, Block, exact_as_width
+from archdsl.blocks.registry import Block, exact_as_width
 from archdsl.frontend.compose.config import Location
 from archdsl.ir.graph import Node, ShapeError
 from archdsl.ir.types import FeatureMap
@@ -54,12 +54,12 @@ class LayerSpec(NamedTuple):
         """Name and arguments of every repeat; `name` is that of the layer at one of `each`."""
         count, name = self.repeats or 1, name or self.name
         if count == 1:
-            yield name, _taken({**self.arguments, **self.first, **self.last})
+            yield name, exact_as_width(self.block, {**self.arguments, **self.first, **self.last})
             return
         for number in range(1, count + 1):
             first = self.first if number == 1 else {}
             last = self.last if number == count else {}
-            yield f"{name}_{number}", _taken({**self.arguments, **first, **last})
+            yield f"{name}_{number}", exact_as_width(self.block, {**self.arguments, **first, **last})
 
     def apply(self, inputs: Sequence[Node], name: str, arguments: Mapping[str, Any], style: Conventions) -> Node:
         """The block on `inputs`, for one of the `runs`. Raises ShapeError for a map that none can be made of."""
@@ -70,10 +70,6 @@ class LayerSpec(NamedTuple):
         if result.channels > MOST or max(down, across) > MOST or min(down, across) < 1 / MOST:
             raise _beyond(result, name)
         return result
-
-
-def _taken(arguments: dict[str, Any]) -> dict[str, Any]:
-    return exact_as_width(arguments) if EXACT in arguments else arguments
 
 
 def inputs_of(block: Block) -> str:
