@@ -28,12 +28,7 @@ from archdsl.frontend.compose.search_path import config_root, options_of, preset
 from archdsl.tools.hydra.config_source import ArchdslConfigSource
 
 SHIPPED = "hydra.searchpath=[archdsl://configs]"
-OVERRIDES = [
-    "++scale.width=0.75",
-    "+stages.p9={width: 8, depth: 1}",
-    "++conventions.norm.epsilon=1e-5",
-    "++outputs=[p4]",
-]
+OVERRIDES = ["++scale.width=0.75", "+stages.p9={width: 8, depth: 1}", "++conventions.slope=0.2", "++outputs=[p4]"]
 GLOBAL = "# @package _global_\n"
 
 # What Hydra's own tests of config sources expect to find, as far as a config of archdsl's may say it.

@@ -7,9 +7,11 @@ from typing import Any
 
 import archdsl.blocks  # noqa: F401  (importing it registers the shipped blocks)
 from archdsl.blocks.registry import Block, Depth, all_blocks
+from archdsl.frontend.compose.search_path import config_root
 from archdsl.frontend.sections import GROUPS, LAYER_SLOTS, NAMED_SLOTS, SECTIONS
 from archdsl.frontend.sema.key_docs import arguments_of
-from archdsl.frontend.sema.schema import NAME, ConfigSchema
+from archdsl.frontend.sema.schema import NAME, ConfigSchema, RelativeSchema
+from archdsl.frontend.yaml.files import read_file
 from archdsl.schemas.json_form import Json, json_schema_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -55,6 +57,7 @@ def json_schema(own: Mapping[str, Block] | None = None) -> dict[str, Any]:
     definitions["LayerSchema"] = _layer(layer, blocks)
     definitions["BlockLayerSchema"] = _layer(layer, blocks, in_block=True)
     definitions["Argument"] = ARGUMENT
+    definitions["Relative"] = json_schema_of(RelativeSchema)
     inner = {"anyOf": [{"$ref": "#/$defs/BlockLayerSchema"}, {"type": "null"}]}
     by_name = definitions["BlockSchema"]["properties"]["layers"]["patternProperties"]
     by_name.update(dict.fromkeys(by_name, inner))
@@ -62,8 +65,14 @@ def json_schema(own: Mapping[str, Block] | None = None) -> dict[str, Any]:
     schema = with_references(schema)
     schema["properties"]["defaults"] = DEFAULTS
     schema["$defs"]["Group"] = _group(blocks, layer["properties"]["block"]["description"])
-    named = {"if": {"required": ["blocks"]}, "else": _named_from(blocks)}
+    named = {"if": {"required": ["blocks"]}, "else": _named_from({*blocks, *_of_families()})}
     return {"$schema": DIALECT, **schema, **named, "title": "archdsl config"}
+
+
+def _of_families() -> set[str]:
+    """The blocks that shipped families define, which a file that inherits from one may name."""
+    files = sorted((config_root() / "family").glob("*.yaml"))
+    return {name for file in files for name in read_file(file).values.get("blocks") or {}}
 
 
 def group_schema(schema_file: str) -> dict[str, Any]:
@@ -120,7 +129,7 @@ def _layer(layer: Mapping[str, Any], blocks: Mapping[str, Block], in_block: bool
 def _branch(block: Block, common: Mapping[str, bool], in_block: bool) -> dict[str, Any]:
     arguments = {**REPEATS, **arguments_of(block)}
     if in_block:
-        arguments = {name: _or(argument, "Argument") for name, argument in arguments.items()}
+        arguments = {name: _or(_or_relative(argument), "Argument") for name, argument in arguments.items()}
     return {
         "if": {"properties": {"block": {"const": block.name}}, "required": ["block"]},
         "then": {
@@ -129,6 +138,12 @@ def _branch(block: Block, common: Mapping[str, bool], in_block: bool) -> dict[st
             "additionalProperties": False,
         },
     }
+
+
+def _or_relative(argument: Json) -> Json:
+    """A whole number may be relative to a map or to an argument."""
+    is_whole = any(each.get("type") == "integer" for each in (argument, *argument.get("anyOf", ())))
+    return _or(argument, "Relative") if is_whole else argument
 
 
 def with_references(schema: Json) -> Json:
