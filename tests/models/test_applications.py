@@ -121,6 +121,25 @@ def test_every_application_of_keras_that_is_here_has_both_presets() -> None:
     assert set(PRESETS) <= set(preset_names())
 
 
+# Trainable parameters and all of them, with a classifier of 1000 classes, as timm 1.0.31 counts them; those of RepVGG and
+# MobileOne with their branches. Keras does not have these.
+COUNTS = {
+    "regnetx_004_classify": (5_157_512, 5_194_184),
+    "regnety_004_classify": (4_344_144, 4_371_296),
+    "repvgg_a0_classify": (9_108_968, 9_132_616),
+    "mobileone_s0_classify": (5_293_272, 5_381_464),
+    "vit_tiny_patch16_classify": (5_717_416, 5_717_416),
+    "vit_small_patch16_classify": (22_050_664, 22_050_664),
+    "vit_base_patch16_classify": (86_567_656, 86_567_656),
+}
+
+
+@pytest.mark.parametrize(("preset", "counts"), COUNTS.items())
+def test_a_preset_has_the_parameters_that_others_count(preset: str, counts: tuple[int, int]) -> None:
+    report = archdsl.analyze(preset, input_shape=(224, 224, 3))
+    assert (report.trainable_params, report.params) == counts
+
+
 # What can be changed: for each family a small variant of it, and what the change must do to the graph.
 
 NARROW = "scale.width=0.125"
@@ -139,6 +158,10 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "efficientnet_v2_b0_backbone": ("scale.width=0.25", "stages.p4.depth=1", "conventions.activation=relu"),
     "convnext_tiny_classify": (NARROW, "stages.p4.depth=2", "conventions.norm.kind=batch"),
     "darknet19_classify": (NARROW, "stages.p4.depth=1", "conventions.activation=silu"),
+    "regnety_004_classify": ("scale.width=0.5", "stages.p4.depth=1", "conventions.activation=silu"),
+    "repvgg_a0_classify": (NARROW, "stages.p4.depth=1", "conventions.activation=silu"),
+    "mobileone_s0_classify": (NARROW, "stages.p4.depth=1", "conventions.activation=silu"),
+    "vit_tiny_patch16_classify": ("scale.width=0.25", "stages.p4.depth=1", "conventions.norm.epsilon=0.001"),
 }
 SAMPLE_CHANGES = ["resnet50_v2_classify", "mobilenet_classify", "efficientnet_b0_classify", "convnext_tiny_classify"]
 
