@@ -5,7 +5,7 @@ from __future__ import annotations
 from archdsl.analysis.report import Report, report
 from archdsl.diagnostics.problems import ArchError, problem
 from archdsl.frontend.compose.config import Config
-from archdsl.frontend.lower import compile_graph
+from archdsl.frontend.lower import outline
 
 SIDE = 640  # pixels of a side that the config leaves open, for figures that depend on it
 
@@ -34,4 +34,4 @@ def check_expectations(config: Config, costs: Report) -> None:
 
 def _of_known_size(config: Config, costs: Report) -> Report:
     height, image_width, _ = costs.input_shape
-    return report(compile_graph(config.with_size(height or SIDE, image_width or SIDE)))
+    return report(outline(config.with_size(height or SIDE, image_width or SIDE)))

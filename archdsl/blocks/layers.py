@@ -21,7 +21,10 @@ from archdsl.schemas.annotations import Limits
 
 Rate = Annotated[float, Limits(ge=0, lt=1)]
 Epsilon = Annotated[float, Limits(gt=0, le=1)]
-Numbers = Annotated[Sequence[float], Limits(min_length=1, max_length=65_536)]
+Number = Annotated[float, Limits(ge=-1e9, le=1e9)]
+Positive = Annotated[float, Limits(gt=0, le=1e6)]
+Numbers = Annotated[Sequence[Number], Limits(min_length=1, max_length=65_536)]
+Positives = Annotated[Sequence[Positive], Limits(min_length=1, max_length=65_536)]
 
 
 @block
@@ -60,7 +63,7 @@ def activation(
     *,
     function: ActivationName | None = None,
     slope: Rate | None = None,
-    limit: Annotated[float, Limits(gt=0)] | None = None,
+    limit: Positive | None = None,
     style: Conventions,
 ) -> Node:
     """An activation, by default that of the conventions. (…, C) -> (…, C).
@@ -80,13 +83,13 @@ def softmax(x: Node) -> Node:
 
 
 @block
-def rescale(x: Node, *, scale: float = 1.0, offset: float = 0.0) -> Node:
+def rescale(x: Node, *, scale: Number = 1.0, offset: Number = 0.0) -> Node:
     """Every value × scale + offset, two numbers that are not learned. (…, C) -> (…, C)."""
     return Rescale(scale, offset)(x, name="rescale")
 
 
 @block
-def normalize(x: Node, *, mean: Numbers | None = None, std: Numbers | None = None) -> Node:
+def normalize(x: Node, *, mean: Numbers | None = None, std: Positives | None = None) -> Node:
     """(x - mean) / std, with one number for each channel, or one for all. (…, C) -> (…, C).
 
     With neither they are part of the weights: to be adapted to data or loaded, and not trained (EfficientNet).

@@ -102,15 +102,15 @@ def transposed_conv(
     *,
     width: Width,
     kernel: Kernel2D = 2,
-    stride: Stride2D = 2,
+    factor: Stride2D = 2,
     bias: bool = True,
     padding: PaddingArgument | None = None,
     style: Conventions,
 ) -> Node:
     """A convolution that enlarges both sides (U-Net, Ronneberger et al. 2015, figure 1).
 
-    (H, W, C) -> (stride H, stride W, width). `same` and `symmetric` cut off what goes beyond: of an odd number of
+    (H, W, C) -> (factor H, factor W, width). `same` and `symmetric` cut off what goes beyond: of an odd number of
     pixels `same` cuts one more at the end, as TensorFlow does, and `symmetric` at the beginning, as PyTorch does with
     output_padding 1. Pixels are cut off on each side; `valid` leaves all.
     """
-    return transposed2d(x, width, Window(kernel, stride, padding=padding), bias=bias, style=style)
+    return transposed2d(x, width, Window(kernel, factor, padding=padding), bias=bias, style=style)

@@ -1,29 +1,33 @@
-"""What other systems call a block, or have as a layer where archdsl has none: hints for names that are unknown."""
+"""What other systems call a block: hints for names that are unknown."""
 
 from __future__ import annotations
 
 _NAMES = {
     **dict.fromkeys(("conv2d", "convolution"), "conv"),
     **dict.fromkeys(("cbs", "conv_block", "convbnact"), "conv_bn_act"),
-    **dict.fromkeys(("depthwise_conv2d", "dwconv", "separable_conv2d"), "depthwise_conv_bn_act"),
-    **dict.fromkeys(("batch_norm", "batch_normalization", "bn", "group_norm", "layer_norm"), "norm"),
-    **dict.fromkeys(("relu", "silu", "swish", "leaky_relu", "mish", "gelu", "softmax"), "activation"),
+    **dict.fromkeys(("depthwise_conv2d", "dwconv"), "depthwise_conv"),
+    **dict.fromkeys(("separable_conv2d", "sepconv"), "separable_conv"),
+    **dict.fromkeys(("conv_transpose", "conv2d_transpose", "deconv", "convtranspose2d"), "transposed_conv"),
+    **dict.fromkeys(("batch_norm", "batch_normalization", "bn", "group_norm", "layer_norm", "layernorm"), "norm"),
+    **dict.fromkeys(("relu", "silu", "swish", "leaky_relu", "mish", "gelu", "prelu"), "activation"),
+    **dict.fromkeys(("maxpool", "maxpool2d", "max_pooling2d"), "max_pool"),
+    **dict.fromkeys(("avgpool", "avgpool2d", "average_pooling2d"), "avg_pool"),
+    **dict.fromkeys(("zero_padding2d", "zeropad2d", "padding"), "pad"),
     **dict.fromkeys(("shortcut", "sum"), "add"),
+    **dict.fromkeys(("mul", "product"), "multiply"),
     **dict.fromkeys(("route", "concatenate", "cat"), "concat"),
-    **dict.fromkeys(("resize", "upsampling2d", "up"), "upsample"),
+    **dict.fromkeys(("upsampling2d", "up", "interpolate"), "upsample"),
+    **dict.fromkeys(("chunk",), "split"),
     **dict.fromkeys(("se", "se_block"), "squeeze_excite"),
+    **dict.fromkeys(("linear", "fc", "fully_connected", "classifier"), "dense"),
+    **dict.fromkeys(("gap", "global_average_pooling2d", "adaptiveavgpool2d"), "global_avg_pool"),
+    **dict.fromkeys(("drop_path", "droppath"), "stochastic_depth"),
+    **dict.fromkeys(("mlp", "ffn"), "perceptron"),
+    **dict.fromkeys(("mhsa", "multi_head_attention", "self_attention"), "attention"),
+    **dict.fromkeys(("cls_token",), "class_token"),
+    **dict.fromkeys(("pos_embed", "position_encoding"), "position_embedding"),
 }
-_A_CONVOLUTION = "a 1 × 1 convolution is a dense layer at every place: {block: conv, kernel: 1}"
-_A_CLASSIFIER = "a config describes a backbone; put this layer on top of the built model"
-_HINTS = {
-    **{name: f"did you mean '{block}'?" for name, block in _NAMES.items()},
-    **dict.fromkeys(("dense", "linear", "fc", "fully_connected"), _A_CONVOLUTION),
-    **dict.fromkeys(("flatten", "classifier", "global_avg_pool", "global_average_pooling2d"), _A_CLASSIFIER),
-    **dict.fromkeys(
-        ("dropout", "drop_path"), "a Keras layer can be a block: archdsl.keras_layer(keras.layers.Dropout)"
-    ),
-    **dict.fromkeys(("split", "chunk", "slice"), "c2f and csp split inside; or give two layers the same `from:`"),
-}
+_HINTS = {name: f"did you mean '{block}'?" for name, block in _NAMES.items()}
 
 
 def block_hint(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import inf
 from typing import Any, Literal, NamedTuple
 
@@ -11,7 +12,7 @@ from archdsl.ir.graph import Node
 from archdsl.ir.ops import AvgPool, Conv2D, Crop, DepthwiseConv2D, MaxPool, Pad, Padding, TransposedConv2D
 from archdsl.ir.ops.resizing import Border
 from archdsl.ir.ops.windows import same_border
-from archdsl.ir.types import Sides, both
+from archdsl.ir.types import Sides, both, shortest
 
 PaddingName = Literal["same", "symmetric", "valid"]
 PaddingArgument = PaddingName | Border2D
@@ -39,7 +40,8 @@ def pad(
     padding = style.padding if padding is None else padding
     if padding == "same" or padding == "valid":
         return x, padding
-    frame = Pad(_border(padding, kernel, dilation), outside)
+    kernel, dilation = shortest(kernel), shortest(dilation)
+    frame = _centred(kernel, dilation, outside) if padding == "symmetric" else Pad(_border(padding, 1, 1), outside)
     if frame.size:
         return frame(x, name="pad"), "valid"
     return x, "same" if kernel == 1 else "valid"
@@ -97,6 +99,11 @@ def explicit_border(x: Node, window: Window) -> Border:
         sides: Any = zip(x.type.shape[:2], both(kernel), both(stride), both(dilation), strict=True)
         return tuple([same_border(*each) for each in sides])  # type: ignore[return-value]
     return _border(padding, kernel, dilation)
+
+
+@lru_cache(maxsize=1024)  # before nearly every convolution of a network that pads so
+def _centred(kernel: Sides, dilation: Sides, outside: float) -> Pad:
+    return Pad(_border("symmetric", kernel, dilation), outside)
 
 
 def _border(padding: PaddingArgument | None, kernel: Sides, dilation: Sides) -> Border:

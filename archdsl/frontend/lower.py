@@ -12,7 +12,7 @@ from archdsl.frontend.budget import DEFAULT, Budget, allow_more
 from archdsl.frontend.budget_check import check_costs
 from archdsl.frontend.compose.config import Config
 from archdsl.frontend.scope import INPUT, Level, Scope
-from archdsl.frontend.sections import STAGES
+from archdsl.frontend.sections import OPEN_ENDED, STAGES
 from archdsl.frontend.sema.findings import Findings
 from archdsl.frontend.sema.resolve import resolve
 from archdsl.frontend.sema.scale import scale_spec
@@ -51,6 +51,8 @@ def compile_spec(spec: NetworkSpec, budget: Budget = DEFAULT) -> Graph:
     finally:
         compiler.meter.made.clear()  # which what is kept for other networks would keep
     outputs = compiler.outputs()
+    if not spec.is_named:
+        outputs |= compiler.ends(outputs)
     graph = Graph(spec.name, tuple(compiler.nodes), x[-1][1], ends, outputs, spec.freeze, spec.is_named)
     problems = compiler.findings + _stride_problems(graph, spec, compiler.guesses)
     problems = problems or _unread(graph, spec)  # what an error left out reads nothing either
@@ -92,8 +94,7 @@ class _Compiler:
         for layer in part.layers:
             x = self._each(layer, part) if layer.each else self._layer(layer, part, x)
             self.scope.define(layer.name, x)
-        if part.layers:
-            self.scope.results[part.name] = x
+        self.scope.results[part.name] = x
         return x
 
     def outputs(self) -> dict[str, Node]:
@@ -107,6 +108,18 @@ class _Compiler:
                 self.findings.report("unknown-output", message, at, did_you_mean(source, self.scope.results))
         return found
 
+    def ends(self, outputs: Mapping[str, Node]) -> dict[str, Node]:
+        """What nothing reads in the section that comes last, a neck or a head: results beside those that are named."""
+        part = next((part for part in reversed(self.spec.parts) if part.layers), None)
+        if part is None or part.name not in OPEN_ENDED:
+            return {}
+        read = {*outputs.values(), *[source for node in self.nodes for source in node.inputs]}
+        ends = {layer.name.removeprefix(f"{part.name}_"): self.scope.results[layer.name] for layer in part.layers}
+        levels = {
+            f"{name}_{suffix}" if suffix else name: node for name, found in ends.items() for suffix, node in found
+        }
+        return {name: node for name, node in levels.items() if node not in read}
+
     def _each(self, layer: LayerSpec, part: PartSpec) -> list[Level]:
         """The layer applied to each of several results, with weights of its own or those of the first."""
         made: list[Level] = []
@@ -116,14 +129,14 @@ class _Compiler:
                 if owner is True:
                     owner = f"{layer.name}_{made[0][0]}" if made else False
                 made.append((suffix or named, self._applied(layer, part, [source], name, owner)))
-        return made or [("", self._adrift(layer, self.nodes[-1]))]
+        return made or [("", self._adrift(layer, part, self.nodes[-1]))]
 
     def _layer(self, layer: LayerSpec, part: PartSpec, x: list[Level]) -> list[Level]:
         """The layer's result, or all of them where its block has several."""
         found = [self._source(name, layer, part, "from") for name in layer.sources] or [x]
         sources = [node for levels in found for _, node in levels]
         if not all(found):
-            return [("", self._adrift(layer, sources[0] if sources else x[-1][1]))]
+            return [("", self._adrift(layer, part, sources[0] if sources else x[-1][1]))]
         made = self._applied(layer, part, sources, layer.name, layer.share)
         return self.several.get(made, [("", made)])
 
@@ -161,10 +174,13 @@ class _Compiler:
             if owner:
                 self._share(layer, runs, str(owner), part)
             self.scope.runs[name] = runs
-            self.adrift |= set() if self.adrift.isdisjoint(sources) else set(runs)
+            if not self.adrift.isdisjoint(sources):
+                self.adrift.update(runs)
             return runs[-1]
         except ShapeError as error:
-            if (self.guesses | self.adrift).isdisjoint(sources):  # else it may fit once the layer before it is fixed
+            if not self.adrift.isdisjoint(sources):
+                return self._adrift(layer, part, sources[0])
+            if self.guesses.isdisjoint(sources):  # else it may fit once the layer before it is fixed
                 self.findings.add(self._shape_problem(layer, sources, error))
             return self._guess(layer, sources[0])
 
@@ -198,8 +214,9 @@ class _Compiler:
         for run, arguments in layer.runs(name):
             made = self._apply(layer, run, sources, arguments, origin)
             runs.append(made)
-            results = [node for _, node in self.several.get(made, ())]
-            sources = results if len(results) == len(layer.block.inputs or ()) else [made]
+            sources = [made]
+            if made in self.several and len(self.several[made]) == len(layer.block.inputs or ()):
+                sources = [node for _, node in self.several[made]]
             if run != layer.name:
                 self.scope.define(run, [("", made)])
         return runs
@@ -260,10 +277,14 @@ class _Compiler:
                 yield Note(beside.key, f"{node.name} ({node.type}) comes from")
         yield Note(layer.at.value, f"block '{layer.block.name}' is used at")
 
-    def _adrift(self, layer: LayerSpec, source: Node) -> Node:
-        """The same for a layer that reads one that is not there: the size of all that follows is not known."""
+    def _adrift(self, layer: LayerSpec, part: PartSpec, source: Node) -> Node:
+        """The same for a layer that reads one that is not there: the size of what follows is not known.
+
+        In a stage it is: that of the layers before it, times their strides.
+        """
         guess = self._guess(layer, source)
-        self.adrift.add(guess)
+        if not part.is_stage:
+            self.adrift.add(guess)
         return guess
 
     def _guess(self, layer: LayerSpec, source: Node) -> Node:
@@ -301,8 +322,11 @@ def _unread(graph: Graph, spec: NetworkSpec) -> list[Problem]:
     """Every layer leads to a level or to the output: what nothing reads would be counted, but never run."""
     needed = graph.needed_by(graph.ends)
     unread = {node.origin.path for node in graph.nodes if node not in needed and node is not graph.input}
+    read = {
+        source.origin.path for node in graph.nodes for source in node.inputs if source.origin.path != node.origin.path
+    }
     problems = []
-    for path in unread - {node.origin.path for node in needed}:
-        hint = "name it in a `from:`, or take it out"
+    for path in unread - read - {node.origin.path for node in needed}:
+        hint = "name it in `outputs:` or in a `from:`, or take it out"
         problems.append(problem("unused", "nothing reads this layer", mark=spec.entry(path).key, path=path, hint=hint))
     return problems

@@ -15,7 +15,7 @@ from archdsl.frontend.sema.schema import PublishedSchema
 
 
 class PresetInfo(NamedTuple):
-    """A shipped preset. `params` counts every array of the model.
+    """A shipped preset. `params` counts every array of the model, `macs` are for one image of its own size, or of 640.
 
     `weights_url` is where its trained weights are published, `weights_size` in bytes, `kaggle_handle` keras_cv's name
     for it; None for none, or not known.
@@ -30,6 +30,7 @@ class PresetInfo(NamedTuple):
     weights_size: int | None
     kaggle_handle: str | None
     source: str
+    macs: int | None
 
 
 def list_presets() -> list[PresetInfo]:
@@ -70,17 +71,18 @@ def _comment(path: Path) -> str:
 def info_of(preset: Config) -> PresetInfo:
     """What a shipped config says of itself."""
     values = preset.values
-    published = _published_in(preset)
+    published, promised = _published_in(preset), values.get("expect") or {}
     return PresetInfo(
         name=Path(preset.file).stem,
         description=values.get("description", ""),
-        params=(values.get("expect") or {}).get("params"),
+        params=promised.get("params"),
         has_weights=published.url is not None,
         weights_url=published.url,
         weights_sha256=published.sha256,
         weights_size=published.size,
         kaggle_handle=published.kaggle,
         source=values.get("source", ""),
+        macs=promised.get("macs"),
     )
 
 

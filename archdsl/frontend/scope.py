@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from archdsl.frontend.sema.spec import LayerSpec, NetworkSpec, PartSpec
+from archdsl.frontend.sema.spec import NetworkSpec, PartSpec
 from archdsl.ir.graph import Node
 
 INPUT = "input"
@@ -26,13 +26,11 @@ class Scope:
         self._sections = [part.name for part in reversed(spec.parts) if not part.is_stage]
         self.layers = {layer.name for layer in spec.layers}
         self.names = self.layers | {part.name for part in spec.parts}
-        asked = [full for part in spec.parts for layer in part.layers for full in self._asked(layer, part)]
-        asked += [full for output in spec.outputs for full in self.full_names(output.source)]
-        self._inner = [full for full in dict.fromkeys(asked) if full not in self.names]
-
-    def _asked(self, layer: LayerSpec, part: PartSpec) -> Iterator[str]:
-        for name in layer.reads:
-            yield from self.full_names(name, part)
+        asked = [self.full_names(name, part) for part in spec.parts for layer in part.layers for name in layer.reads]
+        asked += [self.full_names(output.source) for output in spec.outputs]
+        known = {*self.names, INPUT}
+        inner = {full for names in asked if known.isdisjoint(names) for full in names}
+        self._around = {full[:at] for full in inner for at, letter in enumerate(full) if letter == "_"}
 
     def full_names(self, name: str, part: PartSpec | None = None) -> list[str]:
         """What `name` may mean: a layer of the same part, a full name, a layer of a section, the last one first."""
@@ -42,7 +40,8 @@ class Scope:
     def define(self, name: str, levels: Sequence[Level]) -> None:
         """The results of a layer or part, of which each is known under its own name too."""
         self.results[name] = list(levels)
-        self.results.update({f"{name}_{suffix}": [("", node)] for suffix, node in levels if suffix})
+        if levels[0][0]:
+            self.results.update({f"{name}_{suffix}": [("", node)] for suffix, node in levels})
 
     def find(self, name: str, part: PartSpec | None = None) -> list[Level]:
         """What `name` means to a layer of `part`; nothing for a name that there is not, or not yet."""
@@ -51,7 +50,7 @@ class Scope:
 
     def is_asked_inside(self, name: str) -> bool:
         """Whether anything reads a node inside of the block called `name`."""
-        return any(each.startswith(f"{name}_") for each in self._inner)
+        return name in self._around
 
     def later(self, name: str, part: PartSpec) -> str:
         """The full name of a layer or part that is there, but has not run."""
@@ -63,7 +62,7 @@ class Scope:
         before: list[str] = []
         for part in self.spec.parts:
             for layer in part.layers:
-                reads[layer.name] = list(self._asked(layer, part)) or before
+                reads[layer.name] = [full for name in layer.reads for full in self.full_names(name, part)] or before
                 before = [layer.name]
             reads[part.name] = before
         found: set[str] = set()

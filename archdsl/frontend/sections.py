@@ -16,6 +16,8 @@ class Section(NamedTuple):
 
     name: str
     defaults: str = ""
+    is_open_ended: bool = False
+    """Whether layers that nothing reads are results of the network."""
 
     @property
     def has_stages(self) -> bool:
@@ -26,9 +28,10 @@ SECTIONS = (
     Section("stem"),
     Section("stages", defaults="stage_defaults"),
     Section("tail"),
-    Section("neck"),
-    Section("head"),
+    Section("neck", is_open_ended=True),
+    Section("head", is_open_ended=True),
 )
+OPEN_ENDED = frozenset(section.name for section in SECTIONS if section.is_open_ended)
 GROUPS = tuple(section.name for section in SECTIONS if not section.has_stages)
 """The config groups, as Hydra calls them: a section of layers may be a file of the folder that has its name."""
 STAGES = next(section for section in SECTIONS if section.has_stages)
@@ -36,7 +39,7 @@ LAYER_SLOTS, NAMED_SLOTS = ("down", "body"), ("pre", "post")
 """The slots of a stage that hold one layer each, and those that hold named layers."""
 
 _BY_NAME = {section.name: section for section in SECTIONS}
-_WITH_LAYERS = frozenset(key for section in SECTIONS for key in section if key)
+_WITH_LAYERS = frozenset(key for section in SECTIONS for key in (section.name, section.defaults) if key)
 
 
 def has_layers(path: KeyPath) -> bool:

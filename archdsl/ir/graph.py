@@ -136,7 +136,7 @@ class Op:
     def __call__(self, *inputs: Node, name: str = "") -> Node:
         try:
             for node in inputs:
-                if not isinstance(node.type, self.takes):
+                if type(node.type) not in self.takes:
                     raise ShapeError(*misfit(node.type, self.takes))
             result = self.infer(*map(_type_of, inputs))
         except ShapeError as error:

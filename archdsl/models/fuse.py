@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy
 
+from archdsl.backends.keras.arrays import fill
 from archdsl.diagnostics.problems import ArchError, fail, problem
 from archdsl.frontend.budget import UNLIMITED
 from archdsl.ir.graph import Graph, Node, ShapeError
@@ -53,7 +54,7 @@ def _built(model: Backbone, weights: Weights | None, **changes: Any) -> Backbone
     built = Backbone.from_saved({**Backbone.get_config(model), **changes}, UNLIMITED)  # what was built here once
     for layer in _all_levels(built).layers:
         if layer.weights and weights:
-            layer.set_weights(weights[layer.name])
+            fill(layer, weights[layer.name])
     return built
 
 

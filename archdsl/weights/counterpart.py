@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from archdsl.backends.keras.arrays import fill
 from archdsl.diagnostics.problems import Mark, fail
 from archdsl.weights.keras_structure import structure_of
-from archdsl.weights.loading import refuse_strange_numbers, set_arrays
+from archdsl.weights.loading import refuse_strange_numbers
 from archdsl.weights.matching import shapes_text
 from archdsl.weights.model import Model
 from archdsl.weights.structure import Pairs, Part, Structure, common, first_without_partner, isomorphism
@@ -31,7 +32,7 @@ def load_counterpart(model: Model, source: Any, partial: bool) -> Transfer:
     values = _values(moving)
     refuse_strange_numbers({layer.name: arrays for layer, arrays in values.items()}, mark)
     for layer, arrays in values.items():
-        set_arrays(layer, arrays)
+        fill(layer, arrays)
     return _transfer(model, ours, theirs, moving)
 
 

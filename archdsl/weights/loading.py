@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from archdsl.backends.keras.arrays import fill
 from archdsl.diagnostics.problems import ArchError, Mark, Problem, fail, problem
 from archdsl.frontend.compose.config import load as load_config
 from archdsl.frontend.lower import compile_graph
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from archdsl.weights.formats.contents import Array
 
 _FLOATS = ("float32", "float64", "float16", "bfloat16")
+_SINGLE = (*_FLOATS, "int32", "int64")  # how many images a mean is of
 _SLACK_BYTES = 1 << 26  # what HDF5 writes around the arrays of a model
 _TRAINING_COPIES = 8  # of each array: an optimizer keeps two, all may be float64
 
@@ -67,7 +69,7 @@ def _take(model: Model, contents: Contents, partial: bool, mark: Mark) -> Transf
     refuse_strange_numbers(values, mark)
     layers = model.layers_by_node
     for name, arrays in values.items():
-        set_arrays(layers[name], arrays)
+        fill(layers[name], arrays)
     return _transfer(nodes, found, moving)
 
 
@@ -151,7 +153,7 @@ def _presets_with_shapes(contents: Contents) -> list[str]:
 
 def _read(node: Node, stored: Stored, mark: Mark) -> list[Array]:
     arrays = [array for array in arrays_of(node, stored) if array]
-    strange = [array.dtype for array in arrays if array.dtype not in _FLOATS]
+    strange = [array.dtype for array in arrays if array.dtype not in (_FLOATS if array.shape else _SINGLE)]
     if strange:
         message = f"{short(stored.label)} is of {short(strange[0])}; expected {_FLOATS[0]}"
         raise fail("weights", message, mark=mark)
@@ -164,13 +166,6 @@ def _float32(array: StoredArray) -> Array:
     if array.dtype == "bfloat16":
         return (values.view("<u2").astype("uint32") << 16).view("float32")
     return numpy.asarray(values, "float32")
-
-
-def set_arrays(layer: Any, arrays: Sequence[Array]) -> None:
-    """Give a Keras layer its arrays; one that computes with what it made of them makes that again."""
-    layer.set_weights(arrays)
-    if hasattr(layer, "finalize_state"):
-        layer.finalize_state()
 
 
 def refuse_strange_numbers(values: Mapping[str, Sequence[Array]], mark: Mark) -> None:

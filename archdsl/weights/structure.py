@@ -4,7 +4,7 @@ A structure holds what tells networks apart whoever wrote them: what owns arrays
 them, such as activations and padding, are left out.
 
 Parts are told apart by colour refinement (Weisfeiler and Leman 1968). In a graph without circles one round forwards and
-one backwards reach everything: a part's colour stands for all that it is computed from, and all that is computed from it.
+backwards reach everything: the colour of a part stands for all that it is computed from, and all that uses it.
 """
 
 from __future__ import annotations

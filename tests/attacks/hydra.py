@@ -66,6 +66,23 @@ ATTACKS = [
     ),
     Attack("a config in Hydra's package", files(net=f"# @package hydra\n{BASE}"), read("net"), "error[package]"),
     Attack("a launcher chosen", files(net="defaults: [override hydra/launcher: x, _self_]\n"), read("net"), "[type]"),
+    Attack(
+        "a group of Hydra's chosen", files(net="defaults: [hydra/callbacks: mine, _self_]\n"), read("net"), "[type]"
+    ),
+    Attack("a package chosen for a group", files(net="defaults: [neck@hydra: fpn, _self_]\n"), read("net"), "[type]"),
+    Attack("a target in an option", files(neck__a="n: {block: {_target_: os.getcwd}}\n"), read("neck/a"), "_target_"),
+    Attack("a key of Hydra's in an option", files(neck__a=f"n: {{block: conv}}\n{ACTING}"), read("neck/a"), "_target_"),
+    Attack("a key of Hydra's in an option for the whole config", files(neck__a=GLOBAL + ACTING), read("neck/a"), KEY),
+    Attack(
+        "a package chosen in an option", files(neck__a="# @package hydra\nrun: {dir: x}\n"), read("neck/a"), "[package]"
+    ),
+    Attack(
+        "an app's group of Hydra's in place of an option",
+        files(net=BASE),
+        app("--config-name", "net", "+neck=../hydra/launcher/basic"),
+        None,
+        touches=("os.putenv",),
+    ),
     Attack("a package chosen", files(net="defaults: [yolo_v8_s_backbone@hydra, _self_]\n"), read("net"), "[parent]"),
     Attack("a parent above", files(net="defaults: [../secret, _self_]\n"), read("net"), "error[parent]"),
     Attack("a target in a layer", files(net=BASE + NESTED), read("net"), "stem.conv.kernel._target_"),

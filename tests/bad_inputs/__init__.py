@@ -1,7 +1,7 @@
 """Traps that a config can fall into, each spelling a case of its own."""
 
 from bad_inputs.case import Case
-from bad_inputs.composition import OPTIONS, OVERRIDES, PARENTS, PATHS, REFERENCES
+from bad_inputs.composition import GROUPS, OPTIONS, OVERRIDES, PARENTS, PATHS, REFERENCES
 from bad_inputs.files import FILES, TAGS, TEXTS
 from bad_inputs.graph import GRAPH
 from bad_inputs.keys import HABITS, KEYS
@@ -20,6 +20,7 @@ CASES: list[Case] = [
     *GRAPH,
     *PARENTS,
     *OVERRIDES,
+    *GROUPS,
     *REFERENCES,
     *OPTIONS,
 ]

@@ -249,6 +249,89 @@ OVERRIDES = overridden(
     ]
 )
 
+_S = "defaults: [yolo_v8_s_backbone, "
+_N = {"neck/one.yaml": "n: {block: conv, filters: 8, from: p4}\n", "neck/two.yaml": "m: {block: conv, filters: 8, from: p5}\n"}
+
+
+def _group(text: str, code: str, message: str, hint: str = "", at: tuple[str, int, int] | None = None, **files: str) -> Case:
+    """A config beside which there are the necks `one` and `two`."""
+    beside = {f"{name.replace('__', '/')}.yaml": content for name, content in files.items()}
+    return Case(201, text, code, message, hint, files={**_N, **beside}, at=at)
+
+
+GROUPS = [
+    _group(_S + "neck: §pan_c2, _self_]\n", "unknown-option", "expected one of: fpn, one, pan_c2f, two", "did you mean 'pan_c2f'?"),
+    _group(_S + "neck: §PAN_C2F, _self_]\n", "unknown-option", "no option 'PAN_C2F' of neck", "did you mean 'pan_c2f'?"),
+    _group(_S + "neck: §one.yaml, _self_]\n", "unknown-option", "no option 'one.yaml'", "write neck: one"),
+    _group(_S + "neck: §neck/one, _self_]\n", "unknown-option", "no option 'neck/one'", "write neck: one"),
+    _group(_S + "neck: §'', _self_]\n", "unknown-option", "no option '' of neck", "for none, write neck: null"),
+    _group(_S + "neck: §none, _self_]\n", "unknown-option", "no option 'none' of neck", "for none, write neck: null"),
+    _group(_S + "neck: §no, _self_]\n", "unknown-option", "no option 'no' of neck", "for none, write neck: null"),
+    _group(_S + "neck: §false, _self_]\n", "type", "expected the name of an option of neck, got false", "null for none"),
+    _group(_S + "neck: §3, _self_]\n", "type", "got the number 3", "the name of a file in neck/"),
+    _group(_S + "neck: §[one, two], _self_]\n", "type", "got a list of 2", "a file of neck/ that inherits them"),
+    _group(_S + "neck: §{n: {block: conv}}, _self_]\n", "type", "got a mapping", "under the key `neck:` of the config"),
+    _group(_S + "neck: §'${head}', _self_]\n", "unknown-option", "no option '${head}'"),
+    _group(_S + "neck: §../neck/one, _self_]\n", "unknown-option", "no option '../neck/one'"),
+    _group(_S + "neck: §/etc/passwd, _self_]\n", "unknown-option", "no option '/etc/passwd'"),
+    _group(_S + "neck: §https://example.com/a, _self_]\n", "unknown-option", "no option 'https:"),
+    _group(_S + "neck: §'???', _self_]\n", "missing-value", "no option of neck is chosen", "choose one: neck=fpn"),
+    _group(_S + "neck: §'o\u043ee', _self_]\n", "unknown-option", "no option 'o\u043ee'", "U+043E"),
+    _group(_S + "head: §one, _self_]\n", "unknown-option", "no option 'one' of head"),
+    _group(_S + "§Neck: one, _self_]\n", "type", "got a mapping", "the groups are stem, tail, neck, head"),
+    _group(_S + "§necks: one, _self_]\n", "type", "a group with its option, got a mapping", "the groups are"),
+    _group(_S + "§{neck: one, head: null}, _self_]\n", "type", "got a mapping", "write an entry for each of them"),
+    _group(_S + "§{}, _self_]\n", "type", "got a mapping", "write names in a list"),
+    _group(_S + "§neck@here: one, _self_]\n", "type", "got a mapping", "a group has no package; write neck: one"),
+    _group(_S + "§optional neck: one, _self_]\n", "type", "got a mapping", "'optional' is not for groups"),
+    _group(_S + "§overide neck: one, _self_]\n", "type", "got a mapping", "'overide' is not for groups"),
+    _group(_S + "§override override neck: one, _self_]\n", "type", "got a mapping", "write neck: one"),
+    _group(_S + "§hydra/launcher: x, _self_]\n", "type", "got a mapping", "the groups are"),
+    _group(_S + "§neck/deep: one, _self_]\n", "type", "got a mapping", "the groups are"),
+    _group(_S + "override neck: §one, _self_]\n", "group", "no parent chooses a neck", "write neck: one, without `override`"),
+    _group(_S + "neck: one, neck: §two, _self_]\n", "group", "neck is chosen twice", "write override neck: two"),
+    _group(_S + "neck: one, neck: §null, _self_]\n", "group", "neck is chosen twice", "write override neck: null"),
+    _group("defaults: [override neck: §two, yolo_v8_s_backbone, _self_]\n", "defaults", "an `override` comes before", "at the end"),
+    _group("defaults: §[yolo_v8_s_backbone, neck: one]\n", "defaults", "must hold _self_ once", "neck: one, _self_]"),
+    _group("defaults: §{neck: one}\n", "type", "expected a list of config names"),
+    _group(_S + "neck: a, _self_]\n", "cycle", "cycle: net -> a -> a", "", ("neck/a.yaml", 1, 12), neck__a="defaults: [a, _self_]\n"),
+    _group(_S + "neck: a, _self_]\n", "cycle", "cycle: net -> a -> b -> a", "", ("neck/b.yaml", 1, 12), neck__a="defaults: [b, _self_]\n", neck__b="defaults: [a, _self_]\n"),
+    _group(_S + "neck: a, _self_]\n", "package", "'stages' is a key of a whole config", "_global_", ("neck/a.yaml", 1, 1), neck__a="stages: {p2: {width: 8}}\n"),
+    _group(_S + "neck: a, _self_]\n", "package", "'neck' is a key of a whole config", "take `neck:` out", ("neck/a.yaml", 1, 1), neck__a="neck: {n: {block: conv}}\n"),
+    _group(_S + "neck: a, _self_]\n", "package", "'description' is a key", "", ("neck/a.yaml", 1, 1), neck__a="description: mine\n"),
+    _group(_S + "neck: a, _self_]\n", "package", "the package head is not allowed", "", ("neck/a.yaml", 1, 1), neck__a="# @package head\nn: {block: conv}\n"),
+    _group(_S + "neck: a, _self_]\n", "package", "the package neck.deep is not allowed", "inherits others of neck/", ("neck/deep/b.yaml", 1, 1), neck__a="defaults: [deep/b, _self_]\n", neck__deep__b="n: {block: conv}\n"),
+    _group(_S + "neck: a, _self_]\n", "group", "a file of the group neck cannot choose another", "", ("neck/a.yaml", 1, 19), neck__a="defaults: [/head: x, _self_]\n"),
+    _group(_S + "neck: a, _self_]\n", "syntax", "never closed", "", ("neck/a.yaml", 1, 4), neck__a="n: {\n"),
+    _group(_S + "neck: a, _self_]\n", "unknown-block", "no block 'c2ff'", "did you mean 'c2f'?", ("neck/a.yaml", 1, 12), neck__a="n: {block: c2ff}\n"),
+    _group("defaults: [family/f, _self_]\n", "group", "this is the group family/neck", "write /neck: one", ("family/f.yaml", 2, 18), family__f="# @package _global_\ndefaults: [neck: one, _self_]\n"),
+    Case(202, _S + "neck: §a, _self_]\n", "parent", "leads out of", "", make=lambda folder: ((folder / "neck").mkdir(), (folder / "neck/a.yaml").symlink_to("/etc/hostname")), label="an option that is a link out"),
+    Case(202, _S + "neck: §a, _self_]\n", "not-a-file", "a folder", "", make=lambda folder: (folder / "neck/a.yaml").mkdir(parents=True), label="an option that is a folder"),
+    *overridden(
+        [
+            (203, "neck=pan_c2", "unknown-option", "no option 'pan_c2' of neck", "did you mean 'pan_c2f'?"),
+            (203, "neck=none", "unknown-option", "no option 'none' of neck", "for none, write neck=null"),
+            (203, "neck=", "unknown-option", "no option '' of neck", "for none, write neck=null"),
+            (203, "neck=../neck/fpn", "unknown-option", "no option '../neck/fpn'", ""),
+            (203, "neck=/etc/passwd", "unknown-option", "no option '/etc/passwd'", ""),
+            (203, "neck='${head}'", "unknown-option", "no option '${head}'", ""),
+            (203, "neck=[fpn,pan_c2f]", "type", "got a list of 2", "a group has one option"),
+            (203, "neck=5", "type", "got the number 5", "the name of a file in neck/"),
+            (203, "neck=true", "type", "got true", "null for none"),
+            (203, "neck=fpn,pan_c2f", "sweep", "is a sweep over several values", ""),
+            (203, "++neck=fpn", "group", "++ adds values; neck is a group", "write neck=fpn"),
+            (203, "neck@head=fpn", "override", "names a config group", "write neck=NAME"),
+            (203, "neck/fpn=x", "override", "names a config group", "write neck=NAME"),
+            (203, "~neck", "override", "there is no 'neck' to delete", ""),
+            (203, "~neck=fpn", "override", "there is no 'neck' to delete", ""),
+            (203, "nek=fpn", "override", "there is no 'nek' in this config", ""),
+            (203, "neck.n3.width=8", "override", "there is no 'neck'", ""),
+            (203, "stages=fpn", "type", "expected a mapping, got text 'fpn'", ""),
+            (203, "override neck=fpn", "override", "is not an override", ""),
+        ]
+    ),
+]
+
 REFERENCES = texts(
     [
         (149, f"description: §${{oc.env:HOME}}\n{NET}", "reference", "${oc.env:HOME}", ""),

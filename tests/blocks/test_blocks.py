@@ -16,12 +16,16 @@ from archdsl.blocks.registry import Block, all_blocks, get_block
 from archdsl.ir.graph import Node, ShapeError
 from archdsl.ir.layout import Call, Layout
 from archdsl.ir.ops import Activation, Add, BatchNorm, Conv2D, DepthwiseConv2D, Input, MaxPool, Slice
-from archdsl.ir.types import FeatureMap
+from archdsl.ir.types import FeatureMap, Tokens, Vector
 
 STYLE = Conventions(Activation("silu"), BatchNorm(), "symmetric")
 WITHOUT_NORM = Conventions(Activation("silu"), None, "symmetric")
 SINGLE = {name: found for name, found in all_blocks().items() if found.inputs is not None}
-FRAMES = {"pad", "crop"}  # they change the sides and not the stride
+FRAMES = {"pad", "crop", "global_avg_pool", "global_max_pool"}  # they change the sides and not the stride
+OF_KNOWN_SIZE = {"flatten", "resize"}
+OF_PLACES = {"attention", "transformer"}  # of which a vector has none
+NEEDED = {"width": 16, "units": 7, "heads": 2, "height": 9, "image_width": 7}
+STRIDED = {name for name, found in SINGLE.items() if "stride" in found.parameters} - {"pad"}
 SHIPPED = {name: found for name, found in all_blocks().items() if "archdsl/blocks" in found.source}
 
 
@@ -32,7 +36,7 @@ def image(height: int | None = 32, image_width: int | None = 48, channels: int =
 def applied(name: str, x: Node, style: Conventions = STYLE, **arguments: Any) -> Node:
     """The block on `x`; a width of 16 where it needs one and nothing else is said."""
     found = get_block(name)
-    given = {"width": 16, **arguments} if "width" in found.parameters else arguments
+    given = {**{key: value for key, value in NEEDED.items() if key in found.parameters}, **arguments}
     return found(x, **given, **({"style": style} if found.takes_style else {}))
 
 
@@ -65,28 +69,53 @@ def sources(result: Node, name: str) -> list[str]:
 # Shapes
 
 
-def promised(block: Block, height: int, image_width: int, channels: int, width: int) -> tuple[int, ...]:
-    """The shape that the arrow in the block's docstring gives, with its default arguments."""
-    arrow = re.search(r"\(H, W, C\) -> \(([^)]*)\)", block.function.__doc__ or "")
-    assert arrow, f"block {block.name} has no shape arrow"
-    values = {name: parameter.default for name, parameter in block.parameters.items()}
-    values |= {"H": height, "W": image_width, "C": channels, "width": width}
-    formulas = [re.sub(r"(\w+) ([HWC]|padding)", r"\1 * \2", formula) for formula in arrow[1].split(",")]
-    return tuple(int(eval(formula, {"__builtins__": {}}, values)) for formula in formulas)
+def arrow(block: Block) -> tuple[str, str]:
+    """The shapes before and after the first arrow in the block's docstring: "H, W, C", "N, C", "…, C" for any."""
+    found = re.search(r"\(([^)]*)\) -> \(([^)]*)\)", block.function.__doc__ or "")
+    assert found, f"block {block.name} has no shape arrow"
+    return found[1], found[2]
+
+
+def promised(block: Block, x: Node, width: int) -> tuple[int, ...]:
+    """The shape that the arrow gives for an input, with the block's default arguments."""
+    before, after = arrow(block)
+    places = ", ".join(map(str, x.type.shape[:-1]))
+    letters = before.removeprefix("…, ").split(", ")
+    values = {name: parameter.default for name, parameter in block.parameters.items()} | NEEDED
+    values |= {"H": 2, "W": 4, **dict(zip(letters, x.type.shape[-len(letters) :], strict=True)), "width": width}
+    formulas = re.sub(r"(?<=\w) (?=\w)", " * ", after.replace("…", places)).strip(", ").split(",")
+    return tuple(int(eval(formula, {"__builtins__": {}}, values)) for formula in formulas if formula.strip())
+
+
+def inputs_of(block: Block) -> list[Node]:
+    """One input of each type that the block promises to take."""
+    before, _ = arrow(block)
+    tokens, vector = Input(Tokens(9, 24, (2, 4), extra=1))(), Input(Vector(24))()  # type: ignore[arg-type]
+    several = [image(), tokens] if block.name in OF_PLACES else [image(), tokens, vector]
+    return {"H, W, C": [image()], "N, C": [tokens], "…, C": several}[before]
 
 
 @pytest.mark.parametrize("name", SINGLE)
 def test_a_block_gives_the_shape_of_its_arrow(name: str) -> None:
-    height, image_width, channels = promised(SINGLE[name], 32, 48, 24, width=16)
+    for x in inputs_of(SINGLE[name]):
+        assert applied(name, x).type.shape == promised(SINGLE[name], x, width=16)
+
+
+@pytest.mark.parametrize("name", [name for name, found in SINGLE.items() if arrow(found)[0] != "N, C"])
+def test_a_block_gives_the_same_for_an_image_of_any_size(name: str) -> None:
     known = applied(name, image())
-    assert known.type.shape == (height, image_width, channels)
+    if name in OF_KNOWN_SIZE:
+        with pytest.raises(ShapeError, match="size is not known"):
+            applied(name, image(None, None))
+        return
     unknown = applied(name, image(None, None))
-    assert unknown.type.shape == (None, None, channels)
+    height = known.type.shape[0] if isinstance(known.type, FeatureMap) else 32
+    assert unknown.channels == known.channels
     assert unknown.type.stride == known.type.stride == (1 if name in FRAMES else 32 / height)
     assert params(unknown) == params(known)
 
 
-@pytest.mark.parametrize("name", sorted({name for name in SINGLE if "stride" in SINGLE[name].parameters} - FRAMES))
+@pytest.mark.parametrize("name", sorted(STRIDED))
 @pytest.mark.parametrize("stride", [1, 2, 3])
 def test_a_block_with_stride_rounds_odd_sides_up(name: str, stride: int) -> None:
     for style in (STYLE, Conventions(Activation("relu"), BatchNorm(), "same")):
@@ -301,16 +330,31 @@ def test_ghost_conv_filters_its_own_result() -> None:
 
 
 def config_of_every_block() -> dict[str, Any]:
-    """Every shipped block once, in a row; those that merge take the layer before twice."""
+    """Every shipped block once: those for maps in a row, those for tokens, vectors of both, those that merge."""
     layers: dict[str, Any] = {"begin": {"block": "conv", "width": 8}}
-    for name, found in SHIPPED.items():
-        if found.inputs is not None:
-            layers[f"the_{name}"] = {"block": name, **({"width": 16} if "width" in found.parameters else {})}
+
+    def add(names: list[str], **source: Any) -> str:
+        for name in names:
+            given = {key: value for key, value in NEEDED.items() if key in SHIPPED[name].parameters}
+            layers[f"the_{name}"] = {"block": name, **given, **source}
+        return list(layers)[-1]
+
+    kinds = {name: arrow(SINGLE[name]) for name in SHIPPED if name in SINGLE}
+    vectors = [name for name, (_, after) in kinds.items() if after in ("C", "H W C")]
+    rest = [name for name in kinds if name not in (*vectors, "to_tokens", "to_map")]
+    of_tokens = [name for name in rest if kinds[name][0] == "N, C"]
+    add([name for name in rest if name not in of_tokens])
+    last_token = add(["to_tokens", *of_tokens])
+    last_map = add(["to_map"])
+    for name in vectors:
+        add([name], **{"from": last_token if kinds[name][0] == "N, C" else last_map})
+    layers["joined"] = {"block": "concat", "from": [f"the_{name}" for name in vectors]}
     for name in [name for name in SHIPPED if name not in SINGLE]:
         last = list(layers)[-1]
-        layers[f"the_{name}"] = {"block": name, "from": [last, last]}
+        add([name], **{"from": [last, last]})
+    layers["end"] = {"block": "concat", "from": list(layers)[-2:]}  # a difference of equal numbers is nothing
     return {
-        "input": {"shape": [None, None, 3]},
+        "input": {"shape": [256, 128, 3]},
         "conventions": {"activation": "mish", "padding": "symmetric"},
         "stages": {"all": {"post": layers}},
     }

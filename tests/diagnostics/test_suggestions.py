@@ -134,7 +134,12 @@ def test_an_image_shape_that_is_not_a_list_is_reported_whole(shape: Any, receive
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("dense", "1 × 1 convolution"), ("Dropout", "archdsl.keras_layer"), ("split", "c2f"), ("conv2d", "mean 'conv'?")],
+    [
+        ("linear", "mean 'dense'?"),
+        ("DropPath", "mean 'stochastic_depth'?"),
+        ("chunk", "mean 'split'?"),
+        ("conv2d", "mean 'conv'?"),
+    ],
 )
 def test_layers_of_other_systems_have_a_hint(name: str, hint: str, problems_of: Problems) -> None:
     (found,) = problems_of("resnet18_v2", f"stage_defaults.body.block={name}")

@@ -244,7 +244,7 @@ def test_parents_together_have_the_values_of_one_file(write: Write) -> None:
     for name in ("one", "two"):
         write(f"{name}.yaml", f"blocks: {{{name}: {{arguments: {{list: [{', '.join(['1'] * 12_000)}]}}}}}}\n")
     path = write("net.yaml", "defaults: [one, two, _self_]\n")
-    with pytest.raises(archdsl.ArchError, match=r"more than 20000 values in all files \(.*two"):
+    with pytest.raises(archdsl.ArchError, match=r"more than 20000 values in all files \(.*one"):
         load(path)
     assert load(path, budget=Budget(values=30_000)).values
 

@@ -432,7 +432,7 @@ def test_what_is_a_group_to_hydra_is_an_unknown_key(override: str) -> None:
 @pytest.mark.parametrize(("child", "parent"), [("{a: 1}", "[p3]"), ("[p3]", "{p3: {width: 8}}")])
 def test_a_list_and_a_mapping_do_not_merge(child: str, parent: str, tmp_path: Path) -> None:
     # Hydra refuses to compose them; ours says what the key expects.
-    key = "outputs" if parent.startswith("[") else "stages"
+    key = "freeze" if parent.startswith("[") else "stages"
     files = {"a": f"defaults: [b, _self_]\n{key}: {child}\n", "b": f"{key}: {parent}\n"}
     path = folder(tmp_path, files)
     with pytest.raises(archdsl.ArchError) as caught:

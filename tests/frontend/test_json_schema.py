@@ -18,6 +18,7 @@ from support.drawn_configs import drawn_configs
 
 import archdsl
 from archdsl.frontend.compose.search_path import config_root
+from archdsl.frontend.sections import GROUPS
 from archdsl.frontend.sema.json_schema import json_schema
 from archdsl.frontend.sema.schema import ConventionsSchema, InputSchema, NormSchema, ScaleSchema, StageSchema
 from archdsl.frontend.sema.vocabulary import fields
@@ -37,7 +38,8 @@ def validator() -> Draft202012Validator:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_shipped_file_is_valid(path: Path, validator: Draft202012Validator) -> None:
-    assert not list(validator.iter_errors(read_file(path).values))
+    values = read_file(path).values
+    assert not list(validator.iter_errors({path.parent.name: values} if path.parent.name in GROUPS else values))
 
 
 @pytest.mark.parametrize(
@@ -50,6 +52,9 @@ def test_every_shipped_file_is_valid(path: Path, validator: Draft202012Validator
         ({**STAGE, "conventions": {"activation": "swish"}}, "conventions.activation"),
         ({**STAGE, "scale": {"width": -1}}, "scale.width"),
         ({**STAGE, "scal": {}}, ""),
+        ({**STAGE, "defaults": [{"neck": 5}, "_self_"]}, "defaults.0.neck"),
+        ({**STAGE, "defaults": [{"optional neck": "fpn"}, "_self_"]}, "defaults.0"),
+        ({**STAGE, "defaults": [{"necks": "fpn"}, "_self_"]}, "defaults.0"),
     ],
 )
 def test_what_archdsl_refuses_is_marked_at_its_place(

@@ -21,6 +21,7 @@ from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Block, all_blocks
 from archdsl.frontend.sema.schema import ConventionsSchema, InputSchema, NormSchema, ScaleSchema, StageSchema
 from archdsl.frontend.sema.vocabulary import fields, plain
+from archdsl.ir.graph import ShapeError
 from archdsl.ir.ops import ACTIVATIONS, Activation, BatchNorm, Input
 from archdsl.ir.types import FeatureMap
 from archdsl.schemas.annotations import Limits
@@ -33,6 +34,7 @@ Layer = dict[str, Any]
 MAX_STRIDE = 48
 MAY_SHRINK = ("conv", "conv_bn_act", "depthwise_conv_bn_act", "max_pool", "avg_pool")  # blocks that take even kernels
 WRITTEN = ("width", "depth", "stride", "stride_at", "dilation")  # with an account of what they do to the maps
+LEFT_OUT = ("width", "stride", "dilation", "groups", "padding", "kind", "center", "scale")  # a norm may not take them
 HOISTED = [key for key in fields(StageSchema) if key != "after"]
 
 
@@ -49,17 +51,26 @@ def drawn_configs(draw: Draw, size: int = 24) -> Config:
 def resizing(name: str) -> Fraction:
     """How many times smaller a block of stride 1 makes a map: 1 for most, 2 for focus, 1/2 for upsample.
 
-    0 where it gives another type, or cuts pixels off or adds some.
+    0 where it gives another type, cuts pixels off or adds some, or has its own mind about channels.
     """
+    found = resized(name, 1)
+    return found if "stride" not in all_blocks()[name].parameters or resized(name, 2) == 2 * found else Fraction(0)
+
+
+def resized(name: str, stride: int) -> Fraction:
     block = all_blocks()[name]
     style = Conventions(Activation("relu"), BatchNorm(), "same")
-    given = {"width": 16, "stride": 1, "style": style}
+    given = {"width": 16, "stride": stride, "style": style}
     arguments = {key: value for key, value in given.items() if key in block.parameters or key == "style"}
     if not block.takes_style:
         del arguments["style"]
-    made = block(Input(FeatureMap(64, 64, 16))(), **arguments).type
-    is_whole = isinstance(made, FeatureMap) and made.height == made.image_width == 64 / made.stride
-    return Fraction(made.stride) if is_whole else Fraction(0)
+    try:
+        made = block(Input(FeatureMap(64, 64, 15))(), **arguments).type
+    except ShapeError:  # it takes vectors, or tokens, or cannot divide the channels
+        return Fraction(0)
+    is_whole = isinstance(made, FeatureMap) and abs(made.height - 64 / made.stride) < 1
+    is_wide = "width" in block.parameters or made.channels % 15 == 0
+    return Fraction(made.stride) if is_whole and is_wide else Fraction(0)
 
 
 def blocks(*, taking: str = "") -> list[Block]:
@@ -84,7 +95,7 @@ def values_for(block: Block, name: str) -> st.SearchStrategy[Any] | None:
         "activation": st.sampled_from([None, *ACTIVATIONS]),
         "projection": st.sampled_from([None, True]),
     }
-    if name in by_name or name in ("width", "stride", "dilation", "groups", "padding"):
+    if name in by_name or name in LEFT_OUT:
         return by_name.get(name)
     return choices_of(block.parameters[name].annotation)
 
@@ -230,7 +241,7 @@ class _Writer:
                 drawn[name] = stride
             elif name == "dilation" and stride == 1 and not plain:
                 drawn |= {name: self.number(1, 3)} if self.flip() else {}
-            elif name == "groups" and self.entered.divides and self.flip():
+            elif name == "groups" and "width" in block.parameters and self.entered.divides and self.flip():
                 drawn[name] = self.pick(*[count for count in (1, 2, 4) if self.divisor % count == 0])
             elif values is not None and (parameter.default in (parameter.empty, 2) or self.flip()):  # no even kernel
                 drawn[name] = self.draw(values)

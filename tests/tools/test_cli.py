@@ -182,15 +182,54 @@ def test_the_shell_completes_what_a_stage_is_filled_with() -> None:
         (["stages.p4.body.block", "="], "c2", ["c2f"]),  # as bash does
         ([], "conventions.padding=", ["conventions.padding=same", "conventions.padding=symmetric"]),
         (["conventions.padding"], "=", ["same", "symmetric"]),
-        (["conventions.norm.kind", "="], "", ["batch", "sync_batch", "group", "none"]),
+        (["conventions.norm.kind", "="], "", ["batch", "sync_batch", "group", "layer", "none"]),
         (["+stages.p4.stride_at", "="], "", ["first", "last"]),
         ([], "scale.width=0", []),  # and no keys
         (["scale.width", "=", "0.5"], "conventions.act", ["conventions.activation="]),
         (["scale.width=0.5"], "conventions.act", ["conventions.activation="]),
+        ([], "nec", ["neck="]),  # a group that the config does not choose
+        ([], "+nec", ["+neck="]),
+        ([], "neck=", ["neck=fpn", "neck=pan_c2f"]),
+        (["+neck", "="], "p", ["pan_c2f"]),
     ],
 )
 def test_the_shell_completes_values(words: list[str], incomplete: str, offered: list[str]) -> None:
     assert completions(["show", "yolo_v8_s_backbone", *words], incomplete) == offered
+
+
+def test_options_of_ones_own_are_completed(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write("neck/mine.yaml", "n: {block: conv}\n")
+    write("net.yaml", "defaults: [yolo_v8_s_backbone, _self_]\n")
+    assert completions(["show", "net.yaml"], "neck=m") == ["neck=mine"]
+    assert completions(["show", "yolo_v8_s_backbone"], "neck=m") == []
+
+
+def test_options_of_groups_are_listed(run: Run) -> None:
+    listed = json.loads(printed(run, "list", "--groups", "--json"))
+    assert {"group": "neck", "name": "pan_c2f"}.items() <= listed[-1].items()
+    assert all(len(option["description"]) > 20 for option in listed)
+    assert f"neck=fpn  {listed[0]['description']}" in printed(run, "list", "--groups", "fpn")
+    assert "no option with 'zzz'" in run("list", "--groups", "zzz").stderr
+
+
+def test_a_chosen_option_is_explained_with_its_choice(run: Run, write: Write) -> None:
+    write("net.yaml", "defaults: [yolo_v8_s_backbone, neck: fpn, _self_]\noutputs: [n3, n4]\nneck: {n3: {kernel: 5}}\n")
+    lines = printed(run, "explain", "net.yaml", "neck.n3.kernel").splitlines()
+    assert lines[0] == "neck.n3.kernel = 5"
+    assert re.fullmatch(r"    .*/neck/fpn.yaml:10:41 +3  \(chosen at net.yaml:1:38\)", lines[1])
+    assert lines[2].endswith("5") and lines[2].startswith("  * net.yaml:3:")
+    (said,) = json.loads(printed(run, "explain", "net.yaml", "neck.up4.from", "neck=pan_c2f", "--json"))["statements"]
+    assert (Path(said["file"]).name, said["value"], said["chosen_at"]) == ("pan_c2f.yaml", "p5", "<override 1>:1:1")
+
+
+def test_a_config_with_groups_resolves_to_one_file(run: Run, write: Write) -> None:
+    resolved = printed(run, "resolve", "yolo_v8_s_backbone", "neck=fpn", "outputs=[n3,n4,n5]")
+    assert "defaults" not in yaml.safe_load(resolved)
+    again = write("again.yaml", resolved)
+    assert (
+        archdsl.analyze(again).nodes == archdsl.analyze("yolo_v8_s_backbone", ["neck=fpn", "outputs=[n3,n4,n5]"]).nodes
+    )
 
 
 def test_a_config_that_is_printed_is_yaml_of_plain_data(run: Run) -> None:

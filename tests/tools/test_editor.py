@@ -14,10 +14,12 @@ import pytest
 
 from archdsl.blocks.registry import get_block
 from archdsl.frontend.compose.search_path import config_root
+from archdsl.frontend.sections import GROUPS
 from archdsl.frontend.sema.json_schema import json_schema
 
 SERVER = Path(sys.prefix) / "node" / "node_modules" / ".bin" / "yaml-language-server"
 SCHEMA = config_root() / "archdsl.schema.json"
+GROUP_SCHEMA = config_root() / "group.schema.json"
 SHIPPED = sorted(config_root().rglob("*.yaml"))
 PATIENCE_S = 300
 
@@ -91,9 +93,9 @@ def editor() -> Iterator[Editor]:
 def user_file(tmp_path: Path) -> Callable[[str], Path]:
     """Writes a config that names the committed schema in its first line."""
 
-    def create(text: str) -> Path:
+    def create(text: str, schema: Path = SCHEMA) -> Path:
         path = tmp_path / "my_net.yaml"
-        path.write_text(f"# yaml-language-server: $schema={SCHEMA}\n{text}")
+        path.write_text(f"# yaml-language-server: $schema={schema}\n{text}")
         return path
 
     return create
@@ -108,7 +110,8 @@ def test_the_committed_schema_is_what_the_command_prints() -> None:
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_every_shipped_file_leads_to_the_schema(path: Path) -> None:
     line = next(line for line in path.read_text().splitlines() if not line.startswith("# @"))
-    assert (path.parent / line.removeprefix("# yaml-language-server: $schema=")).resolve() == SCHEMA
+    schema = GROUP_SCHEMA if path.parent.name in GROUPS else SCHEMA
+    assert (path.parent / line.removeprefix("# yaml-language-server: $schema=")).resolve() == schema
 
 
 def test_no_shipped_file_has_findings(editor: Editor) -> None:
@@ -135,6 +138,21 @@ MISTAKES = {
 }
 
 
+GROUP_MISTAKES = {
+    "a key": ("n:\n  block: conv\n  widht: 9\n", 3, "Property widht is not allowed."),
+    "a block": ("n: {block: c2ff}\n", 1, 'Valid values: "a_conv"'),
+}
+
+
+@pytest.mark.parametrize(("text", "line", "message"), GROUP_MISTAKES.values(), ids=list(GROUP_MISTAKES))
+def test_a_typo_in_a_file_of_a_group_is_marked(
+    text: str, line: int, message: str, editor: Editor, user_file: Callable[..., Path]
+) -> None:
+    path = user_file(text, GROUP_SCHEMA)
+    (found,) = editor.open(path)[path]
+    assert (found["range"]["start"]["line"], message in found["message"]) == (line, True), found
+
+
 @pytest.mark.parametrize(("text", "line", "message"), MISTAKES.values(), ids=list(MISTAKES))
 def test_a_typo_is_marked_where_it_is(
     text: str, line: int, message: str, editor: Editor, user_file: Callable[[str], Path]
@@ -146,7 +164,7 @@ def test_a_typo_is_marked_where_it_is(
 
 def test_what_archdsl_allows_is_not_marked(editor: Editor, user_file: Callable[[str], Path]) -> None:
     text = """\
-defaults: [yolo_v8_s_backbone, _self_]
+defaults: [yolo_v8_s_backbone, neck: fpn, /head: null, _self_, override neck: pan_c2f]
 scale: {depth: "${scale.width}"}
 stages:
   p3: null

@@ -61,6 +61,22 @@ def test_a_sweep_ends_with_a_table_of_all_jobs(app: Run, tmp_path: Path) -> None
     assert len(reports(tmp_path / "multirun")) == 4
 
 
+def test_a_sweep_goes_over_the_options_of_a_group(app: Run, tmp_path: Path) -> None:
+    (tmp_path / "detector.yaml").write_text(
+        "defaults: [yolo_v8_s_backbone, neck: pan_c2f, _self_]\noutputs: [n3, n4, n5]\n"
+    )
+    own = ("--config-dir", str(tmp_path), "--config-name", "detector")
+    table = app(*own, "--multirun", "neck=pan_c2f,fpn").stdout.partition("\noverrides")[2].splitlines()[1:]
+    assert [re.split(r"  +", row)[:2] for row in table] == [
+        [f"neck={option}", f"{archdsl.analyze(tmp_path / 'detector.yaml', [f'neck={option}']).params:,}"]
+        for option in ("pan_c2f", "fpn")
+    ]
+    params = archdsl.analyze("yolo_v8_s_backbone", ["neck=pan_c2f"]).params
+    assert f": {params:,} parameters" in app(*PRESET, "+neck=pan_c2f").stdout
+    refused = app(*PRESET, "neck=pan_c2f")  # which Hydra asks for the + of
+    assert (refused.returncode, "use +neck=pan_c2f" in refused.stderr) == (2, True)
+
+
 def test_a_second_sweep_in_the_same_folder_shows_its_own_jobs(app: Run) -> None:
     app(*PRESET, "--multirun", "hydra.sweep.dir=here", "scale.width=0.25,0.375,0.5")
     result = app(*PRESET, "--multirun", "hydra.sweep.dir=here", "scale.depth=1,2")

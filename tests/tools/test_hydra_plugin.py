@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from hydra import compose, initialize, initialize_config_dir
+from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException
 from hydra.plugins.config_source import ConfigLoadError
@@ -23,7 +24,7 @@ from support import REPOSITORY
 
 import archdsl
 from archdsl.frontend.compose.config import load
-from archdsl.frontend.compose.search_path import preset_names
+from archdsl.frontend.compose.search_path import config_root, options_of, preset_names
 from archdsl.tools.hydra.config_source import ArchdslConfigSource
 
 SHIPPED = "hydra.searchpath=[archdsl://configs]"
@@ -148,6 +149,83 @@ def test_a_preset_goes_where_the_program_wants_it(composed: Callable[..., dict[s
     expected = load("yolo_v8_s_backbone", ["scale.width=0.375", "scale.depth=1"]).values
     assert values == {"lr": 0.1, "model": {"backbone": expected}}
     assert archdsl.analyze(values["model"]["backbone"]).params == archdsl.analyze(expected).params
+
+
+DETECTOR = "defaults: [yolo_v8_s_backbone, neck: pan_c2f, _self_]\nneck: {n3: {depth: 9}}\n"
+CHOSEN = {
+    "chosen": ({"net": DETECTOR}, []),
+    "changed": ({"net": DETECTOR}, ["neck=fpn"]),
+    "taken back": ({"net": DETECTOR}, ["~neck"]),
+    "none, and changed": ({"net": DETECTOR.replace("neck: pan_c2f", "neck: null")}, ["neck=fpn"]),
+    "added": ({"net": "defaults: [yolo_v8_s_backbone, _self_]\n"}, ["+neck=pan_c2f"]),
+    "overridden in the file": (
+        {
+            "base": DETECTOR,
+            "net": "defaults: [base, override neck: mine, _self_]\n",
+            "neck/mine": "defaults: [fpn, _self_]\nn3: {kernel: 5}\n",
+        },
+        [],
+    ),
+    "overridden in the file, and changed": (
+        {"base": DETECTOR, "net": "defaults: [base, override neck: fpn, _self_]\n", "neck/mine": "n3: {kernel: 5}\n"},
+        ["neck=mine"],
+    ),
+    "set before the option": (
+        {
+            "net": "defaults: [_self_, neck: mine]\nneck: {n3: {kernel: 3, from: p3}}\n",
+            "neck/mine": "n3: {kernel: 5}\n",
+        },
+        [],
+    ),
+    "a reference in the option": (
+        {"net": "defaults: [neck: mine, _self_]\nscale: {width: 2}\n", "neck/mine": "n3: {width: '${scale.width}'}\n"},
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("package", ["", "model.backbone"])
+@pytest.mark.parametrize(("files", "overrides"), CHOSEN.values(), ids=list(CHOSEN))
+def test_groups_stay_choices_in_hydra(
+    files: dict[str, str], overrides: list[str], package: str, tmp_path: Path
+) -> None:
+    own = written(tmp_path / "own", files)
+    search = f"hydra: {{searchpath: ['archdsl://{own}', 'archdsl://configs']}}\n"
+    written(tmp_path, {"main": f"{search}defaults: [net@{package or '_global_'}, _self_]"})
+    placed = [re.sub("neck", f"neck@{package}.neck", each) for each in overrides] if package else overrides
+    with initialize_config_dir(str(tmp_path), version_base="1.3"):
+        found = compose("main", overrides=placed)
+    values = OmegaConf.to_container(OmegaConf.select(found, package) if package else found, resolve=True)
+    assert values == load(own / "net.yaml", overrides).values
+
+
+def test_a_program_overrides_the_choice_of_a_config(tmp_path: Path) -> None:
+    own = written(tmp_path / "own", {"net": DETECTOR})
+    search = f"hydra: {{searchpath: ['archdsl://{own}', 'archdsl://configs']}}\n"
+    written(tmp_path, {"main": f"{search}defaults: [net, override neck: fpn, _self_]"})
+    with initialize_config_dir(str(tmp_path), version_base="1.3"):
+        assert OmegaConf.to_container(compose("main")) == load(own / "net.yaml", ["neck=fpn"]).values
+
+
+def test_the_options_of_a_group_are_listed() -> None:
+    source = ArchdslConfigSource("test", "archdsl://configs")
+    assert source.is_group("neck")
+    assert source.list("neck", ObjectType.CONFIG) == options_of("neck", [config_root()])
+
+
+@pytest.mark.parametrize(
+    ("text", "fact"),
+    [
+        ("n3: {block: conv, width: '${oc.env:HOME}'}\n", r"error\[reference\].* resolver"),
+        ("n3: {block: conv, kernel: {_target_: os.getcwd}}\n", r"unknown key '_target_'"),
+        ("hydra: {run: {dir: x}}\nn3: {block: conv, width: 010}\n", r"error\[leading-zero\]"),
+        ("stages: {p2: null}\nn3: {block: conv}\n", r"'stages' is a key of a whole config"),
+    ],
+)
+def test_a_file_of_a_group_is_checked_before_hydra_sees_it(text: str, fact: str, tmp_path: Path) -> None:
+    own = written(tmp_path, {"neck/mine": text})
+    with pytest.raises(ConfigCompositionException, match=fact):
+        ArchdslConfigSource("test", f"archdsl://{own}").load_config("neck/mine")
 
 
 def test_a_folder_of_ones_own_inherits_shipped_configs(tmp_path: Path) -> None:

@@ -95,10 +95,11 @@ def lineage(source: Source, root: Path | None, budget: Budget = DEFAULT, asked: 
     """
     walk = _Walk(budget, Choices(asked))
     found = walk.lineage(source, root)
-    additions = [each for each in found.idle if each.means == "override"]
+    additions = {each.group: each for each in found.idle if each.means == "override"}
     if not additions:
         return found
-    asked = [each._replace(means="choose") if each in additions else each for each in asked]
+    others = [each for each in asked if each.means != "override" or each.group not in additions]
+    asked = [*others, *[each._replace(means="choose") for each in additions.values()]]
     return _Walk(budget, Choices(asked)).lineage(source, root)
 
 
@@ -200,7 +201,7 @@ def _entry(member: Member, index: int, entry: Any) -> str | Choice:
         hint = "write an entry for each of them" if entry and isinstance(entry, dict) else _AS_NAMES
         raise place.fail("type", message, hint)
     ((key, option),) = entry.items()
-    choice = choice_in(key, option, place.mark, place.path, member.chain, member.group)
+    choice = choice_in(place, key, option, member.source.place(("defaults", index, key)).value, member.group)
     if member.package:
         hint = "make the first line `# @package _global_`, or choose it in the config itself"
         raise choice.fail("group", f"a file of the group {member.package} cannot choose another", hint)

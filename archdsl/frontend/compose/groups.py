@@ -71,8 +71,10 @@ class Choices:
         Raises ArchError for a group that is chosen already.
         """
         override = self._overrides.get(entry.group)
-        made = entry if override is None else override
-        self._used.add(("override", entry.group))
+        made = entry
+        if override is not None:
+            made = override
+            self._used.add(("override", entry.group))
         deletion = self._deletions.get(entry.group)
         if deletion and deletion.option in (None, made.option):
             self._used.add(("delete", entry.group))
@@ -133,13 +135,17 @@ def _not_an_option(group: str, value: Any) -> tuple[str, str]:
     return f"expected the name of an option of {group}, got {describe(value)}", _as_option(group, value)
 
 
-def choice_in(key: str, option: Any, mark: Mark, path: str, trail: tuple[str, ...], folder: str) -> Choice:
-    """The entry `key: option` of a Defaults List in a file of `folder`. Raises ArchError where it is not a choice."""
+def choice_in(entry: Choice, key: str, option: Any, mark: Mark, folder: str) -> Choice:
+    """The choice that `key: option` is, as an `entry` of a Defaults List in `folder`; the option is at `mark`.
+
+    Raises ArchError for an entry that is not a choice.
+    """
     *words, name = str(key).split(" ")
-    choice = Choice("override" if words else "choose", name.removeprefix("/"), option, mark, path, trail)
-    if words not in ([], ["override"]) or choice.group not in GROUPS:
+    group = name.removeprefix("/")
+    if words not in ([], ["override"]) or group not in GROUPS:
         message = f"expected a config name, such as family/yolo_v8, or a group with its option, got {describe({})}"
-        raise choice.fail("type", message, _as_entry(words, name, option))
+        raise entry.fail("type", message, _as_entry(words, name, option))
+    choice = entry._replace(means="override" if words else "choose", group=group, option=option, mark=mark)
     if not isinstance(option, (str, type(None))):
         raise choice.fail("type", *_not_an_option(choice.group, option))
     if folder and not name.startswith("/"):
@@ -152,9 +158,7 @@ def _as_entry(words: Sequence[str], name: str, option: Any) -> str:
     """The fix for an entry of one key that is not a choice."""
     group = name.partition("@")[0].removeprefix("/")
     if group in GROUPS:
-        fact = (
-            "a group has no package" if "@" in name else f"'{words[0]}' is not for groups: an option is there or wrong"
-        )
+        fact = "a group has no package" if "@" in name else f"'{words[0]}' is not for groups: each option must exist"
         return f"{fact}; write {group}: {option}"[:200]
     if words:
         return f"'{words[0]}' is not for parents: they are always there, and each is named once"
@@ -164,8 +168,9 @@ def _as_entry(words: Sequence[str], name: str, option: Any) -> str:
 def unknown_option(choice: Choice, options: Sequence[str], places: str) -> ArchError:
     """The error for an option that is not there; `places` are the folders that were looked into."""
     listed = f"expected one of: {', '.join(options)}" if options else f"there is no file in {choice.group}/"
-    hint = did_you_mean(str(choice.option), options)
-    if str(choice.option).casefold() in ("none", "no", "off", "false", "~", ""):
+    bare = str(choice.option).rpartition("/")[2].removesuffix(".yaml")
+    hint = f"write {choice.says(bare)}" if bare in options else did_you_mean(str(choice.option), options)
+    if bare.casefold() in ("none", "no", "off", "false", "~", ""):
         hint = f"for none, write {choice.says(None)}"
     message = f"no option '{str(choice.option)[:200]}' of {choice.group} in {places}; {listed}"
     return choice.fail("unknown-option", message, hint)

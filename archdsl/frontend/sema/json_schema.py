@@ -61,7 +61,7 @@ def json_schema(own: Mapping[str, Block] | None = None) -> dict[str, Any]:
     del schema["required"]
     schema = with_references(schema)
     schema["properties"]["defaults"] = DEFAULTS
-    schema["$defs"]["Group"] = _group(blocks)
+    schema["$defs"]["Group"] = _group(blocks, layer["properties"]["block"]["description"])
     named = {"if": {"required": ["blocks"]}, "else": _named_from(blocks)}
     return {"$schema": DIALECT, **schema, **named, "title": "archdsl config"}
 
@@ -71,9 +71,11 @@ def group_schema(schema_file: str) -> dict[str, Any]:
     return {"$schema": DIALECT, "$ref": f"{schema_file}#/$defs/Group", "title": "archdsl group"}
 
 
-def _group(names: Iterable[str]) -> dict[str, Any]:
+def _group(names: Iterable[str], about_block: str) -> dict[str, Any]:
     """An option of a group: layers of these blocks."""
-    layer = {"allOf": [{"$ref": "#/$defs/LayerSchema"}, _one_of(names)]}
+    named = _one_of(names)
+    named["properties"]["block"]["description"] = about_block
+    layer = {"allOf": [{"$ref": "#/$defs/LayerSchema"}, named]}
     return {
         "type": "object",
         "description": "The layers of a section, by name.",

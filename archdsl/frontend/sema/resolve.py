@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from pydantic_core import ValidationError
 
 from archdsl.blocks.conventions import Conventions, activation_of, norm_of
 from archdsl.diagnostics.nearest import one_report
-from archdsl.diagnostics.problems import ArchError, Note, Problem, TooManyProblems, problem
+from archdsl.diagnostics.problems import ArchError, Mark, Note, Problem, TooManyProblems, fail, problem
 from archdsl.diagnostics.wording import did_you_mean, one_of
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import Config
@@ -78,6 +79,7 @@ def own_blocks(config: Config) -> dict[str, Composite]:
 
 def check(config: Config) -> tuple[ConfigSchema, list[Problem]]:
     """The config against the schema: what is wrong, and what is right with the wrong entries left out."""
+    _refuse_option(config)
     _refuse_misplaced(config)
     values = config.values
     problems = _input_problems(config)
@@ -91,6 +93,15 @@ def check(config: Config) -> tuple[ConfigSchema, list[Problem]]:
             if remaining == values:
                 raise ArchError(problems) from None
             values = remaining
+
+
+def _refuse_option(config: Config) -> None:
+    """A file of a group is not a config, but easily given for one."""
+    file = Path(config.file)
+    if file.parent.name in GROUPS and STAGES.name not in config.values:
+        fact = f"the config needs '{STAGES.name}'; this file looks like an option of the group {file.parent.name}"
+        hint = f"choose it for a config: archdsl show CONFIG {file.parent.name}={file.stem}"
+        raise fail("missing-key", fact, mark=Mark(config.file, 1, 1), hint=hint)
 
 
 def _refuse_misplaced(config: Config) -> None:

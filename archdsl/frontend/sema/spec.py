@@ -66,7 +66,8 @@ class LayerSpec(NamedTuple):
         if self.block.takes_style:
             arguments = {**arguments, "style": style}
         result = self.block(*inputs, name=name, **arguments)
-        if result.channels > MOST or not all(1 / MOST <= stride <= MOST for stride in result.type.strides):
+        down, across = result.type.strides
+        if result.channels > MOST or max(down, across) > MOST or min(down, across) < 1 / MOST:
             raise _beyond(result, name)
         return result
 

@@ -108,11 +108,17 @@ KEY_SYNONYMS = {
 
 def known_keys(model: type[Schema], location: Iterable[str | int]) -> list[str]:
     """The keys of the mapping at `location` inside `model`."""
+    current = annotation_at(model, location)
+    known = [key for member in members(current) if _is_schema(member) for key in fields(member)]
+    return [*known, "defaults"] if current is ConfigSchema else known
+
+
+def annotation_at(model: type[Schema], location: Iterable[str | int]) -> Any:
+    """The type of the value at `location` inside `model`; any where it says nothing about it."""
     current: Any = model
     for step in location:
         current = _inside(current, str(step))
-    known = [key for member in members(current) if _is_schema(member) for key in fields(member)]
-    return [*known, "defaults"] if current is ConfigSchema else known
+    return current
 
 
 def _inside(annotation: Any, step: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from archdsl.ir.emission import DATA_FORMAT, EmitContext
@@ -32,6 +33,12 @@ class Framed(Op):
         height, image_width = both(self.size)
         return both(height), both(image_width)
 
+    @cached_property
+    def added(self) -> tuple[int, int]:
+        """Pixels in all, along the height and the width."""
+        rows, columns = self.border
+        return sum(rows), sum(columns)
+
 
 @dataclass(frozen=True)
 class Pad(Framed):
@@ -43,8 +50,9 @@ class Pad(Framed):
     value: float = 0.0
 
     def infer(self, x: FeatureMap) -> FeatureMap:
-        rows, columns = map(sum, self.border)
-        return x._replace(height=_plus(x.height, rows), image_width=_plus(x.image_width, columns))
+        rows, columns = self.added
+        height, image_width, channels, stride, across = x
+        return FeatureMap(_plus(height, rows), _plus(image_width, columns), channels, stride, across)
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         if self.value:
@@ -58,7 +66,7 @@ class Crop(Framed):
 
     def infer(self, x: FeatureMap) -> FeatureMap:
         found = []
-        for side, cut in zip(x[:2], map(sum, self.border), strict=True):
+        for side, cut in zip(x[:2], self.added, strict=True):
             if side is not None and side <= cut:
                 raise ShapeError(f"there is nothing left of a side of {side} without {cut} pixels")
             found.append(_plus(side, -cut))

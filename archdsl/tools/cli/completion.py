@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import click
 from click.shell_completion import CompletionItem
@@ -62,7 +62,7 @@ def complete_key(context: click.Context, parameter: click.Parameter, incomplete:
 def _values(context: click.Context, key: str, start: str, prefix: str) -> list[CompletionItem]:
     """The values of a key, where they are a few names."""
     path = key.lstrip("+")
-    known = dict.fromkeys(_options(context, path), "") or _known_values(context, path.rpartition(".")[2])
+    known = dict.fromkeys(_options(context, path), "") or _known_values(context, path)
     return completions({f"{prefix}{value}": text for value, text in known.items() if value.startswith(start)})
 
 
@@ -76,16 +76,19 @@ def _options(context: click.Context, key: str) -> list[str]:
         return []
 
 
-def _known_values(context: click.Context, name: str) -> dict[str, str]:
+def _known_values(context: click.Context, path: str) -> dict[str, str]:
     from archdsl.blocks.registry import all_blocks
-    from archdsl.frontend.sema.vocabulary import fields, plain
+    from archdsl.frontend.sema.schema import ConfigSchema
+    from archdsl.frontend.sema.vocabulary import annotation_at, fields, plain
     from archdsl.schemas.schema import Schema
 
+    name, known = path.rpartition(".")[2], annotation_at(ConfigSchema, path.split("."))
     if name == "block":
         config = _config(context)
         own = config.values.get("blocks") or {} if config else {}
         return {**dict.fromkeys(own, ""), **{block: found.summary for block, found in sorted(all_blocks().items())}}
-    types = [plain(fields(part)[name]) for part in Schema.__subclasses__() if name in fields(part)]
+    parts = [part for part in Schema.__subclasses__() if known is Any and name in fields(part)]  # arguments of blocks
+    types = [plain(each) for each in (known, *[fields(part)[name] for part in parts])]
     return {value: "" for listed in types if get_origin(listed) is Literal for value in get_args(listed)}
 
 

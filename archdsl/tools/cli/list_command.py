@@ -15,7 +15,7 @@ from archdsl.diagnostics.terminal import width_of
 from archdsl.diagnostics.wording import did_you_mean, one_of
 from archdsl.frontend.compose.config import Config, load
 from archdsl.frontend.compose.search_path import config_root, options_of, preset_names
-from archdsl.frontend.lower import compile_graph
+from archdsl.frontend.lower import outline
 from archdsl.frontend.presets import PresetInfo, info_of, list_options
 from archdsl.tools.cli.output import print_json, print_table
 
@@ -32,7 +32,7 @@ _NUMBERS = ("params", "MACs")
 def command(words: tuple[str, ...], trained: bool, family: str | None, groups: bool, as_json: bool) -> None:
     """The shipped presets whose name or description has every WORD, with parameters, MACs and trained weights.
 
-    MACs are for an image of 640 × 640.
+    MACs are for an image of the preset's own size; of 640 × 640 where it takes any.
     """
     if groups:
         _print_options(words, as_json)
@@ -85,9 +85,11 @@ def table(presets: Mapping[PresetInfo, Config], width: int | None) -> Table:
 
 
 def _figures(preset: PresetInfo, config: Config) -> tuple[str, str, str]:
-    params = f"{preset.params:,}" if preset.params is not None else "?"
-    costs = report(compile_graph(config.with_size(640, 640)))
-    return params, count_text(costs.macs), "yes" if preset.has_weights else ""
+    params, macs = preset.params, preset.macs
+    if params is None or macs is None:
+        costs = report(outline(config.with_size(640, 640)))
+        params, macs = costs.params, costs.macs
+    return f"{params:,}", count_text(macs), "yes" if preset.has_weights else ""
 
 
 def _cut(text: str, most: int | None) -> str:

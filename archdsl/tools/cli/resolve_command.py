@@ -8,7 +8,7 @@ import yaml
 from archdsl.diagnostics.terminal import say
 from archdsl.frontend.budget import Budget
 from archdsl.frontend.compose.config import load
-from archdsl.frontend.lower import compile_graph
+from archdsl.frontend.lower import outline
 from archdsl.tools.cli.options import ConfigArgument, config_options
 
 
@@ -17,7 +17,7 @@ from archdsl.tools.cli.options import ConfigArgument, config_options
 def command(config: ConfigArgument, overrides: tuple[str, ...], budget: Budget) -> None:
     """The whole of CONFIG as one YAML file, parents and overrides merged in."""
     loaded = load(config, overrides, budget)
-    compile_graph(loaded, budget)  # what is printed can be built
+    outline(loaded, budget)  # what is printed can be built
     text = yaml.dump(loaded.resolved, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=120)
     say(*text.removesuffix("\n").split("\n"))
 

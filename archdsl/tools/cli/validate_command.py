@@ -15,7 +15,7 @@ from archdsl.diagnostics.problems import ArchError, Problem
 from archdsl.diagnostics.terminal import print_error, say
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import load
-from archdsl.frontend.lower import compile_graph
+from archdsl.frontend.lower import outline
 from archdsl.tools.cli.completion import complete_config
 from archdsl.tools.cli.options import budget_option, config_given, plugin_option
 from archdsl.tools.cli.output import print_json
@@ -55,7 +55,7 @@ def command(files: tuple[str, ...], form: str, budget: Budget) -> None:
 def verdict(file: str, budget: Budget = DEFAULT) -> Verdict:
     try:
         config = load(config_given(file), (), budget)
-        costs = report(compile_graph(config, budget))
+        costs = report(outline(config, budget))
         check_expectations(config, costs)
     except ArchError as error:
         return Verdict(file, error=error)

@@ -103,7 +103,7 @@ def _composed(folder: Path, name: str) -> tuple[dict[str, Any], str]:
     (own,) = [member for member in found.members if member.source.file == str(path)]
     if not own.package:  # an option of a group refers to keys of the config that chooses it
         load(path)  # refuses what leads nowhere; Hydra follows references after its overrides
-    if problems := foreign_keys(Config(path.stem, own.source.file, *merge(found.sources))):
+    if problems := foreign_keys(Config(path.stem, own.source.file, *merge(found.sources), history=(*found.sources,))):
         raise ArchError(problems)
     sources, defaults = _handed_on(found)
     values: dict[str, Any] = relative(merge(sources)[0])

@@ -20,7 +20,7 @@ from archdsl.diagnostics.problems import ArchError, fail
 from archdsl.diagnostics.terminal import print_error, say
 from archdsl.diagnostics.unicode import printable
 from archdsl.frontend.compose.config import load
-from archdsl.frontend.lower import compile_graph
+from archdsl.frontend.lower import outline
 
 REPORT = "report.json"
 SIDE = 640
@@ -37,7 +37,7 @@ def job(config: DictConfig) -> float:
         raise fail("hydra", "no config is named", hint="add --config-name; `archdsl list` prints the presets")
     label = printable(" ".join([settings.job.config_name, *settings.overrides.task]))
     try:
-        costs = report(compile_graph(load(config).with_size(SIDE, SIDE)))
+        costs = report(outline(load(config).with_size(SIDE, SIDE)))
     except ArchError as error:
         if settings.mode != RunMode.MULTIRUN:
             raise

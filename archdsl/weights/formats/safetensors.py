@@ -33,7 +33,7 @@ def write(model: Model, path: Path) -> None:
     """Write every array as float32 under "node/array", and the model's config beside them."""
     layers = model.layers_by_node
     arrays = {
-        f"{node.name}/{weight.name}": numpy.ascontiguousarray(value, "float32")
+        f"{node.name}/{weight.name}": numpy.asarray(value, "float32", order="C")
         for node in model.graph.nodes
         if node.weights
         for weight, value in zip(node.weights, layers[node.name].get_weights(), strict=True)

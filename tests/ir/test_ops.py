@@ -1,0 +1,224 @@
+"""Operations against Keras's own layers and NumPy: values, weights, any size of image, gradients, saving."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support import keras
+from support.applied import APPLIED
+
+from archdsl.ir import ops
+from archdsl.ir.emission import EmitContext
+from archdsl.ir.graph import Op, ShapeError
+from archdsl.ir.types import FeatureMap, TensorType, Tokens, Vector
+
+pytestmark = pytest.mark.keras
+MAP, ODD, VECTOR, TOKENS = FeatureMap(6, 8, 4), FeatureMap(7, 5, 4), Vector(4), Tokens(6, 4, (2, 3))
+
+
+def model_of(op: Op, *types: TensorType) -> Any:
+    keras.utils.set_random_seed(0)
+    begin = [keras.Input(each.shape) for each in types]
+    return keras.Model(begin, op.emit(EmitContext(keras), "node", *begin))
+
+
+def arrays_of(*types: TensorType) -> list[np.ndarray]:
+    random = np.random.default_rng(0)
+    return [random.normal(size=(2, *each.shape)).astype("float32") for each in types]
+
+
+def result_of(op: Op, *types: TensorType) -> np.ndarray:
+    return np.asarray(model_of(op, *types)(arrays_of(*types)))
+
+
+def check(found: Any, expected: Any) -> None:
+    assert np.shape(found) == np.shape(expected)
+    np.testing.assert_allclose(np.asarray(found), np.asarray(expected), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("op", "types"), APPLIED, ids=str)
+def test_an_operation_owns_the_arrays_of_its_formula(op: Op, types: tuple[TensorType, ...]) -> None:
+    model = model_of(op, *types)
+    owned = [(tuple(weight.shape), weight.trainable) for weight in model.weights]
+    assert owned == [(weight.shape, weight.trainable) for weight in op.weights(*types)]
+    layers = [layer for layer in model.layers if layer.weights]
+    assert [layer.name for layer in layers] == ["node"] * bool(owned)  # which shared weights need
+
+
+OF_KNOWN_SIZE = (ops.Flatten, ops.Resize, ops.ToMap)
+
+
+@pytest.mark.parametrize(
+    ("op", "types"), [each for each in APPLIED if any(len(known.shape) > 1 for known in each[1])], ids=str
+)
+def test_an_operation_is_the_same_for_any_size(op: Op, types: tuple[TensorType, ...]) -> None:
+    unknown = [each._replace(**dict.fromkeys({"height", "image_width", "length"} & {*each._fields})) for each in types]  # type: ignore[union-attr]
+    unknown = [known if known.shape[:-1] == (1, 1) else each for known, each in zip(types, unknown, strict=True)]
+    if isinstance(op, OF_KNOWN_SIZE) or (isinstance(op, ops.Attention) and op.areas > 1):
+        if not isinstance(op, ops.ToMap):
+            with pytest.raises(ShapeError, match="size is not known"):
+                op.infer(*unknown)
+        return
+    model, arrays = model_of(op, *unknown), arrays_of(*types)
+    assert model.output_shape == (None, *op.infer(*unknown).shape)
+    known = model_of(op, *types)
+    model.set_weights(known.get_weights())
+    check(model(arrays), known(arrays))
+
+
+def test_every_operation_is_saved_and_loaded_in_safe_mode(tmp_path: Path) -> None:
+    begin = [[keras.Input(each.shape) for each in types] for _, types in APPLIED]
+    context = EmitContext(keras)
+    made = [op.emit(context, f"node{n}", *each) for n, ((op, _), each) in enumerate(zip(APPLIED, begin, strict=True))]
+    flat = [tensor for each in begin for tensor in each]
+    model = keras.Model(flat, made)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    arrays = [array for _, types in APPLIED for array in arrays_of(*types)]
+    for one, other in zip(model(arrays), loaded(arrays), strict=True):
+        assert np.array_equal(np.asarray(one), np.asarray(other), equal_nan=True)
+
+
+def test_every_operation_passes_finite_gradients_to_its_input_and_weights() -> None:
+    import tensorflow as tf
+
+    for op, types in APPLIED:
+        model = model_of(op, *types)
+        arrays = [tf.constant(array) for array in arrays_of(*types)]
+        with tf.GradientTape() as tape:
+            tape.watch(arrays)
+            loss = tf.reduce_sum(tf.where(tf.math.is_finite(result := model(arrays)), tf.square(result), 0))
+        weights = [weight.value for weight in model.trainable_weights]
+        gradients = tape.gradient(loss, [*arrays, *weights])
+        if isinstance(op, ops.Ones):
+            continue  # it does not depend on its input
+        assert all(each is not None and np.isfinite(each).all() for each in gradients), op
+
+
+# Values
+
+
+@pytest.mark.parametrize("sides", [(6, 8), (7, 5)])
+def test_attention_is_that_of_keras(sides: tuple[int, int]) -> None:
+    tokens = Tokens(sides[0] * sides[1], 8)
+    x = arrays_of(tokens)[0]
+    theirs = keras.layers.MultiHeadAttention(2, 4)
+    expected = theirs(x, x)
+    weights = {weight.path.split("/", 1)[1]: np.asarray(weight) for weight in theirs.weights}
+    parts = [
+        (np.einsum("bnc,chd->bnhd", x, weights[f"{name}/kernel"]) + weights[f"{name}/bias"]).reshape(2, -1, 8)
+        for name in ("query", "key", "value")
+    ]
+    for form in (tokens, FeatureMap(*sides, 8), FeatureMap(None, None, 8)):
+        model = model_of(ops.Attention(2), form, form, form)
+        own = [part.reshape(2, *sides, 8) if isinstance(form, FeatureMap) else part for part in parts]
+        heads = np.asarray(model(own)).reshape(2, -1, 2, 4)
+        kernel, bias = weights["attention_output/kernel"], weights["attention_output/bias"]
+        check(np.einsum("bnhd,hdc->bnc", heads, kernel) + bias, expected)
+
+
+def test_areas_attend_to_themselves() -> None:
+    tokens = Tokens(12, 4)
+    queries, keys, values = arrays_of(tokens, tokens, tokens)
+    whole = np.asarray(model_of(ops.Attention(2, areas=3), tokens, tokens, tokens)([queries, keys, values]))
+    small = Tokens(4, 4)
+    alone = model_of(ops.Attention(2), small, small, small)
+    for area in (slice(0, 4), slice(4, 8), slice(8, 12)):
+        check(whole[:, area], alone([queries[:, area], keys[:, area], values[:, area]]))
+
+
+def test_attention_costs_two_products_of_matrices() -> None:
+    queries, keys, values = Tokens(10, 8), Tokens(6, 8), Tokens(6, 16)
+    attention = ops.Attention(4)
+    assert attention.macs(attention.infer(queries, keys, values), queries, keys, values) == 10 * 6 * 8 + 10 * 6 * 16
+    half = ops.Attention(4, areas=2)
+    assert half.macs(half.infer(queries, keys, values), queries, keys, values) == (10 * 6 * 8 + 10 * 6 * 16) // 2
+    assert attention.macs(queries, Tokens(None, 8), keys, values) is None
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(2, 2), (3, 2), (4, 2), (3, 1), (2, 3), ((3, 1), (2, 1))])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_a_transposed_convolution_has_the_shape_of_keras(kernel: Any, stride: Any, padding: Any) -> None:
+    for given in (MAP, ODD):
+        op = ops.TransposedConv2D(5, kernel, stride, padding, bias=True)
+        assert op.infer(given).shape == model_of(op, given).output_shape[1:]
+
+
+def test_costs_are_those_of_the_formulas() -> None:
+    assert ops.Dense(10).macs(Vector(10), VECTOR) == 4 * 10
+    assert ops.Dense(10).macs(Tokens(6, 10), TOKENS) == 6 * 4 * 10
+    transposed = ops.TransposedConv2D(5, 3, 2)
+    assert transposed.macs(transposed.infer(MAP), MAP) == 6 * 8 * 3 * 3 * 4 * 5
+    assert transposed.infer(MAP).stride == 0.5
+
+
+def test_channels_are_picked_and_ordered_as_numpy_does() -> None:
+    x = arrays_of(FeatureMap(2, 3, 12))[0]
+    given = FeatureMap(2, 3, 12)
+    groups = x.reshape(2, 2, 3, 3, 4)
+    check(result_of(ops.Slice(1, 3, groups=3), given), groups[..., 1:3].reshape(2, 2, 3, 6))
+    check(result_of(ops.ChannelShuffle(3), given), np.swapaxes(groups, 3, 4).reshape(2, 2, 3, 12))
+    check(result_of(ops.ReverseChannels(), given), x[..., ::-1])
+
+
+def test_tokens_are_pixels_row_by_row_and_come_back() -> None:
+    (x,) = arrays_of(ODD)
+    tokens = result_of(ops.ToTokens(), ODD)
+    check(tokens, x.reshape(2, 35, 4))
+    check(model_of(ops.ToMap(7, 5), Tokens(35, 4))(tokens), x)
+    check(model_of(ops.ToMap(2, 3, extra=1), Tokens(7, 4))(tokens[:, :7]), tokens[:, 1:7].reshape(2, 2, 3, 4))
+
+
+def test_what_is_dropped_in_training_is_whole_images_or_single_values() -> None:
+    ones = np.ones((64, 7, 5, 4), "float32")
+    for op, counts in ((ops.StochasticDepth(0.5), {0, 140}), (ops.Dropout(0.5), None)):
+        dropped = np.asarray(model_of(op, ODD)(ones, training=True))
+        assert {*np.unique(dropped)} == {0, 2}
+        left = {int(count) for count in (dropped != 0).sum((1, 2, 3))}
+        assert left == counts if counts else len(left) > 2
+        check(model_of(op, ODD)(ones), ones)
+
+
+@pytest.mark.parametrize("form", [MAP, ODD, TOKENS, VECTOR], ids=str)
+def test_normalising_and_scaling_are_their_formulas(form: TensorType) -> None:
+    (x,) = arrays_of(form)
+    mean, variance = (1.0, 2.0, 3.0, 4.0), (4.0, 1.0, 0.25, 9.0)
+    check(result_of(ops.Normalize(mean, variance), form), (x - np.array(mean)) / np.sqrt(variance))
+    check(result_of(ops.Normalize((2.0,), (4.0,)), form), (x - 2) / 2)
+    check(result_of(ops.L2Normalize(), form), x / np.linalg.norm(x, axis=-1, keepdims=True))
+    check(result_of(ops.LayerScale(0.5), form), x / 2)
+    check(result_of(ops.PRelu(), form), np.where(x > 0, x, x / 4))
+    centred = x - x.mean(-1, keepdims=True)
+    check(result_of(ops.LayerNorm(1e-6), form), centred / np.sqrt(x.var(-1, keepdims=True) + 1e-6))
+
+
+@pytest.mark.parametrize(
+    ("op", "types", "fact"),
+    [
+        (ops.Flatten(), [FeatureMap(None, 4, 4)], "its size is not known"),
+        (ops.Conv2D(4), [VECTOR], "got a vector (C); expected a feature map (H, W, C)"),
+        (ops.Add(), [MAP, VECTOR], "got a vector (C); expected a feature map (H, W, C)"),
+        (ops.Add(), [TOKENS, Tokens(7, 4)], "there are 6 and 7 tokens"),
+        (ops.Subtract(), [MAP, MAP, MAP], "got 3 inputs; expected two"),
+        (ops.Multiply(), [MAP, Vector(3)], "the gate has 3 channels; expected 1 or 4"),
+        (ops.TokenMean(), [MAP], "got a feature map (H, W, C); expected a sequence of tokens (N, C)"),
+        (ops.ToTokens(), [TOKENS], "got a sequence of tokens (N, C); expected a feature map (H, W, C)"),
+        (ops.ToMap(2, 2), [TOKENS], "6 tokens are not a map of 2 × 2"),
+        (ops.Attention(3), [TOKENS] * 3, "4 channels do not divide into 3 heads"),
+        (ops.Attention(2, areas=4), [TOKENS] * 3, "6 places do not divide into 4 areas"),
+        (ops.Attention(2), [TOKENS, Tokens(6, 8), TOKENS], "queries have 4 channels and keys 8"),
+        (ops.ConcatTokens(), [TOKENS, Tokens(1, 5)], "the channels differ"),
+        (ops.ChannelShuffle(3), [MAP], "4 channels do not divide into 3 groups"),
+        (ops.Normalize((1.0, 2.0), (1.0,)), [MAP], "2 numbers for 4 channels"),
+        (ops.Crop(4), [MAP], "there is nothing left of a side of 6 without 8 pixels"),
+    ],
+    ids=str,
+)
+def test_what_does_not_fit_is_told_with_its_type(op: Op, types: list[Any], fact: str) -> None:
+    nodes = [ops.Input(each)() for each in types]
+    with pytest.raises(ShapeError) as caught:
+        op(*nodes)
+    assert fact in caught.value.fact
