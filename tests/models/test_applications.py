@@ -43,7 +43,9 @@ APPLICATIONS: dict[str, Application] = {
 }
 TASKS = ("backbone", "classify")
 # resnet50_v2 and its like are keras_cv's backbones, whose stacks have other strides: test_keras_cv.py compares them.
-PRESETS = [f"{name}_{task}" for name in APPLICATIONS for task in TASKS if f"{name}_{task}" != f"{name[:-3]}_v2_backbone"]
+PRESETS = [
+    f"{name}_{task}" for name in APPLICATIONS for task in TASKS if f"{name}_{task}" != f"{name[:-3]}_v2_backbone"
+]
 SAMPLE = [
     "mobilenet_classify",
     "mobilenet_v2_backbone",
@@ -121,7 +123,7 @@ def test_every_application_of_keras_that_is_here_has_both_presets() -> None:
     assert set(PRESETS) <= set(preset_names())
 
 
-# Trainable parameters and all of them, with a classifier of 1000 classes, as timm 1.0.31 counts them; those of RepVGG and
+# Trainable parameters and all of them, with a classifier of 1000 classes, as timm 1.0.31 counts them; RepVGG and
 # MobileOne with their branches. Keras does not have these.
 COUNTS = {
     "regnetx_004_classify": (5_157_512, 5_194_184),
