@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from archdsl.blocks.conv import conv_bn, conv_bn_act
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.csp import chain, cross_stage, hidden_width
 from archdsl.blocks.registry import Depth, Dilation, Groups, Kernel, Ratio, Stride, Width, block
 from archdsl.ir.graph import Node
 from archdsl.ir.ops import ActivationName, Add, Concat, Part, Split
+from archdsl.schemas.annotations import Limits
+
+Branches = Annotated[int, Limits(ge=1, le=16)]
 
 
 @block
@@ -35,6 +40,45 @@ def rep_conv(
     if identity and x.channels == width and stride == 1:
         branches.append(style.normalize(x, name="identity_bn"))
     return style.activate(Add()(*branches, name="add"))
+
+
+@block
+def rep_branches(
+    x: Node,
+    *,
+    width: Width,
+    kernel: Kernel = 1,
+    stride: Stride = 1,
+    groups: Groups = 1,
+    branches: Branches = 4,
+    style: Conventions,
+) -> Node:
+    """Equal convolutions, a 1 × 1 one and the identity, each with batch norm, summed, activated (MobileOne, figure 3).
+
+    (H, W, C) -> (H/stride, W/stride, width) (Vasu et al. 2023). A kernel of 1 has no 1 × 1 convolution beside it; the
+    identity is there where it fits.
+    """
+    kernels = [kernel] * branches + [1] * (kernel > 1)
+    summed = [
+        conv_bn(x, width=width, kernel=each, stride=stride, groups=groups, style=style, name=f"{number}")
+        for number, each in enumerate(kernels, 1)
+    ]
+    if x.channels == width and stride == 1:
+        summed.append(style.normalize(x, name="identity_bn"))
+    return style.activate(Add()(*summed, name="add"))
+
+
+@block
+def mobile_one(x: Node, *, width: Width, stride: Stride = 1, branches: Branches = 4, style: Conventions) -> Node:
+    """A depthwise 3 × 3 and a 1 × 1 convolution of many branches each (MobileOne, Vasu et al. 2023, figure 3).
+
+    (H, W, C) -> (H/stride, W/stride, width).
+    """
+    channels = x.channels
+    x = rep_branches(
+        x, width=channels, kernel=3, stride=stride, groups=channels, branches=branches, style=style, name="depthwise"
+    )
+    return rep_branches(x, width=width, branches=branches, style=style, name="pointwise")
 
 
 @block

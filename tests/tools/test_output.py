@@ -198,6 +198,9 @@ def test_the_list_is_filtered_by_words(run: Run) -> None:
     assert names("v8_s", "coco") == ["yolo_v8_s_backbone_coco"]
     assert all("resnet" in name for name in names("ResNet"))
     assert set(names("--trained")) == {preset.name for preset in archdsl.list_presets() if preset.has_weights}
+    assert names("--family", "vgg", "16") == ["vgg16_backbone", "vgg16_classify"]
+    assert names("--family", "resnet_v2_bottleneck", "152") == ["resnet152_v2", "resnet152_v2_classify"]
+    refused(run("list", "--family", "vgh"), "did you mean 'vgg'?")
     refused(run("list", "yolo_v8_sbackbone"), "did you mean 'yolo_v8_s_backbone'?")
 
 

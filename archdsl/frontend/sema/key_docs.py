@@ -10,6 +10,7 @@ ARGUMENTS = {
     "activation": "Its activation; by default that of the conventions.",
     "bias": "Whether the convolution has a bias.",
     "bottleneck_expansion": "Channels inside a bottleneck, as a share of those of its branch.",
+    "branches": "Number of equal convolutions side by side.",
     "center": "Whether each channel has an addend that is learned (beta); by default as the conventions say.",
     "cardinality": "Number of ELANs side by side.",
     "convolutions": "3 × 3 convolutions in each step of the chain.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import click
 
@@ -11,9 +12,9 @@ from archdsl.analysis.report import report
 from archdsl.analysis.text import Table, count_text
 from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.terminal import width_of
-from archdsl.diagnostics.wording import did_you_mean
+from archdsl.diagnostics.wording import did_you_mean, one_of
 from archdsl.frontend.compose.config import Config, load
-from archdsl.frontend.compose.search_path import preset_names
+from archdsl.frontend.compose.search_path import config_root, options_of, preset_names
 from archdsl.frontend.lower import outline
 from archdsl.frontend.presets import PresetInfo, info_of, list_options
 from archdsl.tools.cli.output import print_json, print_table
@@ -25,9 +26,10 @@ _NUMBERS = ("params", "MACs")
 @click.command("list")
 @click.argument("words", nargs=-1, metavar="[WORD]...")
 @click.option("--trained", is_flag=True, help="Only those with trained weights.")
+@click.option("--family", metavar="NAME", help="Only those of a family, such as efficientnet.")
 @click.option("--groups", is_flag=True, help="The options of the groups, such as neck=fpn, in place of presets.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(words: tuple[str, ...], trained: bool, groups: bool, as_json: bool) -> None:
+def command(words: tuple[str, ...], trained: bool, family: str | None, groups: bool, as_json: bool) -> None:
     """The shipped presets whose name or description has every WORD, with parameters, MACs and trained weights.
 
     MACs are for an image of the preset's own size; of 640 × 640 where it takes any.
@@ -36,7 +38,8 @@ def command(words: tuple[str, ...], trained: bool, groups: bool, as_json: bool) 
         _print_options(words, as_json)
         return
     configs = {info_of(config): config for config in map(load, preset_names())}
-    presets = [preset for preset in configs if preset.has_weights or not trained]
+    kept = configs if family is None else _of_family(configs, family)
+    presets = [preset for preset in kept if preset.has_weights or not trained]
     found = [preset for preset in presets if all(word.casefold() in _searched(preset) for word in words)]
     if not found:
         hint = did_you_mean(words[0], [preset.name for preset in presets]) if words else ""
@@ -45,6 +48,15 @@ def command(words: tuple[str, ...], trained: bool, groups: bool, as_json: bool) 
         print_json([preset._asdict() for preset in found])
     else:
         print_table(table({preset: configs[preset] for preset in found}, width_of(sys.stdout)))
+
+
+def _of_family(configs: Mapping[PresetInfo, Config], name: str) -> list[PresetInfo]:
+    """The presets that inherit from a family, perhaps through others."""
+    known = options_of("family", [config_root()])
+    if name not in known:
+        raise fail("unknown-preset", f"no family '{name}'; {one_of(known)}", hint=did_you_mean(name, known))
+    parents = {preset: {Path(source.file) for source in config.history} for preset, config in configs.items()}
+    return [preset for preset, files in parents.items() if config_root() / "family" / f"{name}.yaml" in files]
 
 
 def _print_options(words: tuple[str, ...], as_json: bool) -> None:
