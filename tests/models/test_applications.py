@@ -180,7 +180,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "mobileone_s0_classify": (NARROW, "stages.p4.depth=1", "conventions.activation=silu"),
     "vit_tiny_patch16_classify": ("scale.width=0.25", "stages.p4.depth=1", "conventions.norm.epsilon=0.001"),
 }
-# The gradient of rep_conv's parallel convolutions makes TensorFlow's oneDNN corrupt its memory on some processors, and the
+# The gradient of rep_conv's parallel convolutions makes TensorFlow's oneDNN corrupt its memory on some processors: the
 # process ends; with TF_ENABLE_ONEDNN_OPTS=0 these train too.
 CRASH_ONEDNN = {"repvgg_a0_classify", "mobileone_s0_classify"}
 SAMPLE_CHANGES = ["resnet50_v2_classify", "mobilenet_classify", "efficientnet_b0_classify", "convnext_tiny_classify"]
