@@ -57,7 +57,7 @@ def load(
     if not isinstance(source, (str, os.PathLike)):
         from archdsl.weights.counterpart import load_counterpart
 
-        return load_counterpart(checked_model(model), source, partial)
+        return load_counterpart(checked_model(model), source, partial, Mark(str(getattr(source, "name", source))))
     published = source.sha256 if isinstance(source, Published) else None
     return load_into(checked_model(model), source, partial, sha256 or published)
 

@@ -4,7 +4,7 @@ A structure holds what tells networks apart whoever wrote them: what owns arrays
 them, such as activations and padding, are left out.
 
 Parts are told apart by colour refinement (Weisfeiler and Leman 1968). In a graph without circles one round forwards and
-one backwards reach everything: a part's colour stands for all that it is computed from, and all that is computed from it.
+one backwards reach everything: the colour of a part stands for all that it is computed from, and that uses it.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Part:
 
     `kind` and the `shapes` of its arrays must be the same in another structure; `detail` only tells parts apart that
     are the same otherwise. `owner` is the same wherever the same arrays are used: those of `layer` from `first` on.
+    `scale` is what a normalised image is multiplied by.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Part:
     owner: Hashable = None
     layer: Any = None
     first: int = 0
+    scale: Any = 1.0
 
 
 @dataclass(frozen=True)
