@@ -44,16 +44,16 @@ class Listed(NamedTuple):
         return arrays
 
 
-def listed(contents: Contents, known: int, mark: Mark) -> Listed | None:
+def listed(contents: Contents, known: int, most_params: int, mark: Mark) -> Listed | None:
     """What keras.applications has for a file with the names of its layers; None for nothing.
 
-    `known` is how many of the names are known already, and must be fewer than it knows. Raises ArchError where names
-    and places contradict each other.
+    `known` is how many of the names are known already, and must be fewer than it knows; a model of more than
+    `most_params` is not built. Raises ArchError where names and places contradict each other.
     """
     if contents.layout == "nodes" or not all(stored.name for stored in contents.layers):
         return None
     params = sum(prod(shape) for stored in contents.layers for shape in stored.shapes)
-    for name, has_top in _candidates(params):
+    for name, has_top in _candidates(params) if params <= most_params else ():
         model = getattr(keras.applications, name)(weights=None, include_top=has_top)
         layers = _in_place(model, contents)
         if sum(_is_called(layer, stored) for layer, stored in layers) > known:

@@ -33,7 +33,8 @@ def load_counterpart(model: Model, source: Any, partial: bool, mark: Mark, array
     ours, theirs = _structure(model, mark), _structure(source, mark)
     pairs = isomorphism(ours, theirs)
     if pairs is None and not partial:
-        raise fail("weights", f"does not fit {model.name}: {_difference(ours, theirs)}", mark=mark)
+        hint = "`partial` takes the layers that are the same"
+        raise fail("weights", f"does not fit {model.name}: {_difference(ours, theirs)}", mark=mark, hint=hint)
     pairs = common(ours, theirs) if pairs is None else pairs
     moving = _moving(ours, theirs, pairs)
     if not moving:

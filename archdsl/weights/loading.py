@@ -38,8 +38,7 @@ def checked_model(model: Any) -> Model:
 
 def load_into(model: Model, file: str | os.PathLike[str], partial: bool, sha256: str | None) -> Transfer:
     """Give `model` the arrays of a file. See archdsl.weights.load."""
-    params = sum(weight.size for node in model.graph.nodes for weight in node.weights)
-    with opened(Path(file), most_bytes(params), sha256) as contents:
+    with opened(Path(file), most_bytes(_params(model)), sha256) as contents:
         return _take(model, contents, partial, Mark(str(file)))
 
 
@@ -48,11 +47,15 @@ def most_bytes(params: int) -> int:
     return _SLACK_BYTES + _TRAINING_COPIES * 4 * params
 
 
+def _params(model: Model) -> int:
+    return sum(node.params for node in model.graph.nodes)
+
+
 def _take(model: Model, contents: Contents, partial: bool, mark: Mark) -> Transfer:
     nodes = {node.name: node for node in model.graph.nodes if node.weights}
     found = match(model, contents)
     known = len(found.pairs) if found.matched_by == "name" else 0
-    theirs = listed(contents, known, mark) if known < len(nodes) else None
+    theirs = listed(contents, known, most_bytes(_params(model)) // 4, mark) if known < len(nodes) else None
     if theirs:
         return load_counterpart(model, theirs.model, partial, mark, theirs.arrays_of)
     if partial and found.matched_by == "order":

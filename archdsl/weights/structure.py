@@ -9,8 +9,8 @@ one backwards reach everything: the colour of a part stands for all that it is c
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Container, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
@@ -71,11 +71,13 @@ def isomorphism(ours: Structure, theirs: Structure) -> Pairs | None:
 
 
 def common(ours: Structure, theirs: Structure) -> Pairs:
-    """Parts that are computed in the same way in both, and of the others those that are used in the same way."""
-    computed = _in_turn(*_Colours(ours, theirs).forwards())
-    used = _in_turn(*_Colours(ours, theirs).backwards())
-    taken = set(computed.values())
-    return {**{place: other for place, other in used.items() if other not in taken}, **computed}
+    """Parts that are computed in the same way in both; of the others those that are used in the same way; of the rest
+    those between parts that are the same."""
+    pairs: Pairs = {}
+    for find in (_Colours.forwards, _Colours.backwards, _Colours.nearby):
+        own, other = find(_Colours(ours, theirs))
+        pairs = {**_in_turn(own, other, pairs, set(pairs.values())), **pairs}
+    return pairs
 
 
 def first_without_partner(ours: Structure, theirs: Structure) -> tuple[Part | None, Part | None]:
@@ -101,14 +103,16 @@ def _settled(ours: Structure, theirs: Structure, with_detail: bool) -> Pairs | N
     return None
 
 
-def _in_turn(ours: Sequence[int], theirs: Sequence[int]) -> Pairs:
+def _in_turn(
+    ours: Sequence[int], theirs: Sequence[int], without: Container[int] = (), others_without: Container[int] = ()
+) -> Pairs:
     """The first of a colour with the first of it, the second with the second."""
-    places: dict[int, list[int]] = defaultdict(list)
+    places: dict[int, deque[int]] = defaultdict(deque)
     for place, colour in enumerate(theirs):
-        places[colour].append(place)
-    following = {colour: iter(found) for colour, found in places.items()}
-    found = ((place, next(following.get(colour, iter(())), None)) for place, colour in enumerate(ours))
-    return {place: other for place, other in found if other is not None}
+        if place not in others_without:
+            places[colour].append(place)
+    left = [(place, places[colour]) for place, colour in enumerate(ours) if place not in without and colour in places]
+    return {place: found.popleft() for place, found in left if found}
 
 
 def _agree(ours: Structure, theirs: Structure, pairs: Mapping[int, int]) -> bool:
@@ -183,6 +187,19 @@ class _Colours:
             for position, edge in enumerate(part.inputs):
                 users[edge.source].append((colours[place], position * part.is_ordered, self._edge(edge)))
         return colours
+
+    def nearby(self) -> list[list[int]]:
+        """Colours by what a part reads, and by what reads it."""
+        self._numbers = {}
+        return [self._nearby(each, own) for each, own in zip(self.both, self.colours, strict=True)]
+
+    def _nearby(self, structure: Structure, own: Sequence[int]) -> list[int]:
+        users: list[list[int]] = [[] for _ in own]
+        for part, colour in zip(structure.parts, own, strict=True):
+            for edge in part.inputs:
+                users[edge.source].append(colour)
+        read = [tuple(own[edge.source] for edge in part.inputs) for part in structure.parts]
+        return [self._number((*key[:2], tuple(sorted(key[2])))) for key in zip(own, read, users, strict=True)]
 
     def _with_sharers(self) -> list[list[int]]:
         """Colours by where else the same arrays are used."""
