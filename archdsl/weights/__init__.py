@@ -45,8 +45,8 @@ def load(
 
     Files of the same architecture that this library, Keras, or keras_cv wrote, under Keras 3 or Keras 2:
     `.safetensors`, `.weights.h5`, `.keras` (nothing of it is executed) and the older `.h5`; also those that
-    keras.applications downloads, with and without classifier, for its architectures that are presets. `partial` takes the
-    layers that fit by name and shape, and leaves the others as they are; of a detector or classifier those of its
+    keras.applications downloads, with and without classifier, for its architectures that are presets. `partial` takes
+    the layers that fit by name and shape, and leaves the others as they are; of a detector or classifier those of its
     backbone (an `.h5` of one around a CSPDarkNet does not name them). `sha256` is required of the file: then the bytes
     that are checked are those that are read, whatever is written to the file meanwhile.
 
