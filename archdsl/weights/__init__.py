@@ -44,8 +44,9 @@ def load(
     are computed in the same way in both, and those that are used in the same way.
 
     Files of the same architecture that this library, Keras, or keras_cv wrote, under Keras 3 or Keras 2:
-    `.safetensors`, `.weights.h5`, `.keras` (nothing of it is executed) and the older `.h5`. `partial` takes the
-    layers that fit by name and shape, and leaves the others as they are; of a detector or classifier those of its
+    `.safetensors`, `.weights.h5`, `.keras` (nothing of it is executed) and the older `.h5`; also those that
+    keras.applications downloads, with and without classifier, for its architectures that are presets. `partial` takes
+    the layers that fit by name and shape, and leaves the others as they are; of a detector or classifier those of its
     backbone (an `.h5` of one around a CSPDarkNet does not name them). `sha256` is required of the file: then the bytes
     that are checked are those that are read, whatever is written to the file meanwhile.
 
@@ -57,7 +58,7 @@ def load(
     if not isinstance(source, (str, os.PathLike)):
         from archdsl.weights.counterpart import load_counterpart
 
-        return load_counterpart(checked_model(model), source, partial)
+        return load_counterpart(checked_model(model), source, partial, Mark(str(getattr(source, "name", source))))
     published = source.sha256 if isinstance(source, Published) else None
     return load_into(checked_model(model), source, partial, sha256 or published)
 

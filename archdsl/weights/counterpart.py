@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from archdsl.backends.keras.arrays import fill
 from archdsl.diagnostics.problems import Mark, fail
+from archdsl.weights.arrays import refuse_strange_numbers
 from archdsl.weights.keras_structure import structure_of
-from archdsl.weights.loading import refuse_strange_numbers
 from archdsl.weights.matching import shapes_text
 from archdsl.weights.model import Model
 from archdsl.weights.structure import Pairs, Part, Structure, common, first_without_partner, isomorphism
@@ -18,18 +18,29 @@ if TYPE_CHECKING:
     from archdsl.weights.formats.contents import Array, Shape
 
 
-def load_counterpart(model: Model, source: Any, partial: bool) -> Transfer:
-    """Give `model` the arrays of a functional Keras model. See archdsl.weights.load."""
-    mark = Mark(source.name)
+Arrays: TypeAlias = "Callable[[Any], Sequence[Array]]"
+"""The arrays of a Keras layer, in the order in which it has them."""
+
+
+def _own_arrays(layer: Any) -> Sequence[Array]:
+    return list(layer.get_weights())
+
+
+def load_counterpart(model: Model, source: Any, partial: bool, mark: Mark, arrays_of: Arrays = _own_arrays) -> Transfer:
+    """Give `model` the arrays of a functional Keras model, or those that a file has for it.
+
+    See archdsl.weights.load. Raises ArchError, and leaves `model` as it was, where they do not fit.
+    """
     ours, theirs = _structure(model, mark), _structure(source, mark)
     pairs = isomorphism(ours, theirs)
     if pairs is None and not partial:
-        raise fail("weights", f"does not fit {model.name}: {_difference(ours, theirs)}", mark=mark)
+        hint = "`partial` takes the layers that are the same"
+        raise fail("weights", f"does not fit {model.name}: {_difference(ours, theirs)}", mark=mark, hint=hint)
     pairs = common(ours, theirs) if pairs is None else pairs
     moving = _moving(ours, theirs, pairs)
     if not moving:
         raise fail("weights", f"no layer of {model.name} fits", mark=mark)
-    values = _values(moving)
+    values = _values(moving, arrays_of)
     refuse_strange_numbers({layer.name: arrays for layer, arrays in values.items()}, mark)
     for layer, arrays in values.items():
         fill(layer, arrays)
@@ -48,14 +59,16 @@ def _moving(ours: Structure, theirs: Structure, pairs: Pairs) -> list[tuple[Part
     return [(own, other) for owner, (own, other) in found.items() if owner is not None]
 
 
-def _values(moving: Iterable[tuple[Part, Part]]) -> dict[Any, list[Array]]:
+def _values(moving: Iterable[tuple[Part, Part]], arrays_of: Arrays) -> dict[Any, list[Array]]:
     """The arrays of each layer of ours that gets some, in the order in which it has them."""
     values: dict[Any, list[Array]] = {}
     for own, other in moving:
         arrays = values.setdefault(own.layer, own.layer.get_weights())
-        given = other.layer.get_weights()[other.first :]
+        given = arrays_of(other.layer)[other.first :]
         for index, array in enumerate(given[: len(own.shapes)], own.first):
             arrays[index] = array.reshape(arrays[index].shape)
+        if own.kind == "normalization":
+            arrays[1] = arrays[1] * (own.scale / other.scale) ** 2  # of the variance, which it divides by the root of
     return values
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias
 
 import keras
+import numpy
 
 from archdsl.diagnostics.problems import fail
 from archdsl.weights.formats.contents import Shape
@@ -125,7 +126,7 @@ class _Walk:
         name = type(operation).__name__
         kind = _KINDS.get(name, _OTHER if owned else name.lower())
         if not owned and len(read) == 1:
-            return read[0]._replace(detail=(*read[0].detail, name)) if "Pooling" in name else read[0]
+            return self._transparent(operation, name, read[0])
         if not owned:
             return self._append(Part(operation.name, kind, read, kind not in _UNORDERED))
         detail = tuple(str(value) for each in _DETAILS if (value := getattr(operation, each, (1, 1))) != (1, 1))
@@ -137,6 +138,12 @@ class _Walk:
             read = (self._append(part),)
             first += len(arrays)
         return read[0]
+
+    def _transparent(self, operation: Any, name: str, edge: Edge) -> Edge:
+        part = self.parts[edge.source]
+        if name == "Rescaling" and part.kind == "normalization":  # as in Keras's EfficientNet with trained weights
+            self.parts[edge.source] = replace(part, scale=part.scale * numpy.asarray(operation.scale))
+        return edge._replace(detail=(*edge.detail, name)) if "Pooling" in name else edge
 
     def _append(self, part: Part) -> Edge:
         self.parts.append(part)

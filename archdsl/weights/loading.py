@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy
 
 from archdsl.backends.keras.arrays import fill
 from archdsl.diagnostics.problems import ArchError, Mark, Problem, fail, problem
@@ -16,6 +14,9 @@ from archdsl.frontend.compose.config import load as load_config
 from archdsl.frontend.lower import compile_graph
 from archdsl.frontend.presets import list_presets
 from archdsl.ir.graph import Node
+from archdsl.weights.applications import listed
+from archdsl.weights.arrays import read_arrays, refuse_strange_numbers, some
+from archdsl.weights.counterpart import load_counterpart
 from archdsl.weights.formats import opened
 from archdsl.weights.formats.contents import Contents, Stored, StoredArray, short
 from archdsl.weights.matching import Match, arrays_of, fits, match, match_inside, shape_counts, shapes_text
@@ -25,8 +26,6 @@ from archdsl.weights.transfer import Left, Moved, Transfer
 if TYPE_CHECKING:
     from archdsl.weights.formats.contents import Array
 
-_FLOATS = ("float32", "float64", "float16", "bfloat16")
-_SINGLE = (*_FLOATS, "int32", "int64")  # how many images a mean is of
 _SLACK_BYTES = 1 << 26  # what HDF5 writes around the arrays of a model
 _TRAINING_COPIES = 8  # of each array: an optimizer keeps two, all may be float64
 
@@ -40,8 +39,7 @@ def checked_model(model: Any) -> Model:
 
 def load_into(model: Model, file: str | os.PathLike[str], partial: bool, sha256: str | None) -> Transfer:
     """Give `model` the arrays of a file. See archdsl.weights.load."""
-    params = sum(weight.size for node in model.graph.nodes for weight in node.weights)
-    with opened(Path(file), most_bytes(params), sha256) as contents:
+    with opened(Path(file), most_bytes(_params(model)), sha256) as contents:
         return _take(model, contents, partial, Mark(str(file)))
 
 
@@ -50,9 +48,17 @@ def most_bytes(params: int) -> int:
     return _SLACK_BYTES + _TRAINING_COPIES * 4 * params
 
 
+def _params(model: Model) -> int:
+    return sum(node.params for node in model.graph.nodes)
+
+
 def _take(model: Model, contents: Contents, partial: bool, mark: Mark) -> Transfer:
     nodes = {node.name: node for node in model.graph.nodes if node.weights}
     found = match(model, contents)
+    known = len(found.pairs) if found.matched_by == "name" else 0
+    theirs = listed(contents, known, most_bytes(_params(model)) // 4, mark) if known < len(nodes) else None
+    if theirs:
+        return load_counterpart(model, theirs.model, partial, mark, theirs.arrays_of)
     if partial and found.matched_by == "order":
         found = match_inside(model, contents) or found
     problems = _misfits(model, nodes, found, mark)
@@ -124,14 +130,9 @@ def _both_shapes(node: Node, stored: Stored) -> str:
 def _count_facts(nodes: Mapping[str, Node], found: Match) -> Iterator[str]:
     missing = [name for name in nodes if name not in found.pairs]
     if missing:
-        yield f"{_some(missing)} {'is' if len(missing) == 1 else 'are'} not in the file"
+        yield f"{some(missing)} {'is' if len(missing) == 1 else 'are'} not in the file"
     if found.surplus:
-        yield f"the file also has {_some([stored.label for stored in found.surplus])}, which the model does not"
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(map(short, names[:3])) + more
+        yield f"the file also has {some([stored.label for stored in found.surplus])}, which the model does not"
 
 
 def _with_hint(problems: list[Problem], contents: Contents) -> list[Problem]:
@@ -152,27 +153,7 @@ def _presets_with_shapes(contents: Contents) -> list[str]:
 
 
 def _read(node: Node, stored: Stored, mark: Mark) -> list[Array]:
-    arrays = [array for array in arrays_of(node, stored) if array]
-    strange = [array.dtype for array in arrays if array.dtype not in (_FLOATS if array.shape else _SINGLE)]
-    if strange:
-        message = f"{short(stored.label)} is of {short(strange[0])}; expected {_FLOATS[0]}"
-        raise fail("weights", message, mark=mark)
-    return [_float32(array) for array in arrays]
-
-
-def _float32(array: StoredArray) -> Array:
-    """The values of an array. Those of bfloat16 are the upper halves of float32."""
-    values = array.read()
-    if array.dtype == "bfloat16":
-        return (values.view("<u2").astype("uint32") << 16).view("float32")
-    return numpy.asarray(values, "float32")
-
-
-def refuse_strange_numbers(values: Mapping[str, Sequence[Array]], mark: Mark) -> None:
-    broken = [name for name, arrays in values.items() if not all(numpy.isfinite(array).all() for array in arrays)]
-    if broken:
-        message = f"{_some(broken)} {'has' if len(broken) == 1 else 'have'} values that are not finite numbers"
-        raise fail("weights", message, mark=mark, hint="the training that wrote it diverged, or the file is damaged")
+    return read_arrays([array for array in arrays_of(node, stored) if array], stored.label, mark)
 
 
 def _transfer(nodes: Mapping[str, Node], found: Match, moving: Mapping[str, Stored]) -> Transfer:

@@ -4,13 +4,13 @@ A structure holds what tells networks apart whoever wrote them: what owns arrays
 them, such as activations and padding, are left out.
 
 Parts are told apart by colour refinement (Weisfeiler and Leman 1968). In a graph without circles one round forwards and
-backwards reach everything: the colour of a part stands for all that it is computed from, and all that uses it.
+one backwards reach everything: the colour of a part stands for all that it is computed from, and that uses it.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Container, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
@@ -34,6 +34,7 @@ class Part:
 
     `kind` and the `shapes` of its arrays must be the same in another structure; `detail` only tells parts apart that
     are the same otherwise. `owner` is the same wherever the same arrays are used: those of `layer` from `first` on.
+    `scale` is what a normalised image is multiplied by.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Part:
     owner: Hashable = None
     layer: Any = None
     first: int = 0
+    scale: Any = 1.0
 
 
 @dataclass(frozen=True)
@@ -69,16 +71,29 @@ def isomorphism(ours: Structure, theirs: Structure) -> Pairs | None:
 
 
 def common(ours: Structure, theirs: Structure) -> Pairs:
-    """Parts that are computed in the same way in both, and of the others those that are used in the same way."""
-    computed = _in_turn(*_Colours(ours, theirs).forwards())
-    used = _in_turn(*_Colours(ours, theirs).backwards())
-    taken = set(computed.values())
-    return {**{place: other for place, other in used.items() if other not in taken}, **computed}
+    """Parts that are computed in the same way in both, or used in the same way; of the rest those between equal ones.
+
+    The surest come first: those whose surroundings are the same too.
+    """
+    ways: tuple[Callable[[_Colours], object], ...] = (
+        lambda both: both.forwards().around(3),
+        lambda both: both.backwards().around(3),
+        _Colours.forwards,
+        _Colours.backwards,
+        lambda both: both.around(2),
+        lambda both: both.around(1),
+    )
+    pairs: Pairs = {}
+    for told_apart in ways:
+        both = _Colours(ours, theirs)
+        told_apart(both)
+        pairs = {**_in_turn(*both.colours, pairs, set(pairs.values())), **pairs}
+    return pairs
 
 
 def first_without_partner(ours: Structure, theirs: Structure) -> tuple[Part | None, Part | None]:
     """The first part on each side that is not computed in the same way on the other; None for none."""
-    pairs = _in_turn(*_Colours(ours, theirs).forwards())
+    pairs = _in_turn(*_Colours(ours, theirs).forwards().colours)
     taken = set(pairs.values())
     own = (part for place, part in enumerate(ours.parts) if place not in pairs)
     other = (part for place, part in enumerate(theirs.parts) if place not in taken)
@@ -99,14 +114,16 @@ def _settled(ours: Structure, theirs: Structure, with_detail: bool) -> Pairs | N
     return None
 
 
-def _in_turn(ours: Sequence[int], theirs: Sequence[int]) -> Pairs:
+def _in_turn(
+    ours: Sequence[int], theirs: Sequence[int], without: Container[int] = (), others_without: Container[int] = ()
+) -> Pairs:
     """The first of a colour with the first of it, the second with the second."""
-    places: dict[int, list[int]] = defaultdict(list)
+    places: dict[int, deque[int]] = defaultdict(deque)
     for place, colour in enumerate(theirs):
-        places[colour].append(place)
-    following = {colour: iter(found) for colour, found in places.items()}
-    found = ((place, next(following.get(colour, iter(())), None)) for place, colour in enumerate(ours))
-    return {place: other for place, other in found if other is not None}
+        if place not in others_without:
+            places[colour].append(place)
+    left = [(place, places[colour]) for place, colour in enumerate(ours) if place not in without and colour in places]
+    return {place: found.popleft() for place, found in left if found}
 
 
 def _agree(ours: Structure, theirs: Structure, pairs: Mapping[int, int]) -> bool:
@@ -130,15 +147,13 @@ class _Colours:
         self.both = (ours, theirs)
         self.with_detail = with_detail
         self._numbers: dict[Hashable, int] = {}
-        self.colours = [[self._number(self._own(part)) for part in each.parts] for each in self.both]
+        self.colours = (self._plain(ours), self._plain(theirs))
 
     def refine(self) -> None:
         """Tell apart all that their surroundings tell apart."""
         for _ in range(MAX_ROUNDS):
             before = self._count
-            self.colours = self.forwards()
-            self.colours = self.backwards()
-            self.colours = self._with_sharers()
+            self.forwards().backwards()._each(self._with_sharers)
             if self._count == before:
                 return
 
@@ -149,16 +164,17 @@ class _Colours:
     def _number(self, key: Hashable) -> int:
         return self._numbers.setdefault(key, len(self._numbers))
 
-    def _own(self, part: Part) -> Hashable:
-        return part.kind, part.shapes, part.detail if self.with_detail else None
+    def _plain(self, structure: Structure) -> list[int]:
+        detailed = self.with_detail
+        return [self._number((part.kind, part.shapes, detailed and part.detail)) for part in structure.parts]
 
     def _edge(self, edge: Edge) -> tuple[str, ...]:
         return edge.detail if self.with_detail else ()
 
-    def forwards(self) -> list[list[int]]:
-        """Colours by what a part is computed from, all the way."""
+    def forwards(self) -> _Colours:
+        """Tell apart by what a part is computed from, all the way."""
         self._numbers = {}
-        return [self._forwards(each, own) for each, own in zip(self.both, self.colours, strict=True)]
+        return self._each(self._forwards)
 
     def _forwards(self, structure: Structure, own: Sequence[int]) -> list[int]:
         colours: list[int] = []
@@ -167,10 +183,10 @@ class _Colours:
             colours.append(self._number((colour, tuple(read if part.is_ordered else sorted(read)))))
         return colours
 
-    def backwards(self) -> list[list[int]]:
-        """Colours by what is computed from a part, all the way."""
+    def backwards(self) -> _Colours:
+        """Tell apart by what is computed from a part, all the way."""
         self._numbers = {}
-        return [self._backwards(each, own) for each, own in zip(self.both, self.colours, strict=True)]
+        return self._each(self._backwards)
 
     def _backwards(self, structure: Structure, own: Sequence[int]) -> list[int]:
         users: list[list[tuple[int, int, tuple[str, ...]]]] = [[] for _ in own]
@@ -182,14 +198,37 @@ class _Colours:
                 users[edge.source].append((colours[place], position * part.is_ordered, self._edge(edge)))
         return colours
 
-    def _with_sharers(self) -> list[list[int]]:
+    def around(self, rounds: int) -> _Colours:
+        """Tell apart by what a part reads and what reads it, so many parts away."""
+        for _ in range(rounds):
+            self._numbers = {}
+            self._each(self._around)
+        return self
+
+    def _around(self, structure: Structure, own: Sequence[int]) -> list[int]:
+        users: list[list[tuple[int, int]]] = [[] for _ in own]
+        read: list[tuple[int, ...]] = []
+        for part, colour in zip(structure.parts, own, strict=True):
+            colours = [own[edge.source] for edge in part.inputs]
+            read.append(tuple(colours if part.is_ordered else sorted(colours)))
+            for position, edge in enumerate(part.inputs):
+                users[edge.source].append((colour, position * part.is_ordered))
+        return [
+            self._number((colour, each, tuple(sorted(by)))) for colour, each, by in zip(own, read, users, strict=True)
+        ]
+
+    def _each(self, tell_apart: Callable[[Structure, Sequence[int]], list[int]]) -> _Colours:
+        ours, theirs = self.colours
+        self.colours = (tell_apart(self.both[0], ours), tell_apart(self.both[1], theirs))
+        return self
+
+    def _with_sharers(self, structure: Structure, own: Sequence[int]) -> list[int]:
         """Colours by where else the same arrays are used."""
-        colours = [list(each) for each in self.colours]
-        for structure, own, new in zip(self.both, self.colours, colours, strict=True):
-            for places in structure.owners:
-                everywhere = tuple(sorted(own[place] for place in places))
-                for place in places:
-                    new[place] = self._number((own[place], everywhere))
+        colours = list(own)
+        for places in structure.owners:
+            everywhere = tuple(sorted(own[place] for place in places))
+            for place in places:
+                colours[place] = self._number((own[place], everywhere))
         return colours
 
     def tell_apart(self, pairs: Mapping[int, int]) -> None:

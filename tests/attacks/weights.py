@@ -109,6 +109,16 @@ def listed(file: Any) -> None:
     file.attrs["layer_names"] = np.array([b"x"] * 1000)
 
 
+def of_applications(file: Any) -> None:
+    """As many values as keras.applications' ResNet50V2 has, none of which is stored."""
+    import numpy as np
+
+    group = file.create_group("conv1_conv")
+    group.create_dataset("kernel", (23_564_800,), "float32", chunks=(1 << 20,))
+    group.attrs["weight_names"] = np.array([b"kernel"])
+    file.attrs["layer_names"] = np.array([b"conv1_conv"])
+
+
 def opaque(size: int) -> Change:
     def change(file: Any) -> None:
         import numpy as np
@@ -223,6 +233,7 @@ ATTACKS: list[Attack] = [
     row("a hundred groups within themselves", hdf5(endless_everywhere), "more than 100000 entries"),
     row("a group within itself, HDF5 1.8", hdf5(endless, "v108"), "nested deeper than 16"),
     row("the same array a million times", hdf5(listed), "lists more than 100000 arrays"),
+    row("the size of a model of keras.applications", hdf5(of_applications), FITS),
     row("twenty thousand groups", hdf5(many_groups), ""),
     *[row(f"opaque values of {size}", hdf5(opaque(size)), "expected float32") for size in (1, 3, 4)],
     row("a text that is a list of numbers", text_of_numbers, ""),
