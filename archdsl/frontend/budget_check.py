@@ -25,7 +25,7 @@ LIMITED = {
     "macs": Limited(
         "multiply-accumulates for one image",
         "take a smaller image, or lower its width",
-        lambda cost: cost.macs or 0,  # an image of unknown size costs nothing yet
+        lambda cost: cost.known_macs,  # an image of unknown size costs nothing yet
     ),
     "activation_bytes": Limited(
         "bytes of feature maps", "take a smaller image, or lower its width", lambda cost: 4 * cost.activations

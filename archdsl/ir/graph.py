@@ -119,7 +119,8 @@ class Op:
             size = prod(shape)
             params += size
             trained += size if trainable else 0
-        return Cost(params, trained, self.macs(result, *inputs), result.elements)
+        macs = self.macs(result, *inputs)
+        return Cost(params, trained, macs, result.elements, macs or 0)
 
     @property
     def reach(self) -> float | tuple[float, float]:
@@ -171,28 +172,28 @@ class Cost(NamedTuple):
     """What an operation costs, applied to inputs of certain types; or what several cost together.
 
     `params` are elements of all arrays, `trained` of those that training changes. `macs` are multiply-accumulates for
-    one image, None while its size is unknown, and `activations` elements of the results, 0 then.
+    one image, None where those of any operation are unknown, and `known_macs` those of the others. `activations` are
+    elements of the results, 0 while the size of the image is unknown.
     """
 
     params: int
     trained: int
     macs: int | None
     activations: int
+    known_macs: int
 
 
 def total(costs: Iterable[Cost]) -> Cost:
     """The costs together."""
-    params = trained = macs = activations = 0
+    params = trained = known = activations = 0
     is_known = True
     for each in costs:
         params += each[0]
         trained += each[1]
+        is_known = is_known and each[2] is not None
         activations += each[3]
-        if each[2] is None:
-            is_known = False
-        else:
-            macs += each[2]
-    return Cost(params, trained, macs if is_known else None, activations)
+        known += each[4]
+    return Cost(params, trained, known if is_known else None, activations, known)
 
 
 @dataclass(slots=True, eq=False, repr=False)  # never written to; `frozen` would make creating it four times slower

@@ -53,8 +53,10 @@ def test_what_is_written_has_the_mode_of_any_new_file(umask: int, tmp_path: Path
 @pytest.mark.parametrize("kind", WRITES)
 def test_a_write_that_is_stopped_leaves_nothing(kind: str, number: signal.Signals, tmp_path: Path) -> None:
     program = f"""
-import pathlib, sys, time
+import pathlib, signal, sys, time
 from archdsl.backends.atomic_write import folder_written_whole, written_whole
+
+signal.signal({int(number)}, signal.SIG_DFL)  # under nohup a program ignores it, and so does one that it starts
 
 def wait():
     print("ready", flush=True)

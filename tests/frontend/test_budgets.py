@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 import archdsl
-from archdsl.blocks.registry import _blocks
+from archdsl.blocks import registry
+from archdsl.blocks.registry import Block, _blocks, get_block
 from archdsl.frontend.budget import BUDGET_KEYS, Budget, read_budget
 from archdsl.frontend.compose.config import load
 from archdsl.ir.graph import Meter, Node
@@ -248,6 +250,27 @@ def test_parents_together_have_the_values_of_one_file(write: Write) -> None:
     with pytest.raises(archdsl.ArchError, match=r"more than 20000 values in all files \(.*one"):
         load(path)
     assert load(path, budget=Budget(values=30_000)).values
+
+
+@dataclass(frozen=True)
+class Uncounted(Identity):
+    """An operation whose multiply-accumulates nobody knows, such as a Keras layer without a rule for them."""
+
+    def macs(self, result: Any, *inputs: Any) -> int | None:
+        return None
+
+
+def test_one_unknown_cost_does_not_lift_the_budget_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    uncounted = Block("uncounted", lambda x: Uncounted()(x, name="odd"))
+    both = Block(
+        "both", lambda x, *, style: Uncounted()(get_block("conv")(x, width=8, kernel=3, style=style), name="odd")
+    )
+    monkeypatch.setattr(registry, "_blocks", {**registry.all_blocks(), "uncounted": uncounted, "both": both})
+    for body in ({"block": "both"}, {"block": "conv", "kernel": 3, "width": 8}):  # 10 × 10 × 9 × 3 × 8
+        config = {"stages": {"a": {"body": body, "post": {"b": {"block": "uncounted"}}}}}
+        assert archdsl.analyze(config, input_shape=(10, 10, 3), budget=Budget(macs=21_600)).macs is None
+        with pytest.raises(archdsl.ArchError, match="21,600 multiply-accumulates"):
+            archdsl.analyze(config, input_shape=(10, 10, 3), budget=Budget(macs=21_599))
 
 
 @pytest.mark.keras
