@@ -296,7 +296,7 @@ def _alias(name: str, base: type[KerasCVBackbone]) -> Any:
         return base(**{**arguments_of(base.__name__, preset), **arguments, **kwargs})
 
     def owns(cls: type[KerasCVBackbone], info: PresetInfo) -> bool:
-        return info.name.startswith(f"{preset}_")
+        return base._owns(info) and info.name.startswith(f"{preset}_")
 
     doc = f"{base.__name__} with the arguments of preset '{preset}', include_rescaling being True."
     methods = {"__new__": new, "_owns": classmethod(owns), "_family": classmethod(lambda cls: base)}

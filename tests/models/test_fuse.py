@@ -106,7 +106,7 @@ def test_a_rep_conv_is_one_convolution_in_the_end() -> None:
 def test_the_levels_and_the_names_are_those_of_the_config() -> None:
     model, fused = model_and_fused("YOLOv9")
     assert list(fused.graph.levels) == list(model.graph.levels)
-    assert fused.graph.outputs == model.graph.outputs
+    assert list(fused.graph.outputs) == list(model.graph.outputs)
     assert fused.pyramid_level_inputs == model.pyramid_level_inputs
     assert (fused.name, fused.config) == (model.name, model.config)
     origins = {node.name: node.origin for node in model.graph.nodes}

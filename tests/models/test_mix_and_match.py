@@ -15,6 +15,7 @@ from support.oracle import largest_relative_difference, random_images, trained
 
 import archdsl
 from archdsl.blocks.registry import all_blocks
+from archdsl.frontend.compose.config import load
 from archdsl.frontend.compose.search_path import config_root
 from archdsl.ir.ops import ACTIVATIONS
 from archdsl.models import fuse
@@ -22,7 +23,8 @@ from archdsl.models import fuse
 COMBINATIONS = 500
 SAMPLE = 8
 
-FAMILIES = sorted(path.stem for path in (config_root() / "family").glob("*.yaml"))
+FAMILIES = {path.stem: load(path).values for path in sorted((config_root() / "family").glob("*.yaml"))}
+FAMILIES = {name: values for name, values in FAMILIES.items() if {"p3", "p4", "p5"} <= {*values["stages"]}}
 BODIES = sorted(block.name for block in blocks(taking="width"))
 NORMS: list[dict[str, Any]] = [
     {"kind": "batch"},
@@ -30,7 +32,8 @@ NORMS: list[dict[str, Any]] = [
     {"kind": "group", "groups": 2},
     {"kind": "none"},
 ]
-PLAIN = {"stride": None, "stride_at": None, "first": None, "dilation": None}  # nothing of what a ResNet stage says
+PLAIN = {"width": 256, **dict.fromkeys(("stride", "stride_at", "first", "dilation"))}
+"""Nothing of what a ResNet's stage says, and a width where Inception's has none."""
 HALVING = {"block": "conv_bn_act", "kernel": 3, "stride": 2}
 
 
@@ -40,9 +43,9 @@ def combination(seed: int) -> dict[str, Any]:
     Every family, body, activation and norm has its turn: the seed counts through them at steps that share no factor.
     """
     choose = random.Random(seed)
-    family = FAMILIES[seed % len(FAMILIES)]
+    family = list(FAMILIES)[seed % len(FAMILIES)]
     stage = choose.choice(["p3", "p4", "p5"])
-    levels = ["p2", "p3", "p4", "p5", *(["p6"] if family == "yolo_v8_p6" else [])]
+    levels = list(FAMILIES[family]["stages"])
     return {
         "defaults": [f"family/{family}", "_self_"],
         "conventions": {
@@ -51,15 +54,17 @@ def combination(seed: int) -> dict[str, Any]:
             "norm": choose.choice(NORMS),
         },
         "scale": {"width": choose.choice([0.0625, 0.125]), "depth": choose.choice([0.1, 0.34]), "divisor": 16},
-        "stages": {stage: {**PLAIN, "down": HALVING, "body": body(BODIES[seed // 2 % len(BODIES)])}},
+        "stages": {stage: {**PLAIN, "down": HALVING, "body": body(BODIES[seed // 2 % len(BODIES)], family, stage)}},
         "outputs": sorted(choose.sample(levels, choose.randint(1, len(levels)))),
     }
 
 
-def body(name: str) -> dict[str, Any]:
+def body(name: str, family: str, stage: str) -> dict[str, Any]:
     """A body that keeps the map's size, without what the family says to the block that stood there."""
+    places = [FAMILIES[family].get("stage_defaults", {}), FAMILIES[family]["stages"][stage]]
+    said = {key: None for place in places for key in place.get("body") or {}}
     stride = {"stride": 1} if "stride" in all_blocks()[name].parameters else {}
-    return {"residual": None, "expansion": None, "depthwise": None, "block": name, **stride}
+    return {**said, "block": name, **stride}
 
 
 def selected() -> list[Any]:
