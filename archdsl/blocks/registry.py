@@ -53,7 +53,7 @@ class Block:
     def __init__(self, name: str, function: Callable[..., Made]):
         self.name = name
         self.function = function
-        self._fragments: dict[Any, Fragment] = {}
+        self._fragments: dict[int, tuple[Any, Fragment]] = {}  # by the hash of their key, which takes long to compute
         self._seen: set[int] = set()
         update_wrapper(self, function)
 
@@ -68,17 +68,21 @@ class Block:
     def _fragment(self, inputs: tuple[Node, ...], arguments: Mapping[str, Any]) -> Fragment:
         """What it makes of inputs of such types; made once, since a block is a pure function of them."""
         types = tuple([node.type for node in inputs])
-        key = self, types, _frozen(arguments)
+        key: Any = self, types, tuple(arguments.items())
+        try:
+            short = hash(key)
+        except TypeError:  # a list among them
+            key = self, types, _frozen(arguments)
+            short = hash(key)
         meter = (inputs[0].meter if inputs else None) or Meter(inf)
-        found: Fragment | None = self._fragments.get(key) or meter.made.get(key)
-        if found is None:
-            found = meter.made[key] = fragment(partial(self._apply, inputs, arguments), types, meter)
-            self._keep(key, found)
-        return found
+        found = self._fragments.get(short) or meter.made.get(short)
+        if found is None or found[0] != key:
+            found = meter.made[short] = key, fragment(partial(self._apply, inputs, arguments), types, meter)
+            self._keep(short, found)
+        return found[1]
 
-    def _keep(self, key: Any, made: Fragment) -> None:
+    def _keep(self, short: int, made: tuple[Any, Fragment]) -> None:
         """Keep what a second network asks for; what none does would only be looked through by the garbage collector."""
-        short = hash(key)
         if short not in self._seen:
             if len(self._seen) >= _KEPT:
                 self._seen.clear()
@@ -86,7 +90,7 @@ class Block:
             return
         if len(self._fragments) >= _KEPT:
             self._fragments.clear()
-        self._fragments[key] = made
+        self._fragments[short] = made
 
     def _apply(self, inputs: Sequence[Node], arguments: Mapping[str, Any], *placeholders: Node) -> Made:
         try:
@@ -94,6 +98,8 @@ class Block:
         except ShapeError as error:
             to_callers(error, placeholders, inputs)
             raise
+        if isinstance(made, Node):
+            return made
         results = list(made.values()) if isinstance(made, dict) else [made]
         if not results or not all(isinstance(each, Node) for each in results):
             hint = f"end it with `return` and a node, or nodes by name ({self.source})"
@@ -171,7 +177,7 @@ def exact_as_width(block: Block, arguments: dict[str, Any]) -> dict[str, Any]:
 def _frozen(value: Any) -> Any:
     """Plain data as a key of a dict."""
     if isinstance(value, dict):
-        return tuple([(key, _frozen(item) if isinstance(item, (dict, list)) else item) for key, item in value.items()])
+        return tuple([(key, _frozen(item)) for key, item in value.items()])
     return tuple([_frozen(item) for item in value]) if isinstance(value, list) else value
 
 

@@ -147,7 +147,7 @@ class Op:
         meter = inputs[0].meter if inputs else None
         if meter is not None:
             meter.add()
-        return Node(self, inputs, result, name or self.kind, meter=meter)
+        return Node(self, inputs, result, name or self.kind, NOWHERE, meter)
 
     def __str__(self) -> str:
         """The operation as it would be written, defaults left out."""
@@ -187,12 +187,12 @@ def total(costs: Iterable[Cost]) -> Cost:
     """The costs together."""
     params = trained = known = activations = 0
     is_known = True
-    for each in costs:
-        params += each[0]
-        trained += each[1]
-        is_known = is_known and each[2] is not None
-        activations += each[3]
-        known += each[4]
+    for own_params, own_trained, macs, own_activations, own_known in costs:
+        params += own_params
+        trained += own_trained
+        is_known = is_known and macs is not None
+        activations += own_activations
+        known += own_known
     return Cost(params, trained, known if is_known else None, activations, known)
 
 

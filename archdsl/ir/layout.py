@@ -79,13 +79,11 @@ def fragment(make: Callable[..., Node | dict[str, Node]], types: Sequence[Tensor
     meter = Meter(outer.left, made=outer.made)
     inputs = tuple([Node(_placeholder(each), (), each, "", meter=meter) for each in types])
     made = make(*inputs)
-    results = made if isinstance(made, dict) else {"": made}
-    nodes: dict[Node, None] = dict.fromkeys(inputs)
-    for end in results.values():
-        nodes.update(dict.fromkeys(in_order(end, nodes)))
-    inside = tuple(nodes)[len(inputs) :]
-    several = results if isinstance(made, dict) else {}
-    return Fragment(inputs, inside, end, meter.count, total([node.cost for node in inside]), several)
+    ends, several = ([made], {}) if isinstance(made, Node) else (made.values(), made)
+    inside: list[Node] = []
+    for end in ends:
+        inside += in_order(end, {*inputs, *inside})
+    return Fragment(inputs, tuple(inside), end, meter.count, total([node.cost for node in inside]), several)
 
 
 def call(made: Fragment, inputs: tuple[Node, ...], name: str) -> Node:
@@ -94,8 +92,8 @@ def call(made: Fragment, inputs: tuple[Node, ...], name: str) -> Node:
     if meter is not None:
         meter.add(max(1, made.count))  # what does nothing would otherwise be done without end
     if made.is_plain(name):
-        return Node(made.result.op, inputs, made.result.type, name, meter=meter)
-    return Node(Call(made), inputs, made.result.type, name, meter=meter)
+        return Node(made.result.op, inputs, made.result.type, name, NOWHERE, meter)
+    return Node(Call(made), inputs, made.result.type, name, NOWHERE, meter, made.cost)
 
 
 def to_callers(error: ShapeError, made: Sequence[Node], inputs: Sequence[Node]) -> None:
@@ -112,11 +110,12 @@ def in_order(end: Node, known: Container[Node]) -> list[Node]:
     order: dict[Node, None] = {}
     pending = [] if end in known else [end]
     while pending:
-        current, before = pending[-1], len(pending)
+        current, is_ready = pending[-1], True
         for source in reversed(current.inputs):
             if source not in order and source not in known:
                 pending.append(source)
-        if len(pending) == before:
+                is_ready = False
+        if is_ready:
             order[pending.pop()] = None
     return list(order)
 

@@ -215,11 +215,12 @@ def _is_open(values: dict[str, Any]) -> bool:
     pending: list[Any] = [values]
     while pending:
         value = pending.pop()
-        if isinstance(value, dict):
+        kind = type(value)
+        if kind is dict:
             pending += value.values()
-        elif isinstance(value, list):
+        elif kind is list:
             pending += value
-        elif value == _TO_BE_FILLED or has_reference(value):
+        elif kind is str and (value == _TO_BE_FILLED or has_reference(value)):
             return True
     return False
 

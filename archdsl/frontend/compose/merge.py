@@ -14,7 +14,8 @@ def merge(sources: Sequence[Source]) -> tuple[dict[str, Any], dict[KeyPath, Plac
     values: dict[str, Any] = {}
     places: dict[KeyPath, Place] = {}
     for source in sources:
-        refuse_extending(values, source.values, source.places)
+        if values:
+            refuse_extending(values, source.values, source.places)
         merge_into(values, source.values)
         places.update(source.places)
     values.pop("defaults", None)

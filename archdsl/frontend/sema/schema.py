@@ -234,11 +234,10 @@ class ConfigSchema(Schema):
 
 def filled(stage: StageSchema, defaults: StageSchema) -> StageSchema:
     """`stage` with what it does not say taken from `defaults`, layer by layer and argument by argument."""
-    values: dict[str, Any] = {}
-    for key in StageSchema.model_fields:
-        default, stated = getattr(defaults, key), getattr(stage, key)
-        values[key] = default if key not in stage.model_fields_set else _combined(stated, default)
-    return StageSchema.model_construct(values)
+    own, others = vars(stage), vars(defaults)
+    return StageSchema.model_construct(
+        {**others, **{key: _combined(own[key], others[key]) for key in stage.model_fields_set}}
+    )
 
 
 def _combined(stated: Any, default: Any) -> Any:

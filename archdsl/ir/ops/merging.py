@@ -106,6 +106,8 @@ def join(inputs: Sequence[TensorType]) -> TensorType:
 
 
 def _join_maps(first: FeatureMap, other: FeatureMap) -> FeatureMap:
+    if first == other:
+        return first
     height = other.height if first.height is None else first.height
     image_width = other.image_width if first.image_width is None else first.image_width
     if other.height not in (None, height) or other.image_width not in (None, image_width):

@@ -18,8 +18,7 @@ class Windowed(Op):
 
     def __post_init__(self) -> None:
         for name in self.sided:
-            value = getattr(self, name)
-            if type(value) is not int:
+            if type(value := getattr(self, name)) is not int:
                 object.__setattr__(self, name, shortest(value))
 
 
