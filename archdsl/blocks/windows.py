@@ -29,22 +29,31 @@ class Window(NamedTuple):
 
 
 def pad(
-    x: Node,
-    kernel: Sides,
-    dilation: Sides,
-    style: Conventions,
-    padding: PaddingArgument | None = None,
-    outside: float = 0.0,
+    x: Node, window: Window, style: Conventions, *, outside: float = 0.0, is_counted: bool = False
 ) -> tuple[Node, Padding]:
-    """What is to be explicit around `x`, `outside` in every pixel; and the padding left to the operation."""
+    """What is to be explicit around `x`, `outside` in every pixel; and the padding left to the operation.
+
+    Nothing is around a window that moves pixel by pixel and has a middle: `symmetric` is then what `same` is, unless
+    the pixels outside count too, as in a mean.
+    """
+    kernel, stride, dilation, padding = window
     padding = style.padding if padding is None else padding
     if padding == "same" or padding == "valid":
         return x, padding
     kernel, dilation = shortest(kernel), shortest(dilation)
-    frame = _centred(kernel, dilation, outside) if padding == "symmetric" else Pad(_border(padding, 1, 1), outside)
+    if padding != "symmetric":
+        frame = Pad(_border(padding, 1, 1), outside)
+    elif shortest(stride) == 1 and not is_counted and _has_middle(kernel):
+        return x, "same"
+    else:
+        frame = _centred(kernel, dilation, outside)
     if frame.size:
         return frame(x, name="pad"), "valid"
     return x, "same" if kernel == 1 else "valid"
+
+
+def _has_middle(kernel: Sides) -> bool:
+    return kernel % 2 == 1 if type(kernel) is int else all(side % 2 for side in both(kernel))
 
 
 def conv2d(
@@ -58,15 +67,15 @@ def conv2d(
     name: str = "conv",
 ) -> Node:
     """A convolution with its padding. (H, W, C) -> (H/stride, W/stride, width)."""
-    kernel, stride, dilation, padding = window
-    x, left = pad(x, kernel, dilation, style, padding)
+    kernel, stride, dilation, _ = window
+    x, left = pad(x, window, style)
     return Conv2D(width, kernel, stride, left, dilation, groups, bias)(x, name=name)
 
 
 def depthwise2d(x: Node, window: Window, *, bias: bool = False, style: Conventions, name: str = "depthwise") -> Node:
     """A depthwise convolution with its padding. (H, W, C) -> (H/stride, W/stride, C)."""
-    kernel, stride, dilation, padding = window
-    x, left = pad(x, kernel, dilation, style, padding)
+    kernel, stride, dilation, _ = window
+    x, left = pad(x, window, style)
     return DepthwiseConv2D(kernel, stride, left, dilation, bias)(x, name=name)
 
 
@@ -75,8 +84,8 @@ def pool2d(op: type[MaxPool] | type[AvgPool], x: Node, window: Window, *, style:
 
     (H, W, C) -> (H/stride, W/stride, C).
     """
-    kernel, stride, dilation, padding = window
-    x, left = pad(x, kernel, dilation, style, padding, outside=-inf if op is MaxPool else 0.0)
+    kernel, stride, _, _ = window
+    x, left = pad(x, window, style, outside=-inf if op is MaxPool else 0.0, is_counted=op is AvgPool)
     return op(kernel, stride, left)(x, name="pool")
 
 
@@ -101,7 +110,7 @@ def explicit_border(x: Node, window: Window) -> Border:
     return _border(padding, kernel, dilation)
 
 
-@lru_cache(maxsize=1024)  # before nearly every convolution of a network that pads so
+@lru_cache(maxsize=1024)
 def _centred(kernel: Sides, dilation: Sides, outside: float) -> Pad:
     return Pad(_border("symmetric", kernel, dilation), outside)
 

@@ -108,8 +108,11 @@ class _Copier:
         if type(value) not in _SCALARS:
             if isinstance(value, (dict, Mapping)):  # a dict is told apart at once, another mapping is not
                 self._count(path, len(value))
-                good = [(str(key), item) for key, item in value.items() if self._accepts(key_fault(key), path)]
-                return {key: self.copy(item, (*path, key)) for key, item in good}
+                return {
+                    str(key): item if type(item) in _HARMLESS else self.copy(item, (*path, key))
+                    for key, item in value.items()
+                    if (fault := key_fault(key)) is None or self._accepts(fault, path)
+                }
             if isinstance(value, (list, tuple)):
                 self._count(path, len(value))
                 return [self.copy(item, (*path, index)) for index, item in enumerate(value)]
@@ -137,6 +140,7 @@ class _Copier:
         return fail("depth", f"nested deeper than {MAX_DEPTH}", mark=self.mark, path=dotted(path[:8]))
 
 
+_HARMLESS = frozenset({type(None), float, bool})  # which have no fault whatever they are
 _SCALARS = frozenset({type(None), str, int, float, bool})
 _PLAIN = _SCALARS | {dict, list}
 _EXACT: dict[type, Callable[[Any], Any]] = {str: str.__str__, int: int.__int__, float: float.__float__}

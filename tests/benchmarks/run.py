@@ -1,4 +1,6 @@
-"""Speed and memory beside keras_cv, as one table:  python tests/benchmarks/run.py [--only cli,build] [--repeat 5]
+"""Speed and memory beside keras_cv and keras.applications, as one table:
+
+python tests/benchmarks/run.py [--only cli,build] [--repeat 5]
 
 Both sides of a row are measured in the same run and in turns, so that what else the machine does falls on both.
 Figures are medians; a ratio below 1 means that archdsl takes less.
@@ -35,6 +37,14 @@ KERAS_CV = {
     "resnet50_v2": ("ResNetV2Backbone", RESNET, ([64, 128, 256, 512], [3, 4, 6, 3], [1, 2, 2, 2])),
     "resnet152_v2": ("ResNetV2Backbone", RESNET, ([64, 128, 256, 512], [3, 8, 36, 3], [1, 2, 2, 2])),
 }
+APPLICATIONS = {
+    "efficientnet_b0": "EfficientNetB0",
+    "mobilenet_v2": "MobileNetV2",
+    "resnet50": "ResNet50",
+    "convnext_tiny": "ConvNeXtTiny",
+}
+"""Names of presets without their last word, and keras.applications' for the same network."""
+LARGEST = "efficientnet_b7_classify"
 SUMMARY = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -172,6 +182,8 @@ def compile_(repeat: int) -> Iterator[Row]:
         )
     compiles = per_second(lambda _: compile_spec(spec), repeat)
     yield Row(f"compile only, {PRESET}", f"{compiles:,.0f} /s", "", "", "≥ 1,500 /s", compiles >= 1500)
+    milliseconds = 1e3 / per_second(lambda _: archdsl.analyze(LARGEST), 2)
+    yield Row(f"costs of {LARGEST}", f"{milliseconds:.1f} ms", "", "", "≤ 10 ms", milliseconds <= 10)
     yield validating()
 
 
@@ -190,11 +202,19 @@ def validating() -> Row:
 
 
 def build(repeat: int) -> Iterator[Row]:
+    import keras
+
     import archdsl
 
     for name in ("resnet152_v2", "csp_darknet_xl"):
         sides = lambda: archdsl.build_from_config(name), lambda: keras_cv_model(name, (None, None, 3))  # noqa: B023
         yield against(f"build {name}", seconds_in_turns(sides, repeat), most=1.0)
+    for name, theirs in APPLICATIONS.items():
+        sides = (
+            lambda: archdsl.build_from_config(f"{name}_backbone"),  # noqa: B023
+            lambda: getattr(keras.applications, theirs)(weights=None, include_top=False),  # noqa: B023
+        )
+        yield against(f"build {name}, against keras.applications", seconds_in_turns(sides, repeat), most=1.0)
 
 
 def weights(repeat: int) -> Iterator[Row]:

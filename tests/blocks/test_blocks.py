@@ -323,7 +323,7 @@ def test_spp_csp_pools_in_parallel_and_spp_elan_in_a_row() -> None:
 def test_ghost_conv_filters_its_own_result() -> None:
     result = applied("ghost_conv", image(), ghost_kernel=5, width=16)
     assert sources(result, "concat") == ["whole_act", "ghost_act"]
-    assert ops_of(result, DepthwiseConv2D) == [DepthwiseConv2D(5, padding="valid")]
+    assert ops_of(result, DepthwiseConv2D) == [DepthwiseConv2D(5)]
 
 
 # In Keras

@@ -57,6 +57,37 @@ def test_a_convolution_is_padded_by_the_pixels_of_its_layer(padding: Any, sides:
     assert graph_of(layer, sides=sides).output.type.shape == tuple(expected.shape[1:])
 
 
+@pytest.mark.keras
+@pytest.mark.parametrize(
+    ("kernel", "stride", "dilation"),
+    [
+        ((3, 3), 1, 1),
+        ((3, 3), 2, 1),
+        ((5, 1), 1, 1),
+        ((3, 3), 1, 2),
+        ((2, 3), 1, 1),
+        ((1, 1), 2, 1),
+        ((3, 5), [2, 1], 1),
+    ],
+)
+@pytest.mark.parametrize("sides", SIZES)
+def test_symmetric_puts_as_many_zeros_on_both_sides(
+    kernel: tuple[int, int], stride: Any, dilation: int, sides: tuple[int, int]
+) -> None:
+    """As `padding=dilation * (kernel - 1) // 2` does in PyTorch's Conv2d; explicit only where `same` has others."""
+    layer = {"block": "conv", "width": 3, "kernel": list(kernel), "stride": stride, "dilation": dilation}
+    model = archdsl.build_from_config(config_of(layer, padding="symmetric"))
+    x = np.random.default_rng(0).normal(size=(2, *sides, 2)).astype("float32")
+    weights, bias = model.layers_by_node["all_layer0_conv"].get_weights()
+    high, wide = [dilation * (side - 1) // 2 for side in kernel]
+    around = padded(x, ((high, high), (wide, wide)))
+    steps = tuple(stride) if isinstance(stride, list) else stride
+    expected = keras.ops.conv(around, weights, steps, "valid", dilation_rate=dilation) + bias
+    np.testing.assert_allclose(np.asarray(model(x)), np.asarray(expected), atol=1e-5)
+    has_pad = any(isinstance(node.op, Pad) for node in model.graph.nodes)
+    assert has_pad == (kernel != (1, 1) and (stride != 1 or kernel == (2, 3)))
+
+
 def windows(x: np.ndarray, kernel: tuple[int, int], stride: tuple[int, int]) -> np.ndarray:
     """(N, H, W, C) -> (N, H', W', C, kernel)."""
     found = np.lib.stride_tricks.sliding_window_view(x, kernel, axis=(1, 2))[:, :: stride[0], :: stride[1]]

@@ -192,8 +192,9 @@ def test_conventions_hold_for_every_block() -> None:
     graph = compiled(f"conventions: {conventions}\n{SMALL}")
     assert set(ops_of(graph, Activation)) == {Activation("relu6")}
     assert set(ops_of(graph, BatchNorm)) == {BatchNorm(0.9, 1e-5)}
-    assert ops_of(graph, Pad)
-    assert {op.padding for op in ops_of(graph, Conv2D) if op.kernel > 1} == {"valid"}
+    windows = [op for op in ops_of(graph, Conv2D) if op.kernel > 1]
+    assert {(op.stride, op.padding) for op in windows} == {(1, "same"), (2, "valid")}
+    assert ops_of(graph, Pad) == [Pad(1)] * len([op for op in windows if op.stride == 2])
 
 
 def test_without_norm_convolutions_have_a_bias() -> None:
