@@ -13,7 +13,7 @@ from support import REPOSITORY
 
 import archdsl
 from archdsl.frontend.compose.config import load
-from archdsl.frontend.lower import compile_graph
+from archdsl.frontend.lower import compile_graph, outline
 from archdsl.frontend.yaml.files import read_file
 from archdsl.ir.graph import Graph, Node
 from archdsl.ir.passes import run_passes
@@ -105,13 +105,15 @@ def test_the_values_of_the_pipeline_are_real(tmp_path: Path) -> None:
     write_configs(tmp_path, MAP)
     path = tmp_path / "my_net.yaml"
     source, config = read_file(path), load(path)
-    graph = compile_graph(config)
+    layers, graph = outline(config), compile_graph(config)
+    (call,) = [node for node in layers.nodes if node.name == "p4_body"]
     fused, _ = run_passes(graph)
     (costs,) = [layer for layer in archdsl.analyze(path).layers if layer.path == "stages.p4.body"]
     place = source.places["stages", "p4", "depth"].value
     values = [
         f"`{source.values['stages']}`, the 9 at `my_net.yaml:{place.line}:{place.column}`",
         f"`{config.values['stages']['p4']}`",
+        f"`{call.name}`, one of {len(layers.nodes)} nodes, of {call.channels} channels, applied to `{call.inputs[0].name}`",
         f"`{named(graph)}`, one of {len(graph.nodes)} nodes, from `{named(graph).origin.path}`",
         f"{costs.params:,} parameters, {costs.macs:,} MACs",
         f"`{named(fused)}`, one of {len(fused.nodes)} nodes",
