@@ -113,7 +113,8 @@ def test_the_values_of_the_pipeline_are_real(tmp_path: Path) -> None:
     values = [
         f"`{source.values['stages']}`, the 9 at `my_net.yaml:{place.line}:{place.column}`",
         f"`{config.values['stages']['p4']}`",
-        f"`{call.name}`, one of {len(layers.nodes)} nodes, of {call.channels} channels, applied to `{call.inputs[0].name}`",
+        f"`{call.name}`, one of {len(layers.nodes)} nodes, of {call.channels} channels",
+        f"applied to `{call.inputs[0].name}`",
         f"`{named(graph)}`, one of {len(graph.nodes)} nodes, from `{named(graph).origin.path}`",
         f"{costs.params:,} parameters, {costs.macs:,} MACs",
         f"`{named(fused)}`, one of {len(fused.nodes)} nodes",

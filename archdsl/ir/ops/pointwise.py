@@ -113,7 +113,7 @@ class PRelu(Pointwise):
 
 @dataclass(frozen=True)
 class LayerScale(Pointwise):
-    """One factor for each channel, which is learned (CaiT, Touvron et al. 2021, equation 3). (…, C) -> (…, C).
+    """One factor for each channel, which is learned (LayerScale of CaiT, Touvron et al. 2021). (…, C) -> (…, C).
 
     It begins with `initial`.
     """
