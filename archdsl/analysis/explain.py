@@ -26,7 +26,7 @@ class Statement:
     """What one file or override says about a key, at `mark`: a value, or ABSENT where it takes the key away.
 
     `path` is the key as it is written there: the one asked for, or that of stage_defaults behind it. Of a mapping,
-    `value` holds the keys that are said here. `wins` tells whether any of it is in force. `chosen_at` is where the file
+    `value` holds the keys that are set here. `wins` tells whether any of it is in force. `chosen_at` is where the file
     was chosen, for the option of a group.
     """
 

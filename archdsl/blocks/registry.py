@@ -41,7 +41,7 @@ STYLE = "style"  # filled in by the compiler from the config's conventions
 
 
 Made = Node | dict[str, Node]
-"""What a block gives: one result, or several by name."""
+"""The result of a block: one node, or several by name."""
 
 
 class Block:

@@ -72,7 +72,7 @@ class TooManyOperations(Exception):
 class Meter:
     """Counts the operations made from one input, so that a block is stopped before it fills the memory.
 
-    `made` holds what blocks made of them, for when they are asked for the same again.
+    `made` holds what blocks have made of them, for the next time that the same is requested.
     """
 
     limit: float
@@ -91,7 +91,7 @@ class Meter:
 
 @dataclass(frozen=True)
 class Op:
-    """A primitive operation. Everything true of it stands in its class: shapes, weights, cost, Keras layer."""
+    """A primitive operation. Everything true of it is in its class: shapes, weights, cost, Keras layer."""
 
     kind: ClassVar[str] = "op"
     takes: ClassVar[tuple[type, ...]] = (FeatureMap,)
@@ -290,12 +290,12 @@ class Graph:
 
     @property
     def results(self) -> list[Node]:
-        """The nodes that it gives when it is called."""
+        """The nodes that a call returns."""
         return list(self.outputs.values()) if self.is_named else [self.output]
 
     @property
     def ends(self) -> list[Node]:
-        """All nodes that may be asked for: its results, its outputs and the levels."""
+        """All nodes that can be requested: results, outputs and levels."""
         return list(dict.fromkeys([*self.results, *self.outputs.values(), *self.levels.values()]))
 
     @cached_property

@@ -41,9 +41,9 @@ Each preset here is what `archdsl show NAME`, `defaults: [NAME, _self_]` and `ar
 [The language by example](LANGUAGE.md) teaches the keys, [`archdsl/blocks`](../archdsl/blocks/README.md) lists the
 blocks, and `archdsl.schema.json` lets an editor complete, explain and check a config.
 """
-PRESETS = f"""Each family has its presets below it; `defaults: [family/NAME, _self_]` starts from the family itself. MACs
-are multiply-accumulates for one image of the preset's own size, and of {SIDE} × {SIDE} where it takes any. Outputs are
-given as level/stride × channels.
+PRESETS = f"""Each family has its presets below it; `defaults: [family/NAME, _self_]` starts from the family itself.
+MACs are multiply-accumulates for one image of the preset's own size, and of {SIDE} × {SIDE} where it takes any.
+Outputs are given as level/stride × channels.
 """
 KEYS = """A key without a default may be left out, except `stages`. Any value may be a reference to another key, such
 as `${scale.max_width}`.
@@ -116,7 +116,7 @@ def output_text(name: str, info: OutputInfo) -> str:
 
 
 def groups() -> Iterator[str]:
-    """What may be chosen beside a backbone."""
+    """The options of every group."""
     yield "## Groups\n"
     yield "`defaults: [yolo_v8_s_backbone, neck: fpn, _self_]`, or `neck=fpn` on the command line.\n"
     rows = [(f"`{option.group}`", f"`{option.name}`", option.description) for option in list_options()]

@@ -36,7 +36,7 @@ class Listed(NamedTuple):
     mark: Mark
 
     def arrays_of(self, layer: Any) -> list[Array]:
-        """The file's arrays for a layer of the model. Raises ArchError for what is not a number."""
+        """The file's arrays for a layer of the model. Raises ArchError for values that are not numbers."""
         stored = self.layers[layer.name]
         arrays = read_arrays(stored.arrays.values(), stored.label, self.mark)
         if isinstance(layer, keras.layers.Normalization) and numpy.allclose(arrays[1], _IMAGENET_DEVIATION):
@@ -45,7 +45,7 @@ class Listed(NamedTuple):
 
 
 def listed(contents: Contents, known: int, most_params: int, mark: Mark) -> Listed | None:
-    """What keras.applications has for a file with the names of its layers; None for nothing.
+    """The model of keras.applications that a file with the names of its layers is of; None if there is none.
 
     `known` is how many of the names are known already, and must be fewer than it knows; a model of more than
     `most_params` is not built. Raises ArchError where names and places contradict each other.
@@ -63,7 +63,7 @@ def listed(contents: Contents, known: int, most_params: int, mark: Mark) -> List
 
 
 def _candidates(params: int) -> dict[tuple[str, bool], None]:
-    """Models of keras.applications with so many parameters, and whether with their classifier."""
+    """Models of keras.applications with that many parameters, and whether they include the classifier."""
     names = {name.lower(): name for name in dir(keras.applications) if callable(getattr(keras.applications, name))}
     fitting = [info.name for info in list_presets() if info.params == params]
     theirs = [(re.sub(_SUFFIXES, "", name).replace("_", ""), name.endswith("_classify")) for name in fitting]

@@ -1,6 +1,6 @@
 """The structure of a network, and which part of one corresponds to which of another.
 
-A structure holds what tells networks apart whoever wrote them: what owns arrays, and where paths meet. Layers between
+A structure holds what tells networks apart, whoever wrote them: layers that own arrays, and joins. Layers between
 them, such as activations and padding, are left out.
 
 Parts are told apart by colour refinement (Weisfeiler and Leman 1968). In a graph without circles one round forwards and
@@ -30,7 +30,7 @@ class Edge(NamedTuple):
 
 @dataclass(frozen=True)
 class Part:
-    """What owns arrays, or a place where paths meet, or an input.
+    """A layer that owns arrays, a place where paths meet, or an input.
 
     `kind` and the `shapes` of its arrays must be the same in another structure; `detail` only tells parts apart that
     are the same otherwise. `owner` is the same wherever the same arrays are used: those of `layer` from `first` on.

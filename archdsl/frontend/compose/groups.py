@@ -25,7 +25,7 @@ _NAMES = f"the groups are {', '.join(GROUPS)}"
 
 
 class Choice(NamedTuple):
-    """What a Defaults List or an override says of a group: the option at `mark`; None for no option.
+    """The choice that a Defaults List or an override makes for a group: the option at `mark`; None for no option.
 
     `trail` are the files that lead to the one with the Defaults List; an override has none.
     """
@@ -48,7 +48,7 @@ class Choice(NamedTuple):
 
 
 class Choices:
-    """All choices of a config. What is said nearest to the user decides: overrides first, then heirs before parents."""
+    """All choices of a config. The one nearest to the user wins: overrides first, then heirs before parents."""
 
     def __init__(self, asked: Iterable[Choice]):
         asked = list(asked)
@@ -85,7 +85,7 @@ class Choices:
         return made._replace(means="choose")
 
     def unmatched(self) -> list[Choice]:
-        """Overrides of what nobody chooses, and deletions. Raises ArchError for one in a Defaults List."""
+        """Overrides of groups that nobody chooses, and deletions. Raises ArchError for one in a Defaults List."""
         unused = [each for each in self._overrides.values() if ("override", each.group) not in self._used]
         for each in unused:
             wrong = each if each.trail else self._shadowed.get(each.group)
@@ -188,7 +188,7 @@ def open_option(choice: Choice, options: Sequence[str]) -> ArchError:
 
 
 def _as_option(group: str, value: Any) -> str:
-    """The fix for what is not the name of an option."""
+    """The fix for a value that is not the name of an option."""
     if isinstance(value, dict):
         return f"write its layers under the key `{group}:` of the config"
     if isinstance(value, list):
