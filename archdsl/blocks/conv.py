@@ -89,7 +89,7 @@ def depthwise_conv(
     padding: PaddingArgument | None = None,
     style: Conventions,
 ) -> Node:
-    """One filter for each channel, and nothing else. (H, W, C) -> (H/stride, W/stride, C)."""
+    """One filter for each channel, alone. (H, W, C) -> (H/stride, W/stride, C)."""
     window = Window(kernel, stride, dilation, padding)
     return depthwise2d(x, window, bias=bias, style=style)
 

@@ -47,7 +47,7 @@ Made = Node | dict[str, Node]
 class Block:
     """A registered block. Called inside another block it is one more node there: ``c2f(x, width=64, style=style)``.
 
-    A block with several results stands for the last of them there; archdsl.ir.layout.results_of has them all.
+    A block with several results is the last of them there; archdsl.ir.layout.results_of has them all.
     """
 
     def __init__(self, name: str, function: Callable[..., Made]):

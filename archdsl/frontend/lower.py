@@ -62,10 +62,10 @@ def compile_spec(spec: NetworkSpec, budget: Budget = DEFAULT) -> Graph:
 
 
 class _Compiler:
-    """The nodes so far, and the names that they have.
+    """The nodes so far, and their names.
 
-    A layer that is wrong is replaced by a guess of what it should have given, so that one run reports them all. Nodes
-    are `adrift` where the size of the guess is not known either.
+    A wrong layer is replaced by a guess of its result, so that one run reports all errors. Nodes
+    are `adrift` if the size of the guess is not known either.
     """
 
     def __init__(self, spec: NetworkSpec, budget: Budget):

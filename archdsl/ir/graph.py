@@ -126,7 +126,7 @@ class Op:
     def reach(self) -> float | tuple[float, float]:
         """Pixels along a side of its input that one pixel of its output is made of; infinite for all of them.
 
-        A pair where they are not the same along the height and along the width.
+        A pair if height and width differ.
         """
         return 1
 
@@ -265,9 +265,9 @@ class Node:
 class Graph:
     """A network as operations, in the order they run.
 
-    `levels` holds the last node of every stage under its public name ("P3" for stage p3), `outputs` the nodes that
-    others take, under the names that they have there; `is_named` tells whether the config gives them these names, so
-    that they are the result of the network. Otherwise that is `output`, the last node. The nodes of the parts named in
+    `levels` holds the last node of every stage under its public name ("P3" for stage p3), `outputs` the config's
+    outputs by name. `is_named` tells whether the config gives them names; then they are the result of the network,
+    else `output`, the last node, is. The nodes of the parts named in
     `freeze` (stages, stem, head) are not trained.
     """
 

@@ -52,8 +52,9 @@ BLOCKS = """# Blocks
 
 A layer of a config is `{block: NAME, ARGUMENT: VALUE, …}`. An argument without a default is required, but a stage gives
 `width` to all its layers, and to its body `depth`, `stride` and `dilation`, where the block takes them. A block with
-`width` takes `filters` in its place, which `scale` leaves as it is. Shapes are height, width and channels of one image.
-To add a block of your own, see [`examples/add_a_block.py`](../../examples/add_a_block.py).
+`width` takes `filters` in its place, which `scale` leaves as it is. Shapes are those of one image: (H, W, C) of a map,
+(N, C) of tokens, (C) of a vector, (…, C) of any of them. To add a block of your own, see
+[`examples/add_a_block.py`](../../examples/add_a_block.py).
 """
 HEADINGS = {
     "InputSchema": "`input`",

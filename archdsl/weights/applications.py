@@ -1,7 +1,7 @@
 """The files of keras.applications: lists of layers, to be read with the model that Keras builds for them.
 
-Which model that is follows from the number of parameters. A preset is called as Keras calls it: resnet50_backbone, or
-resnet50_classify with the classifier, is ResNet50. Nothing that a file says is built or run.
+The number of parameters tells which model that is. A preset has Keras's name: resnet50_backbone, or resnet50_classify
+with the classifier, is ResNet50. Nothing in a file is built or run.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _IMAGENET_DEVIATION = numpy.array([0.229, 0.224, 0.225], "float32")
 
 
 class Listed(NamedTuple):
-    """The model of keras.applications that a file is of, and the file's layer for each of its own by name."""
+    """The model of keras.applications that a file belongs to, and the file's layer for each of its own by name."""
 
     model: Any
     layers: dict[str, Stored]
@@ -45,9 +45,9 @@ class Listed(NamedTuple):
 
 
 def listed(contents: Contents, known: int, most_params: int, mark: Mark) -> Listed | None:
-    """The model of keras.applications that a file with the names of its layers is of; None if there is none.
+    """The model of keras.applications that a file with the names of its layers belongs to; None if there is none.
 
-    `known` is how many of the names are known already, and must be fewer than it knows; a model of more than
+    `known` is how many of the names match already, and must be fewer than match that model; a model of more than
     `most_params` is not built. Raises ArchError where names and places contradict each other.
     """
     if contents.layout == "nodes" or not all(stored.name for stored in contents.layers):

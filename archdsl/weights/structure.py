@@ -4,7 +4,7 @@ A structure holds what tells networks apart, whoever wrote them: layers that own
 them, such as activations and padding, are left out.
 
 Parts are told apart by colour refinement (Weisfeiler and Leman 1968). In a graph without circles one round forwards and
-one backwards reach everything: the colour of a part stands for all that it is computed from, and that uses it.
+one backwards reach everything: the colour of a part is that of all that it is computed from, and of all that uses it.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def isomorphism(ours: Structure, theirs: Structure) -> Pairs | None:
 
 
 def common(ours: Structure, theirs: Structure) -> Pairs:
-    """Parts that are computed in the same way in both, or used in the same way; of the rest those between equal ones.
+    """Parts that are computed or used in the same way in both structures; of the rest, those between equal parts.
 
     The surest come first: those whose surroundings are the same too.
     """
@@ -199,7 +199,7 @@ class _Colours:
         return colours
 
     def around(self, rounds: int) -> _Colours:
-        """Tell apart by what a part reads and what reads it, so many parts away."""
+        """Tell apart by what a part reads and what reads it, up to that many parts away."""
         for _ in range(rounds):
             self._numbers = {}
             self._each(self._around)

@@ -36,9 +36,9 @@ MAX_NESTING = 8
 
 
 class Composite(Block):
-    """A block made of layers. To whatever uses it, it is a block like any other.
+    """A block made of layers, and used like any other.
 
-    (H, W, C) -> what its last layer gives, or the results that `defined` names. `defaults` are the values of its
+    (H, W, C) -> the result of its last layer, or the results that `defined` names. `defaults` are the values of its
     arguments, None where the layers have them; `at` is the entry that defines it. `choices` are arguments that name
     blocks of its layers, which are chosen already.
     """

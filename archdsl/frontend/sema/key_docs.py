@@ -8,7 +8,7 @@ from archdsl.schemas.json_form import Json, json_schema_of
 ARGUMENTS = {
     "areas": "Number of equal runs of places; attention stays within each.",
     "activation": "Its activation; by default that of the conventions.",
-    "bias": "Whether the convolution has a bias.",
+    "bias": "Whether it has a bias.",
     "bottleneck_expansion": "Channels inside a bottleneck, as a share of those of its branch.",
     "branches": "Number of equal convolutions side by side.",
     "center": "Whether each channel has an addend that is learned (beta); by default that of the conventions.",

@@ -19,7 +19,7 @@ from archdsl.frontend.source import KeyPath
 FITS = "fits"
 """In `when:`, it leaves a layer out whose inputs have different shapes."""
 Flag = bool | int
-"""The type of an argument that `when:` asks for; 0 is false."""
+"""The type of an argument that `when:` names; 0 is false."""
 
 
 class Use(NamedTuple):
