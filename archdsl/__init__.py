@@ -1,4 +1,4 @@
-"""Vision backbones as YAML: costs without a framework, errors with a place, Keras 3 models.
+"""Vision networks as YAML: costs without a framework, errors with a place, Keras 3 models.
 
 Everything is imported when it is first asked for. Neither Keras nor TensorFlow is, before a model is built.
 """

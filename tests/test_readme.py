@@ -13,7 +13,7 @@ from support import REPOSITORY
 
 import archdsl
 from archdsl.frontend.compose.config import load
-from archdsl.frontend.lower import compile_graph
+from archdsl.frontend.lower import compile_graph, outline
 from archdsl.frontend.yaml.files import read_file
 from archdsl.ir.graph import Graph, Node
 from archdsl.ir.passes import run_passes
@@ -22,6 +22,7 @@ TOUR = REPOSITORY / "README.md"
 LANGUAGE = REPOSITORY / "configs" / "LANGUAGE.md"
 MAP = REPOSITORY / "archdsl" / "README.md"
 DOCUMENTS = [TOUR, LANGUAGE, MAP, REPOSITORY / ".github" / "CONTRIBUTING.md", REPOSITORY / ".github" / "SECURITY.md"]
+LEVELS = {"classes": 20, "boxes": 4}
 MISTAKES = """\
 defaults: [yolo_v8_s_backbone, _self_]
 stages:
@@ -55,6 +56,24 @@ def test_every_config_compiles(text: str, write: Callable[[str, str], Path]) -> 
     assert archdsl.analyze(write("config.yaml", text)).params > 500_000
 
 
+@pytest.mark.parametrize(
+    ("document", "part", "channels"),
+    [
+        (TOUR, "# levels.yaml", {f"{name}_n{level}": size for name, size in LEVELS.items() for level in (3, 4, 5)}),
+        (TOUR, "# small_vit.yaml", {"classes": 10}),
+        (LANGUAGE, "width: 512, depth: 3, residual: false", {"P3": 128, "fuse": 256, "classes": 80}),
+        (LANGUAGE, "from: p4_body_6_spatial", {"stride_8": 64, "stride_16": 64, "top": 2048}),
+        (LANGUAGE, "results: [high, low]", {"mix_high": 128, "mix_low": 256}),
+    ],
+)
+def test_a_config_has_the_outputs_that_are_written_beside_it(
+    document: Path, part: str, channels: dict[str, int], write: Callable[[str, str], Path]
+) -> None:
+    (text,) = [text for text in code_blocks("yaml", document) if part in text]
+    outputs = archdsl.analyze(write("config.yaml", text)).outputs
+    assert {name: info.channels for name, info in outputs.items()} == channels
+
+
 def test_its_outputs_are_real(
     run: Callable[..., subprocess.CompletedProcess[str]], write: Callable[[str, str], Path], tmp_path: Path
 ) -> None:
@@ -86,13 +105,16 @@ def test_the_values_of_the_pipeline_are_real(tmp_path: Path) -> None:
     write_configs(tmp_path, MAP)
     path = tmp_path / "my_net.yaml"
     source, config = read_file(path), load(path)
-    graph = compile_graph(config)
+    layers, graph = outline(config), compile_graph(config)
+    (call,) = [node for node in layers.nodes if node.name == "p4_body"]
     fused, _ = run_passes(graph)
     (costs,) = [layer for layer in archdsl.analyze(path).layers if layer.path == "stages.p4.body"]
     place = source.places["stages", "p4", "depth"].value
     values = [
         f"`{source.values['stages']}`, the 9 at `my_net.yaml:{place.line}:{place.column}`",
         f"`{config.values['stages']['p4']}`",
+        f"`{call.name}`, one of {len(layers.nodes)} nodes, of {call.channels} channels",
+        f"applied to `{call.inputs[0].name}`",
         f"`{named(graph)}`, one of {len(graph.nodes)} nodes, from `{named(graph).origin.path}`",
         f"{costs.params:,} parameters, {costs.macs:,} MACs",
         f"`{named(fused)}`, one of {len(fused.nodes)} nodes",
@@ -118,4 +140,4 @@ def test_every_link_leads_to_a_file(document: Path) -> None:
 
 
 def test_it_is_a_tour() -> None:
-    assert len(TOUR.read_text().splitlines()) <= 200
+    assert len(TOUR.read_text().splitlines()) <= 220

@@ -23,10 +23,10 @@ _MOST_VALUES = 50_000
 
 @dataclass(frozen=True)
 class Statement:
-    """What one file or override says about a key, at `mark`: a value, or ABSENT where it takes the key away.
+    """What one file or override sets for a key, at `mark`: a value, or ABSENT if it removes the key.
 
-    `path` is the key as it is written there: the one asked for, or that of stage_defaults behind it. Of a mapping,
-    `value` holds the keys that are said here. `wins` tells whether any of it is in force. `chosen_at` is where the file
+    `path` is the key as it is written there: the one explained, or that of stage_defaults behind it. Of a mapping,
+    `value` holds the keys that are set here. `wins` tells whether any of it is in force. `chosen_at` is where the file
     was chosen, for the option of a group.
     """
 

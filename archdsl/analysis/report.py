@@ -19,7 +19,7 @@ Shape = tuple[int | None, ...]
 
 
 class OutputInfo(NamedTuple):
-    """One output map: (height, width, channels), and how many pixels of the image lie between two of it.
+    """One output: its shape, and how many pixels of the image lie between two of it; 1 for a vector.
 
     `receptive_field` is how many pixels of the image, along one side, can change one of the map; None for all.
     """
@@ -60,11 +60,11 @@ class LayerInfo(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """Costs of a backbone for one image of `input_shape`, in the order its operations run.
+    """Costs of a network for one image of `input_shape`, in the order its operations run.
 
     `params` counts every array, `trainable_params` those that training changes (not the statistics of batch
-    norms, and not what the config freezes). `macs` are the multiply-accumulates of the convolutions and `flops`
-    twice that; None for an unknown image size.
+    norms, and not what the config freezes). `macs` are the multiply-accumulates of convolutions, dense layers and
+    attention, `flops` twice that; None for an unknown image size.
     """
 
     outline: Graph
@@ -88,7 +88,7 @@ class Report:
 
     @cached_property
     def outputs(self) -> Mapping[str, OutputInfo]:
-        """The maps that a detector takes, by level."""
+        """The outputs, by name."""
         fields = receptive_fields(self.graph)
         return {name: _output(node, fields) for name, node in self.graph.outputs.items()}
 
@@ -167,7 +167,7 @@ class Report:
         return Table(("layer", "block", *numbers, "level"), rows, numbers)
 
     def outputs_table(self) -> Table:
-        """The maps that a detector takes: the size of each, and how much of the image it sees."""
+        """The outputs: the size of each, and how much of the image it sees."""
         rows = [
             (level, shape_text(info.shape[:2]), str(info.stride), str(info.channels), field_text(info.receptive_field))
             for level, info in self.outputs.items()

@@ -1,4 +1,4 @@
-"""Attention as a gate: the map is multiplied by numbers between 0 and 1 that are computed from itself."""
+"""Gates: a map is multiplied by numbers between 0 and 1 that are computed from itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layers that pick, order or sum up channels."""
+"""Layers that pick, order or summarise channels."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Position = Annotated[int, Limits(ge=0, le=65_535)]
 
 @block(name="slice")
 def slice_channels(x: Node, *, start: Position = 0, stop: Width | None = None, groups: Groups = 1) -> Node:
-    """The channels from `start` up to `stop`, by default to the last; of each of `groups`. (…, C) -> (…, C)."""
+    """The channels from `start` to before `stop`, by default to the last, of each of `groups`. (…, C) -> (…, C)."""
     return Slice(start, group_size(x.type, groups) if stop is None else stop, groups)(x, name="slice")
 
 
 @block
 def split(x: Node, *, parts: Groups = 2, part: Position = 0) -> Node:
-    """One of as many equal parts of the channels, counted from 0. (…, C) -> (…, C/parts)."""
+    """One of `parts` equal parts of the channels, counted from 0. (…, C) -> (…, C/parts)."""
     size = group_size(x.type, parts, "parts")
     return Slice(part * size, (part + 1) * size)(x, name="part")
 
@@ -34,7 +34,7 @@ def channel_shuffle(x: Node, *, groups: Groups = 2) -> Node:
 
 @block
 def reverse_channels(x: Node) -> Node:
-    """The last channel first: RGB as BGR, which networks trained with Caffe take. (…, C) -> (…, C)."""
+    """The last channel first: RGB as BGR, which networks trained with Caffe expect. (…, C) -> (…, C)."""
     return ReverseChannels()(x, name="reverse")
 
 

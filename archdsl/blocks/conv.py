@@ -89,7 +89,7 @@ def depthwise_conv(
     padding: PaddingArgument | None = None,
     style: Conventions,
 ) -> Node:
-    """One filter for each channel, and nothing else. (H, W, C) -> (H/stride, W/stride, C)."""
+    """One filter for each channel, alone. (H, W, C) -> (H/stride, W/stride, C)."""
     window = Window(kernel, stride, dilation, padding)
     return depthwise2d(x, window, bias=bias, style=style)
 
@@ -127,7 +127,7 @@ def separable_conv(
     padding: PaddingArgument | None = None,
     style: Conventions,
 ) -> Node:
-    """One filter for each channel, then 1 × 1, with nothing between them (Xception, Chollet 2017, section 3).
+    """One filter for each channel, then 1 × 1, with nothing between them (Xception, Chollet 2017).
 
     (H, W, C) -> (H/stride, W/stride, width). Only the 1 × 1 convolution may have a bias.
     """

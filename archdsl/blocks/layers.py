@@ -47,7 +47,7 @@ def norm(
 ) -> Node:
     """The normalisation of the conventions, or another. (…, C) -> (…, C).
 
-    What it does not set is that of the conventions, and of another kind the default.
+    An argument that is not set is that of the conventions; for another kind, its default.
     """
     stated = {"momentum": momentum, "epsilon": epsilon, "groups": groups, "center": center, "scale": scale}
     options = {name: value for name, value in stated.items() if value is not None}
@@ -78,7 +78,7 @@ def activation(
 
 @block
 def softmax(x: Node) -> Node:
-    """Channels as probabilities, which sum up to 1. (…, C) -> (…, C)."""
+    """Channels as probabilities, which sum to 1. (…, C) -> (…, C)."""
     return activation_of("softmax")(x, name="softmax")
 
 
@@ -102,7 +102,7 @@ def normalize(x: Node, *, mean: Numbers | None = None, std: Positives | None = N
 
 @block
 def layer_scale(x: Node, *, initial: Annotated[float, Limits(ge=0, le=1)] = 1e-6) -> Node:
-    """One factor for each channel, which is learned and begins with `initial` (CaiT, Touvron et al. 2021; ConvNeXt).
+    """A learned factor for each channel, which begins at `initial` (CaiT, Touvron et al. 2021; ConvNeXt).
 
     (…, C) -> (…, C).
     """
@@ -111,14 +111,14 @@ def layer_scale(x: Node, *, initial: Annotated[float, Limits(ge=0, le=1)] = 1e-6
 
 @block
 def dropout(x: Node, *, rate: Rate = 0.5) -> Node:
-    """In training, a share of the values is zero (Srivastava et al. 2014); nothing afterwards. (…, C) -> (…, C)."""
+    """Sets a share of the values to zero, in training only (Srivastava et al. 2014). (…, C) -> (…, C)."""
     return Dropout(rate)(x, name="dropout")
 
 
 @block
 def stochastic_depth(x: Node, *, rate: Rate = 0.2) -> Node:
-    """In training, all of a share of the images is zero (Huang et al. 2016); nothing afterwards. (…, C) -> (…, C).
+    """Sets a share of the images to zero as a whole, in training only (Huang et al. 2016). (…, C) -> (…, C).
 
-    For a branch that is added to another: what is left is divided by its share.
+    For a branch that is added to another. The images that remain are divided by their share.
     """
     return StochasticDepth(rate)(x, name="drop")

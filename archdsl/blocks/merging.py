@@ -32,5 +32,5 @@ def multiply(*inputs: Node) -> Node:
 
 @block
 def subtract(*inputs: Node) -> Node:
-    """The first of two layers in `from` without the second. (…, C), (…, C) -> (…, C)."""
+    """The first of two layers in `from` minus the second. (…, C), (…, C) -> (…, C)."""
     return Subtract()(*inputs, name="subtract")

@@ -41,13 +41,13 @@ STYLE = "style"  # filled in by the compiler from the config's conventions
 
 
 Made = Node | dict[str, Node]
-"""What a block gives: one result, or several by name."""
+"""The result of a block: one node, or several by name."""
 
 
 class Block:
     """A registered block. Called inside another block it is one more node there: ``c2f(x, width=64, style=style)``.
 
-    A block with several results stands for the last of them there; archdsl.ir.layout.results_of has them all.
+    A block with several results is the last of them there; archdsl.ir.layout.results_of has them all.
     """
 
     def __init__(self, name: str, function: Callable[..., Made]):

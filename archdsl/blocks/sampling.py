@@ -55,7 +55,7 @@ def pad(
     stride: Stride2D = 1,
     dilation: Dilation2D = 1,
 ) -> Node:
-    """Zeros around a map: so many pixels, or what a window would be padded with by a rule.
+    """Zeros around a map: a number of pixels, or as a rule pads a window.
 
     (H, W, C) -> (H + 2 padding, W + 2 padding, C). `kernel`, `stride` and `dilation` are those of the window that
     `same` or `symmetric` is for; where a side of the image is not known, `same` takes it for a multiple of the stride.
@@ -92,7 +92,7 @@ def space_to_depth(x: Node) -> Node:
 
 @block
 def resize(x: Node, *, height: Side, image_width: Side, interpolation: Interpolation = "bilinear") -> Node:
-    """A map of a given size, for an image of a known one. (H, W, C) -> (height, image_width, C)."""
+    """Resizes a map to a given size; the size of the image must be known. (H, W, C) -> (height, image_width, C)."""
     return Resize(height, image_width, interpolation)(x, name="resize")
 
 

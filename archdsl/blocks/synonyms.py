@@ -1,4 +1,4 @@
-"""What other systems call a block: hints for names that are unknown."""
+"""Names that other systems have for blocks: hints for unknown names."""
 
 from __future__ import annotations
 

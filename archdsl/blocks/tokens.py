@@ -33,7 +33,7 @@ def to_tokens(x: Node) -> Node:
 
 @block
 def to_map(x: Node) -> Node:
-    """The map that the tokens are of, without class tokens before them. (N, C) -> (H, W, C)."""
+    """The tokens as the map that they were, without class tokens. (N, C) -> (H, W, C)."""
     if not isinstance(x.type, Tokens):
         raise ShapeError(*misfit(x.type, (Tokens,)))
     height, image_width = x.type.grid or (None, None)
@@ -75,8 +75,8 @@ def token_mean(x: Node) -> Node:
 def attention(x: Node, *, heads: Groups, bias: bool = True, areas: Groups = 1) -> Node:
     """Multi-head self-attention (Vaswani et al. 2017, section 3.2). (…, C) -> (…, C), a map or tokens.
 
-    One dense layer makes queries, keys and values, another one mixes what the heads give; `bias` is that of both. With
-    `areas`, each of so many equal runs of tokens sees itself only.
+    One dense layer makes queries, keys and values, another mixes the results of the heads; `bias` is for both. With
+    `areas`, attention stays within each of that many equal runs of tokens.
     """
     width = x.channels
     mixed = Dense(3 * width, bias)(x, name="qkv")

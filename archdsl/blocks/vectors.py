@@ -1,4 +1,4 @@
-"""The layers of a classifier: a vector of a map, and fully connected layers."""
+"""The layers of a classifier: vectors from maps, and fully connected layers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def dense(
 ) -> Node:
     """A fully connected layer, the same for every place of a map or a sequence. (…, C) -> (…, units).
 
-    `units` are not scaled. Without `activation` it has none.
+    `units` are not scaled. There is no activation unless one is given.
     """
     x = Dense(units, bias)(x, name="dense")
     return style.with_activation(activation).activate(x)

@@ -1,4 +1,4 @@
-"""Padding: what is put around a map before a window slides over it, as a layer or the conventions say."""
+"""Padding: pixels around a map that a window slides over, as a layer or the conventions set it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from archdsl.ir.types import Sides, both, shortest
 
 PaddingName = Literal["same", "symmetric", "valid"]
 PaddingArgument = PaddingName | Border2D
-"""How a window is padded: by a rule, or by so many pixels; None is what the conventions say."""
+"""How a window is padded: by a rule, or by a number of pixels; None for the conventions."""
 
 
 class Window(NamedTuple):
-    """What slides over a map: its sides, its steps, and how it is padded."""
+    """A sliding window: its sides, its steps, and its padding."""
 
     kernel: Sides
     stride: Sides = 1
@@ -31,7 +31,7 @@ class Window(NamedTuple):
 def pad(
     x: Node, window: Window, style: Conventions, *, outside: float = 0.0, is_counted: bool = False
 ) -> tuple[Node, Padding]:
-    """What is to be explicit around `x`, `outside` in every pixel; and the padding left to the operation.
+    """`x` with its explicit padding, `outside` in every pixel; and the padding that is left to the operation.
 
     Nothing is around a window that moves pixel by pixel and has a middle: `symmetric` is then what `same` is, unless
     the pixels outside count too, as in a mean.
@@ -90,7 +90,7 @@ def pool2d(op: type[MaxPool] | type[AvgPool], x: Node, window: Window, *, style:
 
 
 def transposed2d(x: Node, width: int, window: Window, *, bias: bool, style: Conventions) -> Node:
-    """A transposed convolution, and what its padding cuts off. (H, W, C) -> (stride H, stride W, width)."""
+    """A transposed convolution, cropped by its padding. (H, W, C) -> (stride H, stride W, width)."""
     kernel, stride, _, padding = window
     padding = style.padding if padding is None else padding
     left: Padding = "same" if padding == "same" else "valid"

@@ -62,10 +62,10 @@ def compile_spec(spec: NetworkSpec, budget: Budget = DEFAULT) -> Graph:
 
 
 class _Compiler:
-    """The nodes so far, and the names that they have.
+    """The nodes so far, and their names.
 
-    A layer that is wrong is replaced by a guess of what it should have given, so that one run reports them all. Nodes
-    are `adrift` where the size of the guess is not known either.
+    A wrong layer is replaced by a guess of its result, so that one run reports all errors. Nodes
+    are `adrift` if the size of the guess is not known either.
     """
 
     def __init__(self, spec: NetworkSpec, budget: Budget):
@@ -98,7 +98,7 @@ class _Compiler:
         return x
 
     def outputs(self) -> dict[str, Node]:
-        """The nodes that others take, by public name."""
+        """The outputs, by public name."""
         found: dict[str, Node] = {}
         for name, source, at in self.spec.outputs:
             levels = self.scope.find(source)
@@ -109,7 +109,7 @@ class _Compiler:
         return found
 
     def ends(self, outputs: Mapping[str, Node]) -> dict[str, Node]:
-        """What nothing reads in the section that comes last, a neck or a head: results beside those that are named."""
+        """The layers of the last section, a neck or a head, that nothing reads: results beside those that are named."""
         part = next((part for part in reversed(self.spec.parts) if part.layers), None)
         if part is None or part.name not in OPEN_ENDED:
             return {}
@@ -141,7 +141,7 @@ class _Compiler:
         return self.several.get(made, [("", made)])
 
     def _source(self, name: str, layer: LayerSpec, part: PartSpec, key: str) -> list[Level]:
-        """What a layer names, reported if it is not there."""
+        """The results that a layer names; an unknown name is reported."""
         found = self.scope.find(name, part)
         if not found:
             message = f"there is no layer '{name}' before this one; {one_of(self.scope.results)}"
@@ -161,7 +161,7 @@ class _Compiler:
         config = layer.at.config
         is_removed = (STAGES.name, name) in config.places
         mark = config.at(STAGES.name, name).own_key
-        fact = f"the stage '{name}' is taken out at" if is_removed else "the stages are set at"
+        fact = f"the stage '{name}' is removed at" if is_removed else "the stages are set at"
         return [Note(mark, fact)] if mark and mark.file != layer.at.key.file else []
 
     def _applied(
@@ -185,7 +185,7 @@ class _Compiler:
             return self._guess(layer, sources[0])
 
     def _check_count(self, layer: LayerSpec, sources: Sequence[Node]) -> None:
-        """As many inputs as the block takes; a name may stand for several, one for each level."""
+        """Checks the number of inputs; a name may mean several, one for each level."""
         if layer.block.inputs is not None and len(sources) != len(layer.block.inputs):
             hint = "write `each:` to run it once for each of them, or read one by its own name"
             fact = f"block '{layer.block.name}' has {inputs_of(layer.block)}, got {len(sources)}"
@@ -202,7 +202,7 @@ class _Compiler:
             )
         for run, other in zip(runs, owners, strict=False):
             if weight_shapes(run) != weight_shapes(other) or len(runs) != len(owners):
-                raise ShapeError(f"its weights have other shapes than those of '{owner}', which it is to share")
+                raise ShapeError(f"its weights differ in shape from those of '{owner}', which it shares")
             run.share(other.owner or other)
 
     def _repeated(self, layer: LayerSpec, part: PartSpec, sources: list[Node], name: str) -> list[Node]:
@@ -254,7 +254,7 @@ class _Compiler:
         return fail("budget", message, mark=layer.at.value, path=str(layer.at), hint=hint)
 
     def _shape_problem(self, layer: LayerSpec, sources: Sequence[Node], error: ShapeError) -> Problem:
-        """The fact in the names that `from:` uses, and where the nodes come from that do not fit."""
+        """The shape error, with nodes named as `from:` names them and a note on where each one is defined."""
         named = reversed(self.scope.results.items())  # the layer's name, not its part's
         error.names = {levels[0][1]: name for name, levels in named if len(levels) == 1}
         notes = self._notes_inside(layer, error) if error.at else self._notes(layer, sources, error)
@@ -278,7 +278,7 @@ class _Compiler:
         yield Note(layer.at.value, f"block '{layer.block.name}' is used at")
 
     def _adrift(self, layer: LayerSpec, part: PartSpec, source: Node) -> Node:
-        """The same for a layer that reads one that is not there: the size of what follows is not known.
+        """A guess for a layer that reads an unknown one: the size of what follows is not known.
 
         In a stage it is: that of the layers before it, times their strides.
         """
@@ -300,7 +300,7 @@ class _Compiler:
 
 
 def _stride_problems(graph: Graph, spec: NetworkSpec, guesses: Set[Node]) -> list[Problem]:
-    """A stage named pN is 2^N times smaller than the image. One that is wrong makes those after it no news."""
+    """A stage named pN must have stride 2^N. Later stages are reported only for errors of their own."""
     doubtful = graph.following(guesses)
     problems = []
     error_before = 1.0

@@ -33,7 +33,7 @@ class Scope:
         self._around = {full[:at] for full in inner for at, letter in enumerate(full) if letter == "_"}
 
     def full_names(self, name: str, part: PartSpec | None = None) -> list[str]:
-        """What `name` may mean: a layer of the same part, a full name, a layer of a section, the last one first."""
+        """The full names that `name` may mean: in the same part, its own, in a section; the last section first."""
         own = [f"{part.name}_{name}"] if part else []
         return [*own, name, *[f"{section}_{name}" for section in self._sections]]
 
@@ -44,7 +44,7 @@ class Scope:
             self.results.update({f"{name}_{suffix}": [("", node)] for suffix, node in levels})
 
     def find(self, name: str, part: PartSpec | None = None) -> list[Level]:
-        """What `name` means to a layer of `part`; nothing for a name that there is not, or not yet."""
+        """The results that `name` means to a layer of `part`; none for a name that does not exist, or not yet."""
         full = next((full for full in self.full_names(name, part) if full in self.results), None)
         return self.results[full] if full else []
 

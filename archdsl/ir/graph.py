@@ -72,7 +72,7 @@ class TooManyOperations(Exception):
 class Meter:
     """Counts the operations made from one input, so that a block is stopped before it fills the memory.
 
-    `made` holds what blocks made of them, for when they are asked for the same again.
+    `made` holds what blocks have made of them, for the next time that the same is requested.
     """
 
     limit: float
@@ -91,7 +91,7 @@ class Meter:
 
 @dataclass(frozen=True)
 class Op:
-    """A primitive operation. Everything true of it stands in its class: shapes, weights, cost, Keras layer."""
+    """A primitive operation. Everything true of it is in its class: shapes, weights, cost, Keras layer."""
 
     kind: ClassVar[str] = "op"
     takes: ClassVar[tuple[type, ...]] = (FeatureMap,)
@@ -126,7 +126,7 @@ class Op:
     def reach(self) -> float | tuple[float, float]:
         """Pixels along a side of its input that one pixel of its output is made of; infinite for all of them.
 
-        A pair where they are not the same along the height and along the width.
+        A pair if height and width differ.
         """
         return 1
 
@@ -265,9 +265,9 @@ class Node:
 class Graph:
     """A network as operations, in the order they run.
 
-    `levels` holds the last node of every stage under its public name ("P3" for stage p3), `outputs` the nodes that
-    others take, under the names that they have there; `is_named` tells whether the config gives them these names, so
-    that they are the result of the network. Otherwise that is `output`, the last node. The nodes of the parts named in
+    `levels` holds the last node of every stage under its public name ("P3" for stage p3), `outputs` the config's
+    outputs by name. `is_named` tells whether the config gives them names; then they are the result of the network,
+    else `output`, the last node, is. The nodes of the parts named in
     `freeze` (stages, stem, head) are not trained.
     """
 
@@ -290,12 +290,12 @@ class Graph:
 
     @property
     def results(self) -> list[Node]:
-        """The nodes that it gives when it is called."""
+        """The nodes that a call returns."""
         return list(self.outputs.values()) if self.is_named else [self.output]
 
     @property
     def ends(self) -> list[Node]:
-        """All nodes that may be asked for: its results, its outputs and the levels."""
+        """All nodes that can be requested: results, outputs and levels."""
         return list(dict.fromkeys([*self.results, *self.outputs.values(), *self.levels.values()]))
 
     @cached_property

@@ -33,10 +33,10 @@ _placeholder = lru_cache(maxsize=1024)(Placeholder)
 
 @dataclass(slots=True, eq=False, repr=False)  # never written to, like Node
 class Fragment:
-    """What a block makes of `inputs`: nodes in the order they run, named inside of the block; calls among them.
+    """The nodes that a block makes of `inputs`, in the order they run and named inside of the block; calls among them.
 
-    `count` is how many operations were made for it; `results` has the results by name where there are several, of which
-    `result` is the last.
+    `count` is how many operations were made for it. `results` has the results by name if there are several; `result` is
+    the last of them.
     """
 
     inputs: tuple[Node, ...]
@@ -121,7 +121,7 @@ def in_order(end: Node, known: Container[Node]) -> list[Node]:
 
 
 class Unfolded(NamedTuple):
-    """What a block made, as nodes with full names: all that have one, and the results by name."""
+    """The nodes that a block made, with full names, and the results by name."""
 
     named: list[tuple[str, Node]]
     result: Node

@@ -3,7 +3,7 @@
 None is a side that is not known yet. `stride` is how many pixels of the image lie between two of a map, along one side;
 it is known even where the sides are not, so that maps which cannot fit are told apart at any image size.
 
-What has a value for each side, a kernel or a stride, is one number where both have the same.
+A value with two sides, such as a kernel or a stride, is one number if both are equal.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Sides = int | tuple[int, int]
 
 
 def both(value: Any) -> tuple[Any, Any]:
-    """What a value of one or two numbers is along the height and along the width."""
+    """A value of one or two numbers, as one for the height and one for the width."""
     if type(value) is int:  # nearly all
         return value, value
     return tuple(value) if isinstance(value, (tuple, list)) else (value, value)
@@ -87,7 +87,7 @@ class Vector(NamedTuple):
 
     @property
     def stride(self) -> float:
-        """It has no sides; 1 leaves what is computed from strides as it is."""
+        """A vector has no sides; 1 is neutral wherever strides are multiplied."""
         return 1
 
     @property
@@ -162,7 +162,7 @@ _BRIDGES: dict[tuple[type, type], str] = {
 
 
 def misfit(got: TensorType, wanted: tuple[type, ...]) -> tuple[str, str]:
-    """Why a value is of no use where another type is wanted, and what makes one of the other."""
+    """Why a value does not fit where another type is wanted, and the blocks that convert it."""
     bridges = [_BRIDGES[type(got), each] for each in wanted if (type(got), each) in _BRIDGES]
     return f"got {_NOUNS[type(got)]}; expected {' or '.join(_NOUNS[each] for each in wanted)}", "; or ".join(bridges)
 

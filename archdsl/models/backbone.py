@@ -75,7 +75,7 @@ class Backbone(keras.Model):  # type: ignore[misc]
 
     @property
     def ends(self) -> list[Any]:
-        """Symbolic tensors of all nodes that may be asked for: its results, its outputs and the levels."""
+        """Symbolic tensors of all nodes that can be requested: results, outputs and levels."""
         return list(self._ends.value.values())
 
     @property

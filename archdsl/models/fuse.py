@@ -63,7 +63,7 @@ def _weights_of(model: Backbone) -> Weights:
 
 
 def _all_levels(model: Backbone) -> keras.Model:
-    """A model of all that may be asked for: the results, then the levels and outputs by name."""
+    """A model of all that can be requested: the results, then the levels and outputs by name."""
     return keras.Model(model.inputs[0], [*model.outputs, *model.features(_names(model)).outputs])
 
 

@@ -15,15 +15,17 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from archdsl.analysis.expect import SIDE
+from archdsl.analysis.report import OutputInfo, report
 from archdsl.analysis.text import count_text
-from archdsl.api import analyze
 from archdsl.blocks.registry import EXACT, Block, all_blocks
-from archdsl.frontend.compose.search_path import config_root
-from archdsl.frontend.presets import list_options, list_presets
+from archdsl.frontend.compose.config import Config, load
+from archdsl.frontend.compose.search_path import config_root, options_of, preset_names
+from archdsl.frontend.lower import outline
+from archdsl.frontend.presets import info_of, list_options
 from archdsl.frontend.sema.json_schema import group_schema, json_schema
 from archdsl.frontend.sema.key_docs import arguments_of
 from archdsl.frontend.sema.schema import ConfigSchema
-from archdsl.frontend.yaml.files import read_file
 from archdsl.schemas.json_form import json_schema_of
 from archdsl.tools.cli.blocks_command import expected
 from archdsl.tools.cli.output import yaml_text
@@ -36,8 +38,12 @@ NOTE = "<!-- Written by `python -m archdsl.tools.reference`. -->\n"
 CONFIGS = """# Presets and keys
 
 Each preset here is what `archdsl show NAME`, `defaults: [NAME, _self_]` and `archdsl.build_from_config("NAME")` take.
-The [README](../README.md) teaches the language by example, [`archdsl/blocks`](../archdsl/blocks/README.md) lists the
+[The language by example](LANGUAGE.md) teaches the keys, [`archdsl/blocks`](../archdsl/blocks/README.md) lists the
 blocks, and `archdsl.schema.json` lets an editor complete, explain and check a config.
+"""
+PRESETS = f"""Each family has its presets below it; `defaults: [family/NAME, _self_]` starts from the family itself.
+MACs are multiply-accumulates for one image of the preset's own size, and of {SIDE} × {SIDE} where it takes any.
+Outputs are given as level/stride × channels.
 """
 KEYS = """A key without a default may be left out, except `stages`. Any value may be a reference to another key, such
 as `${scale.max_width}`.
@@ -46,8 +52,9 @@ BLOCKS = """# Blocks
 
 A layer of a config is `{block: NAME, ARGUMENT: VALUE, …}`. An argument without a default is required, but a stage gives
 `width` to all its layers, and to its body `depth`, `stride` and `dilation`, where the block takes them. A block with
-`width` takes `filters` in its place, which `scale` leaves as it is. Shapes are height, width and channels of one image.
-To add a block of your own, see [`examples/add_a_block.py`](../../examples/add_a_block.py).
+`width` takes `filters` in its place, which `scale` leaves as it is. Shapes are those of one image: (H, W, C) of a map,
+(N, C) of tokens, (C) of a vector, (…, C) of any of them. To add a block of your own, see
+[`examples/add_a_block.py`](../../examples/add_a_block.py).
 """
 HEADINGS = {
     "InputSchema": "`input`",
@@ -66,7 +73,7 @@ HEADINGS = {
 def documents() -> dict[str, str]:
     """The text of each document, by its path in a checkout."""
     return {
-        "configs/README.md": "\n".join([NOTE + CONFIGS, *gallery(), *families(), *groups(), *keys()]),
+        "configs/README.md": "\n".join([NOTE + CONFIGS, *gallery(), *groups(), *keys()]),
         "archdsl/blocks/README.md": "\n".join([NOTE + BLOCKS, *blocks()]),
         f"configs/{SCHEMA}": json.dumps(json_schema(), indent=2) + "\n",
         "configs/group.schema.json": json.dumps(group_schema(SCHEMA), indent=2) + "\n",
@@ -74,29 +81,43 @@ def documents() -> dict[str, str]:
 
 
 def gallery() -> Iterator[str]:
-    """Every shipped preset with what it costs."""
+    """Every shipped preset with what it costs, by family."""
     yield "## Presets\n"
-    yield "MACs are multiply-accumulates for one image of 640 × 640. Outputs are given as level/stride × channels.\n"
-    rows = []
-    for preset in list_presets():
-        costs = analyze(preset.name)
-        outputs = ", ".join(f"{name}/{info.stride} × {info.channels}" for name, info in costs.outputs.items())
-        trained = "yes" if preset.has_weights else ""
-        figures = (f"{costs.params:,}", count_text(costs.macs), outputs)
-        rows.append((f"`{preset.name}`", *figures, trained))
-    yield from table(("preset", "parameters", "MACs", "outputs", "trained weights"), rows)
+    yield PRESETS
+    configs = {name: load(name) for name in preset_names()}
+    for name in options_of("family", [config_root()]):
+        file = config_root() / "family" / f"{name}.yaml"
+        described = load(file).values
+        yield f"### `family/{name}`\n"
+        yield f"{described['description']} ([source]({described['source']})).\n"
+        members = [preset for preset, config in configs.items() if family_of(config) == file]
+        rows = [(f"`{preset}`", *figures(configs[preset])) for preset in members]
+        yield from table(("preset", "parameters", "MACs", "outputs", "trained weights"), rows)
 
 
-def families() -> Iterator[str]:
-    """What the presets inherit from."""
-    yield "## Families\n"
-    files = sorted((config_root() / "family").glob("*.yaml"))
-    described = [(f"`family/{file.stem}`", read_file(file).values.get("description", "")) for file in files]
-    yield from table(("family", "description"), described)
+def family_of(preset: Config) -> Path | None:
+    """The file of the family that it inherits from; of several the nearest, of none None."""
+    files = [Path(source.file) for source in preset.history]
+    return next((file for file in reversed(files) if file.parent.name == "family"), None)
+
+
+def figures(preset: Config) -> Iterator[str]:
+    """Parameters, MACs and outputs, and whether there are trained weights."""
+    height, image_width, _ = outline(preset).image.shape
+    costs = report(outline(preset.with_size(height or SIDE, image_width or SIDE)))
+    yield f"{costs.params:,}"
+    yield count_text(costs.macs)
+    yield ", ".join(map(output_text, costs.outputs, costs.outputs.values()))
+    yield "yes" if info_of(preset).has_weights else ""
+
+
+def output_text(name: str, info: OutputInfo) -> str:
+    """`P3/8 × 256`; a vector has no stride: `classes × 1000`."""
+    return f"{name} × {info.channels}" if len(info.shape) == 1 else f"{name}/{info.stride} × {info.channels}"
 
 
 def groups() -> Iterator[str]:
-    """What may be chosen beside a backbone."""
+    """The options of every group."""
     yield "## Groups\n"
     yield "`defaults: [yolo_v8_s_backbone, neck: fpn, _self_]`, or `neck=fpn` on the command line.\n"
     rows = [(f"`{option.group}`", f"`{option.name}`", option.description) for option in list_options()]
@@ -154,7 +175,7 @@ def values_of(field: Json) -> str:
         heading = HEADINGS[field["$ref"].rpartition("/")[2]]
         return f"[{heading}](#{re.sub('[^a-z -]', '', heading.lower()).replace(' ', '-')})"
     if "patternProperties" in field:
-        return "by name: " + values_of(*field["patternProperties"].values())
+        return f"by name ({values_of(*field['patternProperties'].values())})"
     if "anyOf" in field:
         return " or ".join(map(values_of, field["anyOf"]))
     if field.get("type") == ["string", "array"]:

@@ -1,7 +1,7 @@
 """The files of keras.applications: lists of layers, to be read with the model that Keras builds for them.
 
-Which model that is follows from the number of parameters. A preset is called as Keras calls it: resnet50_backbone, or
-resnet50_classify with the classifier, is ResNet50. Nothing that a file says is built or run.
+The number of parameters tells which model that is. A preset has Keras's name: resnet50_backbone, or resnet50_classify
+with the classifier, is ResNet50. Nothing in a file is built or run.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _IMAGENET_DEVIATION = numpy.array([0.229, 0.224, 0.225], "float32")
 
 
 class Listed(NamedTuple):
-    """The model of keras.applications that a file is of, and the file's layer for each of its own by name."""
+    """The model of keras.applications that a file belongs to, and the file's layer for each of its own by name."""
 
     model: Any
     layers: dict[str, Stored]
     mark: Mark
 
     def arrays_of(self, layer: Any) -> list[Array]:
-        """The file's arrays for a layer of the model. Raises ArchError for what is not a number."""
+        """The file's arrays for a layer of the model. Raises ArchError for values that are not numbers."""
         stored = self.layers[layer.name]
         arrays = read_arrays(stored.arrays.values(), stored.label, self.mark)
         if isinstance(layer, keras.layers.Normalization) and numpy.allclose(arrays[1], _IMAGENET_DEVIATION):
@@ -45,9 +45,9 @@ class Listed(NamedTuple):
 
 
 def listed(contents: Contents, known: int, most_params: int, mark: Mark) -> Listed | None:
-    """What keras.applications has for a file with the names of its layers; None for nothing.
+    """The model of keras.applications that a file with the names of its layers belongs to; None if there is none.
 
-    `known` is how many of the names are known already, and must be fewer than it knows; a model of more than
+    `known` is how many of the names match already, and must be fewer than match that model; a model of more than
     `most_params` is not built. Raises ArchError where names and places contradict each other.
     """
     if contents.layout == "nodes" or not all(stored.name for stored in contents.layers):
@@ -63,7 +63,7 @@ def listed(contents: Contents, known: int, most_params: int, mark: Mark) -> List
 
 
 def _candidates(params: int) -> dict[tuple[str, bool], None]:
-    """Models of keras.applications with so many parameters, and whether with their classifier."""
+    """Models of keras.applications with that many parameters, and whether they include the classifier."""
     names = {name.lower(): name for name in dir(keras.applications) if callable(getattr(keras.applications, name))}
     fitting = [info.name for info in list_presets() if info.params == params]
     theirs = [(re.sub(_SUFFIXES, "", name).replace("_", ""), name.endswith("_classify")) for name in fitting]

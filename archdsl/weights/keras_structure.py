@@ -38,7 +38,7 @@ _FLAT = ("add", "multiply", "concatenate")  # a sum of sums is a sum
 
 
 def structure_of(tensors: Iterable[Any], inputs: Iterable[Any]) -> Structure:
-    """What `tensors` are computed from, down to `inputs`. Raises ArchError for what is not made of Keras layers."""
+    """The structure that computes `tensors` from `inputs`. Raises ArchError for tensors that no Keras layer made."""
     walk = _Walk({(0, id(tensor)): f"input {index}" for index, tensor in enumerate(inputs)})
     for tensor in tensors:
         walk.reach(tensor)

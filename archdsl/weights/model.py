@@ -41,7 +41,7 @@ class Model(Protocol):
 
     @property
     def ends(self) -> Sequence[Any]:
-        """All symbolic results that it may be asked for."""
+        """All symbolic results that can be requested."""
 
     @property
     def layers_by_node(self) -> Mapping[str, Any]:

@@ -1,10 +1,10 @@
 """The structure of a network, and which part of one corresponds to which of another.
 
-A structure holds what tells networks apart whoever wrote them: what owns arrays, and where paths meet. Layers between
+A structure holds what tells networks apart, whoever wrote them: layers that own arrays, and joins. Layers between
 them, such as activations and padding, are left out.
 
 Parts are told apart by colour refinement (Weisfeiler and Leman 1968). In a graph without circles one round forwards and
-one backwards reach everything: the colour of a part stands for all that it is computed from, and that uses it.
+one backwards reach everything: the colour of a part is that of all that it is computed from, and of all that uses it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Edge(NamedTuple):
 
 @dataclass(frozen=True)
 class Part:
-    """What owns arrays, or a place where paths meet, or an input.
+    """A layer that owns arrays, a place where paths meet, or an input.
 
     `kind` and the `shapes` of its arrays must be the same in another structure; `detail` only tells parts apart that
     are the same otherwise. `owner` is the same wherever the same arrays are used: those of `layer` from `first` on.
@@ -71,7 +71,7 @@ def isomorphism(ours: Structure, theirs: Structure) -> Pairs | None:
 
 
 def common(ours: Structure, theirs: Structure) -> Pairs:
-    """Parts that are computed in the same way in both, or used in the same way; of the rest those between equal ones.
+    """Parts that are computed or used in the same way in both structures; of the rest, those between equal parts.
 
     The surest come first: those whose surroundings are the same too.
     """
@@ -199,7 +199,7 @@ class _Colours:
         return colours
 
     def around(self, rounds: int) -> _Colours:
-        """Tell apart by what a part reads and what reads it, so many parts away."""
+        """Tell apart by what a part reads and what reads it, up to that many parts away."""
         for _ in range(rounds):
             self._numbers = {}
             self._each(self._around)

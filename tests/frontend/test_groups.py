@@ -376,7 +376,7 @@ def test_a_stage_that_is_taken_out_is_found_by_the_neck_that_reads_it(tmp_path: 
     with pytest.raises(archdsl.ArchError) as caught:
         archdsl.compile_config(tmp_path / "a.yaml")
     (problem,) = caught.value.problems  # and nothing about the layers after it
-    assert [str(note) for note in problem.notes] == [f"the stage 'p5' is taken out at {tmp_path}/a.yaml:2:10"]
+    assert [str(note) for note in problem.notes] == [f"the stage 'p5' is removed at {tmp_path}/a.yaml:2:10"]
 
 
 def test_a_layer_beside_the_stages_says_nothing_of_their_file(tmp_path: Path) -> None:

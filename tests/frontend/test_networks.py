@@ -140,10 +140,10 @@ def test_a_layer_shares_the_weights_of_another_by_its_name() -> None:
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        ("{block: conv, from: p1, filters: 4, share: a}", "other shapes than those of 'a'"),
+        ("{block: conv, from: p1, filters: 4, share: a}", "differ in shape from those of 'a'"),
         ("{block: conv, from: p2, filters: 4, share: c}", "there is no layer 'c'"),
-        ("{block: conv, from: p2, filters: 4, share: true}", "expected `each:`"),
-        ("{block: conv, from: p2, each: [p1, p2], filters: 4}", "`each` names the inputs already"),
+        ("{block: conv, from: p2, filters: 4, share: true}", "true needs `each:`"),
+        ("{block: conv, from: p2, each: [p1, p2], filters: 4}", "`each` already names the inputs"),
         ("{block: conv, each: [p1, p9], filters: 4}", "there is no layer 'p9'"),
         ("{block: add, each: [p1, p2]}", "merges layers"),
         ("{block: conv, from: [p1, p2], filters: 4}", "block 'conv' has one input, got 2"),
@@ -337,7 +337,7 @@ def test_a_block_contains_itself_as_often_as_its_argument_says() -> None:
             HOURGLASS.replace(", plus: -1", ""),
             "{block: hourglass}",
             "blocks.hourglass",
-            "more than 8 deep inside of itself",
+            "contains itself more than 8 deep",
         ),
         (HOURGLASS.replace(", when: $order", ""), "{block: hourglass}", "blocks.hourglass", "contains itself"),
         (INVERTED, "{block: inverted, width: 8, expand: 3.5}", "head.h.expand", "expected"),

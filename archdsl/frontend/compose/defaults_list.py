@@ -73,7 +73,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Lineage:
-    """The files that make up a config, parents before children; what is chosen of its groups, in the same order.
+    """The files that make up a config, parents before children; the options chosen for its groups, in the same order.
 
     `idle` are the deletions that no Defaults List has a choice for.
     """

@@ -3,7 +3,7 @@
 A Defaults List chooses with `neck: pan_c2f`, changes what another one chose with `override neck: bifpn`, and takes
 `null` for no neck. On the command line `neck=bifpn` changes the choice, `+neck=bifpn` makes one, `~neck` takes it back.
 
-One difference: where nobody chooses a neck, `neck=bifpn` means `+neck=bifpn`, which Hydra asks for.
+One difference: where nobody chooses a neck, `neck=bifpn` means `+neck=bifpn`, which Hydra requires.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from archdsl.frontend.compose.override_grammar import Given
 from archdsl.frontend.sections import GROUPS
 
 OPTION = re.compile(r"[A-Za-z0-9_\-]+")
-OPEN = "???"  # Hydra's mark for an option that an heir must choose
+OPEN = "???"  # Hydra's mark for an option that a child must choose
 Meaning = Literal["choose", "override", "delete"]
 _NAMES = f"the groups are {', '.join(GROUPS)}"
 
 
 class Choice(NamedTuple):
-    """What a Defaults List or an override says of a group: the option at `mark`; None for no option.
+    """The choice that a Defaults List or an override makes for a group: the option at `mark`; None for no option.
 
     `trail` are the files that lead to the one with the Defaults List; an override has none.
     """
@@ -48,7 +48,7 @@ class Choice(NamedTuple):
 
 
 class Choices:
-    """All choices of a config. What is said nearest to the user decides: overrides first, then heirs before parents."""
+    """All choices of a config. The one nearest to the user wins: overrides first, then heirs before parents."""
 
     def __init__(self, asked: Iterable[Choice]):
         asked = list(asked)
@@ -66,7 +66,7 @@ class Choices:
             self._shadowed.setdefault(choice.group, choice)
 
     def settled(self, entry: Choice) -> Choice | None:
-        """What becomes of an entry of a Defaults List; None for one that an override deletes.
+        """The choice that an entry of a Defaults List ends up as; None if an override deletes it.
 
         Raises ArchError for a group that is chosen already.
         """
@@ -85,7 +85,7 @@ class Choices:
         return made._replace(means="choose")
 
     def unmatched(self) -> list[Choice]:
-        """Overrides of what nobody chooses, and deletions. Raises ArchError for one in a Defaults List."""
+        """Overrides of groups that nobody chooses, and deletions. Raises ArchError for one in a Defaults List."""
         unused = [each for each in self._overrides.values() if ("override", each.group) not in self._used]
         for each in unused:
             wrong = each if each.trail else self._shadowed.get(each.group)
@@ -136,7 +136,7 @@ def _not_an_option(group: str, value: Any) -> tuple[str, str]:
 
 
 def choice_in(entry: Choice, key: str, option: Any, mark: Mark, folder: str) -> Choice:
-    """The choice that `key: option` is, as an `entry` of a Defaults List in `folder`; the option is at `mark`.
+    """`key: option`, an `entry` of a Defaults List in `folder`, as a choice; the option is at `mark`.
 
     Raises ArchError for an entry that is not a choice.
     """
@@ -166,7 +166,7 @@ def _as_entry(words: Sequence[str], name: str, option: Any) -> str:
 
 
 def unknown_option(choice: Choice, options: Sequence[str], places: str) -> ArchError:
-    """The error for an option that is not there; `places` are the folders that were looked into."""
+    """The error for an option that does not exist; `places` are the folders that were searched."""
     listed = f"expected one of: {', '.join(options)}" if options else f"there is no file in {choice.group}/"
     bare = str(choice.option).rpartition("/")[2].removesuffix(".yaml")
     hint = f"write {choice.says(bare)}" if bare in options else did_you_mean(str(choice.option), options)
@@ -188,7 +188,7 @@ def open_option(choice: Choice, options: Sequence[str]) -> ArchError:
 
 
 def _as_option(group: str, value: Any) -> str:
-    """The fix for what is not the name of an option."""
+    """The fix for a value that is not the name of an option."""
     if isinstance(value, dict):
         return f"write its layers under the key `{group}:` of the config"
     if isinstance(value, list):

@@ -40,7 +40,7 @@ def override_name(number: int) -> str:
 
 
 class Given(NamedTuple):
-    """An override as it was given: what it says, or what is wrong with its text."""
+    """An override as it was given: parsed, or the error in its text."""
 
     mark: Mark
     override: Override | None = None
@@ -58,7 +58,7 @@ class Given(NamedTuple):
 
 
 def read_overrides(texts: Sequence[str]) -> list[Given]:
-    """What each text says. Mistakes are kept, so that one report has them all."""
+    """Each text, parsed. Errors are kept, so that one report has them all."""
     return [_read(text, Mark(override_name(number), 1, 1)) for number, text in enumerate(texts, 1)]
 
 

@@ -5,7 +5,7 @@ does not, `++key=value` does either, `~key` deletes.
 
 Two differences. A key of a stage that stage_defaults fills exists too, and `stages.p4.body.block=csp` writes it into
 the stage. Hydra knows nothing of stage_defaults and refuses that override; there, write `++stages.p4.body.block=csp`.
-And `neck=null` leaves a section empty, whoever fills it; Hydra refuses null for a config group.
+And `neck=null` leaves a section empty, whichever file fills it; Hydra refuses null for a config group.
 """
 
 from __future__ import annotations

@@ -31,14 +31,14 @@ from archdsl.schemas.annotations import Translation
 from archdsl.schemas.unions import details_of
 
 RESERVED = {"block", "from", "after", "name", "style", "each", "share", "when", "filters", *keyword.kwlist}
-"""No argument can be called so."""
+"""Names that no argument can have."""
 MAX_NESTING = 8
 
 
 class Composite(Block):
-    """A block made of layers. To whatever uses it, it is a block like any other.
+    """A block made of layers, and used like any other.
 
-    (H, W, C) -> what its last layer gives, or the results that `defined` names. `defaults` are the values of its
+    (H, W, C) -> the result of its last layer, or the results that `defined` names. `defaults` are the values of its
     arguments, None where the layers have them; `at` is the entry that defines it. `choices` are arguments that name
     blocks of its layers, which are chosen already.
     """
@@ -132,7 +132,7 @@ class Composite(Block):
 
     @cached_property
     def height(self) -> int:
-        """How many blocks of the config's own stand inside each other, this one counted."""
+        """How deep blocks of the config's own are nested, this one counted."""
         return 1 + max([layer.block.height for layer in self.layers if isinstance(layer.block, Composite)], default=0)
 
     @property
@@ -154,14 +154,14 @@ class Recursion(Block):
         self._open = 0
 
     def to(self, whole: Composite) -> Recursion:
-        """The same for a block that is resolved."""
+        """The same, for the resolved block."""
         return Recursion(self.name, self.defined, whole)
 
     def _applied(self, /, *inputs: Node, style: Conventions, **arguments: Any) -> Node | dict[str, Node]:
         assert self.whole is not None
         if self._open >= MAX_NESTING:
             hint = "pass on less of an argument: {{of: $name, plus: -1}}"  # the hint is a format
-            raise ShapeError(f"block '{self.name}' is more than {MAX_NESTING} deep inside of itself", hint)
+            raise ShapeError(f"block '{self.name}' contains itself more than {MAX_NESTING} deep", hint)
         self._open += 1
         try:
             return self.whole.function(*inputs, style=style, **arguments)

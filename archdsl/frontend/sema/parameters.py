@@ -17,9 +17,9 @@ from archdsl.frontend.sema.spec import LayerSpec, Scale
 from archdsl.frontend.source import KeyPath
 
 FITS = "fits"
-"""What `when:` says of a layer that is left out where its inputs have different shapes."""
+"""In `when:`, it leaves a layer out whose inputs have different shapes."""
 Flag = bool | int
-"""The type of an argument that `when:` asks for; 0 is false."""
+"""The type of an argument that `when:` names; 0 is false."""
 
 
 class Use(NamedTuple):
@@ -53,7 +53,7 @@ def is_open(value: Any) -> bool:
 
 
 def literal_arguments(arguments: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
-    """What can be checked before the block is used: arguments that are not open, and the other items of lists."""
+    """The arguments that can be checked before the block is used: those that are not open, and such items of lists."""
     kept: dict[str, Any] = {}
     for key, value in arguments.items():
         items = [item for item in value if not is_open(item)] if isinstance(value, list) else []
@@ -108,7 +108,7 @@ def item_type(annotation: Any) -> Any:
 
 
 class Values(NamedTuple):
-    """What the open values of a block are, where it is used: its arguments, and the channels of its layers by name."""
+    """The open values of a block where it is used: its arguments, and the channels of its layers by name."""
 
     arguments: Mapping[str, Any]
     channels: Callable[[str], int]
@@ -119,7 +119,7 @@ class Values(NamedTuple):
         return all(self.arguments[name_of(text) or text] for text in when if text != FITS)
 
     def filled_in(self, layer: LayerSpec) -> LayerSpec:
-        """The layer with a value for each open one. What has none is as if nobody had said it."""
+        """The layer with a value for each open one. An argument without a value counts as not set."""
         arguments, first = self._all(layer.arguments), self._all(layer.first)
         return layer._replace(arguments=arguments, first=first, repeats=self._one(layer.repeats))
 

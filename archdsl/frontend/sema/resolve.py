@@ -96,7 +96,7 @@ def check(config: Config) -> tuple[ConfigSchema, list[Problem]]:
 
 
 def _refuse_option(config: Config) -> None:
-    """A file of a group is not a config, but easily given for one."""
+    """A file of a group is not a config, but is easily mistaken for one."""
     file = Path(config.file)
     if file.parent.name in GROUPS and STAGES.name not in config.values:
         fact = f"the config needs '{STAGES.name}'; this file looks like an option of the group {file.parent.name}"
@@ -123,7 +123,7 @@ def _refuse_misplaced(config: Config) -> None:
 
 
 _FOLLOWING = ("missing-key", "length")
-"""What may only follow from wrong entries being left out."""
+"""Codes of problems that may only follow from wrong entries being left out."""
 
 
 def _input_problems(config: Config) -> list[Problem]:
@@ -168,7 +168,7 @@ def scale(checked: ScaleSchema) -> Scale:
 def _outputs(
     config: Config, checked: ConfigSchema, parts: Sequence[PartSpec], findings: Findings
 ) -> tuple[Output, ...]:
-    """What `outputs:` names, without stages that were taken out of the config."""
+    """The outputs that `outputs:` names, without stages that were removed from the config."""
     levels = {part.name: part.level for part in parts if part.is_stage}
     stated = checked.outputs
     if stated is None and any(part.layers and part.name in OPEN_ENDED for part in parts):

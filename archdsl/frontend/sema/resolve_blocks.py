@@ -54,7 +54,7 @@ class Blocks:
     def _composite(
         self, name: str, at: Location, stated: Mapping[str, Any], recurs: bool = False
     ) -> Composite | Recursion | None:
-        """The config's own block; `at` is who asks, with the arguments `stated`."""
+        """The config's own block, for a layer at `at` with the arguments `stated`."""
         defined = self._defined[name]
         if self._open and self._open[-1] == name and recurs:
             return Recursion(name, defined)

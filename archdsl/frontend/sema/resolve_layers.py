@@ -168,18 +168,18 @@ class Layers:
         if layer.each:
             self._check_each(block, layer, at)
         elif layer.share is True:
-            self.findings.report("unused", "there is one layer; expected `each:`, or the name of a layer", at / "share")
+            self.findings.report("unused", "true needs `each:`; expected that, or the name of a layer", at / "share")
         elif block.inputs is None and not count:
             self.findings.report("from", f"block '{block.name}' merges layers; expected `from: [one, another]`", at)
         elif block.inputs is not None and count > len(block.inputs):
             self.findings.report("from", f"block '{block.name}' has {inputs_of(block)}, got {count}", at / "from")
         if layer.when and at.path[0] != "blocks":
-            message = "`when` asks for an argument of a block; expected it inside of `blocks:`"
+            message = "`when` names an argument of a block; expected it inside of `blocks:`"
             self.findings.report("unused", message, at / "when", "null takes a layer out")
 
     def _check_each(self, block: Block, layer: LayerSchema, at: Location) -> None:
         if layer.sources:
-            self.findings.report("from", "`each` names the inputs already; expected one of them", at / "from")
+            self.findings.report("from", "`each` already names the inputs; expected one of the two", at / "from")
         if block.inputs is None:
             message = f"block '{block.name}' merges layers; expected `from: [one, another]` in place of `each`"
             self.findings.report("from", message, at / "each")

@@ -72,9 +72,9 @@ class ScaleSchema(Schema):
     divisor: Width = 1
     """Scaled widths are rounded to a multiple of this."""
     least: Annotated[float, Limits(ge=0, le=1)] = 0.0
-    """A width that rounding makes less than this share of itself goes up to the next multiple."""
+    """If rounding leaves less than this share of a width, it takes the next multiple."""
     depth_rounding: Literal["nearest", "up"] = "nearest"
-    """How scaled depths are rounded; a half to the even number."""
+    """How scaled depths are rounded; `nearest` rounds a half to the even number."""
 
 
 class LayerSchema(Schema):
@@ -89,11 +89,11 @@ class LayerSchema(Schema):
     sources: Annotated[list[Name], Limits(min_length=1, max_length=64), OneOrMore()] | None = renamed("from", None)
     """Its input, if not the layer before it: a layer, a stage, `input`, or a list of them."""
     each: Annotated[list[Name], Limits(min_length=1, max_length=64), OneOrMore()] | None = None
-    """Layers or stages for each of which it runs once; its results are called after them: NAME_p3, NAME_p4."""
+    """Layers or stages for each of which it runs once; its results are named after them: NAME_p3, NAME_p4."""
     share: bool | Name | None = None
     """A layer whose weights it uses, or true: one set of weights for all of `each`."""
     when: Annotated[list[Text], Limits(min_length=1, max_length=8), OneOrMore()] | None = None
-    """In a block of the config: it is left out unless the `$name` is true, and `fits` its inputs have one shape."""
+    """In a block of the config: left out unless the `$name` is true; with `fits`, unless its inputs have one shape."""
 
 
 Layers = dict[Name, LayerSchema | None]
@@ -107,9 +107,9 @@ class RelativeSchema(Schema):
     times: Annotated[float, Limits(gt=0, le=64)] | Argument = 1.0
     """Factor, or the `$name` of one."""
     plus: Annotated[int, Limits(ge=-65_536, le=65_536)] = 0
-    """What is added."""
+    """Added at the end."""
     divisor: Width | Argument | None = None
-    """It is rounded to a multiple of this; what is relative to channels by default to one of `scale.divisor`."""
+    """The result is rounded to a multiple of this; by default, if relative to channels, of `scale.divisor`."""
 
 
 class BlockSchema(Schema):
@@ -128,7 +128,7 @@ class BlockSchema(Schema):
     layers: Layers = {}
     """Its layers by name, in order."""
     results: Annotated[list[Name], Limits(min_length=1, max_length=64), OneOrMore()] | None = None
-    """Its results, where it has several: layers of it; others read them as LAYER_RESULT."""
+    """Its layers that are results, if there are several; others read them as LAYER_RESULT."""
 
 
 class StageSchema(Schema):
@@ -221,9 +221,10 @@ class ConfigSchema(Schema):
     neck: Layers | None = {}
     """Layers that join the stages' maps, by name."""
     head: Layers | None = {}
-    """Layers that make the results of them, by name."""
+    """Layers that compute the results, by name."""
     outputs: Outputs | None = None
-    """The stages and layers that others take, by default the stages named pN; a mapping names the model's results."""
+    """The stages and layers to return; by default what a neck or head ends in, else the stages named pN. A mapping
+    names the results of `model(x)`."""
     freeze: Annotated[list[Text], Limits(max_length=64), OneOrMore()] = []
     """Stages that training leaves unchanged; other sections, such as `stem`, may be named too."""
     expect: ExpectSchema = ExpectSchema()

@@ -29,8 +29,8 @@ class LayerSpec(NamedTuple):
 
     `repeats` is how often it runs, None for a layer that does not set it, in a block of the config's own perhaps a
     `$name`; `first` and `last` are what the first and the last repeat set differently. `sources` are the names in
-    `from:`, empty for the layer before; it runs once for each of `each`. `share` names the layer whose weights it uses;
-    True has one set of weights for all of `each`. Inside a block it is left out unless `when` holds.
+    `from:`, empty for the layer before; it runs once for each name in `each`. `share` names the layer whose weights it
+    uses; True has one set of weights for all of `each`. Inside a block it is left out unless `when` holds.
     """
 
     name: str
@@ -47,7 +47,7 @@ class LayerSpec(NamedTuple):
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """The names of all layers that it asks for."""
+        """The names of all layers that it reads."""
         return (*self.sources, *self.each, *([self.share] if isinstance(self.share, str) else []))
 
     def runs(self, name: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -79,7 +79,7 @@ def inputs_of(block: Block) -> str:
 
 
 class Output(NamedTuple):
-    """A result that others take: its public name, the stage or layer it is of, its entry in the config."""
+    """An output: its public name, its stage or layer, its entry in the config."""
 
     name: str
     source: str

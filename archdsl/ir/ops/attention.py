@@ -30,12 +30,12 @@ class Attention(Op):
     def infer(self, *inputs: FeatureMap | Tokens) -> FeatureMap | Tokens:
         queries, keys, values = inputs
         if queries.channels != keys.channels:
-            raise ShapeError(f"queries have {queries.channels} channels and keys {keys.channels}; expected as many")
+            raise ShapeError(f"queries have {queries.channels} channels and keys {keys.channels}; expected equal ones")
         for x in (queries, values):
             if x.channels % self.heads:
                 raise ShapeError(f"{x.channels} channels do not divide into {self.heads} heads")
         if keys.shape[:-1] != values.shape[:-1]:
-            raise ShapeError(f"there are keys of {keys} and values of {values}; expected as many")
+            raise ShapeError(f"keys are {keys} and values {values}; expected equal numbers of them")
         self._check_areas(inputs)
         return queries.with_channels(values.channels)
 
@@ -43,7 +43,7 @@ class Attention(Op):
         for places in [x.shape[:-1] for x in inputs if self.areas > 1]:
             if None in places:
                 hint = "set the image's size in `input.shape`"
-                raise ShapeError("its size is not known, which areas of it need", hint=hint)
+                raise ShapeError("its size is not known; areas need a known one", hint=hint)
             if prod([side or 0 for side in places]) % self.areas:
                 raise ShapeError(f"{prod(places)} places do not divide into {self.areas} areas")  # type: ignore[arg-type]
 

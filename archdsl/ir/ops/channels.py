@@ -1,4 +1,4 @@
-"""What picks, orders or sums up channels."""
+"""Operations that pick, order or summarise channels."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class ChannelMax(Op):
 
 
 def group_size(x: TensorType, groups: int, noun: str = "groups") -> int:
-    """Channels in each of so many groups of the same size."""
+    """Channels in each of `groups` equal groups."""
     if x.channels % groups:
         raise ShapeError(f"{x.channels} channels do not divide into {groups} {noun}")
     return x.channels // groups

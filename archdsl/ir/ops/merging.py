@@ -37,7 +37,7 @@ class Add(OfEqualShapes):
 
 @dataclass(frozen=True)
 class Subtract(OfEqualShapes):
-    """The first without the second. (…, C), (…, C) -> (…, C)."""
+    """The first minus the second. (…, C), (…, C) -> (…, C)."""
 
     def infer(self, *inputs: TensorType) -> TensorType:
         if len(inputs) != 2:
@@ -126,7 +126,7 @@ def _join_maps(first: FeatureMap, other: FeatureMap) -> FeatureMap:
 def _join_tokens(first: Tokens, other: Tokens) -> Tokens:
     length = other.length if first.length is None else first.length
     if other.length not in (None, length):
-        raise ShapeError(f"there are {length} and {other.length} tokens; expected as many")
+        raise ShapeError(f"got {length} and {other.length} tokens; expected equal numbers")
     return first._replace(length=length, grid=first.grid or other.grid)
 
 

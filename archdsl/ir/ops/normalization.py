@@ -118,7 +118,7 @@ class Normalize(Pointwise):
     def infer(self, x: TensorType) -> TensorType:
         for values in (self.mean, self.variance):
             if len(values) not in (0, 1, x.channels):
-                raise ShapeError(f"{len(values)} numbers for {x.channels} channels; expected one for each, or one")
+                raise ShapeError(f"{len(values)} numbers for {x.channels} channels; expected one each, or one for all")
         return x
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:

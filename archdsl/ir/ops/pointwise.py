@@ -1,4 +1,4 @@
-"""What has another value at every place, and keeps the shape: the image, rescaling, activation, dropout."""
+"""Operations on each place alone, which keep the shape: the image, rescaling, activation, dropout."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FunctionName = Literal[
     "linear",
 ]
 ActivationName = Literal[FunctionName, "prelu"]
-"""A function, or what has weights of its own."""
+"""A function, or an activation with weights of its own."""
 ACTIVATIONS: tuple[str, ...] = get_args(FunctionName)
 
 
@@ -47,7 +47,7 @@ class Input(Op):
 
 @dataclass(frozen=True)
 class Pointwise(Op):
-    """Another value at every place. (…, C) -> (…, C)."""
+    """An operation on each place alone. (…, C) -> (…, C)."""
 
     takes = ANY
 
@@ -68,7 +68,7 @@ class Rescale(Pointwise):
 
 @dataclass(frozen=True)
 class Identity(Pointwise):
-    """Nothing. (…, C) -> (…, C)."""
+    """Returns its input. (…, C) -> (…, C)."""
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         return context.keras.layers.Identity(name=name)(*inputs)
@@ -113,9 +113,9 @@ class PRelu(Pointwise):
 
 @dataclass(frozen=True)
 class LayerScale(Pointwise):
-    """One factor for each channel, which is learned (CaiT, Touvron et al. 2021, equation 3). (…, C) -> (…, C).
+    """A learned factor for each channel (LayerScale of CaiT, Touvron et al. 2021). (…, C) -> (…, C).
 
-    It begins with `initial`.
+    It begins at `initial`.
     """
 
     initial: float = 1e-6
@@ -136,7 +136,7 @@ class LayerScale(Pointwise):
 
 @dataclass(frozen=True)
 class Dropout(Pointwise):
-    """In training, a share of the values is zero (Srivastava et al. 2014); nothing afterwards. (…, C) -> (…, C)."""
+    """Sets a share of the values to zero, in training only (Srivastava et al. 2014). (…, C) -> (…, C)."""
 
     rate: float = 0.5
 
@@ -146,9 +146,9 @@ class Dropout(Pointwise):
 
 @dataclass(frozen=True)
 class StochasticDepth(Pointwise):
-    """In training, all of a share of the images is zero (Huang et al. 2016); nothing afterwards. (…, C) -> (…, C).
+    """Sets a share of the images to zero as a whole, in training only (Huang et al. 2016). (…, C) -> (…, C).
 
-    What is left is divided by its share, so that the mean stays. For a branch that is added to another.
+    The images that remain are divided by their share, so that the mean stays. For a branch that is added to another.
     """
 
     rate: float = 0.2

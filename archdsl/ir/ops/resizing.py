@@ -1,4 +1,4 @@
-"""What changes the sides of a map: padding, cropping, up-sampling, moving pixels into channels."""
+"""Operations that change the sides of a map: padding, cropping, up-sampling, moving pixels into channels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Border = Sides | tuple[Sides, Sides]
 
 @dataclass(frozen=True)
 class Framed(Op):
-    """An operation with a border of so many pixels: in its shortest form, so that equal operations are equal."""
+    """An operation with a border of pixels, kept in its shortest form, so that equal operations are equal."""
 
     size: Border = 1
 
@@ -68,7 +68,7 @@ class Crop(Framed):
         found = []
         for side, cut in zip(x[:2], self.added, strict=True):
             if side is not None and side <= cut:
-                raise ShapeError(f"there is nothing left of a side of {side} without {cut} pixels")
+                raise ShapeError(f"a side of {side} has nothing left without {cut} pixels")
             found.append(_plus(side, -cut))
         return x._replace(height=found[0], image_width=found[1])
 
@@ -104,7 +104,7 @@ class Upsample(Windowed):
 
 @dataclass(frozen=True)
 class Resize(Op):
-    """A map of another size, whatever its own. (H, W, C) -> (height, image_width, C)."""
+    """Resizes a map to a given size. (H, W, C) -> (height, image_width, C)."""
 
     height: int
     image_width: int

@@ -24,7 +24,7 @@ class ToTokens(Op):
 
 @dataclass(frozen=True)
 class ToMap(Op):
-    """The map whose pixels the tokens are; others before them are left out. (N, C) -> (H, W, C)."""
+    """The tokens as the map whose pixels they are, without the extra ones before them. (N, C) -> (H, W, C)."""
 
     takes = (Tokens,)
 
@@ -46,7 +46,7 @@ class ToMap(Op):
 
 @dataclass(frozen=True)
 class Ones(Op):
-    """The number one, whatever the input, for what is learned and does not depend on the image. (…, C) -> (1)."""
+    """The number one, whatever the input: a factor for values that are learned. (…, C) -> (1)."""
 
     takes = ANY
 
@@ -60,7 +60,7 @@ class Ones(Op):
 
 @dataclass(frozen=True)
 class Learned(Op):
-    """Tokens that are learned: the one that it takes, times its weights. (1) -> (length, channels)."""
+    """Learned tokens: the input, which is one, times its weights. (1) -> (length, channels)."""
 
     takes = (Vector,)
 
@@ -93,7 +93,7 @@ class ConcatTokens(Op):
     def infer(self, *inputs: Tokens) -> Tokens:
         last, before = inputs[-1], [x.length for x in inputs[:-1]]
         if any(x.channels != last.channels for x in inputs):
-            raise ShapeError("the channels differ; expected equal ones")
+            raise ShapeError("the channels differ; expected equal numbers")
         if last.length is None or None in before:
             return Tokens(None, last.channels)
         extra = sum([length or 0 for length in before])
@@ -105,7 +105,7 @@ class ConcatTokens(Op):
 
 @dataclass(frozen=True)
 class OneOfAll(Op):
-    """A vector of a sequence. (N, C) -> (C)."""
+    """A vector from a sequence. (N, C) -> (C)."""
 
     takes = (Tokens,)
 

@@ -1,4 +1,4 @@
-"""Vectors: what makes one of a map, and the layers of a classifier."""
+"""Vectors: operations that make one from a map, and the layers of a classifier."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Convolution = Conv2D | DepthwiseConv2D
 WITH_KERNEL = (Conv2D, DepthwiseConv2D, TransposedConv2D, Dense)
-"""What is a kernel and perhaps a bias."""
+"""Operations that are a kernel and perhaps a bias."""
 
 
 def is_convolution(op: Op) -> TypeGuard[Convolution]:
@@ -37,7 +37,7 @@ def centred_source(node: Node) -> Node | None:
 
 
 def kernel_and_bias(node: Node, weights: Weights) -> tuple[Array, Array]:
-    """Of an operation that is a kernel, in double precision; the bias is zeros where it has none."""
+    """Kernel and bias of an operation, in double precision; zeros for a bias that it does not have."""
     import numpy
 
     kernel, *bias = [array.astype("float64") for array in weights[node.name]]

@@ -30,7 +30,7 @@ class Change(NamedTuple):
 
 
 def readers(graph: Graph) -> dict[Node, list[Node | None]]:
-    """The nodes that read each node. An output or a level is read by None too: by the world outside."""
+    """The consumers of each node. None is the caller, who consumes every output and level."""
     found: dict[Node, list[Node | None]] = {node: [] for node in graph.nodes}
     for node in graph.nodes:
         for source in node.inputs:

@@ -62,7 +62,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="archdsl", message="archdsl %(version)s")
 def cli() -> None:
-    """Vision backbones as YAML.
+    """Vision networks as YAML.
 
     CONFIG is the name of a preset or the path of a YAML file. OVERRIDE changes values of it in Hydra's
     grammar: scale.width=0.375, +stages.p6={width: 512}, ~stages.p5.

@@ -73,7 +73,7 @@ def print_block(block: Block) -> None:
 
 
 def expected(field: dict[str, object]) -> str:
-    """A JSON Schema of one argument in words: `integer, 1 to 255`, `number, above 0, at most 16`."""
+    """A JSON Schema of one argument in words: `integer, 1 to 255`, `list of 2 × (number, above 0)`."""
     choices = field.get("anyOf")
     if isinstance(choices, list):
         return " or ".join(expected(choice) for choice in choices)
@@ -82,7 +82,8 @@ def expected(field: dict[str, object]) -> str:
     kind = str(field.get("type", "any"))
     several = field.get("prefixItems")
     if isinstance(several, list):
-        return "list of " + "; ".join(map(expected, several))
+        each = [expected(item) for item in several]
+        return f"list of {len(each)} × ({each[0]})" if len(set(each)) == 1 else "list of " + "; ".join(each)
     items = field.get("items")
     if isinstance(items, dict):
         return f"list of {expected(items)}"

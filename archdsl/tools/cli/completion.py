@@ -67,7 +67,7 @@ def _values(context: click.Context, key: str, start: str, prefix: str) -> list[C
 
 
 def _options(context: click.Context, key: str) -> list[str]:
-    """What may be chosen for a key that is a group; nothing for any other."""
+    """The options of a key that is a group; none for any other."""
     from archdsl.frontend.compose.config import options_for
 
     try:

@@ -111,7 +111,7 @@ def _composed(folder: Path, name: str) -> tuple[dict[str, Any], str]:
 
 
 def _handed_on(found: Lineage) -> tuple[Sequence[Source], dict[str, Any]]:
-    """What is merged for Hydra, and the Defaults List that leaves it the choices of groups, which a program may change.
+    """The values merged for Hydra, and the Defaults List with the choices of groups, which a program may change.
 
     Where a file sets something that an option after it sets too, the options are merged in like parents: Hydra merges
     the whole config before its options or after them.
