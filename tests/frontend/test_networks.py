@@ -148,7 +148,7 @@ def test_a_layer_shares_the_weights_of_another_by_its_name() -> None:
         ("{block: add, each: [p1, p2]}", "merges layers"),
         ("{block: conv, from: [p1, p2], filters: 4}", "block 'conv' has one input, got 2"),
         ("{block: conv, from: all, filters: 4}", "block 'conv' has one input, got 2"),
-        ("{block: conv, from: p1, filters: 4, when: p2}", "expected it inside of `blocks:`"),
+        ("{block: conv, from: p1, filters: 4, when: fits}", "expected it inside of `blocks:`"),
     ],
 )
 def test_mistakes_about_levels_name_the_layer(layer: str, message: str, problems_of: Problems) -> None:
@@ -364,7 +364,7 @@ def test_a_block_contains_itself_as_often_as_its_argument_says() -> None:
             INVERTED.replace("when: fits", "when: fts"),
             "{block: inverted, width: 8}",
             "blocks.inverted",
-            "no argument 'fts'",
+            "expected `fits`, or the $name",
         ),
         (SWAP, "{block: swap, from: p1}", "head.h", "has 2 inputs (fine, coarse), got 1"),
         (SWAP, "{block: swap, from: [p1, p2, p1]}", "head.h.from", "has 2 inputs (fine, coarse), got 3"),

@@ -97,7 +97,7 @@ class Blocks:
         if len(self.findings) == before:
             stated = {name: value for name, value in block.defaults.items() if value is not None}
             if stated:
-                layers.check_arguments(block, stated, at / "arguments", given_later=block.defaults)
+                layers.check_arguments(block, stated, at / "arguments", [(name,) for name in block.defaults.keys() - stated])
         return block if len(self.findings) == before else None
 
 
