@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from itertools import zip_longest
 from typing import Any
 
@@ -52,7 +52,7 @@ def compile_spec(spec: NetworkSpec, budget: Budget = DEFAULT) -> Graph:
     finally:
         compiler.meter.made.clear()  # which what is kept for other networks would keep
     outputs = compiler.outputs()
-    if not spec.is_named:
+    if not spec.is_named and not compiler.findings:
         outputs = compiler.ends(outputs)
     graph = Graph(spec.name, tuple(compiler.nodes), x[-1][1], ends, outputs, spec.freeze, spec.is_named)
     problems = compiler.findings + _stride_problems(graph, spec, compiler.guesses)
@@ -94,6 +94,9 @@ class _Compiler:
         """The results of the part's last layer, also known under the part's name."""
         for layer in part.layers:
             x = self._each(layer, part) if layer.each else self._layer(layer, part, x)
+            if layer.name in self.scope.results:
+                message = f"'{layer.name}' is what a result of another layer is called; expected a name of its own"
+                self.findings.report("key", message, layer.at)
             self.scope.define(layer.name, x)
         if part.is_stage:
             x = self._end(part, x)
@@ -170,8 +173,7 @@ class _Compiler:
         """What a layer names, reported if it is not there."""
         found = self.scope.find(name, part)
         if not found:
-            message = f"there is no layer '{name}' before this one; {one_of(self.scope.known)}"
-            self._unknown(name, layer, part, key, message)
+            self._unknown(name, layer, part, key, self.scope.known)
         return found
 
     def _owner(self, layer: LayerSpec, part: PartSpec) -> str:
@@ -180,15 +182,17 @@ class _Compiler:
             return ""
         full = next((full for full in self.scope.full_names(layer.share, part) if full in self.scope.runs), "")
         if not full:
-            is_there = bool(self.scope.find(layer.share, part))
-            fact = f"'{layer.share}' is not one layer" if is_there else f"there is no layer '{layer.share}' before this one"
-            self._unknown(layer.share, layer, part, "share", f"{fact}; {one_of(self.scope.runs)}")
+            self._unknown(layer.share, layer, part, "share", self.scope.runs)
         return full
 
-    def _unknown(self, name: str, layer: LayerSpec, part: PartSpec, key: str, message: str) -> None:
-        """Report a name that a layer asks for, and why it cannot have it where the name is that of a later one."""
+    def _unknown(self, name: str, layer: LayerSpec, part: PartSpec, key: str, known: Collection[str]) -> None:
+        """Report a name that a layer asks for, and why it cannot have it where the name is that of another."""
+        message = f"there is no layer '{name}' before this one; {one_of(known)}"
         hint = self.scope.did_you_mean(name)
-        if later := self.scope.later(name, part) if not self.scope.find(name, part) else "":
+        if found := self.scope.find(name, part):
+            message, of = f"'{name}' is not one layer; {one_of(known)}", self.scope.layer_of(found[0][1])
+            hint = f"write {of}" if of else ""
+        elif later := self.scope.later(name, part):
             message = f"'{name}' does not come before this layer"
             hint = "a layer can read only what comes before it; `after:` places it"
             if later == layer.name or layer.name in self.scope.behind(later):

@@ -65,6 +65,10 @@ class Scope:
         short = [full.removeprefix(f"{section}_") for full in self.known for section in self._sections]
         return did_you_mean(name.removeprefix(f"{STAGES.name}."), dict.fromkeys([*self.known, *short]))
 
+    def layer_of(self, node: Node) -> str:
+        """The full name of the layer, or of a run of it, that gives a node; empty for one inside of a block."""
+        return next((name for name, runs in self.runs.items() if node in runs), "")
+
     def later(self, name: str, part: PartSpec) -> str:
         """The full name of a layer or part that is there, but has not run."""
         return next((full for full in self.full_names(name, part) if full in self.names), "")

@@ -171,7 +171,8 @@ def stride_text(x: TensorType) -> str:
 def undivided(whole: int, what: str, parts: int, noun: str) -> tuple[str, str]:
     """Why a number has no equal parts, and the numbers of parts near by that it has."""
     known = [each for each in range(1, min(whole, 2 * parts) + 1) if whole % each == 0]
-    hint = f"take {' or '.join(map(str, known[-3:]))} {noun}, or another number of {what}"
+    *others, last = map(str, known[-3:])
+    hint = f"take {' or '.join(filter(None, [', '.join(others), last]))} {noun}, or another number of {what}"
     return f"{whole} {what} do not divide into {parts} {noun}", hint
 
 

@@ -234,7 +234,7 @@ def _unknown_arguments(block: Composite, findings: Findings) -> None:
             if name not in block.defaults:
                 known = one_of(block.defaults) if block.defaults else "it has none"
                 message = f"block '{block.name}' has no argument '{name}'; {known}"
-                hint = fixits.argument(f"${name}") if not name.isidentifier() else did_you_mean(name, block.defaults)
+                hint = fixits.product(f"${name}") or did_you_mean(name, block.defaults)
                 hint = hint or f"name it in blocks.{block.name}.arguments"
                 findings.report("unknown-argument", message, at, hint)
 
@@ -252,7 +252,7 @@ def _unused_arguments(block: Composite, findings: Findings) -> None:
 
 def _wrong_sources(block: Composite, findings: Findings) -> None:
     """Names in `from:`, `results:` and relative numbers that are not those of an input or of a layer before."""
-    known = dict.fromkeys(block.inputs)  # in their order
+    known, before = dict.fromkeys(block.inputs), len(findings)  # in their order
     read = set(block.defined.results or ())
     for key, names in (("inputs", block.inputs), ("results", block.defined.results or ())):
         twice = [name for index, name in enumerate(names) if name in names[:index]]
@@ -266,12 +266,13 @@ def _wrong_sources(block: Composite, findings: Findings) -> None:
         named += [(name, layer.at / key / "of") for key, name in relative.items() if name_of(name) is None]
         for name, at in named:
             _check_known(name, known, at, findings)
-        before = block.layers[number - 1].name if number else block.inputs[0]
-        read |= set(layer.sources) or {before}
+        read |= set(layer.sources) or {block.layers[number - 1].name if number else block.inputs[0]}
         known.update(dict.fromkeys(_names_of(layer)))
     for name in block.defined.results or ():
         _check_known(name, known, block.at / "results", findings)
-    for name in [name for name in block.inputs if name not in read and block.layers]:
+    if len(findings) > before or not block.layers:
+        return
+    for name in [name for name in block.inputs if name not in read]:
         findings.report("unused", f"no layer reads the input '{name}'", block.at / "inputs", "take it out")
     for layer in block.layers[: None if block.defined.results else -1]:
         if read.isdisjoint(_names_of(layer)):

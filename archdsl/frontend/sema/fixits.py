@@ -38,10 +38,11 @@ def number(received: Any, whole: bool) -> str:
     if isinstance(received, list) and len(received) == 1:
         return "write the number without brackets"
     if isinstance(received, dict):
-        return "a number relative to another is {of: input, times: 2}, in a layer of a block under `blocks:`"
+        is_relative = not {"of", "times", "plus", "divisor"}.isdisjoint(received)
+        return "a relative number is {of: input, times: 2}, in a layer of a block under `blocks:`" * is_relative
     if not isinstance(received, str):
         return "write a number, or leave the key out" if received is None else ""
-    if elsewhere := argument(received):
+    if elsewhere := argument(received) or product(received):
         return elsewhere
     text = ascii_form(received).strip()
     if text != received:
@@ -55,14 +56,25 @@ def number(received: Any, whole: bool) -> str:
     return next((fix(found) for pattern, fix in _NUMBERS if (found := re.fullmatch(pattern, text, re.I))), "")
 
 
-def argument(received: Any) -> str:
-    """A fix for the `$name` of an argument where there is none, and for a calculation with one; or an empty string."""
-    found = re.fullmatch(r"\$?([a-z]\w*) ?[*×] ?([\d.]+)", received) if isinstance(received, str) else None
-    if found:
-        return f"in a layer of a block, write {{of: {received.split('*')[0].split('×')[0].strip()}, times: {found[2]}}}"
-    if isinstance(received, str) and re.match(r"\$\w", received):
-        return f"{received[:40]} is an argument, which only a block under `blocks:` has"
-    return ""
+def product(received: str) -> str:
+    """A fix for a calculation with an argument or the channels of a layer, or an empty string."""
+    found = re.fullmatch(r"(\$?[a-z]\w{,60}) ?[*×] ?([\d.]{1,9})", received)
+    return f"in a layer of a block, write {{of: {found[1]}, times: {found[2]}}}" if found else ""
+
+
+def argument(received: str) -> str:
+    """A fix for the `$name` of an argument where there is none, or an empty string."""
+    is_name = re.fullmatch(r"\$[a-z]\w{,60}", received)
+    return f"{received} is an argument, which only a block under `blocks:` has" if is_name else ""
+
+
+def condition(received: str) -> str:
+    """A fix for what `when:` does not take."""
+    words = received.split()
+    if len(words) > 1 and all(re.fullmatch(r"fits|\$[a-z]\w{,60}", word) for word in words):
+        return f"write [{', '.join(words)}]"
+    found = re.search(r"\$([a-z]\w{,60})", received) or re.fullmatch(r"([a-z]\w{,60})", received)
+    return f"write ${found[1]}, which is asked to be true" if found else ""
 
 
 def pair(received: Any) -> str:

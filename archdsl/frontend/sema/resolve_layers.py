@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from pydantic_core import ValidationError
@@ -20,7 +20,7 @@ from archdsl.frontend.sema.schema import Layers as NamedLayers
 from archdsl.frontend.sema.schema import LayerSchema, RelativeSchema, StageSchema
 from archdsl.frontend.sema.spec import LayerSpec, inputs_of
 from archdsl.frontend.sema.validate import problems_of
-from archdsl.frontend.source import KeyPath, dotted
+from archdsl.frontend.source import KeyPath
 
 Entry = TypeVar("Entry", StageSchema, LayerSchema)
 
@@ -88,15 +88,14 @@ class Layers:
         )
 
     def check_arguments(
-        self, block: Block, stated: Mapping[str, Any], at: Location, given_later: Iterable[KeyPath] = ()
+        self, block: Block, stated: Mapping[str, Any], at: Location, given_later: Sequence[KeyPath] = ()
     ) -> None:
         """The arguments against the block's schema. What is `given_later`, at these paths below `at`, is not checked."""
         try:
-            block.schema.model_validate({**stated, "width": 1} if sets_exact(block, stated) else dict(stated))
+            block.schema.model_validate({"width": 1, **stated} if sets_exact(block, stated) else dict(stated))
         except ValidationError as error:
-            found = problems_of(error, self.config, block.schema, at.path, f"block '{block.name}'")
-            later = tuple([f"{dotted((*at.path, *path))}." for path in given_later])
-            found = [each for each in found if not f"{each.path}.".startswith(later)]
+            owner = f"block '{block.name}'"
+            found = problems_of(error, self.config, block.schema, at.path, owner, given_later)
             self.findings.add(*[self._said_before(each, block, at) for each in found])
 
     def _count(self, at: Location) -> None:

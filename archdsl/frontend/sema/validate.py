@@ -57,11 +57,20 @@ class Finding(NamedTuple):
 
 
 def problems_of(
-    error: ValidationError, config: Config, model: type[Schema], prefix: KeyPath = (), owner: str = ""
+    error: ValidationError,
+    config: Config,
+    model: type[Schema],
+    prefix: KeyPath = (),
+    owner: str = "",
+    later: Sequence[KeyPath] = (),
 ) -> list[Problem]:
-    """One Problem for each finding. `prefix` is the path of `model` in the config, `owner` what the keys belong to."""
-    found = _independent([_finding(details, model, owner) for details in islice(details_of(error), MAX_PROBLEMS)])
-    return [_problem(finding, config, prefix) for finding in found]
+    """One Problem for each finding. `prefix` is the path of `model` in the config, `owner` what the keys belong to.
+
+    What is `later` given, at these paths inside `model`, is not told.
+    """
+    found = [_finding(details, model, owner) for details in islice(details_of(error), MAX_PROBLEMS)]
+    found = [each for each in found if not any(each.location[: len(path)] == path for path in later)]
+    return [_problem(finding, config, prefix) for finding in _independent(found)]
 
 
 def fact_of(error: ValidationError, model: type[Schema]) -> str:
@@ -131,7 +140,7 @@ def _argument(value: str) -> str:
 
 
 def _condition(value: str) -> str:
-    return did_you_mean(value, ["fits"]) or _argument(value)
+    return did_you_mean(value, ["fits"]) or fixits.condition(value)
 
 
 _NAME_FIXES: dict[str, Callable[[str], str]] = {ARGUMENT: _argument, CONDITION: _condition}
@@ -141,7 +150,7 @@ def _unknown_value(finding: Finding) -> Problem:
     expected = finding.limits["expected"]
     known, word = re.findall(r"'([^']*)'", expected) or [expected], str(finding.value)
     hint = f"did you mean '{SYNONYMS[word]}'?" if SYNONYMS.get(word) in known else did_you_mean(word, known)
-    hint = hint or VALUES_ELSEWHERE.get(word, "") or fixits.argument(word)
+    hint = hint or VALUES_ELSEWHERE.get(word, "") or fixits.argument(word) or fixits.product(word)
     return problem("unknown-value", f"got {finding.received}; {one_of(known)}", hint=hint)
 
 
@@ -168,7 +177,8 @@ def _no_member(finding: Finding) -> Problem:
     types = [_type(found) for found in finding.limits["members"]]
     expected = " or ".join(dict.fromkeys(words for words, _ in types))
     hint = fixits.pair(finding.value) if "a list" in expected else ""
-    hint = hint or next(filter(None, [fix(finding.value, []) for _, fix in types]), "")
+    fixes = [fix for _, fix in types] if isinstance(finding.value, (list, dict)) else [types[0][1]]
+    hint = hint or next(filter(None, [fix(finding.value, []) for fix in fixes]), "")
     return problem("type", f"expected {expected}, got {finding.received}", hint=hint)
 
 
@@ -199,7 +209,7 @@ def _unknown_key(finding: Finding) -> Problem:
     where = f" of {owner}" if owner else ""
     fact = f"; {one_of(known)}" if known else ", which takes no arguments"
     hint = _key_hint(key, known, in_layer=bool(owner))
-    lacks = f"it needs '{finding.needs}'" if finding.needs and f"'{finding.needs}'" not in hint else ""
+    lacks = f"it needs '{finding.needs}'" if finding.needs and not hint.startswith("did you mean") else ""
     hints = hint, lacks, VALUES_ELSEWHERE.get(str(finding.value), "")
     return problem("unknown-key", f"unknown key '{key}'{where}{fact}", hint="; ".join(filter(None, hints)))
 

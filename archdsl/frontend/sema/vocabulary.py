@@ -98,6 +98,7 @@ KEY_SYNONYMS = {
     **dict.fromkeys(("inputs", "input_layer", "source_layer"), "from"),
     **dict.fromkeys(("act", "nonlinearity"), "activation"),
     "eps": "epsilon",
+    "if": "when",
     **dict.fromkeys(("backbone", "layers", "model"), "stages"),
     **dict.fromkeys(("out_indices", "output", "returns", "out_features"), "outputs"),
     **dict.fromkeys(("_base_", "extends", "inherits", "inherit", "parent", "parents", "base", "include"), "defaults"),
