@@ -198,9 +198,8 @@ class _Compiler:
             if later == layer.name or layer.name in self.scope.behind(later):
                 steps = [layer.name, later, layer.name] if later != layer.name else [later, later]
                 message += f"; cycle: {' -> '.join(steps)}"
-        listed = {"from": layer.sources, "each": layer.each}.get(key, (name,))
-        item = layer.at / key / listed.index(name)
-        at = item if item.is_written else layer.at / key
+        listed = {"from": layer.sources, "each": layer.each}.get(key, ())
+        at = layer.at / key / listed.index(name) if listed else layer.at / key
         self.findings.report("unknown-layer", message, at, hint, self._notes_elsewhere(name, layer))
 
     def _notes_elsewhere(self, name: str, layer: LayerSpec) -> list[Note]:
@@ -211,9 +210,7 @@ class _Compiler:
         fact = f"the stage '{name}' is taken out at" if is_removed else "the stages are set at"
         return [Note(mark, fact)] if mark and mark.file != layer.at.key.file else []
 
-    def _applied(
-        self, layer: LayerSpec, part: PartSpec, sources: list[Node], name: str, owner: str = ""
-    ) -> Node:
+    def _applied(self, layer: LayerSpec, part: PartSpec, sources: list[Node], name: str, owner: str = "") -> Node:
         """The layer's result, or a guess of it where something is wrong; `owner` is the layer whose weights it uses."""
         try:
             self._check_count(layer, sources)
@@ -362,7 +359,9 @@ def _stride_problems(graph: Graph, spec: NetworkSpec, guesses: Set[Node]) -> lis
         stride = max(end.type.strides, key=lambda each: abs(each - expected))
         error, error_before = (stride / expected) / error_before, stride / expected
         if error != 1 and stride != expected:
-            message = f"its total stride is {stride_text(end.type)}, but a stage named {stage.name} has stride {expected}"
+            message = (
+                f"its total stride is {stride_text(end.type)}, but a stage named {stage.name} has stride {expected}"
+            )
             hint = "give it another stride, or a name that does not promise a level"
             problems.append(problem("stride", message, mark=stage.at.key, path=str(stage.at), hint=hint))
     return problems

@@ -82,9 +82,7 @@ class Blocks:
             chosen = next((at / each for each in choices if stated.get(each)), None)
             if chosen and at.path[:2] != ("blocks", name):
                 note = Note(chosen.value, f"${chosen.path[-1]} is '{stated[str(chosen.path[-1])]}' at")
-                self.findings[before:] = [
-                    each._replace(notes=(*each.notes, note)) for each in self.findings[before:]
-                ]
+                self.findings[before:] = [each._replace(notes=(*each.notes, note)) for each in self.findings[before:]]
             self._open.pop()
         return self._composites[key]
 
@@ -99,7 +97,9 @@ class Blocks:
         elif chosen is not None:
             place = at / key if is_stated else block / "arguments" / key
             message = f"expected the name of a block, got {describe(chosen)}"
-            self.findings.report("type", message, place, fixits.text(chosen) if isinstance(chosen, (list, dict)) else "")
+            self.findings.report(
+                "type", message, place, fixits.text(chosen) if isinstance(chosen, (list, dict)) else ""
+            )
         elif at.path[:2] != ("blocks", name):  # it is looked at where it is used
             self.findings.report("missing-key", f"block '{name}' needs '{key}', the name of a block", at)
 
@@ -121,7 +121,9 @@ class Blocks:
         if len(self.findings) == before:
             stated = {name: value for name, value in block.defaults.items() if value is not None}
             if stated:
-                layers.check_arguments(block, stated, at / "arguments", [(name,) for name in block.defaults.keys() - stated])
+                layers.check_arguments(
+                    block, stated, at / "arguments", [(name,) for name in block.defaults.keys() - stated]
+                )
         return block if len(self.findings) == before else None
 
 

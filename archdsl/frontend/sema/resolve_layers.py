@@ -13,6 +13,7 @@ from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.budget import Budget, allow_more
 from archdsl.frontend.compose.config import Config, Location
 from archdsl.frontend.compose.order import in_order
+from archdsl.frontend.sections import LAYER_SLOTS, NAMED_SLOTS, STAGES
 from archdsl.frontend.sema import fixits
 from archdsl.frontend.sema.findings import Findings
 from archdsl.frontend.sema.parameters import is_open, is_relative, literal_arguments, open_places
@@ -90,7 +91,7 @@ class Layers:
     def check_arguments(
         self, block: Block, stated: Mapping[str, Any], at: Location, given_later: Sequence[KeyPath] = ()
     ) -> None:
-        """The arguments against the block's schema. What is `given_later`, at these paths below `at`, is not checked."""
+        """The arguments against the block's schema. What is `given_later`, at these paths, is not checked."""
         try:
             block.schema.model_validate({"width": 1, **stated} if sets_exact(block, stated) else dict(stated))
         except ValidationError as error:
@@ -111,6 +112,8 @@ class Layers:
             return self.blocks.find(layer.block, at, layer)
         slip = next((key for key in layer.model_extra or {} if "'block'" in did_you_mean(key, ["block"])), "")
         hint = f"did you mean 'block' for '{slip}'?" if slip else ""
+        if slot := next((key for key in (*LAYER_SLOTS, *NAMED_SLOTS) if key in (layer.model_extra or {})), ""):
+            hint = f"a stage has a slot '{slot}'; stages are under `{STAGES.name}:`"
         self.findings.report("missing-key", "a layer needs `block:`", at, hint, mark=(at / "block").value)
         return None
 
@@ -124,7 +127,9 @@ class Layers:
                 self._check_relative(value, at / key)
         literal = literal_arguments(stated, block.parameters)
         is_exact = sets_exact(block, stated)
-        self.check_arguments(block, literal, at, given_later=[*open_places(stated, block.parameters), *[("width",)] * is_exact])
+        self.check_arguments(
+            block, literal, at, given_later=[*open_places(stated, block.parameters), *[("width",)] * is_exact]
+        )
 
     def _check_relative(self, value: dict[str, Any], at: Location) -> None:
         try:
@@ -177,7 +182,10 @@ class Layers:
         elif block.inputs is None and not count:
             self.findings.report("from", f"block '{block.name}' merges layers; expected `from: [one, another]`", at)
         elif block.inputs is not None and count > len(block.inputs):
-            fact, hint = f"block '{block.name}' has {inputs_of(block)}, got {count}", "put a layer that merges them before it"
+            fact, hint = (
+                f"block '{block.name}' has {inputs_of(block)}, got {count}",
+                "put a layer that merges them before it",
+            )
             self.findings.report("from", fact, at / "from", f"{hint}, such as add or concat")
         if layer.when and at.path[0] != "blocks":
             message = "`when` asks for an argument of a block; expected it inside of `blocks:`"

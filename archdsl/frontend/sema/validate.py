@@ -17,7 +17,17 @@ from archdsl.frontend.compose.config import Config
 from archdsl.frontend.sections import GROUPS, STAGES
 from archdsl.frontend.sema import fixits
 from archdsl.frontend.sema.schema import ARGUMENT, CONDITION, MODEL_NAME, NAME
-from archdsl.frontend.sema.vocabulary import ELSEWHERE, KEY_SYNONYMS, SYNONYMS, VALUES_ELSEWHERE, alike, belongs, known_keys
+from archdsl.frontend.sema.vocabulary import (
+    ELSEWHERE,
+    KEY_SYNONYMS,
+    SYNONYMS,
+    VALUES_ELSEWHERE,
+    alike,
+    annotation_at,
+    belongs,
+    known_keys,
+    members,
+)
 from archdsl.frontend.source import KeyPath, dotted, nearest_place
 from archdsl.schemas.schema import Schema
 from archdsl.schemas.unions import NO_MEMBER, details_of
@@ -150,7 +160,9 @@ def _unknown_value(finding: Finding) -> Problem:
     expected = finding.limits["expected"]
     known, word = re.findall(r"'([^']*)'", expected) or [expected], str(finding.value)
     hint = f"did you mean '{SYNONYMS[word]}'?" if SYNONYMS.get(word) in known else did_you_mean(word, known)
+    takes_numbers = int in members(annotation_at(finding.model, finding.location))
     hint = hint or VALUES_ELSEWHERE.get(word, "") or fixits.argument(word) or fixits.product(word)
+    hint = hint or (fixits.number(finding.value, whole=True) if takes_numbers else "")
     return problem("unknown-value", f"got {finding.received}; {one_of(known)}", hint=hint)
 
 
@@ -168,7 +180,8 @@ def _wrong_type(finding: Finding) -> Problem:
     holds = known_keys(finding.model, finding.location) if finding.kind == "model_type" else []
     hint = belongs(finding.key, in_layer=False) if finding.key in holds else fix(finding.value, holds)
     if finding.key in GROUPS and isinstance(finding.value, str) and finding.location == (finding.key,):
-        hint = f"to choose a file of the folder {finding.key}/, write defaults: [{finding.key}: {finding.value[:60]}, _self_]"
+        choice = f"defaults: [{finding.key}: {finding.value[:60]}, _self_]"
+        hint = f"to choose a file of the folder {finding.key}/, write {choice}"
     return problem("type", f"expected {expected}, got {finding.received}", hint=hint)
 
 

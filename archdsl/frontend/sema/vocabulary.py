@@ -108,7 +108,11 @@ KEY_SYNONYMS = {
 
 
 # Keys that say the same of blocks of different kinds.
-ALIKE = (("width", "filters", "units", "classes", "num_classes"), ("activation", "function"), ("share", "shared", "weights"))
+ALIKE = (
+    ("width", "filters", "units", "classes", "num_classes"),
+    ("activation", "function"),
+    ("share", "shared", "weights"),
+)
 
 
 def alike(key: str, known: Sequence[str]) -> str:

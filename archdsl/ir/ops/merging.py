@@ -106,17 +106,17 @@ def join(inputs: Sequence[TensorType]) -> TensorType:
 
 
 def _join_maps(first: FeatureMap, other: FeatureMap) -> FeatureMap:
+    if other.strides != first.strides:
+        raise ShapeError(
+            f"their strides are {stride_text(first)} and {stride_text(other)}; expected maps of one stride",
+            hint="bring one to the other's size, with block upsample or a strided convolution",
+        )
     height = other.height if first.height is None else first.height
     image_width = other.image_width if first.image_width is None else first.image_width
     if other.height not in (None, height) or other.image_width not in (None, image_width):
         raise ShapeError(
             "heights or widths differ; expected equal sizes",
             hint="where maps meet after up-sampling, the image's sides must be divisible by the largest stride",
-        )
-    if other.strides != first.strides:
-        raise ShapeError(
-            f"their strides are {stride_text(first)} and {stride_text(other)}; expected maps of one stride",
-            hint="bring one to the other's size, with block upsample or a strided convolution",
         )
     return first._replace(height=height, image_width=image_width)
 
@@ -125,7 +125,7 @@ def _join_tokens(first: Tokens, other: Tokens) -> Tokens:
     length = other.length if first.length is None else first.length
     if other.length not in (None, length):
         raise ShapeError(f"there are {length} and {other.length} tokens; expected as many")
-    if length is None and first.grid is not None and other.grid is not None and first.extra != other.extra:
+    if length is None and first.strides == other.strides and first.extra != other.extra:
         raise ShapeError(f"there are {first.extra} and {other.extra} class tokens; expected as many")
     return first._replace(length=length, grid=first.grid or other.grid)
 
