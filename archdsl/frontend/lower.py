@@ -199,7 +199,7 @@ class _Compiler:
                 steps = [layer.name, later, layer.name] if later != layer.name else [later, later]
                 message += f"; cycle: {' -> '.join(steps)}"
         listed = {"from": layer.sources, "each": layer.each}.get(key, ())
-        at = layer.at / key / listed.index(name) if listed else layer.at / key
+        at = layer.at / key / listed.index(name) if len(listed) > 1 else layer.at / key
         self.findings.report("unknown-layer", message, at, hint, self._notes_elsewhere(name, layer))
 
     def _notes_elsewhere(self, name: str, layer: LayerSpec) -> list[Note]:
