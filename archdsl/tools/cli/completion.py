@@ -109,8 +109,8 @@ def _arguments(context: click.Context, path: str, name: str) -> list[Any]:
 
 def _parameters(context: click.Context, layer: str) -> Mapping[str, Parameter] | None:
     """The arguments of the block of the layer at a dotted key; None where that is not a registered block."""
-    from archdsl.blocks.registry import all_blocks
     from archdsl.analysis.explain import at
+    from archdsl.blocks.registry import all_blocks
     from archdsl.frontend.sections import default_of
     from archdsl.frontend.source import ABSENT
 
