@@ -76,6 +76,7 @@ class _Compiler:
         self.meter = Meter(budget.layers, count=1)  # the input
         self.nodes: list[Node] = []
         self.findings = Findings()
+        self.named: set[str] = set()  # layers so far
         self.guesses: set[Node] = set()
         self.adrift: set[Node] = set()
         self.several: dict[Node, list[Level]] = {}  # by the last of them
@@ -94,9 +95,10 @@ class _Compiler:
         """The results of the part's last layer, also known under the part's name."""
         for layer in part.layers:
             x = self._each(layer, part) if layer.each else self._layer(layer, part, x)
-            if layer.name in self.scope.results:
+            if layer.name in self.scope.results and layer.name not in self.named:  # slots may have the same names
                 message = f"'{layer.name}' is what a result of another layer is called; expected a name of its own"
                 self.findings.report("key", message, layer.at)
+            self.named.add(layer.name)
             self.scope.define(layer.name, x)
         if part.is_stage:
             x = self._end(part, x)
