@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -12,6 +12,7 @@ from archdsl.diagnostics.wording import one_of
 from archdsl.frontend.budget import DEFAULT, Budget, allow_more
 from archdsl.frontend.budget_check import check_costs
 from archdsl.frontend.compose.config import Config, Location
+from archdsl.frontend.graph_check import stride_problems, unread
 from archdsl.frontend.scope import INPUT, Level, Scope
 from archdsl.frontend.sections import OPEN_ENDED, STAGES
 from archdsl.frontend.sema.findings import Findings
@@ -21,7 +22,7 @@ from archdsl.frontend.sema.spec import MOST, LayerSpec, NetworkSpec, PartSpec, i
 from archdsl.ir.graph import Graph, Meter, Node, Origin, ShapeError, TooManyOperations
 from archdsl.ir.layout import Placeholder, laid_out, results_of, unfolded, weight_shapes
 from archdsl.ir.ops import Input, Rescale
-from archdsl.ir.types import FeatureMap, both, stride_text
+from archdsl.ir.types import FeatureMap, both
 
 
 @one_report()
@@ -55,8 +56,8 @@ def compile_spec(spec: NetworkSpec, budget: Budget = DEFAULT) -> Graph:
     if not spec.is_named and not compiler.findings:
         outputs = compiler.ends(outputs)
     graph = Graph(spec.name, tuple(compiler.nodes), x[-1][1], ends, outputs, spec.freeze, spec.is_named)
-    problems = compiler.findings + _stride_problems(graph, spec, compiler.guesses)
-    problems = problems or _unread(graph, spec)  # what an error left out reads nothing either
+    problems = compiler.findings + stride_problems(graph, spec, compiler.guesses)
+    problems = problems or unread(graph, spec)  # what an error left out reads nothing either
     if problems:
         raise ArchError(by_place(problems))
     return graph
@@ -346,38 +347,3 @@ class _Compiler:
         guess = self._placed(Placeholder(guessed.with_channels(width))(name=layer.name), Origin())
         self.guesses.add(guess)
         return guess
-
-
-def _stride_problems(graph: Graph, spec: NetworkSpec, guesses: Set[Node]) -> list[Problem]:
-    """A stage named pN is 2^N times smaller than the image. One that is wrong makes those after it no news."""
-    doubtful = graph.following(guesses)
-    problems = []
-    error_before = 1.0
-    for stage in spec.stages:
-        end = graph.levels[stage.level]
-        if stage.number is None or end in doubtful:
-            continue
-        expected = 2**stage.number
-        stride = max(end.type.strides, key=lambda each: abs(each - expected))
-        error, error_before = (stride / expected) / error_before, stride / expected
-        if error != 1 and stride != expected:
-            message = (
-                f"its total stride is {stride_text(end.type)}, but a stage named {stage.name} has stride {expected}"
-            )
-            hint = "give it another stride, or a name that does not promise a level"
-            problems.append(problem("stride", message, mark=stage.at.key, path=str(stage.at), hint=hint))
-    return problems
-
-
-def _unread(graph: Graph, spec: NetworkSpec) -> list[Problem]:
-    """Every layer leads to a level or to the output: what nothing reads would be counted, but never run."""
-    needed = graph.needed_by(graph.ends)
-    unread = {node.origin.path for node in graph.nodes if node not in needed and node is not graph.input}
-    read = {
-        source.origin.path for node in graph.nodes for source in node.inputs if source.origin.path != node.origin.path
-    }
-    problems = []
-    for path in unread - read - {node.origin.path for node in needed}:
-        hint = "name it in `outputs:` or in a `from:`, or take it out"
-        problems.append(problem("unused", "nothing reads this layer", mark=spec.entry(path).key, path=path, hint=hint))
-    return problems

@@ -399,3 +399,14 @@ def test_mistakes_in_blocks_are_told_at_their_place(
 ) -> None:
     found = problems_of(yaml.safe_load(f"blocks:\n{block}\n{BACKBONE}head:\n  h: {use}\n"))
     assert any(message in problem.message and problem.path.startswith(path) for problem in found), found
+
+
+def test_a_stage_that_runs_for_one_result_is_a_level_under_its_own_name() -> None:
+    config = yaml.safe_load("stages: {p1: {width: 8, stride: 2, body: {block: conv, each: [input]}}}")
+    assert list(archdsl.analyze(config).outputs) == ["P1"]
+
+
+def test_tokens_of_unknown_number_do_not_fit_those_with_a_class_token(problems_of: Problems) -> None:
+    text = "head: {t: {block: to_tokens, from: p2}, c: {block: class_token}, a: {block: add, from: [t, c]}}\n"
+    (found,) = problems_of(yaml.safe_load(BACKBONE + text))
+    assert "there are 0 and 1 class tokens; expected as many" in found.message
