@@ -43,6 +43,7 @@ compose
 sema
 scope
 budget_check
+graph_check
 lower
 presets
 importers

@@ -113,12 +113,17 @@ def _statement(source: Source, path: KeyPath, said: Iterable[KeyPath], winners: 
 
 def _merged(before: Any, value: Any, file: str) -> Any:
     """Who sets each single value, after one more source: mappings merge, anything else replaces what was there."""
-    if isinstance(before, dict) and isinstance(value, dict):
+    if isinstance(before, dict) and isinstance(value, dict) and _has_items(before) <= _has_items(value):
         return before | {key: _merged(before.get(key), item, file) for key, item in value.items()}
     if value is ABSENT:
         return ABSENT
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return {key: _merged(None, item, file) for key, item in items} or file
+
+
+def _has_items(value: Mapping[Any, Any]) -> bool:
+    """Whether it is a list, or what changes one: its keys are the numbers of items."""
+    return any(type(key) is int for key in value)
 
 
 def _is_set(source: Source, path: KeyPath) -> bool:

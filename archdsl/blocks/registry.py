@@ -167,9 +167,14 @@ def with_exact(parameters: Mapping[str, inspect.Parameter]) -> dict[str, inspect
     return {**parameters, EXACT: _EXACT} if has_exact else dict(parameters)
 
 
+def sets_exact(block: Block, arguments: Mapping[str, Any]) -> bool:
+    """Whether the width of a block is set by its other name."""
+    return EXACT in arguments and block.parameters.get(EXACT) is _EXACT  # some have an argument of that name
+
+
 def exact_as_width(block: Block, arguments: dict[str, Any]) -> dict[str, Any]:
     """The arguments as the function of a block takes them."""
-    if EXACT not in arguments or block.parameters.get(EXACT) is not _EXACT:  # some have an argument of that name
+    if not sets_exact(block, arguments):
         return arguments
     return {"width" if name == EXACT else name: value for name, value in arguments.items()}
 

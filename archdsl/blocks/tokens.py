@@ -52,7 +52,9 @@ def class_token(x: Node) -> Node:
 @block
 def position_embedding(x: Node) -> Node:
     """A learned vector for each token, added to it (ViT, equation 1). (N, C) -> (N, C). N must be known."""
-    length = x.type.length if isinstance(x.type, Tokens) else 0
+    if not isinstance(x.type, Tokens):
+        raise ShapeError(*misfit(x.type, (Tokens,)))
+    length = x.type.length
     if length is None:
         raise ShapeError("the number of tokens is not known", hint="set the image's size in `input.shape`")
     embedding = Learned(length, x.channels)(Ones()(x, name="one"), name="embedding")

@@ -65,7 +65,7 @@ def _rank(word: str, letters: str, masks: dict[str, int], name: str) -> tuple[bo
     A slip is a letter left out, added, mistaken or moved, and shares fall in this order.
     """
     common = _in_common(len(word), masks, name)
-    is_slip = max(len(word), len(name)) - common <= 1
+    is_slip = common > 0 and max(len(word), len(name)) - common <= 1
     return _letters(name) == letters, is_slip, 2 * common / max(1, len(word) + len(name))
 
 

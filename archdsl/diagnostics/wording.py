@@ -23,6 +23,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def one_of(known: Collection[str], limit: int = 40) -> str:
     """`expected one of: a, b, c`; a long list is cut, with its count."""
+    if not known:
+        return "there are none"
     more = f", … ({len(known)} in all)" if len(known) > limit else ""
     return f"expected one of: {', '.join(islice(known, limit))}{more}"
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from archdsl.diagnostics.nearest import one_report
 from archdsl.diagnostics.problems import ArchError, Note, Problem, by_place, fail, problem
-from archdsl.diagnostics.wording import did_you_mean, one_of
+from archdsl.diagnostics.wording import one_of
 from archdsl.frontend.budget import DEFAULT, Budget, allow_more
 from archdsl.frontend.budget_check import check_costs
-from archdsl.frontend.compose.config import Config
+from archdsl.frontend.compose.config import Config, Location
+from archdsl.frontend.graph_check import stride_problems, unread
 from archdsl.frontend.scope import INPUT, Level, Scope
 from archdsl.frontend.sections import OPEN_ENDED, STAGES
 from archdsl.frontend.sema.findings import Findings
@@ -51,11 +53,11 @@ def compile_spec(spec: NetworkSpec, budget: Budget = DEFAULT) -> Graph:
     finally:
         compiler.meter.made.clear()  # which what is kept for other networks would keep
     outputs = compiler.outputs()
-    if not spec.is_named:
-        outputs |= compiler.ends(outputs)
+    if not spec.is_named and not compiler.findings:
+        outputs = compiler.ends(outputs)
     graph = Graph(spec.name, tuple(compiler.nodes), x[-1][1], ends, outputs, spec.freeze, spec.is_named)
-    problems = compiler.findings + _stride_problems(graph, spec, compiler.guesses)
-    problems = problems or _unread(graph, spec)  # what an error left out reads nothing either
+    problems = compiler.findings + stride_problems(graph, spec, compiler.guesses)
+    problems = problems or unread(graph, spec)  # what an error left out reads nothing either
     if problems:
         raise ArchError(by_place(problems))
     return graph
@@ -75,6 +77,7 @@ class _Compiler:
         self.meter = Meter(budget.layers, count=1)  # the input
         self.nodes: list[Node] = []
         self.findings = Findings()
+        self.named: set[str] = set()  # layers so far
         self.guesses: set[Node] = set()
         self.adrift: set[Node] = set()
         self.several: dict[Node, list[Level]] = {}  # by the last of them
@@ -93,43 +96,72 @@ class _Compiler:
         """The results of the part's last layer, also known under the part's name."""
         for layer in part.layers:
             x = self._each(layer, part) if layer.each else self._layer(layer, part, x)
+            if layer.name in self.scope.results and layer.name not in self.named:  # slots may have the same names
+                message = f"'{layer.name}' is what a result of another layer is called; expected a name of its own"
+                self.findings.report("key", message, layer.at)
+            self.named.add(layer.name)
             self.scope.define(layer.name, x)
+        if part.is_stage:
+            x = self._end(part, x)
         self.scope.results[part.name] = x
         return x
+
+    def _end(self, part: PartSpec, x: list[Level]) -> list[Level]:
+        """The one result of a stage."""
+        if len(x) > 1:
+            message = f"a stage ends in one result; this layer gives {len(x)}: {', '.join([name for name, _ in x])}"
+            hint = "put it under `neck:`, or let a layer that merges them follow"
+            self.findings.report("from", message, part.layers[-1].at, hint)
+            self.guesses.add(x[-1][1])
+        return [("", x[-1][1])]
 
     def outputs(self) -> dict[str, Node]:
         """The outputs, by public name."""
         found: dict[str, Node] = {}
         for name, source, at in self.spec.outputs:
             levels = self.scope.find(source)
-            found |= {f"{name}_{suffix}" if suffix else name: node for suffix, node in levels}
+            for suffix, node in levels:
+                self._output(f"{name}_{suffix}" if suffix else name, node, found, at)
             if not levels:
-                message = f"there is no layer '{source}'; {one_of(self.scope.results)}"
-                self.findings.report("unknown-output", message, at, did_you_mean(source, self.scope.results))
+                message = f"there is no layer '{source}'; {one_of(self.scope.known)}"
+                self.findings.report("unknown-output", message, at, self.scope.did_you_mean(source))
         return found
 
+    def _output(self, name: str, node: Node, found: dict[str, Node], at: Location) -> None:
+        """Add a result to those that were found."""
+        if found.setdefault(name, node) is not node:
+            message = f"two results are called '{name}'; expected a name of its own for each"
+            self.findings.report("duplicate-output", message, at, "name them in `outputs: {name: layer, …}`")
+
     def ends(self, outputs: Mapping[str, Node]) -> dict[str, Node]:
-        """The layers of the last section, a neck or a head, that nothing reads: results beside those that are named."""
+        """The outputs, and the layers of the last section, a neck or a head, that nothing reads."""
         part = next((part for part in reversed(self.spec.parts) if part.layers), None)
         if part is None or part.name not in OPEN_ENDED:
-            return {}
+            return dict(outputs)
         read = {*outputs.values(), *[source for node in self.nodes for source in node.inputs]}
-        ends = {layer.name.removeprefix(f"{part.name}_"): self.scope.results[layer.name] for layer in part.layers}
-        levels = {
-            f"{name}_{suffix}" if suffix else name: node for name, found in ends.items() for suffix, node in found
-        }
-        return {name: node for name, node in levels.items() if node not in read}
+        found = dict(outputs)
+        for layer in part.layers:
+            name = layer.name.removeprefix(f"{part.name}_")
+            for suffix, node in self.scope.results[layer.name]:
+                if node not in read:
+                    self._output(f"{name}_{suffix}" if suffix else name, node, found, layer.at)
+        return found
 
     def _each(self, layer: LayerSpec, part: PartSpec) -> list[Level]:
         """The layer applied to each of several results, with weights of its own or those of the first."""
-        made: list[Level] = []
+        made: dict[str, Node] = {}
+        owner = self._owner(layer, part)
         for named in layer.each:
-            for suffix, source in self._source(named, layer, part, "each"):
-                name, owner = f"{layer.name}_{suffix or named}", layer.share
-                if owner is True:
-                    owner = f"{layer.name}_{made[0][0]}" if made else False
-                made.append((suffix or named, self._applied(layer, part, [source], name, owner)))
-        return made or [("", self._adrift(layer, part, self.nodes[-1]))]
+            for inner, source in self._source(named, layer, part, "each"):
+                suffix = inner or named
+                name = f"{layer.name}_{suffix}"
+                if suffix in made:
+                    message = f"two of its results would be called '{name}'; expected each of them once"
+                    self.findings.report("from", message, layer.at / "each", "take one out")
+                else:
+                    made[suffix] = self._applied(layer, part, [source], name, owner)
+                    owner = name if layer.share is True and not owner else owner
+        return list(made.items()) or [("", self._adrift(layer, part, self.nodes[-1]))]
 
     def _layer(self, layer: LayerSpec, part: PartSpec, x: list[Level]) -> list[Level]:
         """The layer's result, or all of them where its block has several."""
@@ -137,24 +169,41 @@ class _Compiler:
         sources = [node for levels in found for _, node in levels]
         if not all(found):
             return [("", self._adrift(layer, part, sources[0] if sources else x[-1][1]))]
-        made = self._applied(layer, part, sources, layer.name, layer.share)
+        made = self._applied(layer, part, sources, layer.name, self._owner(layer, part))
         return self.several.get(made, [("", made)])
 
     def _source(self, name: str, layer: LayerSpec, part: PartSpec, key: str) -> list[Level]:
         """The results that a layer names; an unknown name is reported."""
         found = self.scope.find(name, part)
         if not found:
-            message = f"there is no layer '{name}' before this one; {one_of(self.scope.results)}"
-            hint = did_you_mean(name, self.scope.results)
-            if later := self.scope.later(name, part):
-                message = f"'{name}' does not come before this layer"
-                hint = "a layer can read only what comes before it; `after:` places it"
-                if later == layer.name or layer.name in self.scope.behind(later):
-                    steps = [layer.name, later, layer.name] if later != layer.name else [later, later]
-                    message += f"; cycle: {' -> '.join(steps)}"
-            notes = self._notes_elsewhere(name, layer)
-            self.findings.report("unknown-layer", message, layer.at / key, hint, notes)
+            self._unknown(name, layer, part, key, self.scope.known)
         return found
+
+    def _owner(self, layer: LayerSpec, part: PartSpec) -> str:
+        """The full name of the layer whose weights it uses, reported if it is not there; empty where it has its own."""
+        if not isinstance(layer.share, str):
+            return ""
+        full = next((full for full in self.scope.full_names(layer.share, part) if full in self.scope.runs), "")
+        if not full:
+            self._unknown(layer.share, layer, part, "share", self.scope.runs)
+        return full
+
+    def _unknown(self, name: str, layer: LayerSpec, part: PartSpec, key: str, known: Collection[str]) -> None:
+        """Report a name that a layer asks for, and why it cannot have it where the name is that of another."""
+        message = f"there is no layer '{name}' before this one; {one_of(known)}"
+        hint = self.scope.did_you_mean(name)
+        if found := self.scope.find(name, part):
+            message, of = f"'{name}' is not one layer; {one_of(known)}", self.scope.layer_of(found[0][1])
+            hint = f"write {of}" if of else ""
+        elif later := self.scope.later(name, part):
+            message = f"'{name}' does not come before this layer"
+            hint = "a layer can read only what comes before it; `after:` places it"
+            if later == layer.name or layer.name in self.scope.behind(later):
+                steps = [layer.name, later, layer.name] if later != layer.name else [later, later]
+                message += f"; cycle: {' -> '.join(steps)}"
+        listed = {"from": layer.sources, "each": layer.each}.get(key, ())
+        at = layer.at / key / listed.index(name) if len(listed) > 1 else layer.at / key
+        self.findings.report("unknown-layer", message, at, hint, self._notes_elsewhere(name, layer))
 
     def _notes_elsewhere(self, name: str, layer: LayerSpec) -> list[Note]:
         """Where the stages are set, for a layer of another file: its section may be made for another backbone."""
@@ -164,15 +213,13 @@ class _Compiler:
         fact = f"the stage '{name}' is removed at" if is_removed else "the stages are set at"
         return [Note(mark, fact)] if mark and mark.file != layer.at.key.file else []
 
-    def _applied(
-        self, layer: LayerSpec, part: PartSpec, sources: list[Node], name: str, owner: str | bool = False
-    ) -> Node:
+    def _applied(self, layer: LayerSpec, part: PartSpec, sources: list[Node], name: str, owner: str = "") -> Node:
         """The layer's result, or a guess of it where something is wrong; `owner` is the layer whose weights it uses."""
         try:
             self._check_count(layer, sources)
             runs = self._repeated(layer, part, sources, name)
             if owner:
-                self._share(layer, runs, str(owner), part)
+                self._share(layer, runs, owner)
             self.scope.runs[name] = runs
             if not self.adrift.isdisjoint(sources):
                 self.adrift.update(runs)
@@ -189,20 +236,23 @@ class _Compiler:
         if layer.block.inputs is not None and len(sources) != len(layer.block.inputs):
             hint = "write `each:` to run it once for each of them, or read one by its own name"
             fact = f"block '{layer.block.name}' has {inputs_of(layer.block)}, got {len(sources)}"
-            raise ShapeError(fact, hint if len(sources) > len(layer.block.inputs) else "")
+            fewer = f"name as many: from: [{', '.join(layer.block.inputs)}]"
+            raise ShapeError(fact, hint if len(sources) > len(layer.block.inputs) else fewer)
 
-    def _share(self, layer: LayerSpec, runs: Sequence[Node], owner: str, part: PartSpec) -> None:
+    def _share(self, layer: LayerSpec, runs: Sequence[Node], owner: str) -> None:
         """Give the repeats of a layer the weights of another's. Raises ShapeError where these have other shapes."""
-        names = [full for full in self.scope.full_names(owner, part) if full in self.scope.runs]
-        owners = self.scope.runs[names[0]] if names else []
-        if not owners:
-            known = one_of(self.scope.runs)
-            self.findings.report(
-                "unknown-layer", f"there is no layer '{owner}' before this one; {known}", layer.at / "share"
-            )
-        for run, other in zip(runs, owners, strict=False):
-            if weight_shapes(run) != weight_shapes(other) or len(runs) != len(owners):
-                raise ShapeError(f"its weights differ in shape from those of '{owner}', which it shares")
+        owners, name = self.scope.runs[owner], owner if layer.share is True else layer.share
+        if len(runs) != len(owners):
+            raise ShapeError(f"it runs {len(runs)} times, and '{name}', whose weights it shares, {len(owners)}")
+        for run, other in zip(runs, owners, strict=True):
+            own, others = weight_shapes(run), weight_shapes(other)
+            if own != others:
+                shapes = next(pair for pair in zip_longest(own, others) if pair[0] != pair[1])
+                told = " and ".join(["x".join(map(str, shape)) if shape else "none" for shape in shapes])
+                fact = f"its weights have other shapes than those of '{name}', which it shares: {told}"
+                raise ShapeError(fact, "give both the same block, arguments and input channels")
+            if not own:
+                raise ShapeError(f"block '{layer.block.name}' has no weights to share", "take `share` out")
             run.share(other.owner or other)
 
     def _repeated(self, layer: LayerSpec, part: PartSpec, sources: list[Node], name: str) -> list[Node]:
@@ -258,7 +308,7 @@ class _Compiler:
         named = reversed(self.scope.results.items())  # the layer's name, not its part's
         error.names = {levels[0][1]: name for name, levels in named if len(levels) == 1}
         notes = self._notes_inside(layer, error) if error.at else self._notes(layer, sources, error)
-        message, at = f"{'_'.join(error.scopes)}: {error.fact}", error.at or layer.at
+        message, at = f"{'_'.join(error.scopes) or layer.name}: {error.fact}", error.at or layer.at
         return problem("shape", message, mark=at.value, path=str(at), hint=error.hint, notes=notes)
 
     def _notes(self, layer: LayerSpec, sources: Sequence[Node], error: ShapeError) -> Iterator[Note]:
@@ -297,36 +347,3 @@ class _Compiler:
         guess = self._placed(Placeholder(guessed.with_channels(width))(name=layer.name), Origin())
         self.guesses.add(guess)
         return guess
-
-
-def _stride_problems(graph: Graph, spec: NetworkSpec, guesses: Set[Node]) -> list[Problem]:
-    """A stage named pN must have stride 2^N. Later stages are reported only for errors of their own."""
-    doubtful = graph.following(guesses)
-    problems = []
-    error_before = 1.0
-    for stage in spec.stages:
-        end = graph.levels[stage.level]
-        if stage.number is None or end in doubtful:
-            continue
-        expected = 2**stage.number
-        stride = max(end.type.strides, key=lambda each: abs(each - expected))
-        error, error_before = (stride / expected) / error_before, stride / expected
-        if error != 1 and stride != expected:
-            message = f"its total stride is {stride:g}, but a stage named {stage.name} has stride {expected}"
-            hint = "give it another stride, or a name that does not promise a level"
-            problems.append(problem("stride", message, mark=stage.at.key, path=str(stage.at), hint=hint))
-    return problems
-
-
-def _unread(graph: Graph, spec: NetworkSpec) -> list[Problem]:
-    """Every layer leads to a level or to the output: what nothing reads would be counted, but never run."""
-    needed = graph.needed_by(graph.ends)
-    unread = {node.origin.path for node in graph.nodes if node not in needed and node is not graph.input}
-    read = {
-        source.origin.path for node in graph.nodes for source in node.inputs if source.origin.path != node.origin.path
-    }
-    problems = []
-    for path in unread - read - {node.origin.path for node in needed}:
-        hint = "name it in `outputs:` or in a `from:`, or take it out"
-        problems.append(problem("unused", "nothing reads this layer", mark=spec.entry(path).key, path=path, hint=hint))
-    return problems

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from archdsl.diagnostics.wording import did_you_mean
+from archdsl.frontend.sections import STAGES
 from archdsl.frontend.sema.spec import NetworkSpec, PartSpec
 from archdsl.ir.graph import Node
 
@@ -51,6 +53,21 @@ class Scope:
     def is_asked_inside(self, name: str) -> bool:
         """Whether anything reads a node inside of the block called `name`."""
         return name in self._around
+
+    @property
+    def known(self) -> list[str]:
+        """All names so far, without those of parts that have no layer."""
+        empty = {part.name for part in self.spec.parts if not part.layers}
+        return [name for name in self.results if name not in empty]
+
+    def did_you_mean(self, name: str) -> str:
+        """A hint with the nearest names, those of layers of a section also without that of the section."""
+        short = [full.removeprefix(f"{section}_") for full in self.known for section in self._sections]
+        return did_you_mean(name.removeprefix(f"{STAGES.name}."), dict.fromkeys([*self.known, *short]))
+
+    def layer_of(self, node: Node) -> str:
+        """The full name of the layer, or of a run of it, that gives a node; empty for one inside of a block."""
+        return next((name for name, runs in self.runs.items() if node in runs), "")
 
     def later(self, name: str, part: PartSpec) -> str:
         """The full name of a layer or part that is there, but has not run."""

@@ -158,13 +158,27 @@ _BRIDGES: dict[tuple[type, type], str] = {
     (FeatureMap, Tokens): "put to_tokens before it",
     (Tokens, Vector): "put token_mean or first_token before it",
     (Tokens, FeatureMap): "put to_map before it",
+    **dict.fromkeys([(Vector, FeatureMap), (Vector, Tokens)], "put it before the layer that makes the vector"),
 }
 
 
 def misfit(got: TensorType, wanted: tuple[type, ...]) -> tuple[str, str]:
     """Why a value does not fit where another type is wanted, and the blocks that convert it."""
-    bridges = [_BRIDGES[type(got), each] for each in wanted if (type(got), each) in _BRIDGES]
+    bridges = dict.fromkeys([_BRIDGES[type(got), each] for each in wanted if (type(got), each) in _BRIDGES])
     return f"got {_NOUNS[type(got)]}; expected {' or '.join(_NOUNS[each] for each in wanted)}", "; or ".join(bridges)
+
+
+def stride_text(x: TensorType) -> str:
+    """`8`, or `8 × 4` along the height and the width."""
+    return " × ".join([f"{each:g}" for each in dict.fromkeys(x.strides)])
+
+
+def undivided(whole: int, what: str, parts: int, noun: str) -> tuple[str, str]:
+    """Why a number has no equal parts, and the numbers of parts near by that it has."""
+    known = [each for each in range(1, min(whole, 2 * parts) + 1) if whole % each == 0]
+    *others, last = map(str, known[-3:])
+    hint = f"take {' or '.join(filter(None, [', '.join(others), last]))} {noun}, or another number of {what}"
+    return f"{whole} {what} do not divide into {parts} {noun}", hint
 
 
 def area(sides: tuple[Side, Side]) -> Side:

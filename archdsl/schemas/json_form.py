@@ -39,7 +39,8 @@ class _Generator(GenerateJsonSchema):
         if schema["function"]["function"] is not listed:
             return made
         limits = {key: value for key, value in made.items() if key == "minItems"}
-        return {"type": ["string", "array"], "items": {"type": "string"}, **limits}
+        of_text = {key: value for key, value in made["items"].items() if key == "pattern"}  # of one on its own too
+        return {"type": ["string", "array"], "items": {"type": "string", **of_text}, **of_text, **limits}
 
     def encode_default(self, dft: Any) -> Any:
         return plain_data(dft) if isinstance(dft, Schema) else super().encode_default(dft)

@@ -244,6 +244,13 @@ def assert_changes_mend(config: archdsl.frontend.compose.config.Config, question
             assert (finding.path, finding.message) not in [(each.path, each.message) for each in changed]
 
 
+def test_networks_of_tokens_are_not_asked_for_what_only_maps_have(run: Run) -> None:
+    for name in ("vit_tiny_patch16_classify", "vit_tiny_patch16_backbone"):
+        assert not [each for each in found(name) if each["code"] in ("neck", "pyramid-pooling")]
+        assert all("  " not in each["message"] for each in checked(name))
+    assert "try one" not in run("check", "vgg16_classify").stdout  # which has a note, and no change for it
+
+
 def test_a_neck_of_equal_channels_gets_them_without_a_change_of_the_backbone() -> None:
     (finding,) = found(YOLO, "--neck", "equal", code="neck")
     before, after = archdsl.analyze(YOLO), archdsl.analyze(YOLO, finding["change"])

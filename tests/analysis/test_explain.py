@@ -145,6 +145,15 @@ def test_lists_in_a_mapping_are_shown_whole_and_their_items_by_number() -> None:
     assert said == [{"shape": [None, None, 3], "rescale": True}, {"shape": {0: 64}}]
 
 
+def test_a_mapping_takes_the_place_of_a_list(mine: Path) -> None:
+    found = explain({"stages": {"p1": {"width": 8, "body": {"block": "conv"}}}}, "outputs")
+    assert found.value is None
+    named = mine.with_name("named.yaml")
+    named.write_text("defaults: [mine, _self_]\noutputs: {small: p3}\n")
+    assert [said.wins for said in explain(named, "outputs").statements] == [False, True]
+    assert told(explain(named, "outputs.small")) == [("named.yaml", "p3", True)]
+
+
 def test_an_item_of_a_list_is_a_key(mine: Path) -> None:
     overrides = ["outputs.0=p2"]
     assert told(explain(mine, "outputs.0", overrides)) == [(FAMILY, "p3", False), ("<override 1>", "p2", True)]

@@ -5,6 +5,7 @@ from bad_inputs.composition import GROUPS, OPTIONS, OVERRIDES, PARENTS, PATHS, R
 from bad_inputs.files import FILES, TAGS, TEXTS
 from bad_inputs.graph import GRAPH
 from bad_inputs.keys import HABITS, KEYS
+from bad_inputs.networks import NETWORKS
 from bad_inputs.scalars import REAL, WHOLE, WORDS
 
 CASES: list[Case] = [
@@ -23,4 +24,5 @@ CASES: list[Case] = [
     *GROUPS,
     *REFERENCES,
     *OPTIONS,
+    *NETWORKS,
 ]

@@ -193,7 +193,7 @@ def test_maps_of_different_strides_along_one_side_do_not_fit() -> None:
 
 def test_a_stage_has_a_stride_for_each_side_and_a_level_the_same_for_both() -> None:
     config = {"stages": {"p1": {"width": 4, "stride": [2, 1], "body": {"block": "conv", "kernel": 3}}}}
-    with pytest.raises(archdsl.ArchError, match="its total stride is 1, but a stage named p1 has stride 2"):
+    with pytest.raises(archdsl.ArchError, match="its total stride is 2 × 1, but a stage named p1 has stride 2"):
         archdsl.compile_config(config)
     config["stages"] = {"text": config["stages"]["p1"]}
     assert archdsl.compile_config(config).output.type.strides == (2, 1)

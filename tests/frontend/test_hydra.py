@@ -276,7 +276,7 @@ def test_every_preset_composes_as_hydra_does(name: str) -> None:
     assert text(load(name).values) == text(by_hydra(name))
 
 
-@pytest.mark.parametrize("name", ["family/yolo_v8", "family/resnet_v2_bottleneck"])
+@pytest.mark.parametrize("name", sorted(f"family/{path.stem}" for path in (config_root() / "family").glob("*.yaml")))
 def test_families_compose_as_hydra_does(name: str) -> None:
     assert text(load(name).values) == text(by_hydra(name))
 
@@ -420,6 +420,59 @@ STRICTER_OVERRIDES = {
 def test_overrides_are_read_more_strictly(override: str, code: str) -> None:
     problem = refusal(lambda: load(PRESET, [override]))
     assert (problem.file, problem.code, bool(problem.hint)) == ("<override 1>", code, True)
+
+
+NETWORK_OVERRIDES = [
+    ("mobilenet_v2_classify", ("head.classes.units=10", "+head.classes.bias=false", "head.pool.block=global_max_pool")),
+    ("mobilenet_v2_classify", ("+head.boxes={block: conv, filters: 4, each: [p3, p4], share: true}",)),
+    ("mobilenet_v2_classify", ("+head.aux={block: dense, units: 10, from: [pool]}", "~head.classes.activation")),
+    ("mobilenet_v2_classify", ("~head.pool", "head.classes=null", "~head")),
+    ("mobilenet_v2_classify", ("~outputs", "+outputs={small: p3, classes: classes}")),
+    (
+        "mobilenet_v2_classify",
+        ("~outputs", "+outputs.small=p3", "+outputs.large=p5", "outputs.small=p4", "~outputs.large"),
+    ),
+    ("mobilenet_v2_classify", ("outputs={small: p3}",)),  # a mapping does not change a list
+    ("mobilenet_v2_backbone", ("+head=classifier_dropout", "head.dropout.rate=0.5", "+head.dropout.after=pool")),
+    ("mobilenet_v2_backbone", ("scale.least=0", "+scale.depth_rounding=up", "scale.width=0.35")),
+    (
+        "mobilenet_v2_backbone",
+        ("tail.conv.filters=1792", "+tail.conv.kernel=[1,3]", "+tail.conv.padding=[[0,1],[1,0]]"),
+    ),
+    ("mobilenet_v2_backbone", ("blocks.inverted_residual.layers.expand.width={of: input, times: 2}",)),
+    ("mobilenet_v2_backbone", ("+blocks.inverted_residual.layers.expand.width.divisor=8",)),
+    ("mobilenet_v2_backbone", ("blocks.inverted_residual.layers.expand.width.times=$ratio",)),
+    ("mobilenet_v2_backbone", ("blocks.inverted_residual.layers.add.when=[fits,$expand]",)),
+    (
+        "mobilenet_v2_backbone",
+        ("+blocks.inverted_residual.results=[project]", "+blocks.inverted_residual.inputs=[input]"),
+    ),
+    ("mobilenet_v2_backbone", ("+blocks.x={inputs: [a, b], results: [s], layers: {s: {block: add, from: [a, b]}}}",)),
+    (
+        "vit_tiny_patch16_classify",
+        ("stages.p4.pre.class=null", "head.token.block=token_mean", "conventions.norm.kind=batch"),
+    ),
+    (
+        "vit_tiny_patch16_classify",
+        ("stages.p4.body.heads=4", "+stages.p4.body.drop=0.1", "+conventions.norm.center=false"),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides"), NETWORK_OVERRIDES, ids=[" ".join(words) for _, words in NETWORK_OVERRIDES]
+)
+def test_overrides_of_heads_levels_and_blocks_agree(name: str, overrides: tuple[str, ...]) -> None:
+    test_overrides_agree_on_other_presets(name, overrides)
+
+
+def test_a_file_may_name_the_outputs_that_its_parent_lists(tmp_path: Path) -> None:
+    path = folder(
+        tmp_path, {"a": "defaults: [b, _self_]\noutputs: {small: p3, large: p5}\n", "b": "outputs: [p3, p4]\n"}
+    )
+    with pytest.raises(Exception, match="merge"):  # Hydra composes no mapping over a list
+        by_hydra("a", root=path.parent)
+    assert load(path).values["outputs"] == {"small": "p3", "large": "p5"}
 
 
 @pytest.mark.parametrize("override", ["+family=yolo_v8", "+hydra.verbose=true"])

@@ -148,7 +148,7 @@ def test_a_layer_shares_the_weights_of_another_by_its_name() -> None:
         ("{block: add, each: [p1, p2]}", "merges layers"),
         ("{block: conv, from: [p1, p2], filters: 4}", "block 'conv' has one input, got 2"),
         ("{block: conv, from: all, filters: 4}", "block 'conv' has one input, got 2"),
-        ("{block: conv, from: p1, filters: 4, when: p2}", "expected it inside of `blocks:`"),
+        ("{block: conv, from: p1, filters: 4, when: fits}", "expected it inside of `blocks:`"),
     ],
 )
 def test_mistakes_about_levels_name_the_layer(layer: str, message: str, problems_of: Problems) -> None:
@@ -364,7 +364,7 @@ def test_a_block_contains_itself_as_often_as_its_argument_says() -> None:
             INVERTED.replace("when: fits", "when: fts"),
             "{block: inverted, width: 8}",
             "blocks.inverted",
-            "no argument 'fts'",
+            "expected `fits`, or the $name",
         ),
         (SWAP, "{block: swap, from: p1}", "head.h", "has 2 inputs (fine, coarse), got 1"),
         (SWAP, "{block: swap, from: [p1, p2, p1]}", "head.h.from", "has 2 inputs (fine, coarse), got 3"),
@@ -399,3 +399,14 @@ def test_mistakes_in_blocks_are_told_at_their_place(
 ) -> None:
     found = problems_of(yaml.safe_load(f"blocks:\n{block}\n{BACKBONE}head:\n  h: {use}\n"))
     assert any(message in problem.message and problem.path.startswith(path) for problem in found), found
+
+
+def test_a_stage_that_runs_for_one_result_is_a_level_under_its_own_name() -> None:
+    config = yaml.safe_load("stages: {p1: {width: 8, stride: 2, body: {block: conv, each: [input]}}}")
+    assert list(archdsl.analyze(config).outputs) == ["P1"]
+
+
+def test_tokens_of_unknown_number_do_not_fit_those_with_a_class_token(problems_of: Problems) -> None:
+    text = "head: {t: {block: to_tokens, from: p2}, c: {block: class_token}, a: {block: add, from: [t, c]}}\n"
+    (found,) = problems_of(yaml.safe_load(BACKBONE + text))
+    assert "there are 0 and 1 class tokens; expected equal numbers" in found.message

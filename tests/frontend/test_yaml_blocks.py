@@ -522,3 +522,23 @@ def test_editors_know_inherited_blocks_from_a_schema_of_the_config(write: Write)
     assert not errors(schema, child % 32)
     assert errors(schema, child % 0)
     assert errors(schema, child.replace("my_elan", "my_elann") % 32)
+
+
+@pytest.mark.parametrize(
+    ("layer", "arguments", "same"),
+    [
+        ("kernel: [$k, 3], width: 8", "{k: 5}", "kernel: [5, 3], width: 8"),
+        ("kernel: 5, padding: [$k, [2, 1]], width: 8", "{k: 3}", "kernel: 5, padding: [3, [2, 1]], width: 8"),
+        ("filters: $f", "{f: 12}", "filters: 12"),
+        ("filters: {of: input, times: 2}", "{}", "filters: 6"),
+    ],
+)
+def test_pairs_and_exact_widths_may_be_open(layer: str, arguments: str, same: str) -> None:
+    text = f"""
+    scale: {{width: 0.5}}
+    blocks: {{mine: {{arguments: {arguments}, layers: {{a: {{block: conv, {layer}}}}}}}}}
+    stages: {{x: {{body: {{block: %s}}}}}}
+    """
+    mine = archdsl.analyze(yaml.safe_load(text % "mine"))
+    plain = archdsl.analyze(yaml.safe_load(text % f"conv, {same}"))
+    assert (mine.params, mine.macs) == (plain.params, plain.macs)

@@ -90,7 +90,8 @@ def test_weights_and_macs_are_those_of_the_formula() -> None:
         (lambda x: Conv2D(8, 64, padding="valid")(x), "a side of 33 is shorter than a window of 64"),
         (lambda x: Slice(2, 7)(x), "there is no range 2:7 among 6 channels"),
         (lambda x: Add()(x, Conv2D(7)(x)), "the channels differ"),
-        (lambda x: Concat()(x, Conv2D(7, 3, 2)(x)), "heights or widths differ"),
+        (lambda x: Concat()(x, Conv2D(7, 3, 2)(x)), "their strides are 1 and 2"),
+        (lambda x: Concat()(x, Conv2D(7, 3, padding="valid")(x)), "heights or widths differ"),
     ],
 )
 def test_what_does_not_fit_is_a_fact_with_the_nodes(build: object, fact: str) -> None:

@@ -191,10 +191,29 @@ def test_the_shell_completes_what_a_stage_is_filled_with() -> None:
         ([], "+nec", ["+neck="]),
         ([], "neck=", ["neck=fpn", "neck=pan_c2f"]),
         (["+neck", "="], "p", ["pan_c2f"]),
+        (["neck=pan_c2f"], "neck.n3.wi", ["neck.n3.width="]),  # a key of the option that was chosen before
+        (["neck", "=", "pan_c2f"], "neck.n3.wi", ["neck.n3.width="]),
+        (["neck=nothing"], "scale.wi", ["scale.width="]),  # an override that does not fit is left out
+        (["neck=pan_c2f"], "neck.n3.residual=", ["neck.n3.residual=true", "neck.n3.residual=false"]),
+        (["neck=pan_c2f"], "+neck.n3.sh", ["+neck.n3.share="]),  # what it may have and has not
+        (["neck=pan_c2f"], "+neck.n3.exp", ["+neck.n3.expansion="]),
+        ([], "++scale.depth_r", ["++scale.depth_rounding="]),
+        ([], "+scale.depth_rounding=", ["+scale.depth_rounding=nearest", "+scale.depth_rounding=up"]),
+        (["outputs=null", "+outputs={a: p4}"], "outputs.", ["outputs.a="]),  # and none of the list that it replaces
     ],
 )
 def test_the_shell_completes_values(words: list[str], incomplete: str, offered: list[str]) -> None:
     assert completions(["show", "yolo_v8_s_backbone", *words], incomplete) == offered
+
+
+def test_the_shell_completes_keys_of_a_head_that_is_chosen_before() -> None:
+    show = ["show", "mobilenet_v2_backbone", "head=classifier_dropout"]
+    assert completions(show, "head.classes.un") == ["head.classes.units="]
+    assert completions(show, "head.classes.activation=so") == [
+        "head.classes.activation=softplus",
+        "head.classes.activation=softmax",
+    ]
+    assert completions(["explain", "mobilenet_v2_classify"], "head.classes.un") == ["head.classes.units"]
 
 
 def test_options_of_ones_own_are_completed(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

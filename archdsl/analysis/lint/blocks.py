@@ -11,11 +11,15 @@ from archdsl.frontend.sections import STAGES
 from archdsl.frontend.source import dotted
 from archdsl.ir.ops import Concat, Conv2D, MaxPool
 from archdsl.ir.passes import run_passes
+from archdsl.ir.types import FeatureMap
 
 
 def pyramid_pooling(design: Design) -> Iterator[Finding]:
     """Is spatial pyramid pooling (SPP, SPPF), which widens what a pixel sees, at the top?"""
     top, level = design.top, design.levels([design.top])
+    if not isinstance(design.ends[top].type, FeatureMap):
+        yield Finding("ok", f"{level} is not a map, which spatial pyramid pooling would take")
+        return
     field = field_text(whole_pixels(receptive_fields(design.graph)[design.ends[top]]))
     sees = f"one pixel of {level} sees {field}, along a side"
     found = {path: design.ends[stage].type.stride for stage, path in pyramids(design)}

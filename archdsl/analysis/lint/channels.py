@@ -16,6 +16,9 @@ LATERAL_WIDTH = 256
 def neck(design: Design) -> Iterator[Finding]:
     """Are the outputs' channels multiples of 8, or equal, as the neck wants them?"""
     channels = [node.channels for node in design.outputs.values()]
+    if not channels:
+        yield Finding("ok", "no stage is an output, which a neck could take")
+        return
     equal = design.question.neck == "equal"
     fact = (
         f"{'equal' if equal else f'multiples of {MULTIPLE}'}: {design.levels(design.outputs)} have {commas(channels)}"

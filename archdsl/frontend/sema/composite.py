@@ -17,18 +17,18 @@ from typing import Any
 from pydantic_core import CoreSchema, ValidationError, core_schema
 
 from archdsl.blocks.conventions import Conventions
-from archdsl.blocks.registry import Block, with_exact
+from archdsl.blocks.registry import MAX_DEPTH, Block, with_exact
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.compose.config import Location
+from archdsl.frontend.sema import fixits
 from archdsl.frontend.sema.findings import Findings
 from archdsl.frontend.sema.parameters import FITS, Use, Values, arguments_of, is_relative, name_of
 from archdsl.frontend.sema.schema import BlockSchema
 from archdsl.frontend.sema.spec import UNSCALED, LayerSpec, Scale
-from archdsl.frontend.source import dotted
+from archdsl.frontend.sema.validate import fact_of
 from archdsl.ir.graph import Node, ShapeError
 from archdsl.ir.layout import results_of
 from archdsl.schemas.annotations import Translation
-from archdsl.schemas.unions import details_of
 
 RESERVED = {"block", "from", "after", "name", "style", "each", "share", "when", "filters", *keyword.kwlist}
 """Names that no argument can have."""
@@ -86,7 +86,9 @@ class Composite(Block):
     def _layer(self, layer: LayerSpec, sources: Sequence[Node], values: Values, style: Conventions) -> Node:
         """The result of the last repeat of a layer."""
         try:
-            for name, arguments in values.filled_in(layer).runs():
+            filled = values.filled_in(layer)
+            _check_repeats(filled.repeats)
+            for name, arguments in filled.runs():
                 if any(map(is_relative, layer.arguments.values())):
                     _check(layer.block, arguments)
                 sources = [layer.apply(sources, name, arguments, style)]
@@ -194,8 +196,12 @@ def _check(block: Block, arguments: Mapping[str, Any]) -> None:
     try:
         block.schema.model_validate(dict(arguments))
     except ValidationError as error:
-        details = next(details_of(error))
-        raise ShapeError(f"{dotted(details['loc'])} comes to {describe(details['input'])}: {details['msg']}") from None
+        raise ShapeError(fact_of(error, block.schema)) from None
+
+
+def _check_repeats(repeats: int | None) -> None:
+    if repeats is not None and not 1 <= repeats <= MAX_DEPTH:
+        raise ShapeError(f"depth: got {describe(repeats)}; expected a value from 1 to {MAX_DEPTH}")
 
 
 @dataclass(frozen=True)
@@ -215,8 +221,10 @@ def check_definition(block: Composite, findings: Findings) -> None:
     for name in RESERVED.intersection(block.defaults):
         message = f"an argument cannot be called '{name}'; expected a name of its own"
         findings.report("key", message, block.at / "arguments" / name)
+    before = len(findings)
     _unknown_arguments(block, findings)
-    _unused_arguments(block, findings)
+    if len(findings) == before:  # one that seems unused may be misspelt where it is used
+        _unused_arguments(block, findings)
     _wrong_sources(block, findings)
 
 
@@ -226,7 +234,8 @@ def _unknown_arguments(block: Composite, findings: Findings) -> None:
             if name not in block.defaults:
                 known = one_of(block.defaults) if block.defaults else "it has none"
                 message = f"block '{block.name}' has no argument '{name}'; {known}"
-                hint = did_you_mean(name, block.defaults) or f"name it in blocks.{block.name}.arguments"
+                hint = fixits.product(f"${name}") or did_you_mean(name, block.defaults)
+                hint = hint or f"name it in blocks.{block.name}.arguments"
                 findings.report("unknown-argument", message, at, hint)
 
 
@@ -243,8 +252,12 @@ def _unused_arguments(block: Composite, findings: Findings) -> None:
 
 def _wrong_sources(block: Composite, findings: Findings) -> None:
     """Names in `from:`, `results:` and relative numbers that are not those of an input or of a layer before."""
-    known = dict.fromkeys(block.inputs)  # in their order
+    known, before = dict.fromkeys(block.inputs), len(findings)  # in their order
     read = set(block.defined.results or ())
+    for key, names in (("inputs", block.inputs), ("results", block.defined.results or ())):
+        twice = [name for index, name in enumerate(names) if name in names[:index]]
+        for name in twice[:1]:
+            findings.report("duplicate-key", f"'{name}' is named twice; expected each name once", block.at / key)
     for number, layer in enumerate(block.layers):
         if layer.name in block.inputs:
             findings.report("key", f"a layer cannot be called '{layer.name}'; expected a name of its own", layer.at)
@@ -253,11 +266,15 @@ def _wrong_sources(block: Composite, findings: Findings) -> None:
         named += [(name, layer.at / key / "of") for key, name in relative.items() if name_of(name) is None]
         for name, at in named:
             _check_known(name, known, at, findings)
-        read |= set(layer.sources) if layer.sources or not number else {block.layers[number - 1].name}
+        read |= set(layer.sources) or {block.layers[number - 1].name if number else block.inputs[0]}
         known.update(dict.fromkeys(_names_of(layer)))
     for name in block.defined.results or ():
         _check_known(name, known, block.at / "results", findings)
-    for layer in block.layers[:-1]:
+    if len(findings) > before or not block.layers:
+        return
+    for name in [name for name in block.inputs if name not in read]:
+        findings.report("unused", f"no layer reads the input '{name}'", block.at / "inputs", "take it out")
+    for layer in block.layers[: None if block.defined.results else -1]:
         if read.isdisjoint(_names_of(layer)):
             findings.report("unused", "nothing reads this layer", layer.at, "name it in a `from:`, or take it out")
 

@@ -37,8 +37,13 @@ def number(received: Any, whole: bool) -> str:
         return f"write {int(received)}" if received.is_integer() and abs(received) < 10**15 else ""
     if isinstance(received, list) and len(received) == 1:
         return "write the number without brackets"
+    if isinstance(received, dict):
+        is_relative = not {"of", "times", "plus", "divisor"}.isdisjoint(received)
+        return "a relative number is {of: input, times: 2}, in a layer of a block under `blocks:`" * is_relative
     if not isinstance(received, str):
-        return ""
+        return "write a number, or leave the key out" if received is None else ""
+    if elsewhere := argument(received) or product(received):
+        return elsewhere
     text = ascii_form(received).strip()
     if text != received:
         return " ".join(filter(None, [f"write {text}" if text.isascii() else "", f"({named(received)})"]))
@@ -49,6 +54,42 @@ def number(received: Any, whole: bool) -> str:
     except ArchError as refused:
         return refused.problems[0].hint
     return next((fix(found) for pattern, fix in _NUMBERS if (found := re.fullmatch(pattern, text, re.I))), "")
+
+
+def product(received: str) -> str:
+    """A fix for a calculation with an argument or the channels of a layer, or an empty string."""
+    found = re.fullmatch(r"(\$?[a-z]\w{,60}) ?[*×] ?([\d.]{1,9})", received)
+    return f"in a layer of a block, write {{of: {found[1]}, times: {found[2]}}}" if found else ""
+
+
+def argument(received: str) -> str:
+    """A fix for the `$name` of an argument where there is none, or an empty string."""
+    is_name = re.fullmatch(r"\$[a-z]\w{,60}", received)
+    return f"{received} is an argument, which only a block under `blocks:` has" if is_name else ""
+
+
+def condition(received: str) -> str:
+    """A fix for what `when:` does not take."""
+    words = received.split()
+    if len(words) > 1 and all(re.fullmatch(r"fits|\$[a-z]\w{,60}", word) for word in words):
+        return f"write [{', '.join(words)}]"
+    found = re.search(r"\$([a-z]\w{,60})", received) or re.fullmatch(r"([a-z]\w{,60})", received)
+    return f"write ${found[1]}, which is asked to be true" if found else ""
+
+
+def pair(received: Any) -> str:
+    """A fix for two numbers that are not a list, or an empty string."""
+    if found := re.fullmatch(r"\(? ?(\d+) ?[x×,] ?(\d+) ?\)?", str(received)):
+        return f"write [{found[1]}, {found[2]}]"
+    return "a list is written in [brackets]" if str(received).startswith("(") else ""
+
+
+def reference(received: str) -> str:
+    """A fix for the name of a stage or a layer, where a value names one."""
+    section, _, rest = received.partition(".")
+    if not rest:
+        return name(received)
+    return name(rest.replace(".", "_") if section == "stages" else received.replace(".", "_"))
 
 
 def _product(text: str, factor: float) -> str:
@@ -72,8 +113,10 @@ def text(received: Any) -> str:
         return f"write '{str(received).lower()}' in quotes"
     if isinstance(received, (int, float)):
         return f"write '{received}' in quotes"
-    if isinstance(received, (list, dict)) and len(received) == 1:
-        return f"write {str(next(iter(received)))[:60]}"
+    if isinstance(received, dict):
+        received = [value if isinstance(value, str) else key for key, value in received.items()]
+    if isinstance(received, list):
+        return f"write {received[0][:60]}" if len(received) == 1 and isinstance(received[0], str) else "write one name"
     return "" if received is not None else "write a text, or leave the key out"
 
 
@@ -88,7 +131,7 @@ def sequence(received: Any) -> str:
             return "put a space after the dash of each item"
         words = re.findall(r"[^\s,;()\[\]]+", received)[:5]
         return f"write [{', '.join(words)}]" if words else "write [one, another]"
-    return "" if received is None else f"write [{received}]"
+    return "" if received is None or isinstance(received, bool) else f"write [{received}]"
 
 
 def mapping(received: Any, holds: Sequence[str]) -> str:

@@ -164,7 +164,7 @@ def _opened(schema: Json) -> Json:
     if "then" in schema:
         opened["then"] = _opened(schema["then"])
     if "items" in schema:
-        opened["items"] = _opened(schema["items"])
+        opened["items"] = _or_reference(schema["items"])
     if "prefixItems" in schema:
         opened["prefixItems"] = [_or_reference(value) for value in schema["prefixItems"]]
     return opened
@@ -183,4 +183,5 @@ def _or(schema: Json, definition: str) -> Json:
     items = {"items": _or(schema["items"], definition)} if "items" in schema else {}
     inside = {**schema, **items}
     outside: Json = {key: inside.pop(key) for key in ("description", "default") if key in inside}
-    return {**outside, "anyOf": [*inside.pop("anyOf", [inside]), {"$ref": f"#/$defs/{definition}"}]}
+    members, other = inside.pop("anyOf", [inside]), {"$ref": f"#/$defs/{definition}"}
+    return {**outside, "anyOf": [*members, *([] if other in members else [other])]}

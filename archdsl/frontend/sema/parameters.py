@@ -6,15 +6,18 @@ channels of the input.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from inspect import Parameter
-from typing import Annotated, Any, NamedTuple, get_args, get_origin
+from typing import Any, NamedTuple, get_args, get_origin
 
 from archdsl.blocks.registry import Block, Depth
+from archdsl.diagnostics.wording import describe
 from archdsl.frontend.compose.config import Location
 from archdsl.frontend.sema.schema import RelativeSchema
 from archdsl.frontend.sema.spec import LayerSpec, Scale
+from archdsl.frontend.sema.vocabulary import members
 from archdsl.frontend.source import KeyPath
+from archdsl.ir.graph import ShapeError
 
 FITS = "fits"
 """In `when:`, it leaves a layer out whose inputs have different shapes."""
@@ -53,15 +56,25 @@ def is_open(value: Any) -> bool:
 
 
 def literal_arguments(arguments: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
-    """The arguments that can be checked before the block is used: those that are not open, and such items of lists."""
+    """What can be checked before the block is used; of a list, an open item counts as another of its items."""
     kept: dict[str, Any] = {}
     for key, value in arguments.items():
         items = [item for item in value if not is_open(item)] if isinstance(value, list) else []
         if key not in known or not is_open(value):
             kept[key] = value
         elif items:
-            kept[key] = items
+            kept[key] = [items[0] if is_open(item) else item for item in value]
     return kept
+
+
+def open_places(arguments: Mapping[str, Any], known: Iterable[str]) -> Iterator[KeyPath]:
+    """Where the open values are: arguments, or items of lists of which others are literal."""
+    for key in arguments.keys() & known:
+        value = arguments[key]
+        if isinstance(value, list) and not all(map(is_open, value)):
+            yield from ((key, index) for index, item in enumerate(value) if is_open(item))
+        elif is_open(value):
+            yield (key,)
 
 
 def arguments_of(layer: LayerSpec) -> Iterator[Argument]:
@@ -74,7 +87,7 @@ def arguments_of(layer: LayerSpec) -> Iterator[Argument]:
         yield Argument(name, layer.at.inside(*place), Use(Depth, None, "depth"))
     for index, text in enumerate(layer.when):
         if text != FITS:
-            yield Argument(name_of(text) or text, layer.at.inside("when", index), Use(Flag, False, None))
+            yield Argument(text[1:], layer.at.inside("when", index), Use(Flag, False, None))
 
 
 def _names(value: Any, path: KeyPath) -> Iterator[tuple[str, KeyPath]]:
@@ -101,10 +114,8 @@ def _use(block: Block, key: str, place: KeyPath) -> Use:
 
 def item_type(annotation: Any) -> Any:
     """The type of the items of a type of lists; anything, where it says none."""
-    if get_origin(annotation) is Annotated:
-        return item_type(get_args(annotation)[0])
-    items = [item for item in get_args(annotation) if item is not Ellipsis]
-    return items[0] if items else Any
+    lists = [member for member in members(annotation) if get_origin(member) in (list, tuple, Sequence)]
+    return get_args(lists[0])[0] if lists else Any
 
 
 class Values(NamedTuple):
@@ -116,7 +127,7 @@ class Values(NamedTuple):
 
     def holds(self, when: Iterable[str]) -> bool:
         """Whether all arguments that `when:` names are true."""
-        return all(self.arguments[name_of(text) or text] for text in when if text != FITS)
+        return all(self.arguments[text[1:]] for text in when if text != FITS)
 
     def filled_in(self, layer: LayerSpec) -> LayerSpec:
         """The layer with a value for each open one. An argument without a value counts as not set."""
@@ -139,8 +150,12 @@ class Values(NamedTuple):
         """of × times + plus, rounded to a multiple of the divisor; of channels by default to that of `scale`."""
         argument = name_of(value["of"])
         base = self.channels(value["of"]) if argument is None else self.arguments[argument]
+        if isinstance(base, bool) or not isinstance(base, (int, float)):
+            raise ShapeError(f"{value['of']} is {describe(base)}; expected a number")
         exact = base * (self._one(value.get("times")) or 1) + (self._one(value.get("plus")) or 0)
         divisor = self._one(value.get("divisor"))
+        if argument is None and exact <= 0:
+            raise ShapeError(f"of {base} channels of {value['of']} it leaves {exact:g}; expected at least 1")
         if argument is None or divisor is not None:
             return self.scale.multiple(exact, divisor)
         return round(exact)

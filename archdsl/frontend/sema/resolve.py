@@ -186,7 +186,8 @@ def _outputs(
         elif source in levels or _has_layer(source, parts):
             outputs.append(Output(levels.get(source, source) if isinstance(key, int) else key, source, at))
         elif source not in _removed(config):
-            hint = fixits.sequence(source) if re.search(r"^-|[\s,;]", source) else did_you_mean(source, levels)
+            hint = fixits.sequence(source) if re.search(r"^-|\S[\s,;]+\S", source) else did_you_mean(source, levels)
+            hint = fixits.reference(source) if "." in source else hint
             findings.report("unknown-output", f"there is no stage or layer '{source}'; {one_of(levels)}", at, hint)
     return tuple(outputs)
 

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from archdsl.blocks.registry import Block, all_blocks, get_block
-from archdsl.diagnostics.problems import ArchError
+from archdsl.diagnostics.problems import ArchError, Note
+from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import Config, Location
+from archdsl.frontend.sema import fixits
 from archdsl.frontend.sema.composite import MAX_NESTING, Composite, Recursion, check_definition
 from archdsl.frontend.sema.findings import Findings
 from archdsl.frontend.sema.parameters import name_of
@@ -43,7 +45,7 @@ class Blocks:
         except ArchError as error:
             (found,) = error.problems
             if not self._is_stated(name):
-                self.findings.report(found.code, found.message, at / "block", found.hint)
+                self.findings.report(found.code, found.message, at / "block", fixits.argument(name) or found.hint)
             return None
 
     def _is_stated(self, name: str) -> bool:
@@ -60,12 +62,12 @@ class Blocks:
             return Recursion(name, defined)
         if name in self._open:
             ring = " → ".join([*self._open[self._open.index(name) :], name])
-            self.findings.report("cycle", f"block '{name}' contains itself: {ring}", at / "block")
+            hint = "a block may be in itself where `when:` ends it" if self._open[-1] == name else ""
+            self.findings.report("cycle", f"block '{name}' contains itself: {ring}", at / "block", hint)
             return None
         choices = {key: stated.get(key) or defined.arguments.get(key) for key in self._choices[name]}
         if missing := next((key for key, chosen in choices.items() if not isinstance(chosen, str)), ""):
-            if at.path[:2] != ("blocks", name):  # it is looked at where it is used
-                self.findings.report("missing-key", f"block '{name}' needs '{missing}', the name of a block", at)
+            self._refuse_choice(name, missing, choices[missing], at, is_stated=bool(stated.get(missing)))
             return None
         key = (name, *choices.values())
         known = self._composites.get(key)
@@ -75,9 +77,31 @@ class Blocks:
             return None
         if key not in self._composites:
             self._open.append(name)
+            before = len(self.findings)
             self._composites[key] = self._resolved(_chosen(defined, choices), self.config.at("blocks", name), choices)
+            chosen = next((at / each for each in choices if stated.get(each)), None)
+            if chosen and at.path[:2] != ("blocks", name):
+                note = Note(chosen.value, f"${chosen.path[-1]} is '{stated[str(chosen.path[-1])]}' at")
+                self.findings[before:] = [each._replace(notes=(*each.notes, note)) for each in self.findings[before:]]
             self._open.pop()
         return self._composites[key]
+
+    def _refuse_choice(self, name: str, key: str, chosen: Any, at: Location, is_stated: bool) -> None:
+        """An argument that names a block, and does not: none that there is, none that is set, or another value."""
+        block = self.config.at("blocks", name)
+        arguments = self._defined[name].arguments
+        if key not in arguments:
+            message, hint = f"block '{name}' has no argument '{key}'", did_you_mean(key, arguments)
+            fact = f"{message}; {one_of(arguments)}"
+            self.findings.report("unknown-argument", fact, block, hint or f"name it in blocks.{name}.arguments")
+        elif chosen is not None:
+            place = at / key if is_stated else block / "arguments" / key
+            message = f"expected the name of a block, got {describe(chosen)}"
+            self.findings.report(
+                "type", message, place, fixits.text(chosen) if isinstance(chosen, (list, dict)) else ""
+            )
+        elif at.path[:2] != ("blocks", name):  # it is looked at where it is used
+            self.findings.report("missing-key", f"block '{name}' needs '{key}', the name of a block", at)
 
     def _resolved(self, defined: BlockSchema, at: Location, choices: Mapping[str, Any]) -> Composite | None:
         before = len(self.findings)
@@ -97,7 +121,9 @@ class Blocks:
         if len(self.findings) == before:
             stated = {name: value for name, value in block.defaults.items() if value is not None}
             if stated:
-                layers.check_arguments(block, stated, at / "arguments", given_later=block.defaults)
+                layers.check_arguments(
+                    block, stated, at / "arguments", [(name,) for name in block.defaults.keys() - stated]
+                )
         return block if len(self.findings) == before else None
 
 

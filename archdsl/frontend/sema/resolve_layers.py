@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from pydantic_core import ValidationError
 
-from archdsl.blocks.registry import EXACT, MAX_DEPTH, Block, exact_as_width
+from archdsl.blocks.registry import EXACT, MAX_DEPTH, Block, sets_exact
 from archdsl.diagnostics.problems import Mark, Note, Problem, fail
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.budget import Budget, allow_more
 from archdsl.frontend.compose.config import Config, Location
 from archdsl.frontend.compose.order import in_order
+from archdsl.frontend.sections import LAYER_SLOTS, NAMED_SLOTS, STAGES
 from archdsl.frontend.sema import fixits
 from archdsl.frontend.sema.findings import Findings
-from archdsl.frontend.sema.parameters import is_open, is_relative, literal_arguments
+from archdsl.frontend.sema.parameters import is_open, is_relative, literal_arguments, open_places
 from archdsl.frontend.sema.schema import Layers as NamedLayers
 from archdsl.frontend.sema.schema import LayerSchema, RelativeSchema, StageSchema
 from archdsl.frontend.sema.spec import LayerSpec, inputs_of
 from archdsl.frontend.sema.validate import problems_of
-from archdsl.frontend.source import dotted
+from archdsl.frontend.source import KeyPath
 
 Entry = TypeVar("Entry", StageSchema, LayerSchema)
 
@@ -69,7 +70,7 @@ class Layers:
             return None
         own = {key: value for key, value in (layer.model_extra or {}).items() if value is not None}
         stated = {**{key: value for key, value in given.items() if value is not None}, **own}
-        if EXACT in own and "width" in block.parameters:
+        if sets_exact(block, own):
             self._check_exact(own, at)
             stated.pop("width", None)
         repeats = None
@@ -88,15 +89,14 @@ class Layers:
         )
 
     def check_arguments(
-        self, block: Block, stated: Mapping[str, Any], at: Location, given_later: Iterable[str] = ()
+        self, block: Block, stated: Mapping[str, Any], at: Location, given_later: Sequence[KeyPath] = ()
     ) -> None:
-        """The arguments against the block's schema. What is `given_later` may be missing, or be a part of a list."""
+        """The arguments against the block's schema. What is `given_later`, at these paths, is not checked."""
         try:
-            block.schema.model_validate(exact_as_width(block, dict(stated)))
+            block.schema.model_validate({"width": 1, **stated} if sets_exact(block, stated) else dict(stated))
         except ValidationError as error:
-            found = problems_of(error, self.config, block.schema, at.path, f"block '{block.name}'")
-            expected = {(code, dotted((*at.path, name))) for name in given_later for code in ("missing-key", "length")}
-            found = [each for each in found if (each.code, each.path) not in expected]
+            owner = f"block '{block.name}'"
+            found = problems_of(error, self.config, block.schema, at.path, owner, given_later)
             self.findings.add(*[self._said_before(each, block, at) for each in found])
 
     def _count(self, at: Location) -> None:
@@ -112,6 +112,8 @@ class Layers:
             return self.blocks.find(layer.block, at, layer)
         slip = next((key for key in layer.model_extra or {} if "'block'" in did_you_mean(key, ["block"])), "")
         hint = f"did you mean 'block' for '{slip}'?" if slip else ""
+        if slot := next((key for key in (*LAYER_SLOTS, *NAMED_SLOTS) if key in (layer.model_extra or {})), ""):
+            hint = f"a stage has a slot '{slot}'; stages are under `{STAGES.name}:`"
         self.findings.report("missing-key", "a layer needs `block:`", at, hint, mark=(at / "block").value)
         return None
 
@@ -124,8 +126,10 @@ class Layers:
             if is_relative(value):
                 self._check_relative(value, at / key)
         literal = literal_arguments(stated, block.parameters)
-        open_ones = [key for key, value in stated.items() if literal.get(key) is not value]
-        self.check_arguments(block, literal, at, given_later=open_ones)
+        is_exact = sets_exact(block, stated)
+        self.check_arguments(
+            block, literal, at, given_later=[*open_places(stated, block.parameters), *[("width",)] * is_exact]
+        )
 
     def _check_relative(self, value: dict[str, Any], at: Location) -> None:
         try:
@@ -136,6 +140,8 @@ class Layers:
     def _repeats(self, depth: Any, at: Location) -> Any:
         """How often a layer runs, None where it does not set it; inside a block perhaps a `$name`."""
         if at.path[0] == "blocks" and is_open(depth):
+            if is_relative(depth):
+                self._check_relative(depth, at / "depth")
             return depth
         if depth is None or (type(depth) is int and 1 <= depth <= MAX_DEPTH):
             return depth
@@ -162,6 +168,10 @@ class Layers:
 
     def _check_sources(self, block: Block, layer: LayerSchema, at: Location) -> None:
         count = len(layer.sources or ())
+        for key in ("each", "share") if at.path[0] == "blocks" else ():
+            if getattr(layer, key):
+                message = f"`{key}` is for layers of the network; a block under `blocks:` runs once wherever it is used"
+                self.findings.report("unused", message, at / key, f"write `{key}:` beside `block: {at.path[1]}`")
         if block.inputs is None and "depth" in (layer.model_extra or {}):
             fact = f"block '{block.name}' merges layers once; it has no depth"
             self.findings.report("unused", fact, at / "depth")
@@ -172,7 +182,11 @@ class Layers:
         elif block.inputs is None and not count:
             self.findings.report("from", f"block '{block.name}' merges layers; expected `from: [one, another]`", at)
         elif block.inputs is not None and count > len(block.inputs):
-            self.findings.report("from", f"block '{block.name}' has {inputs_of(block)}, got {count}", at / "from")
+            fact, hint = (
+                f"block '{block.name}' has {inputs_of(block)}, got {count}",
+                "put a layer that merges them before it",
+            )
+            self.findings.report("from", fact, at / "from", f"{hint}, such as add or concat")
         if layer.when and at.path[0] != "blocks":
             message = "`when` names an argument of a block; expected it inside of `blocks:`"
             self.findings.report("unused", message, at / "when", "null takes a layer out")
@@ -182,6 +196,9 @@ class Layers:
             self.findings.report("from", "`each` already names the inputs; expected one of the two", at / "from")
         if block.inputs is None:
             message = f"block '{block.name}' merges layers; expected `from: [one, another]` in place of `each`"
+            self.findings.report("from", message, at / "each")
+        elif block.inputs is not None and len(block.inputs) > 1:
+            message = f"block '{block.name}' has {inputs_of(block)}; `each` gives it one at a time"
             self.findings.report("from", message, at / "each")
 
     def _check_exact(self, own: Mapping[str, Any], at: Location) -> None:

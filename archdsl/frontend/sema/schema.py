@@ -17,6 +17,8 @@ ModelName = Annotated[str, Limits(pattern=MODEL_NAME, max_length=64)]
 Text = Annotated[str, Limits(max_length=2_000)]
 ARGUMENT = r"^\$[a-z][a-z0-9_]*$"
 Argument = Annotated[str, Limits(pattern=ARGUMENT, max_length=65)]
+CONDITION = r"^(fits|\$[a-z][a-z0-9_]*)$"
+Condition = Annotated[str, Limits(pattern=CONDITION, max_length=65)]
 Side = Annotated[int, Limits(ge=1, le=65_536)]
 Count = Annotated[int, Limits(ge=0)]
 
@@ -92,7 +94,7 @@ class LayerSchema(Schema):
     """Layers or stages for each of which it runs once; its results are named after them: NAME_p3, NAME_p4."""
     share: bool | Name | None = None
     """A layer whose weights it uses, or true: one set of weights for all of `each`."""
-    when: Annotated[list[Text], Limits(min_length=1, max_length=8), OneOrMore()] | None = None
+    when: Annotated[list[Condition], Limits(min_length=1, max_length=8), OneOrMore()] | None = None
     """In a block of the config: left out unless the `$name` is true; with `fits`, unless its inputs have one shape."""
 
 

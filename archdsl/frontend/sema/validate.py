@@ -14,26 +14,38 @@ from archdsl.diagnostics.problems import MAX_PROBLEMS, Problem, problem
 from archdsl.diagnostics.unicode import ascii_form, named
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.compose.config import Config
-from archdsl.frontend.sections import STAGES
+from archdsl.frontend.sections import GROUPS, STAGES
 from archdsl.frontend.sema import fixits
-from archdsl.frontend.sema.schema import ARGUMENT, MODEL_NAME, NAME
-from archdsl.frontend.sema.vocabulary import ELSEWHERE, KEY_SYNONYMS, SYNONYMS, VALUES_ELSEWHERE, belongs, known_keys
+from archdsl.frontend.sema.schema import ARGUMENT, CONDITION, MODEL_NAME, NAME
+from archdsl.frontend.sema.vocabulary import (
+    ELSEWHERE,
+    KEY_SYNONYMS,
+    SYNONYMS,
+    VALUES_ELSEWHERE,
+    alike,
+    annotation_at,
+    belongs,
+    known_keys,
+    members,
+)
 from archdsl.frontend.source import KeyPath, dotted, nearest_place
 from archdsl.schemas.schema import Schema
 from archdsl.schemas.unions import NO_MEMBER, details_of
 
 _NAME_RULES = {
     NAME: "expected lower-case letters, digits and _, a letter first",
-    ARGUMENT: "expected the $name of an argument of this block",
+    ARGUMENT: "expected a number, or the $name of an argument of this block",
+    CONDITION: "expected `fits`, or the $name of an argument of this block",
     MODEL_NAME: "expected letters, digits, _, - and points, a letter or digit first",
 }
-_OF_EVERY_LAYER = ("block", "from", "after", "depth")
+_OF_EVERY_LAYER = ("block", "from", "after", "each", "share", "when", "depth")
 
 
 class Finding(NamedTuple):
     """One finding of pydantic: its kind, the value that does not fit, and the limits that it breaks.
 
-    `location` leads from `model` to the value; `owner` is what the keys belong to where that is a block.
+    `location` leads from `model` to the value; `owner` is what the keys belong to where that is a block, and `needs` a
+    key that is missing there, for one that is unknown.
     """
 
     kind: str
@@ -43,6 +55,7 @@ class Finding(NamedTuple):
     model: type[Schema]
     location: KeyPath
     owner: str
+    needs: str = ""
 
     @property
     def key(self) -> str:
@@ -54,11 +67,43 @@ class Finding(NamedTuple):
 
 
 def problems_of(
-    error: ValidationError, config: Config, model: type[Schema], prefix: KeyPath = (), owner: str = ""
+    error: ValidationError,
+    config: Config,
+    model: type[Schema],
+    prefix: KeyPath = (),
+    owner: str = "",
+    later: Sequence[KeyPath] = (),
 ) -> list[Problem]:
-    """One Problem for each finding. `prefix` is the path of `model` in the config, `owner` what the keys belong to."""
-    found = islice(details_of(error), MAX_PROBLEMS)
-    return [_problem(_finding(details, model, owner), config, prefix) for details in found]
+    """One Problem for each finding. `prefix` is the path of `model` in the config, `owner` what the keys belong to.
+
+    What is `later` given, at these paths inside `model`, is not told.
+    """
+    found = [_finding(details, model, owner) for details in islice(details_of(error), MAX_PROBLEMS)]
+    found = [each for each in found if not any(each.location[: len(path)] == path for path in later)]
+    return [_problem(finding, config, prefix) for finding in _independent(found)]
+
+
+def fact_of(error: ValidationError, model: type[Schema]) -> str:
+    """What is wrong with a value that no config holds, as it is worded for one that does."""
+    finding = _finding(next(details_of(error)), model, "")
+    return f"{dotted(finding.location)}: {_WORDS.get(finding.kind, _other)(finding).message}"
+
+
+def _independent(found: Sequence[Finding]) -> list[Finding]:
+    """Without keys that may be missing because they are misspelt, and without more than the first of missing items."""
+    unknown = {each.location[:-1] for each in found if each.kind == "extra_forbidden" and each.owner}
+    lacking = [each for each in found if each.kind == "missing"]
+    kept, needs = [], {}
+    for each in found:
+        mapping = each.location[:-1]
+        is_more = each.kind == "missing" and isinstance(each.location[-1], int) and each.location[-1] > 0
+        if is_more and any(mapping == other.location[:-1] and other is not each for other in lacking):
+            continue
+        if each.kind == "missing" and mapping in unknown:
+            needs[mapping] = each.key
+            continue
+        kept.append(each)
+    return [each._replace(needs=needs.get(each.location[:-1], "")) for each in kept]
 
 
 def _finding(details: Mapping[str, Any], model: type[Schema], owner: str) -> Finding:
@@ -95,14 +140,29 @@ def _bad_name(finding: Finding) -> Problem:
     rule = _NAME_RULES.get(finding.limits["pattern"])
     if rule is None:
         return _other(finding)
-    return problem("value", f"got {finding.received}; {rule}", hint=fixits.name(finding.value))
+    fix = _NAME_FIXES.get(finding.limits["pattern"], fixits.reference)
+    return problem("value", f"got {finding.received}; {rule}", hint=fix(finding.value))
+
+
+def _argument(value: str) -> str:
+    slug = fixits.name(value.lstrip("$"))
+    return fixits.number(value, whole=False) or slug.replace("write ", "write $", 1)
+
+
+def _condition(value: str) -> str:
+    return did_you_mean(value, ["fits"]) or fixits.condition(value)
+
+
+_NAME_FIXES: dict[str, Callable[[str], str]] = {ARGUMENT: _argument, CONDITION: _condition}
 
 
 def _unknown_value(finding: Finding) -> Problem:
     expected = finding.limits["expected"]
     known, word = re.findall(r"'([^']*)'", expected) or [expected], str(finding.value)
     hint = f"did you mean '{SYNONYMS[word]}'?" if SYNONYMS.get(word) in known else did_you_mean(word, known)
-    hint = hint or VALUES_ELSEWHERE.get(word, "")
+    takes_numbers = int in members(annotation_at(finding.model, finding.location))
+    hint = hint or VALUES_ELSEWHERE.get(word, "") or fixits.argument(word) or fixits.product(word)
+    hint = hint or (fixits.number(finding.value, whole=True) if takes_numbers else "")
     return problem("unknown-value", f"got {finding.received}; {one_of(known)}", hint=hint)
 
 
@@ -119,6 +179,9 @@ def _wrong_type(finding: Finding) -> Problem:
     expected, fix = _TYPES[finding.kind]
     holds = known_keys(finding.model, finding.location) if finding.kind == "model_type" else []
     hint = belongs(finding.key, in_layer=False) if finding.key in holds else fix(finding.value, holds)
+    if finding.key in GROUPS and isinstance(finding.value, str) and finding.location == (finding.key,):
+        choice = f"defaults: [{finding.key}: {finding.value[:60]}, _self_]"
+        hint = f"to choose a file of the folder {finding.key}/, write {choice}"
     return problem("type", f"expected {expected}, got {finding.received}", hint=hint)
 
 
@@ -126,7 +189,10 @@ def _no_member(finding: Finding) -> Problem:
     """A value of none of several types; its fix is that of the first."""
     types = [_type(found) for found in finding.limits["members"]]
     expected = " or ".join(dict.fromkeys(words for words, _ in types))
-    return problem("type", f"expected {expected}, got {finding.received}", hint=types[0][1](finding.value, []))
+    hint = fixits.pair(finding.value) if "a list" in expected else ""
+    fixes = [fix for _, fix in types] if isinstance(finding.value, (list, dict)) else [types[0][1]]
+    hint = hint or next(filter(None, [fix(finding.value, []) for fix in fixes]), "")
+    return problem("type", f"expected {expected}, got {finding.received}", hint=hint)
 
 
 def _type(details: Mapping[str, Any]) -> tuple[str, Fix]:
@@ -141,8 +207,9 @@ def _too_long_text(finding: Finding) -> Problem:
 
 def _wrong_length(finding: Finding) -> Problem:
     limits = finding.limits
-    bound = f"least {limits['min_length']}" if finding.kind == "too_short" else f"most {limits['max_length']}"
-    return problem("length", f"got {finding.received}; expected at {bound} entries")
+    word, number = ("least", limits["min_length"]) if finding.kind == "too_short" else ("most", limits["max_length"])
+    entries = "entry" if number == 1 else "entries"
+    return problem("length", f"got {finding.received}; expected at {word} {number} {entries}")
 
 
 def _other(finding: Finding) -> Problem:
@@ -154,13 +221,19 @@ def _unknown_key(finding: Finding) -> Problem:
     key, owner, known = finding.key, finding.owner, known_keys(finding.model, finding.location[:-1])
     where = f" of {owner}" if owner else ""
     fact = f"; {one_of(known)}" if known else ", which takes no arguments"
-    hints = _key_hint(key, known, in_layer=bool(owner)), VALUES_ELSEWHERE.get(str(finding.value), "")
+    hint = _key_hint(key, known, in_layer=bool(owner))
+    lacks = f"it needs '{finding.needs}'" if finding.needs and not hint.startswith("did you mean") else ""
+    hints = hint, lacks, VALUES_ELSEWHERE.get(str(finding.value), "")
     return problem("unknown-key", f"unknown key '{key}'{where}{fact}", hint="; ".join(filter(None, hints)))
 
 
 def _key_hint(key: str, known: Sequence[str], in_layer: bool) -> str:
     if key in ELSEWHERE:
         return ELSEWHERE[key]
+    if near := next((name for name in known if name.rstrip("s") == key.rstrip("s")), ""):
+        return f"did you mean '{near}'?"
+    if other := alike(key, [*known, *_OF_EVERY_LAYER]) if in_layer else "":
+        return f"did you mean '{other}'?"
     if synonym := KEY_SYNONYMS.get(key.lower()):
         return _called(key, synonym, known, in_layer)
     if in_layer and key in _OF_EVERY_LAYER:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -98,12 +98,26 @@ KEY_SYNONYMS = {
     **dict.fromkeys(("inputs", "input_layer", "source_layer"), "from"),
     **dict.fromkeys(("act", "nonlinearity"), "activation"),
     "eps": "epsilon",
+    "if": "when",
     **dict.fromkeys(("backbone", "layers", "model"), "stages"),
     **dict.fromkeys(("out_indices", "output", "returns", "out_features"), "outputs"),
     **dict.fromkeys(("_base_", "extends", "inherits", "inherit", "parent", "parents", "base", "include"), "defaults"),
     **dict.fromkeys(("scales", "width_multiple", "depth_multiple", "multiplier"), "scale"),
     **dict.fromkeys(("input_shape", "image_size", "img_size"), "shape"),
 }
+
+
+# Keys that say the same of blocks of different kinds.
+ALIKE = (
+    ("width", "filters", "units", "classes", "num_classes"),
+    ("activation", "function"),
+    ("share", "shared", "weights"),
+)
+
+
+def alike(key: str, known: Sequence[str]) -> str:
+    """The key that says in one block what `key` says in another, or an empty string."""
+    return next((other for keys in ALIKE if key in keys for other in keys if other in known), "")
 
 
 def known_keys(model: type[Schema], location: Iterable[str | int]) -> list[str]:

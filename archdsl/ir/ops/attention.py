@@ -8,7 +8,7 @@ from typing import Any
 
 from archdsl.ir.emission import EmitContext
 from archdsl.ir.graph import Op, ShapeError
-from archdsl.ir.types import FeatureMap, Tokens
+from archdsl.ir.types import FeatureMap, Tokens, undivided
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Attention(Op):
             raise ShapeError(f"queries have {queries.channels} channels and keys {keys.channels}; expected equal ones")
         for x in (queries, values):
             if x.channels % self.heads:
-                raise ShapeError(f"{x.channels} channels do not divide into {self.heads} heads")
+                raise ShapeError(*undivided(x.channels, "channels", self.heads, "heads"))
         if keys.shape[:-1] != values.shape[:-1]:
             raise ShapeError(f"keys are {keys} and values {values}; expected equal numbers of them")
         self._check_areas(inputs)
@@ -45,7 +45,7 @@ class Attention(Op):
                 hint = "set the image's size in `input.shape`"
                 raise ShapeError("its size is not known; areas need a known one", hint=hint)
             if prod([side or 0 for side in places]) % self.areas:
-                raise ShapeError(f"{prod(places)} places do not divide into {self.areas} areas")  # type: ignore[arg-type]
+                raise ShapeError(*undivided(prod(places), "places", self.areas, "areas"))  # type: ignore[arg-type]
 
     def macs(self, result: FeatureMap | Tokens, *inputs: FeatureMap | Tokens) -> int | None:
         queries, keys, values = inputs

@@ -7,7 +7,7 @@ from typing import Any
 
 from archdsl.ir.emission import EmitContext
 from archdsl.ir.graph import Op, ShapeError
-from archdsl.ir.types import ANY, FeatureMap, TensorType
+from archdsl.ir.types import ANY, FeatureMap, TensorType, undivided
 
 
 @dataclass(frozen=True)
@@ -131,5 +131,5 @@ class ChannelMax(Op):
 def group_size(x: TensorType, groups: int, noun: str = "groups") -> int:
     """Channels in each of `groups` equal groups."""
     if x.channels % groups:
-        raise ShapeError(f"{x.channels} channels do not divide into {groups} {noun}")
+        raise ShapeError(*undivided(x.channels, "channels", groups, noun))
     return x.channels // groups

@@ -8,7 +8,7 @@ from typing import Any
 
 from archdsl.ir.emission import EmitContext
 from archdsl.ir.graph import Op, ShapeError
-from archdsl.ir.types import ANY, FeatureMap, TensorType, Tokens, Vector, misfit
+from archdsl.ir.types import ANY, FeatureMap, TensorType, Tokens, Vector, misfit, stride_text
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,11 @@ def join(inputs: Sequence[TensorType]) -> TensorType:
 def _join_maps(first: FeatureMap, other: FeatureMap) -> FeatureMap:
     if first == other:
         return first
+    if other.strides != first.strides:
+        raise ShapeError(
+            f"their strides are {stride_text(first)} and {stride_text(other)}; expected maps of one stride",
+            hint="bring one to the other's size, with block upsample or a strided convolution",
+        )
     height = other.height if first.height is None else first.height
     image_width = other.image_width if first.image_width is None else first.image_width
     if other.height not in (None, height) or other.image_width not in (None, image_width):
@@ -115,23 +120,16 @@ def _join_maps(first: FeatureMap, other: FeatureMap) -> FeatureMap:
             "heights or widths differ; expected equal sizes",
             hint="where maps meet after up-sampling, the image's sides must be divisible by the largest stride",
         )
-    if other.strides != first.strides:
-        raise ShapeError(
-            f"their strides are {_stride_text(first)} and {_stride_text(other)}; expected maps of one stride",
-            hint="bring one to the other's size, with block upsample or a strided convolution",
-        )
     return first._replace(height=height, image_width=image_width)
 
 
 def _join_tokens(first: Tokens, other: Tokens) -> Tokens:
     length = other.length if first.length is None else first.length
     if other.length not in (None, length):
-        raise ShapeError(f"got {length} and {other.length} tokens; expected equal numbers")
+        raise ShapeError(f"there are {length} and {other.length} tokens; expected equal numbers")
+    if length is None and first.strides == other.strides and first.extra != other.extra:
+        raise ShapeError(f"there are {first.extra} and {other.extra} class tokens; expected equal numbers")
     return first._replace(length=length, grid=first.grid or other.grid)
 
 
 _JOINS: dict[type, Any] = {FeatureMap: _join_maps, Tokens: _join_tokens, Vector: lambda first, other: first}
-
-
-def _stride_text(x: FeatureMap) -> str:
-    return " × ".join([f"{each:g}" for each in dict.fromkeys(x.strides)])

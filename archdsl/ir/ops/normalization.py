@@ -10,7 +10,7 @@ from typing import Any
 from archdsl.ir.emission import EmitContext
 from archdsl.ir.graph import ShapeError, Weight
 from archdsl.ir.ops.pointwise import Pointwise
-from archdsl.ir.types import TensorType
+from archdsl.ir.types import TensorType, undivided
 
 
 @lru_cache(maxsize=1024)  # every network has them after nearly every convolution
@@ -63,7 +63,7 @@ class GroupNorm(Pointwise):
 
     def infer(self, x: TensorType) -> TensorType:
         if x.channels % self.groups:
-            raise ShapeError(f"{x.channels} channels do not divide into {self.groups} groups")
+            raise ShapeError(*undivided(x.channels, "channels", self.groups, "groups"))
         return x
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:

@@ -93,11 +93,12 @@ class ConcatTokens(Op):
     def infer(self, *inputs: Tokens) -> Tokens:
         last, before = inputs[-1], [x.length for x in inputs[:-1]]
         if any(x.channels != last.channels for x in inputs):
-            raise ShapeError("the channels differ; expected equal numbers")
-        if last.length is None or None in before:
+            raise ShapeError("the channels differ; expected equal ones")
+        if None in before:
             return Tokens(None, last.channels)
         extra = sum([length or 0 for length in before])
-        return last._replace(length=last.length + extra, extra=last.extra + extra)
+        length = None if last.length is None else last.length + extra
+        return last._replace(length=length, extra=last.extra + extra)
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         return context.keras.layers.Concatenate(axis=1, name=name)(inputs)

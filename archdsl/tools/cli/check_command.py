@@ -105,4 +105,5 @@ def summary(findings: list[Finding]) -> str:
     verdicts = [finding.verdict for finding in findings]
     counts = [(verdicts.count("change"), "change"), (verdicts.count("note"), "note")]
     found = [counted(count, word) for count, word in counts if count]
-    return f"{', '.join(found)}; try one by adding its change to this command" if found else "nothing to change"
+    remedy = "; try one by adding its change to this command" if any(each.change for each in findings) else ""
+    return f"{', '.join(found)}{remedy}" if found else "nothing to change"
