@@ -55,8 +55,8 @@ RELATIVE = "{of: input, times: 64}"
 TEXTS = {
     "a block that chooses itself": (recursive("a: {block: $b, n: 1}"), "[cycle]"),
     "a block that chooses itself and stops": (recursive(f"a: {{block: $b, n: {LESS}, when: $n}}"), ""),
-    "recursion without an end": (recursive(f"a: {{block: b0, n: {HELD}, when: $n}}"), "deep inside of itself"),
-    "recursion with two branches": (recursive(f"a: {{block: b0, n: {HELD}, when: $n}}", f"c: {{block: b0, n: {HELD}, when: $n}}"), "deep inside"),
+    "recursion without an end": (recursive(f"a: {{block: b0, n: {HELD}, when: $n}}"), "contains itself more than 8 deep"),
+    "recursion with two branches": (recursive(f"a: {{block: b0, n: {HELD}, when: $n}}", f"c: {{block: b0, n: {HELD}, when: $n}}"), "contains itself"),
     "recursion with eight branches": (recursive(*[f"a{i}: {{block: b0, n: {LESS}, when: $n}}" for i in range(8)]), None),
     "repeats of recursion": (recursive(f"a: {{block: b0, n: {LESS}, when: $n, depth: 1000}}"), None),
     "40 in each of 7 blocks": (nested(7, 40), "[budget]"),
