@@ -90,11 +90,11 @@ class _Compiler:
         return [("", x)]
 
     def part(self, part: PartSpec, x: list[Level]) -> list[Level]:
-        """The results of the part's last layer, also known under the part's name."""
+        """The results of the part's last layer, also known under the part's name; a stage is known for its level alone."""
         for layer in part.layers:
             x = self._each(layer, part) if layer.each else self._layer(layer, part, x)
             self.scope.define(layer.name, x)
-        self.scope.results[part.name] = x
+        self.scope.results[part.name] = [("", x[-1][1])] if part.is_stage else x
         return x
 
     def outputs(self) -> dict[str, Node]:

@@ -41,6 +41,8 @@ APPLICATIONS: dict[str, Application] = {
     **{f"efficientnet_v2_{size}": Application(f"EfficientNetV2{size.upper()}") for size in "sml"},
     **{f"convnext_{size}": Application(f"ConvNeXt{size.title()}") for size in ("tiny", "small", "base", "large")},
     "convnext_xlarge": Application("ConvNeXtXLarge"),
+    "nasnet_mobile": Application("NASNetMobile"),
+    "nasnet_large": Application("NASNetLarge"),
 }
 TASKS = ("backbone", "classify")
 # The backbones of version 2 are those of keras_cv, whose stacks have other strides: resnet50_v2 and its like.
