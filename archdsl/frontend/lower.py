@@ -16,7 +16,7 @@ from archdsl.frontend.sections import OPEN_ENDED, STAGES
 from archdsl.frontend.sema.findings import Findings
 from archdsl.frontend.sema.resolve import resolve
 from archdsl.frontend.sema.scale import scale_spec
-from archdsl.frontend.sema.spec import MOST, LayerSpec, NetworkSpec, PartSpec, inputs_of
+from archdsl.frontend.sema.spec import MOST, LayerSpec, NetworkSpec, PartSpec, passed_on
 from archdsl.ir.graph import Graph, Meter, Node, Origin, ShapeError, TooManyOperations
 from archdsl.ir.layout import Placeholder, laid_out, results_of, unfolded, weight_shapes
 from archdsl.ir.ops import Input, Rescale
@@ -169,7 +169,6 @@ class _Compiler:
     ) -> Node:
         """The layer's result, or a guess of it where something is wrong; `owner` is the layer whose weights it uses."""
         try:
-            self._check_count(layer, sources)
             runs = self._repeated(layer, part, sources, name)
             if owner:
                 self._share(layer, runs, str(owner), part)
@@ -183,13 +182,6 @@ class _Compiler:
             if self.guesses.isdisjoint(sources):  # else it may fit once the layer before it is fixed
                 self.findings.add(self._shape_problem(layer, sources, error))
             return self._guess(layer, sources[0])
-
-    def _check_count(self, layer: LayerSpec, sources: Sequence[Node]) -> None:
-        """As many inputs as the block takes; a name may stand for several, one for each level."""
-        if layer.block.inputs is not None and len(sources) != len(layer.block.inputs):
-            hint = "write `each:` to run it once for each of them, or read one by its own name"
-            fact = f"block '{layer.block.name}' has {inputs_of(layer.block)}, got {len(sources)}"
-            raise ShapeError(fact, hint if len(sources) > len(layer.block.inputs) else "")
 
     def _share(self, layer: LayerSpec, runs: Sequence[Node], owner: str, part: PartSpec) -> None:
         """Give the repeats of a layer the weights of another's. Raises ShapeError where these have other shapes."""
@@ -214,9 +206,7 @@ class _Compiler:
         for run, arguments in layer.runs(name):
             made = self._apply(layer, run, sources, arguments, origin)
             runs.append(made)
-            sources = [made]
-            if made in self.several and len(self.several[made]) == len(layer.block.inputs or ()):
-                sources = [node for _, node in self.several[made]]
+            sources = passed_on([node for _, node in self.several.get(made, [("", made)])], sources)
             if run != layer.name:
                 self.scope.define(run, [("", made)])
         return runs

@@ -147,6 +147,8 @@ COUNTS = {
     "regnety_004_classify": (4_344_144, 4_371_296),
     "repvgg_a0_classify": (9_108_968, 9_132_616),
     "mobileone_s0_classify": (5_293_272, 5_381_464),
+    "hrnet_w18_classify": (21_299_004, 21_350_220),
+    "hrnet_w18_small_classify": (13_187_464, 13_211_496),
     "vit_tiny_patch16_classify": (5_717_416, 5_717_416),
     "vit_small_patch16_classify": (22_050_664, 22_050_664),
     "vit_base_patch16_classify": (86_567_656, 86_567_656),
@@ -180,6 +182,8 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "regnety_004_classify": ("scale.width=0.5", "stages.p4.depth=1", "conventions.activation=silu"),
     "repvgg_a0_classify": (NARROW, "stages.p4.depth=1", "conventions.activation=silu"),
     "mobileone_s0_classify": (NARROW, "stages.p4.depth=1", "conventions.activation=silu"),
+    "nasnet_large_backbone": (NARROW, "stages.p4.depth=2", "conventions.activation=silu"),
+    "hrnet_w18_classify": ("scale.width=0.5", "stages.p4.depth=1", "conventions.activation=silu"),
     "vit_tiny_patch16_classify": ("scale.width=0.25", "stages.p4.depth=1", "conventions.norm.epsilon=0.001"),
 }
 # The gradient of rep_conv's parallel convolutions makes TensorFlow's oneDNN corrupt its memory on some processors: the

@@ -173,9 +173,18 @@ class Layers:
             self.findings.report("from", f"block '{block.name}' merges layers; expected `from: [one, another]`", at)
         elif block.inputs is not None and count > len(block.inputs):
             self.findings.report("from", f"block '{block.name}' has {inputs_of(block)}, got {count}", at / "from")
-        if layer.when and at.path[0] != "blocks":
+        if at.path[0] == "blocks":
+            self._check_inside(layer, at)
+        elif layer.when:
             message = "`when` asks for an argument of a block; expected it inside of `blocks:`"
             self.findings.report("unused", message, at / "when", "null takes a layer out")
+
+    def _check_inside(self, layer: LayerSchema, at: Location) -> None:
+        """What only a layer of the network can have; one of a block is asked for by what the block is used on."""
+        for key in ("each", "share"):
+            if getattr(layer, key):
+                message = f"a layer of a block cannot have `{key}`; expected it where the block is used"
+                self.findings.report("unused", message, at / key)
 
     def _check_each(self, block: Block, layer: LayerSchema, at: Location) -> None:
         if layer.sources:

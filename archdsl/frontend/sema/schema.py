@@ -223,7 +223,7 @@ class ConfigSchema(Schema):
     head: Layers | None = {}
     """Layers that make the results of them, by name."""
     outputs: Outputs | None = None
-    """The stages and layers that others take, by default the stages named pN; a mapping names the model's results."""
+    """The stages and layers that others take, by default the stages named pN; a mapping names the results, p3 as P3."""
     freeze: Annotated[list[Text], Limits(max_length=64), OneOrMore()] = []
     """Stages that training leaves unchanged; other sections, such as `stem`, may be named too."""
     expect: ExpectSchema = ExpectSchema()
