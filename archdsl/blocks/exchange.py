@@ -13,8 +13,8 @@ from archdsl.ir.ops import Add, Upsample
 def exchange(*inputs: Node, style: Conventions) -> dict[str, Node]:
     """Every map as the sum of all of them, each brought to its size and channels, and activated (HRNet, figure 3).
 
-    n × (H/2ⁱ, W/2ⁱ, Cᵢ) -> the same, called 1 … n; the finest is the first. A finer map gets there by 3 × 3 convolutions
-    of stride 2, a coarser one by a 1 × 1 convolution and as the nearest pixel; batch norm follows each convolution.
+    n × (H/2ⁱ, W/2ⁱ, Cᵢ) -> the same, called 1 … n, from the finest on. A finer map gets there by 3 × 3 convolutions of
+    stride 2, a coarser one by a 1 × 1 convolution and as the nearest pixel; batch norm follows each convolution.
     """
     made = {}
     for number, target in enumerate(inputs, 1):

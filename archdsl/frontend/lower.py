@@ -90,7 +90,7 @@ class _Compiler:
         return [("", x)]
 
     def part(self, part: PartSpec, x: list[Level]) -> list[Level]:
-        """The results of the part's last layer, also known under the part's name; a stage is known for its level alone."""
+        """The results of the part's last layer, under the part's name too; that of a stage is its level alone."""
         for layer in part.layers:
             x = self._each(layer, part) if layer.each else self._layer(layer, part, x)
             self.scope.define(layer.name, x)
