@@ -86,11 +86,9 @@ class Composite(Block):
         fits = FITS not in layer.when or len({source.type for source in sources}) == 1
         return fits and values.holds(layer.when)
 
-    def _layer(
-        self, layer: LayerSpec, sources: Sequence[Node], values: Values, style: Conventions
-    ) -> Mapping[str, Node]:
+    def _layer(self, layer: LayerSpec, sources: Sequence[Node], values: Values, style: Conventions) -> dict[str, Node]:
         """The results of the last repeat of a layer, by name; of a single one that is empty."""
-        results: Mapping[str, Node] = {}
+        results: dict[str, Node] = {}
         try:
             for name, arguments in values.filled_in(layer).runs():
                 if any(map(is_relative, layer.arguments.values())):

@@ -32,7 +32,7 @@ def _miscounted(block: Block, count: int, name: str) -> ShapeError:
     return found
 
 
-def passed_on(results: Sequence[Node], inputs: Sequence[Node]) -> Sequence[Node]:
+def passed_on(results: list[Node], inputs: Sequence[Node]) -> list[Node]:
     """What the next repeat of a layer gets: all results, where they are as many as the inputs; else the last one."""
     return results if len(results) == len(inputs) else results[-1:]
 
