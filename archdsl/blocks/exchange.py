@@ -13,8 +13,8 @@ from archdsl.ir.ops import Add, Upsample
 def exchange(*inputs: Node, style: Conventions) -> dict[str, Node]:
     """Every map as the sum of all of them, each brought to its size and channels, and activated (HRNet, figure 3).
 
-    n × (H/2ⁱ, W/2ⁱ, Cᵢ) -> the same, called 1 … n, from the finest on. A finer map gets there by 3 × 3 convolutions of
-    stride 2, a coarser one by a 1 × 1 convolution and as the nearest pixel; batch norm follows each convolution.
+    n × (H/2ⁱ, W/2ⁱ, Cᵢ) -> the same, called map1 … mapn, from the finest on. A finer map gets there by convolutions of
+    3 × 3 and stride 2, a coarser one by one of 1 × 1 and as the nearest pixel; batch norm follows each convolution.
     """
     made = {}
     for number, target in enumerate(inputs, 1):
@@ -22,7 +22,7 @@ def exchange(*inputs: Node, style: Conventions) -> dict[str, Node]:
             _brought(x, number - place, target.channels, f"from{place}_to{number}", style)
             for place, x in enumerate(inputs, 1)
         ]
-        made[str(number)] = style.activate(Add()(*paths, name=f"add{number}"), name=f"act{number}")
+        made[f"map{number}"] = style.activate(Add()(*paths, name=f"add{number}"), name=f"act{number}")
     return made
 
 

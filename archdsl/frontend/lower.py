@@ -286,6 +286,7 @@ class _Compiler:
             guessed = guessed.strided(stride if guessed.stride <= MOST else 1)
         guess = self._placed(Placeholder(guessed.with_channels(width))(name=layer.name), Origin())
         self.guesses.add(guess)
+        self.scope.guesses[layer.name] = guess
         return guess
 
 

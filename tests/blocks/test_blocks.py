@@ -372,8 +372,8 @@ def config_of_every_block() -> dict[str, Any]:
     add([name for name in rest if name not in of_tokens])
     layers["half"] = {"block": "max_pool"}
     add(["exchange"], **{"from": [list(layers)[-2], "half"]})
-    layers["coarse"] = {"block": "upsample", "from": "the_exchange_2"}
-    layers["exchanged"] = {"block": "add", "from": ["the_exchange_1", "coarse"]}
+    layers["coarse"] = {"block": "upsample", "from": "the_exchange_map2"}
+    layers["exchanged"] = {"block": "add", "from": ["the_exchange_map1", "coarse"]}
     last_token = add(["to_tokens", *of_tokens])
     last_map = add(["to_map"])
     for name in vectors:

@@ -368,6 +368,15 @@ TWICE = """
 """
 
 
+def test_results_of_a_layer_that_is_wrong_are_no_news(problems_of: Problems) -> None:
+    text = (
+        "  a: {block: conv, from: h_high, filters: 2}\n  b: {block: conv, from: h_low, filters: 2}\noutputs: [a, b]\n"
+    )
+    config = f"blocks:\n{SWAP}\n{BACKBONE}head:\n  h: {{block: swap, from: [p2, p2]}}\n{text}"
+    (problem,) = problems_of(yaml.safe_load(config))
+    assert (problem.code, problem.path) == ("shape", "blocks.swap.layers.high")
+
+
 def test_a_block_takes_the_name_of_a_block() -> None:
     assert "head_h_b_conv" in str(blocks(TWICE, "{block: twice, width: 4}"))
     assert "head_h_b_fuse_conv" in str(blocks(TWICE, "{block: twice, inner: c2f, width: 4}"))

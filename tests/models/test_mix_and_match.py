@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from support.oracle import largest_relative_difference, random_images, trained
 
 import archdsl
 from archdsl.blocks.registry import all_blocks
+from archdsl.frontend.compose.config import load
 from archdsl.frontend.compose.search_path import config_root
 from archdsl.ir.ops import ACTIVATIONS
 from archdsl.models import fuse
@@ -22,7 +24,9 @@ from archdsl.models import fuse
 COMBINATIONS = 500
 SAMPLE = 8
 
-FAMILIES = sorted(path.stem for path in (config_root() / "family").glob("*.yaml"))
+# Stages of several maps, of no width, or of tokens, where another block is no matter of its name.
+APART = {"hrnet", "inception_v3", "inception_resnet_v2", "nasnet", "unet", "vgg", "vit"}
+FAMILIES = sorted({path.stem for path in (config_root() / "family").glob("*.yaml")} - APART)
 BODIES = sorted(block.name for block in blocks(taking="width"))
 NORMS: list[dict[str, Any]] = [
     {"kind": "batch"},
@@ -51,9 +55,24 @@ def combination(seed: int) -> dict[str, Any]:
             "norm": choose.choice(NORMS),
         },
         "scale": {"width": choose.choice([0.0625, 0.125]), "depth": choose.choice([0.1, 0.34]), "divisor": 16},
-        "stages": {stage: {**PLAIN, "down": HALVING, "body": body(BODIES[seed // 2 % len(BODIES)])}},
+        "stages": {
+            stage: {
+                **PLAIN,
+                "down": {**unsaid(family, stage, "down"), **HALVING},
+                "body": {**unsaid(family, stage, "body"), **body(BODIES[seed // 2 % len(BODIES)])},
+            }
+        },
         "outputs": sorted(choose.sample(levels, choose.randint(1, len(levels)))),
     }
+
+
+@cache
+def unsaid(family: str, stage: str, slot: str) -> dict[str, None]:
+    """What takes away all that the family says to the block in a slot."""
+    values = load({"defaults": [f"family/{family}", "_self_"]}).values
+    return dict.fromkeys(
+        key for said in (values["stage_defaults"], values["stages"][stage]) for key in said.get(slot) or {}
+    )
 
 
 def body(name: str) -> dict[str, Any]:

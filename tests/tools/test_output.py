@@ -220,7 +220,7 @@ def test_a_shipped_network_is_readable_on_80_columns(preset: str) -> None:
 
 
 def test_outputs_name_the_layers_that_they_are_of() -> None:
-    printed = archdsl.analyze("hrnet_w18_classify", ["++outputs={p2: p5_body_1, classes: head_classes}"]).to_table()
+    printed = archdsl.analyze("hrnet_w18_classify", ["++outputs={p2: p5_body_map1, classes: head_classes}"]).to_table()
     assert re.search(r"^P2 +p5\.body +160 × 160 ", printed, re.MULTILINE)
     assert re.search(r"^classes +head\.classes +1000 ", printed, re.MULTILINE)
 
