@@ -25,7 +25,7 @@ COMBINATIONS = 500
 SAMPLE = 8
 
 # Stages of several maps, of no width, or of tokens, where another block is no matter of its name.
-APART = {"hrnet", "inception_v3", "inception_resnet_v2", "nasnet", "unet", "vgg", "vit"}
+APART = {"hrnet", "hrnet_classifier", "inception_v3", "inception_resnet_v2", "nasnet", "unet", "vgg", "vit"}
 FAMILIES = sorted({path.stem for path in (config_root() / "family").glob("*.yaml")} - APART)
 BODIES = sorted(block.name for block in blocks(taking="width"))
 NORMS: list[dict[str, Any]] = [
