@@ -153,35 +153,41 @@ class Report:
         """Layers with their output, parameters and MACs."""
         rows = [
             (
-                layer.path.removeprefix("stages."),
+                _short(layer.path),
                 layer.block,
                 shape_text(layer.shape),
                 f"{layer.stride:g}",
                 f"{layer.params:,}" if layer.params else "",
                 count_text(layer.macs) if layer.macs != 0 else "",
-                ", ".join(layer.levels),
             )
             for layer in self.layers
         ]
         numbers = ("output", "stride", "params", "MACs")
-        return Table(("layer", "block", *numbers, "level"), rows, numbers)
+        return Table(("layer", "block", *numbers), rows, numbers)
 
     def outputs_table(self) -> Table:
-        """The outputs: the size of each, and how much of the image it sees."""
+        """The outputs: the layer and the size of each, and how much of the image it sees."""
         rows = [
-            (level, shape_text(info.shape[:2]), str(info.stride), str(info.channels), field_text(info.receptive_field))
+            (
+                level,
+                _short(self.outline.outputs[level].origin.path),
+                shape_text(info.shape[:2]),
+                str(info.stride),
+                str(info.channels),
+                field_text(info.receptive_field),
+            )
             for level, info in self.outputs.items()
         ]
         numbers = ("size", "stride", "channels", "receptive field")
-        return Table(("output", *numbers), rows, numbers)
+        return Table(("output", "layer", *numbers), rows, numbers)
 
     def totals(self) -> str:
-        """One line: parameters, and multiply-accumulates at the image size."""
+        """Two lines: parameters, and multiply-accumulates at the image size."""
         cost = f"{count_text(self.macs)} MACs, {count_text(self.flops)} FLOPs"
         if self.macs is None:
             cost = "any size" if None in self.input_shape else "an unknown number of MACs"
         return (
-            f"\n{self.params:,} parameters, {self.trainable_params:,} of them trainable; "
+            f"\n{self.params:,} parameters, {self.trainable_params:,} of them trainable\n"
             f"{cost} for an image of {shape_text(self.input_shape)}"
         )
 
@@ -194,6 +200,11 @@ def report(graph: Graph) -> Report:
 def total_macs(counts: list[int | None]) -> int | None:
     known = [count for count in counts if count is not None]
     return sum(known) if len(known) == len(counts) else None
+
+
+def _short(path: str) -> str:
+    """The place of a layer in the config, as tables have it."""
+    return path.removeprefix("stages.")
 
 
 def _output(node: Node, fields: Mapping[Node, float]) -> OutputInfo:

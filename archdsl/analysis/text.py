@@ -11,6 +11,7 @@ from archdsl.diagnostics.unicode import columns, printable
 
 _UNITS = ("", " k", " M", " G", " T", " P", " E")
 _GAP = "  "
+_JOINED = "\xa0"  # a blank that no line ends at
 
 
 def shape_text(shape: tuple[int | None, ...]) -> str:
@@ -58,7 +59,7 @@ class Table:
         """Columns as wide as their texts; while that is too wide, the widest that can be wrapped becomes narrower."""
         texts = list(zip(*cells, strict=True))
         widths = [max(map(columns, column)) for column in texts]
-        least = [max(columns(word) for cell in column for word in [column[0], *cell.split()]) for column in texts]
+        least = [max(columns(word) for cell in column for word in [column[0], *_words(cell)]) for column in texts]
         excess = 0 if width is None else sum(widths) + len(_GAP) * (len(widths) - 1) - width
         for _ in range(excess):
             widest = max(range(len(widths)), key=lambda index: (widths[index] > least[index]) * widths[index])
@@ -70,6 +71,13 @@ class Table:
         return blank + text if header in self.right else text + blank
 
 
+def _words(text: str) -> list[str]:
+    """What a line may end after; that is not the sign in `× 27`."""
+    return text.replace("× ", f"×{_JOINED}").split(" ")
+
+
 def _wrapped(text: str, width: int) -> list[str]:
-    fits = columns(text) <= width
-    return [text] if fits else textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    if columns(text) <= width:
+        return [text]
+    lines = textwrap.wrap(" ".join(_words(text)), width, break_long_words=False, break_on_hyphens=False)
+    return [line.replace(_JOINED, " ") for line in lines]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from archdsl.blocks.conv import conv_bn_act
+from archdsl.blocks.conv import conv, conv_bn_act
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Stride, Width, block
 from archdsl.ir.graph import Node
-from archdsl.ir.ops import AvgPool, Concat, MaxPool, Slice
+from archdsl.ir.ops import AvgPool, Concat, Crop, MaxPool, Pad, Slice
 
 
 @block
@@ -49,3 +49,21 @@ def a_down(x: Node, *, width: Width, style: Conventions) -> Node:
     # "same" pads both sides by one where a side of the image is even, as PyTorch does always
     pooled = MaxPool(3, 2)(Slice(split, x.channels)(x, name="second"), name="second_pool")
     return Concat()(deep, conv_bn_act(pooled, width=half, style=style, name="pooled"), name="concat")
+
+
+@block
+def factorized_down(x: Node, *, width: Width, style: Conventions) -> Node:
+    """Activation, every second pixel beside those one further down and right, each convolved 1 × 1, norm.
+
+    (H, W, C) -> (H/2, W/2, width). The factorized reduction of NASNet (Zoph et al. 2018, appendix A.4) and of the cells
+    searched after it. Each branch gives half of the channels, the first one the odd one.
+    """
+    x = style.activate(x)
+    half, bias = width // 2, style.norm is None
+    even = AvgPool(1, 2, "valid")(x, name="even_pool")
+    branches = [conv(even, width=width - half, bias=bias, style=style, name="even")]
+    if half:
+        moved = Crop(((1, 0), (1, 0)))(Pad(((0, 1), (0, 1)))(x, name="pad"), name="crop")
+        odd = AvgPool(1, 2, "valid")(moved, name="odd_pool")
+        branches.append(conv(odd, width=half, bias=bias, style=style, name="odd"))
+    return style.normalize(Concat()(*branches, name="concat"))

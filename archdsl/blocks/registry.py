@@ -194,12 +194,12 @@ _blocks: dict[str, Block] = {}
 
 
 @overload
-def block(function: Callable[..., Node], *, name: str = "") -> Block: ...
+def block(function: Callable[..., Made], *, name: str = "") -> Block: ...
 @overload
-def block(function: None = None, *, name: str = "") -> Callable[[Callable[..., Node]], Block]: ...
+def block(function: None = None, *, name: str = "") -> Callable[[Callable[..., Made]], Block]: ...
 def block(
-    function: Callable[..., Node] | None = None, *, name: str = ""
-) -> Block | Callable[[Callable[..., Node]], Block]:
+    function: Callable[..., Made] | None = None, *, name: str = ""
+) -> Block | Callable[[Callable[..., Made]], Block]:
     """Register a function as a block, under its own name or `name`, for use in every config.
 
     The function takes nodes (or ``*inputs``) and keyword arguments and returns a node, or several by name. An argument

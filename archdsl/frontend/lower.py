@@ -18,7 +18,7 @@ from archdsl.frontend.sections import OPEN_ENDED, STAGES
 from archdsl.frontend.sema.findings import Findings
 from archdsl.frontend.sema.resolve import resolve
 from archdsl.frontend.sema.scale import scale_spec
-from archdsl.frontend.sema.spec import MOST, LayerSpec, NetworkSpec, PartSpec, inputs_of
+from archdsl.frontend.sema.spec import MOST, LayerSpec, NetworkSpec, PartSpec, passed_on
 from archdsl.ir.graph import Graph, Meter, Node, Origin, ShapeError, TooManyOperations
 from archdsl.ir.layout import Placeholder, laid_out, results_of, unfolded, weight_shapes
 from archdsl.ir.ops import Input, Rescale
@@ -93,7 +93,7 @@ class _Compiler:
         return [("", x)]
 
     def part(self, part: PartSpec, x: list[Level]) -> list[Level]:
-        """The results of the part's last layer, also known under the part's name."""
+        """The results of the part's last layer, under the part's name too; that of a stage is its level alone."""
         for layer in part.layers:
             x = self._each(layer, part) if layer.each else self._layer(layer, part, x)
             if layer.name in self.scope.results and layer.name not in self.named:  # slots may have the same names
@@ -101,19 +101,8 @@ class _Compiler:
                 self.findings.report("key", message, layer.at)
             self.named.add(layer.name)
             self.scope.define(layer.name, x)
-        if part.is_stage:
-            x = self._end(part, x)
-        self.scope.results[part.name] = x
+        self.scope.results[part.name] = [("", x[-1][1])] if part.is_stage else x
         return x
-
-    def _end(self, part: PartSpec, x: list[Level]) -> list[Level]:
-        """The one result of a stage."""
-        if len(x) > 1:
-            message = f"a stage ends in one result; this layer gives {len(x)}: {', '.join([name for name, _ in x])}"
-            hint = "put it under `neck:`, or let a layer that merges them follow"
-            self.findings.report("from", message, part.layers[-1].at, hint)
-            self.guesses.add(x[-1][1])
-        return [("", x[-1][1])]
 
     def outputs(self) -> dict[str, Node]:
         """The outputs, by public name."""
@@ -216,7 +205,6 @@ class _Compiler:
     def _applied(self, layer: LayerSpec, part: PartSpec, sources: list[Node], name: str, owner: str = "") -> Node:
         """The layer's result, or a guess of it where something is wrong; `owner` is the layer whose weights it uses."""
         try:
-            self._check_count(layer, sources)
             runs = self._repeated(layer, part, sources, name)
             if owner:
                 self._share(layer, runs, owner)
@@ -230,14 +218,6 @@ class _Compiler:
             if self.guesses.isdisjoint(sources):  # else it may fit once the layer before it is fixed
                 self.findings.add(self._shape_problem(layer, sources, error))
             return self._guess(layer, sources[0])
-
-    def _check_count(self, layer: LayerSpec, sources: Sequence[Node]) -> None:
-        """Checks the number of inputs; a name may mean several, one for each level."""
-        if layer.block.inputs is not None and len(sources) != len(layer.block.inputs):
-            hint = "write `each:` to run it once for each of them, or read one by its own name"
-            fact = f"block '{layer.block.name}' has {inputs_of(layer.block)}, got {len(sources)}"
-            fewer = f"name as many: from: [{', '.join(layer.block.inputs)}]"
-            raise ShapeError(fact, hint if len(sources) > len(layer.block.inputs) else fewer)
 
     def _share(self, layer: LayerSpec, runs: Sequence[Node], owner: str) -> None:
         """Give the repeats of a layer the weights of another's. Raises ShapeError where these have other shapes."""
@@ -264,9 +244,7 @@ class _Compiler:
         for run, arguments in layer.runs(name):
             made = self._apply(layer, run, sources, arguments, origin)
             runs.append(made)
-            sources = [made]
-            if made in self.several and len(self.several[made]) == len(layer.block.inputs or ()):
-                sources = [node for _, node in self.several[made]]
+            sources = passed_on([node for _, node in self.several.get(made, [("", made)])], sources)
             if run != layer.name:
                 self.scope.define(run, [("", made)])
         return runs
@@ -346,4 +324,5 @@ class _Compiler:
             guessed = guessed.strided(stride if guessed.stride <= MOST else 1)
         guess = self._placed(Placeholder(guessed.with_channels(width))(name=layer.name), Origin())
         self.guesses.add(guess)
+        self.scope.guesses[layer.name] = guess
         return guess

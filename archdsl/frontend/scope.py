@@ -18,13 +18,15 @@ Level = tuple[str, Node]
 class Scope:
     """Results so far, by full name; a layer that ran once for each of several has all of them, in order.
 
-    `runs` holds every repeat of each layer, of which others may share the weights.
+    `runs` holds every repeat of each layer, of which others may share the weights. `guesses` stand for all results of
+    layers that are wrong.
     """
 
     def __init__(self, spec: NetworkSpec):
         self.spec = spec
         self.results: dict[str, list[Level]] = {}
         self.runs: dict[str, list[Node]] = {}
+        self.guesses: dict[str, Node] = {}
         self._sections = [part.name for part in reversed(spec.parts) if not part.is_stage]
         self.layers = {layer.name for layer in spec.layers}
         self.names = self.layers | {part.name for part in spec.parts}
@@ -47,8 +49,10 @@ class Scope:
 
     def find(self, name: str, part: PartSpec | None = None) -> list[Level]:
         """The results that `name` means to a layer of `part`; none for a name that does not exist, or not yet."""
-        full = next((full for full in self.full_names(name, part) if full in self.results), None)
-        return self.results[full] if full else []
+        names = self.full_names(name, part)
+        found = [self.results[full] for full in names if full in self.results]
+        guessed = [guess for layer, guess in self.guesses.items() for full in names if full.startswith(f"{layer}_")]
+        return found[0] if found else [("", guess) for guess in guessed[:1]]
 
     def is_asked_inside(self, name: str) -> bool:
         """Whether anything reads a node inside of the block called `name`."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from archdsl.weights.formats.contents import Array
 
 _SUFFIXES = r"_(backbone|classify)$"
+_SIDE = 224
+"""Of the image that a model without classifier is built for: NASNet fits its cells to each other by their sides."""
 _IMAGENET_DEVIATION = numpy.array([0.229, 0.224, 0.225], "float32")
 """EfficientNet's files hold it as the variance, by whose root Keras then divides once more (tensorflow issue 49930)."""
 
@@ -54,7 +56,8 @@ def listed(contents: Contents, known: int, most_params: int, mark: Mark) -> List
         return None
     params = sum(prod(shape) for stored in contents.layers for shape in stored.shapes)
     for name, has_top in _candidates(params) if params <= most_params else ():
-        model = getattr(keras.applications, name)(weights=None, include_top=has_top)
+        sides = {} if has_top else {"input_shape": (_SIDE, _SIDE, 3)}
+        model = getattr(keras.applications, name)(weights=None, include_top=has_top, **sides)
         layers = _in_place(model, contents)
         if sum(_is_called(layer, stored) for layer, stored in layers) > known:
             _refuse_misplaced(layers, mark)

@@ -17,6 +17,7 @@ from archdsl.ir.graph import Graph, verify
 IMAGE = (96, 64, 3)
 PRESETS = [preset.name for preset in archdsl.list_presets()]
 SAMPLE = ["yolo_v8_xs_backbone", "csp_darknet_tiny", "resnet18_v2", "resnet50_v2"]
+COUNTED = tuple([getattr(keras.layers, name) for name in ("Conv2D", "DepthwiseConv2D", "Conv2DTranspose", "Dense")])
 ANY_SPEED = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -95,14 +96,19 @@ def assert_same_weights(graph: Graph, model: keras.Model) -> None:
 
 
 def keras_macs(model: keras.Model) -> int | None:
-    """Counted from the layers alone: every output pixel of a convolution costs its whole kernel once."""
+    """Counted from the layers alone: every pixel or place of a result costs the whole kernel once.
+
+    Of a transposed convolution it is every pixel of what it reads.
+    """
     total = 0
     for layer in model.layers:
-        if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)):
-            _, height, image_width, _ = layer.output.shape
-            if height is None or image_width is None:
+        if isinstance(layer, COUNTED):
+            places = layer.output.shape[1:-1]
+            if isinstance(layer, keras.layers.Conv2DTranspose):
+                places = layer.input.shape[1:-1]
+            if None in places:
                 return None
-            total += height * image_width * math.prod(layer.kernel.shape)
+            total += math.prod([*places, *layer.kernel.shape])
     return total
 
 

@@ -106,8 +106,8 @@ def test_show_prints_each_outputs_size_stride_and_receptive_field(run: Callable[
     lines = run("show", "yolo_v8_s_backbone", "outputs=[p2,p5]", "--size", "480x640").stdout.splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("output "))
     assert [line.split() for line in lines[start + 1 : start + 4]] == [
-        ["P2", "120", "×", "160", "4", "64", "23", "px"],
-        ["P5", "15", "×", "20", "32", "512", "783", "px"],
+        ["P2", "p2.body", "120", "×", "160", "4", "64", "23", "px"],
+        ["P5", "p5.post.sppf", "15", "×", "20", "32", "512", "783", "px"],
         [],
     ]
 

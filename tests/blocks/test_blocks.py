@@ -14,8 +14,8 @@ import archdsl
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Block, all_blocks, get_block
 from archdsl.ir.graph import Node, ShapeError
-from archdsl.ir.layout import Call, Layout
-from archdsl.ir.ops import Activation, Add, BatchNorm, Conv2D, DepthwiseConv2D, Input, MaxPool, Slice
+from archdsl.ir.layout import Call, Layout, results_of
+from archdsl.ir.ops import Activation, Add, BatchNorm, Conv2D, Crop, DepthwiseConv2D, Input, MaxPool, Pad, Slice
 from archdsl.ir.types import FeatureMap, Tokens, Vector
 
 STYLE = Conventions(Activation("silu"), BatchNorm(), "symmetric")
@@ -193,6 +193,8 @@ BY_HAND: list[tuple[str, dict[str, Any], int]] = [
     ("mp_down", {"width": 64}, cba(32, 32) + cba(32, 32, 3) + cba(32, 32)),
     ("a_conv", {"width": 64}, cba(32, 64, 3)),
     ("a_down", {"width": 64}, cba(16, 32, 3) + cba(16, 32)),
+    ("factorized_down", {"width": 64}, 2 * 32 * 32 + 4 * 64),
+    ("factorized_down", {"width": 63}, 32 * 63 + 4 * 63),
     ("rep_conv", {"width": 32}, cba(32, 32, 3) + cba(32, 32) + 4 * 32),
     ("rep_conv", {"width": 32, "identity": False}, cba(32, 32, 3) + cba(32, 32)),
     ("rep_conv", {"width": 32, "stride": 2}, cba(32, 32, 3) + cba(32, 32)),
@@ -300,6 +302,30 @@ def test_rep_ncsp_elan_splits_one_convolution_and_keeps_every_step() -> None:
     assert sources(result, "concat") == ["short", "deep", "1_conv_act", "2_conv_act"]
 
 
+def test_factorized_down_convolves_pixels_at_even_and_at_odd_places() -> None:
+    made = applied("factorized_down", image(33, 35), width=15)
+    assert made.type.shape == (17, 18, 15)
+    assert sources(made, "concat") == ["even_conv", "odd_conv"]
+    assert named(made, "pad").op == Pad(((0, 1), (0, 1)))
+    assert named(made, "crop").op == Crop(((1, 0), (1, 0)))
+
+
+def test_an_exchange_sums_every_map_in_every_size() -> None:
+    """HRNet, figure 3: a finer map is halved step by step, a coarser one is projected, then enlarged."""
+    maps = [
+        Input(FeatureMap(32 // 2**step, 64 // 2**step, 8 * 2**step, 4 * 2**step))(name=f"x{step}") for step in range(3)
+    ]
+    made = get_block("exchange")(*maps, style=STYLE)
+    results = results_of(made)
+    assert [node.type for node in results.values()] == [node.type for node in maps]
+    assert sources(made, "add1") == ["x0", "from2_to1_up", "from3_to1_up"]
+    assert sources(made, "add3") == ["from1_to3_bn", "from2_to3_bn", "x2"]
+    assert sources(made, "from1_to3_pad") == ["from1_to3_1_act"]
+    up = cba(16, 8) + cba(32, 8) + cba(32, 16)
+    down = cba(8, 16, 3) + cba(8, 8, 3) + cba(8, 32, 3) + cba(16, 32, 3)
+    assert params(made) == up + down
+
+
 def test_mp_down_joins_a_convolution_and_a_pooling() -> None:
     assert sources(applied("mp_down", image()), "concat") == ["conv_act", "pooled_act"]
     assert ops_of(applied("mp_down", image()), MaxPool) == [MaxPool(2, 2)]
@@ -344,12 +370,16 @@ def config_of_every_block() -> dict[str, Any]:
     rest = [name for name in kinds if name not in (*vectors, "to_tokens", "to_map")]
     of_tokens = [name for name in rest if kinds[name][0] == "N, C"]
     add([name for name in rest if name not in of_tokens])
+    layers["half"] = {"block": "max_pool"}
+    add(["exchange"], **{"from": [list(layers)[-2], "half"]})
+    layers["coarse"] = {"block": "upsample", "from": "the_exchange_map2"}
+    layers["exchanged"] = {"block": "add", "from": ["the_exchange_map1", "coarse"]}
     last_token = add(["to_tokens", *of_tokens])
     last_map = add(["to_map"])
     for name in vectors:
         add([name], **{"from": last_token if kinds[name][0] == "N, C" else last_map})
     layers["joined"] = {"block": "concat", "from": [f"the_{name}" for name in vectors]}
-    for name in [name for name in SHIPPED if name not in SINGLE]:
+    for name in [name for name in SHIPPED if name not in SINGLE and name != "exchange"]:
         last = list(layers)[-1]
         add([name], **{"from": [last, last]})
     layers["end"] = {"block": "concat", "from": list(layers)[-2:]}  # a difference of equal numbers is nothing

@@ -206,6 +206,8 @@ def test_a_mapping_names_the_results_of_the_model() -> None:
         "map": "neck_n1_concat",
     }
     assert graph.is_named
+    levels = compiled(HEADS[: HEADS.index("head:")] + "outputs: {p1: n1, p2: p2}\n").outputs
+    assert {name: node.name for name, node in levels.items()} == {"P1": "neck_n1_concat", "P2": "p2_body_conv"}
 
 
 def test_a_layer_reads_a_node_inside_of_a_block_before_it() -> None:
@@ -294,6 +296,69 @@ def test_results_of_a_repeated_block_are_the_inputs_of_the_next() -> None:
     assert read_by(graph, "head_a_conv") == ["head_h_3_low_add"]
 
 
+CELLS = """
+  cell:
+    inputs: [before, x]
+    results: [x, sum]
+    layers:
+      old: {block: conv, width: 24, from: before}
+      new: {block: conv, width: 24, from: x}
+      sum: {block: add, from: [old, new]}
+"""
+CELL_BY_CELL = "head_h_1_sum_add", "head_h_2_sum_add", "head_h_3_sum_add"
+
+
+def convolved_by(graph: Graph, name: str) -> list[str]:
+    """What the convolutions read whose sum it is."""
+    return [source.inputs[0].name for source in named(graph, name).inputs]
+
+
+def test_a_cell_reads_the_two_before_it() -> None:
+    graph = blocks(CELLS, "{block: cell, from: [p2, p2], depth: 3}\n  i: {block: cell}", "outputs: [i_x, i_sum]\n")
+    first, second, third = CELL_BY_CELL
+    assert convolved_by(graph, second) == ["p2_body_conv", first]
+    assert convolved_by(graph, third) == [first, second]
+    assert convolved_by(graph, "head_i_sum_add") == [second, third]
+    assert [node.name for node in graph.outputs.values()] == [third, "head_i_sum_add"]
+
+
+def test_inside_of_a_block_results_are_passed_on_as_in_a_network() -> None:
+    inside = """
+  outer:
+    layers:
+      begin: {block: conv, width: 24}
+      a: {block: cell, from: [begin, begin], depth: 2}
+      b: {block: cell}
+      c: {block: cell, from: b}
+"""
+    graph = blocks(CELLS + inside, "{block: outer, from: p2}", "outputs: [h_x, h_sum]\n")
+    begin, *sums = "head_h_begin_conv", *[f"head_h_{name}_sum_add" for name in ("a_1", "a_2", "b", "c")]
+    for name, before, x in zip(sums, [begin, begin, *sums], [begin, *sums], strict=False):
+        assert convolved_by(graph, name) == [before, x]
+    assert [node.name for node in graph.outputs.values()] == sums[2:]
+    assert sum(isinstance(node.op, Conv2D) for node in graph.nodes) == 2 + 1 + 2 * 4
+
+
+def test_a_stage_is_known_for_its_last_result_and_the_next_stage_follows_all_of_them() -> None:
+    text = f"""
+conventions: {{activation: relu, norm: {{kind: none}}}}
+blocks: {CELLS}
+stages:
+  p1: {{width: 24, stride: 2, body: {{block: conv, kernel: 3}}}}
+  more: {{body: {{block: cell, from: [p1, p1]}}}}
+  most: {{body: {{block: cell}}}}
+head: {{a: {{block: conv, filters: 2, from: most}}}}
+outputs: [more, head_a]
+"""
+    graph = compiled(text)
+    assert convolved_by(graph, "most_body_sum_add") == ["p1_body_conv", "more_body_sum_add"]
+    assert read_by(graph, "head_a_conv") == ["most_body_sum_add"]
+    assert {name: node.name for name, node in graph.outputs.items()} == {
+        "more": "more_body_sum_add",
+        "head_a": "head_a_conv",
+    }
+
+
 TWICE = """
   twice:
     arguments: {inner: conv, width: null}
@@ -301,6 +366,15 @@ TWICE = """
       a: {block: $inner, width: $width}
       b: {block: $inner, width: $width}
 """
+
+
+def test_results_of_a_layer_that_is_wrong_are_no_news(problems_of: Problems) -> None:
+    text = (
+        "  a: {block: conv, from: h_high, filters: 2}\n  b: {block: conv, from: h_low, filters: 2}\noutputs: [a, b]\n"
+    )
+    config = f"blocks:\n{SWAP}\n{BACKBONE}head:\n  h: {{block: swap, from: [p2, p2]}}\n{text}"
+    (problem,) = problems_of(yaml.safe_load(config))
+    assert (problem.code, problem.path) == ("shape", "blocks.swap.layers.high")
 
 
 def test_a_block_takes_the_name_of_a_block() -> None:
@@ -373,6 +447,25 @@ def test_a_block_contains_itself_as_often_as_its_argument_says() -> None:
             "{block: swap, from: [p1, p2]}",
             "blocks.swap",
             "no layer 'lo'",
+        ),
+        (CELLS, "{block: conv, width: 8}\n  i: {block: cell}", "head.i", "has 2 inputs (before, x), got 1"),
+        (
+            CELLS + "  outer: {layers: {a: {block: conv, width: 8}, b: {block: cell}}}",
+            "{block: outer}",
+            "blocks.outer.layers.b",
+            "head_h_b: block 'cell' has 2 inputs (before, x), got 1",
+        ),
+        (
+            CELLS.replace("results: [x, sum]", "results: [sum]"),
+            "{block: cell, from: [p1, p1], depth: 2}",
+            "head.h",
+            "head_h_2: block 'cell' has 2 inputs (before, x), got 1",
+        ),
+        (
+            "  t: {layers: {a: {block: conv, width: 8, each: [input]}}}",
+            "{block: t}",
+            "blocks.t.layers.a.each",
+            "a layer of a block cannot have `each`",
         ),
         (
             SWAP,

@@ -41,6 +41,8 @@ APPLICATIONS: dict[str, Application] = {
     **{f"efficientnet_v2_{size}": Application(f"EfficientNetV2{size.upper()}") for size in "sml"},
     **{f"convnext_{size}": Application(f"ConvNeXt{size.title()}") for size in ("tiny", "small", "base", "large")},
     "convnext_xlarge": Application("ConvNeXtXLarge"),
+    "nasnet_mobile": Application("NASNetMobile"),
+    "nasnet_large": Application("NASNetLarge"),
 }
 TASKS = ("backbone", "classify")
 # The backbones of version 2 are those of keras_cv, whose stacks have other strides: resnet50_v2 and its like.
@@ -145,6 +147,8 @@ COUNTS = {
     "regnety_004_classify": (4_344_144, 4_371_296),
     "repvgg_a0_classify": (9_108_968, 9_132_616),
     "mobileone_s0_classify": (5_293_272, 5_381_464),
+    "hrnet_w18_classify": (21_299_004, 21_350_220),
+    "hrnet_w18_small_classify": (13_187_464, 13_211_496),
     "vit_tiny_patch16_classify": (5_717_416, 5_717_416),
     "vit_small_patch16_classify": (22_050_664, 22_050_664),
     "vit_base_patch16_classify": (86_567_656, 86_567_656),
@@ -178,6 +182,8 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "regnety_004_classify": ("scale.width=0.5", "stages.p4.depth=1", "conventions.activation=silu"),
     "repvgg_a0_classify": (NARROW, "stages.p4.depth=1", "conventions.activation=silu"),
     "mobileone_s0_classify": (NARROW, "stages.p4.depth=1", "conventions.activation=silu"),
+    "nasnet_large_backbone": (NARROW, "stages.p4.depth=2", "conventions.activation=silu"),
+    "hrnet_w18_classify": ("scale.width=0.5", "stages.p4.depth=1", "conventions.activation=silu"),
     "vit_tiny_patch16_classify": ("scale.width=0.25", "stages.p4.depth=1", "conventions.norm.epsilon=0.001"),
 }
 # The gradient of rep_conv's parallel convolutions makes TensorFlow's oneDNN corrupt its memory on some processors: the

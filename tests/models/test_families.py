@@ -1,4 +1,4 @@
-"""The families of YOLO: figures that others publish, levels at their strides, and sizes as scales."""
+"""Families that Keras does not have, and figures of the papers: levels at their strides, and sizes as scales."""
 
 from __future__ import annotations
 
@@ -79,6 +79,48 @@ def test_darknet53_has_the_layers_and_the_cost_of_its_paper() -> None:
     assert len(convolutions(archdsl.compile_config("darknet53_backbone"))) == 52
     flops = archdsl.analyze("darknet53_backbone", input_shape=(256, 256, 3)).flops
     assert flops == pytest.approx(18.7e9, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "params", "macs"),
+    [
+        # NASNet, tables 1 and 2: 5.3 and 88.9 million parameters, 564 million and 23.8 billion multiply-adds
+        ("nasnet_mobile_classify", 224, 5.3e6, 564e6),
+        ("nasnet_large_classify", 331, 88.9e6, 23.8e9),
+        # HRNet, results on ImageNet of its repository HRNet-Image-Classification: 21.3 million
+        ("hrnet_w18_classify", 224, 21.3e6, None),
+    ],
+)
+def test_a_classifier_costs_what_its_paper_says(name: str, side: int, params: float, macs: float | None) -> None:
+    report = archdsl.analyze(name, input_shape=(side, side, 3))
+    assert report.params == pytest.approx(params, rel=0.006)
+    assert macs is None or report.macs == pytest.approx(macs, rel=0.001)
+
+
+def test_unet_has_the_parameters_and_the_sides_counted_by_hand() -> None:
+    # U-Net, figure 1: two 3 × 3 convolutions at each of five widths, and on the way up a 2 × 2 and again two
+    ladder = [64, 128, 256, 512, 1024]
+    down = sum(9 * (before + width) * width + 2 * width for before, width in zip([3, *ladder], ladder, strict=False))
+    up = sum(4 * 2 * width * width + 9 * (2 * width + width) * width + 3 * width for width in ladder[:-1])
+    report = archdsl.analyze("unet", input_shape=(64, 96, 3))
+    assert report.params == down + up + (64 * 2 + 2) == 31_031_810
+    assert [info.shape for info in report.outputs.values()] == [(64, 96, 2)]
+    read = archdsl.compile_config(
+        "unet", ["+outputs=[neck_n1_concat]", "head=null", "neck.n0=null"], (64, 96, 3)
+    ).outputs
+    assert read["neck_n1_concat"].type.shape == (32, 48, 256)
+
+
+@pytest.mark.parametrize("name", ["hrnet_w18_backbone", "hrnet_w18_small_backbone"])
+def test_hrnet_gives_its_last_four_maps_side_by_side(name: str) -> None:
+    outputs = archdsl.analyze(name, input_shape=(640, 320, 3)).outputs
+    widest = outputs["P5"].channels
+    assert {level: (*info.shape, info.stride) for level, info in outputs.items()} == {
+        level: (640 // stride, 320 // stride, widest * stride // 32, stride)
+        for level, stride in STRIDES.items()
+        if level != "P6"
+    }
+    assert len({info.receptive_field for info in outputs.values()}) == 1
 
 
 # Every preset

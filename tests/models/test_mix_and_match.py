@@ -24,7 +24,13 @@ COMBINATIONS = 500
 SAMPLE = 8
 
 FAMILIES = {path.stem: load(path).values for path in sorted((config_root() / "family").glob("*.yaml"))}
-FAMILIES = {name: values for name, values in FAMILIES.items() if {"p3", "p4", "p5"} <= {*values["stages"]}}
+APART = {"hrnet", "nasnet", "unet"}  # whose stages have several maps
+UNTRAINED = {"efficientnet"}  # it normalises the image by statistics, which random numbers are not
+FAMILIES = {
+    name: values
+    for name, values in FAMILIES.items()
+    if name not in APART | UNTRAINED and {"p3", "p4", "p5"} <= {*values["stages"]}
+}
 BODIES = sorted(block.name for block in blocks(taking="width"))
 NORMS: list[dict[str, Any]] = [
     {"kind": "batch"},
@@ -54,17 +60,27 @@ def combination(seed: int) -> dict[str, Any]:
             "norm": choose.choice(NORMS),
         },
         "scale": {"width": choose.choice([0.0625, 0.125]), "depth": choose.choice([0.1, 0.34]), "divisor": 16},
-        "stages": {stage: {**PLAIN, "down": HALVING, "body": body(BODIES[seed // 2 % len(BODIES)], family, stage)}},
+        "stages": {
+            stage: {
+                **PLAIN,
+                "down": {**unsaid(family, stage, "down"), **HALVING},
+                "body": {**unsaid(family, stage, "body"), **body(BODIES[seed // 2 % len(BODIES)])},
+            }
+        },
         "outputs": sorted(choose.sample(levels, choose.randint(1, len(levels)))),
     }
 
 
-def body(name: str, family: str, stage: str) -> dict[str, Any]:
-    """A body that keeps the map's size, without what the family says to the block that stood there."""
+def unsaid(family: str, stage: str, slot: str) -> dict[str, None]:
+    """What takes away all that the family says to the block in a slot."""
     places = [FAMILIES[family].get("stage_defaults", {}), FAMILIES[family]["stages"][stage]]
-    said = {key: None for place in places for key in place.get("body") or {}}
+    return {key: None for said in places for key in said.get(slot) or {}}
+
+
+def body(name: str) -> dict[str, Any]:
+    """A body that keeps the map's size, without what the family says to the block that stood there."""
     stride = {"stride": 1} if "stride" in all_blocks()[name].parameters else {}
-    return {**said, "block": name, **stride}
+    return {"block": name, **stride}
 
 
 def selected() -> list[Any]:

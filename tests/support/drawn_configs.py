@@ -369,7 +369,9 @@ class _Writer:
             return {}
         other = self.pick(*self.maps) if self.tidy else before
         source = self.now if other == before else self.maps[other]
-        join = self.pick(*[block.name for block in all_blocks().values() if block.inputs is None])
+        join = self.pick(
+            *[block.name for block in all_blocks().values() if block.inputs is None and block.name != "exchange"]
+        )
         fitted = self.fitted(other, source)
         if fitted is None:
             return {}

@@ -44,7 +44,8 @@ def test_show_prints_layers_totals_and_levels(run: Run) -> None:
     table = printed(run, "show", "yolo_v8_s_backbone", "scale.width=0.375", "--size", "320")
     costs = archdsl.analyze("yolo_v8_s_backbone", ["scale.width=0.375"], (320, 320, 3))
     assert f"{costs.params:,} parameters" in table
-    assert any("p3.body" in line and "40 × 40 × 96" in line and "P3" in line for line in table.splitlines())
+    assert any("p3.body" in line and "40 × 40 × 96" in line for line in table.splitlines())
+    assert any(line.startswith("P3 ") and "p3.body" in line for line in table.splitlines())
 
 
 def test_show_json_holds_what_is_promised(run: Run) -> None:
@@ -189,7 +190,7 @@ def test_the_shell_completes_what_a_stage_is_filled_with() -> None:
         (["scale.width=0.5"], "conventions.act", ["conventions.activation="]),
         ([], "nec", ["neck="]),  # a group that the config does not choose
         ([], "+nec", ["+neck="]),
-        ([], "neck=", ["neck=fpn", "neck=pan_c2f"]),
+        ([], "neck=", ["neck=fpn", "neck=pan_c2f", "neck=unet_decoder"]),
         (["+neck", "="], "p", ["pan_c2f"]),
         (["neck=pan_c2f"], "neck.n3.wi", ["neck.n3.width="]),  # a key of the option that was chosen before
         (["neck", "=", "pan_c2f"], "neck.n3.wi", ["neck.n3.width="]),

@@ -132,9 +132,11 @@ def composed(tmp_path: Path) -> Callable[..., dict[str, Any]]:
 @pytest.mark.usefixtures("bare_hydra")
 @pytest.mark.parametrize("name", [*preset_names(), "family/yolo_v8", "family/resnet_v2_bottleneck"])
 def test_a_preset_composes_to_what_archdsl_loads(name: str, composed: Callable[..., dict[str, Any]]) -> None:
-    assert in_order(composed(f"defaults: [{name}, _self_]")) == in_order(load(name).values)
-    ours = load(name, OVERRIDES).values
-    assert in_order(composed(f"defaults: [{name}, _self_]", *OVERRIDES)) == in_order(ours)
+    values = load(name).values
+    assert in_order(composed(f"defaults: [{name}, _self_]")) == in_order(values)
+    overrides = [each for each in OVERRIDES if "outputs" not in each or not isinstance(values.get("outputs"), dict)]
+    ours = load(name, overrides).values
+    assert in_order(composed(f"defaults: [{name}, _self_]", *overrides)) == in_order(ours)
 
 
 def in_order(values: dict[str, Any]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import archdsl
 from archdsl.analysis.text import Table, count_text, counted
 from archdsl.blocks.registry import all_blocks
 from archdsl.frontend.compose import config
+from archdsl.frontend.compose.search_path import preset_names
 from archdsl.frontend.source import Source
 from archdsl.models import hub
 from archdsl.tools.cli import list_command
@@ -202,6 +204,25 @@ def test_the_list_is_filtered_by_words(run: Run) -> None:
     assert names("--family", "resnet_v2_bottleneck", "152") == ["resnet152_v2", "resnet152_v2_classify"]
     refused(run("list", "--family", "vgh"), "did you mean 'vgg'?")
     refused(run("list", "yolo_v8_sbackbone"), "did you mean 'yolo_v8_s_backbone'?")
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_a_shipped_network_is_readable_on_80_columns(preset: str) -> None:
+    """A table is wrapped at most where a block of a long name is repeated, and what counts stays in one piece."""
+    costs = archdsl.analyze(preset)
+    rows = len(costs.layers)
+    lines = list(costs.table().lines(80))
+    assert rows < len(lines) <= 1 + rows + sum(" × " in layer.block for layer in costs.layers)
+    assert sum(len(re.findall(r"× \d", line)) for line in lines) == str(list(costs.table().lines())).count("×")
+    outputs = list(costs.outputs_table().lines(80))
+    assert len(outputs) == 1 + len(costs.outputs)
+    assert max(map(len, [*lines, *outputs, *costs.totals().splitlines()])) <= 80
+
+
+def test_outputs_name_the_layers_that_they_are_of() -> None:
+    printed = archdsl.analyze("hrnet_w18_classify", ["++outputs={p2: p5_body_map1, classes: head_classes}"]).to_table()
+    assert re.search(r"^P2 +p5\.body +160 × 160 ", printed, re.MULTILINE)
+    assert re.search(r"^classes +head\.classes +1000 ", printed, re.MULTILINE)
 
 
 def test_an_error_is_broken_between_words_on_a_terminal(tmp_path: Path) -> None:

@@ -313,6 +313,25 @@ def test_the_file_of_a_model_gives_what_the_model_gives(
     assert_loaded(tmp_path / "a.h5", copied)
 
 
+def test_the_file_of_a_model_that_needs_to_know_the_size_of_its_image_fits_any_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keras's NASNet has other layers for an image of unknown size, which is what NASNetLarge is built for."""
+    mobile = keras.applications.NASNetMobile
+    theirs = randomised(mobile(weights=None, include_top=False, input_shape=(97, 97, 3)))
+    any_size = {"weights": None, "include_top": False, "input_shape": (None, None, 3)}
+    monkeypatch.setattr(keras.applications, "NASNetMobile", lambda **given: mobile(**{**any_size, **given}))
+    write_listed(theirs, tmp_path / "NASNet-mobile-no-top.h5")
+    ours, copied = [archdsl.build_from_config("nasnet_mobile_backbone", weights=False) for _ in range(2)]
+    weights.load(copied, theirs)
+    transfer = weights.load(ours, tmp_path / "NASNet-mobile-no-top.h5")
+    assert (len(transfer.moved), transfer.left, transfer.unused) == (548, (), ())
+    assert all(np.array_equal(*each) for each in zip(ours.get_weights(), copied.get_weights(), strict=True))
+    image = np.random.default_rng(1).uniform(0, 1, (2, 97, 97, 3)).astype("float32")
+    expected = np.asarray(theirs(image))
+    assert np.abs(np.asarray(ours(image)) - expected).max() <= TOLERANCE * np.abs(expected).max()
+
+
 def test_a_file_with_names_in_the_places_of_others_is_refused(resnet: keras.Model, tmp_path: Path) -> None:
     swapped = {"conv2_block1_0_conv": "conv2_block1_3_conv", "conv2_block1_3_conv": "conv2_block1_0_conv"}
     write_listed(resnet, tmp_path / "a.h5", lambda name: swapped.get(name, name))

@@ -24,7 +24,7 @@ from archdsl.frontend.sema import fixits
 from archdsl.frontend.sema.findings import Findings
 from archdsl.frontend.sema.parameters import FITS, Use, Values, arguments_of, is_relative, name_of
 from archdsl.frontend.sema.schema import BlockSchema
-from archdsl.frontend.sema.spec import UNSCALED, LayerSpec, Scale
+from archdsl.frontend.sema.spec import UNSCALED, LayerSpec, Scale, passed_on
 from archdsl.frontend.sema.validate import fact_of
 from archdsl.ir.graph import Node, ShapeError
 from archdsl.ir.layout import results_of
@@ -69,33 +69,39 @@ class Composite(Block):
         return layer._replace(block=layer.block.to(self)) if isinstance(layer.block, Recursion) else layer
 
     def _applied(self, /, *inputs: Node, style: Conventions, **arguments: Any) -> Node | dict[str, Node]:
-        results = dict(zip(self.defined.inputs, inputs, strict=True))
-        values = Values({**self.defaults, **arguments}, lambda name: results[name].channels, self.scale)
-        x = inputs[0]
+        results = {name: [node] for name, node in zip(self.defined.inputs, inputs, strict=True)}
+        values = Values({**self.defaults, **arguments}, lambda name: results[name][-1].channels, self.scale)
+        made = {"": inputs[0]}
         for layer in self.layers:
-            sources = [results[name] for name in layer.sources] or [x]
-            x = self._layer(layer, sources, values, style) if self._is_there(layer, sources, values) else sources[0]
-            results |= {layer.name: x, **{f"{layer.name}_{name}": node for name, node in results_of(x).items()}}
-        named = self.defined.results
-        return {name: results[name] for name in named} if named else x
+            sources = [node for name in layer.sources for node in results[name]] or list(made.values())
+            is_there = self._is_there(layer, sources, values)
+            made = self._layer(layer, sources, values, style) if is_there else {"": sources[0]}
+            results |= {f"{layer.name}_{name}": [node] for name, node in made.items()}
+            results[layer.name] = list(made.values())
+        if self.defined.results:
+            return {name: results[name][-1] for name in self.defined.results}
+        return made.get("", made)
 
     def _is_there(self, layer: LayerSpec, sources: Sequence[Node], values: Values) -> bool:
         fits = FITS not in layer.when or len({source.type for source in sources}) == 1
         return fits and values.holds(layer.when)
 
-    def _layer(self, layer: LayerSpec, sources: Sequence[Node], values: Values, style: Conventions) -> Node:
-        """The result of the last repeat of a layer."""
+    def _layer(self, layer: LayerSpec, sources: Sequence[Node], values: Values, style: Conventions) -> dict[str, Node]:
+        """The results of the last repeat of a layer, by name; of a single one that is empty."""
+        results: dict[str, Node] = {}
         try:
             filled = values.filled_in(layer)
             _check_repeats(filled.repeats)
             for name, arguments in filled.runs():
                 if any(map(is_relative, layer.arguments.values())):
                     _check(layer.block, arguments)
-                sources = [layer.apply(sources, name, arguments, style)]
+                made = layer.apply(sources, name, arguments, style)
+                results = results_of(made) or {"": made}
+                sources = passed_on(list(results.values()), sources)
         except ShapeError as error:
             error.at = error.at or layer.at
             raise
-        return sources[0]
+        return results
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:

@@ -184,7 +184,8 @@ def _outputs(
             notes = [Note(first, f"the first '{source}' is at")] if first.line else []
             findings.report("duplicate-output", f"'{source}' is named twice", at, "name it once", notes)
         elif source in levels or _has_layer(source, parts):
-            outputs.append(Output(levels.get(source, source) if isinstance(key, int) else key, source, at))
+            name = source if isinstance(key, int) else key
+            outputs.append(Output(levels.get(name, name), source, at))
         elif source not in _removed(config):
             hint = fixits.sequence(source) if re.search(r"^-|\S[\s,;]+\S", source) else did_you_mean(source, levels)
             hint = fixits.reference(source) if "." in source else hint

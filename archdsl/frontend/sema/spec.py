@@ -24,6 +24,21 @@ def _beyond(result: Node, name: str) -> ShapeError:
     return found
 
 
+def _miscounted(block: Block, count: int, name: str) -> ShapeError:
+    """A name may stand for several results, one for each level, so that this is known only where the block runs."""
+    names = block.inputs or ()
+    more = "write `each:` to run it once for each of them, or read one by its own name"
+    hint = more if count > len(names) else f"name as many: from: [{', '.join(names)}]"
+    found = ShapeError(f"block '{block.name}' has {inputs_of(block)}, got {count}", hint)
+    found.scopes = [name]
+    return found
+
+
+def passed_on(results: list[Node], inputs: Sequence[Node]) -> list[Node]:
+    """What the next repeat of a layer gets: all results, where they are as many as the inputs; else the last one."""
+    return results if len(results) == len(inputs) else results[-1:]
+
+
 class LayerSpec(NamedTuple):
     """One block with its arguments. `name` is its full name, `at` its entry in the config.
 
@@ -62,7 +77,9 @@ class LayerSpec(NamedTuple):
             yield f"{name}_{number}", exact_as_width(self.block, {**self.arguments, **first, **last})
 
     def apply(self, inputs: Sequence[Node], name: str, arguments: Mapping[str, Any], style: Conventions) -> Node:
-        """The block on `inputs`, for one of the `runs`. Raises ShapeError for a map that none can be made of."""
+        """The block on `inputs`, for one of the `runs`. Raises ShapeError for inputs that it does not take."""
+        if self.block.inputs is not None and len(inputs) != len(self.block.inputs):
+            raise _miscounted(self.block, len(inputs), name)
         if self.block.takes_style:
             arguments = {**arguments, "style": style}
         result = self.block(*inputs, name=name, **arguments)
