@@ -140,7 +140,7 @@ def test_a_layer_shares_the_weights_of_another_by_its_name() -> None:
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        ("{block: conv, from: p1, filters: 4, share: a}", "differ in shape from those of 'a'"),
+        ("{block: conv, from: p1, filters: 4, share: a}", "have other shapes than those of 'a'"),
         ("{block: conv, from: p2, filters: 4, share: c}", "there is no layer 'c'"),
         ("{block: conv, from: p2, filters: 4, share: true}", "true needs `each:`"),
         ("{block: conv, from: p2, each: [p1, p2], filters: 4}", "`each` already names the inputs"),
@@ -465,7 +465,7 @@ def test_a_block_contains_itself_as_often_as_its_argument_says() -> None:
             "  t: {layers: {a: {block: conv, width: 8, each: [input]}}}",
             "{block: t}",
             "blocks.t.layers.a.each",
-            "a layer of a block cannot have `each`",
+            "`each` is for layers of the network",
         ),
         (
             SWAP,
