@@ -11,7 +11,6 @@ from archdsl.ir.graph import Op, ShapeError, Weight
 from archdsl.ir.types import ANY, FeatureMap, TensorType, Tokens, Vector, area
 
 
-@dataclass(frozen=True)
 class ToTokens(Op):
     """Every pixel is a token, row by row. (H, W, C) -> (H W, C)."""
 
@@ -22,7 +21,7 @@ class ToTokens(Op):
         return context.keras.layers.Reshape((-1, inputs[0].shape[-1]), name=name)(*inputs)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class ToMap(Op):
     """The tokens as the map whose pixels they are, without the extra ones before them. (N, C) -> (H, W, C)."""
 
@@ -44,7 +43,6 @@ class ToMap(Op):
         return context.keras.layers.Reshape((self.height, self.image_width, x.shape[-1]), name=name)(pixels)
 
 
-@dataclass(frozen=True)
 class Ones(Op):
     """The number one, whatever the input: a factor for values that are learned. (…, C) -> (1)."""
 
@@ -58,7 +56,7 @@ class Ones(Op):
         return context.keras.ops.ones_like(x[(slice(None), *[0] * (len(x.shape) - 2), slice(1))])
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Learned(Op):
     """Learned tokens: the input, which is one, times its weights. (1) -> (length, channels)."""
 
@@ -84,7 +82,6 @@ class Learned(Op):
         return layer(*inputs)
 
 
-@dataclass(frozen=True)
 class ConcatTokens(Op):
     """One sequence after the other. (N₁, C), …, (Nₙ, C) -> (N₁ + … + Nₙ, C)."""
 
@@ -104,7 +101,6 @@ class ConcatTokens(Op):
         return context.keras.layers.Concatenate(axis=1, name=name)(inputs)
 
 
-@dataclass(frozen=True)
 class OneOfAll(Op):
     """A vector from a sequence. (N, C) -> (C)."""
 
@@ -114,7 +110,6 @@ class OneOfAll(Op):
         return Vector(x.channels)
 
 
-@dataclass(frozen=True)
 class FirstToken(OneOfAll):
     """The first token of a sequence, such as the class token. (N, C) -> (C)."""
 
@@ -122,7 +117,6 @@ class FirstToken(OneOfAll):
         return inputs[0][:, 0]
 
 
-@dataclass(frozen=True)
 class TokenMean(OneOfAll):
     """Mean of the tokens. (N, C) -> (C)."""
 
