@@ -15,14 +15,14 @@ from archdsl.blocks import (
     Add,
     Conv2D,
     Conventions,
-    DepthwiseConv2D,
     Kernel,
     Node,
     Ratio,
     Stride,
     Width,
+    Window,
     conv_bn_act,
-    pad,
+    depthwise2d,
 )
 
 
@@ -43,9 +43,8 @@ def inverted_residual(
     deep = x
     if expansion != 1:
         deep = conv_bn_act(x, width=int(x.channels * expansion), style=style, name="expand")
-    deep, padding = pad(deep, kernel, 1, style)
     bias = style.norm is None  # a norm has one of its own
-    deep = DepthwiseConv2D(kernel, stride, padding, bias=bias)(deep, name="depthwise")
+    deep = depthwise2d(deep, Window(kernel, stride), bias=bias, style=style)
     deep = style.activate(style.normalize(deep, name="depthwise_bn"), name="depthwise_act")
     deep = style.normalize(Conv2D(width, bias=bias)(deep, name="project"), name="project_bn")
     return Add()(x, deep, name="add") if deep.type == x.type else deep

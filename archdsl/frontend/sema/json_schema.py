@@ -127,14 +127,14 @@ def _layer(layer: Mapping[str, Any], blocks: Mapping[str, Block], in_block: bool
 
 
 def _branch(block: Block, common: Mapping[str, bool], in_block: bool) -> dict[str, Any]:
-    arguments = {name: _or_null(argument) for name, argument in {**REPEATS, **arguments_of(block)}.items()}
+    arguments = {**REPEATS, **arguments_of(block)}
     if in_block:
         arguments = {name: _or(_or_relative(argument), "Argument") for name, argument in arguments.items()}
     return {
         "if": {"properties": {"block": {"const": block.name}}, "required": ["block"]},
         "then": {
             "description": block.summary,
-            "properties": {**arguments, **common},
+            "properties": {**{name: _or_null(argument) for name, argument in arguments.items()}, **common},
             "additionalProperties": False,
         },
     }
