@@ -5,6 +5,7 @@ additions count as zero, as in the tables of the papers.
 """
 
 from archdsl.ir.graph import Op
+from archdsl.ir.ops.anchors import AnchorBoxes, Anchors, DeltaBoxes
 from archdsl.ir.ops.attention import Attention
 from archdsl.ir.ops.channels import ChannelMax, ChannelMean, ChannelShuffle, Part, ReverseChannels, Slice, Split
 from archdsl.ir.ops.convolution import Conv2D, DepthwiseConv2D, TransposedConv2D
@@ -33,6 +34,8 @@ __all__ = [
     "Activation",
     "ActivationName",
     "Add",
+    "AnchorBoxes",
+    "Anchors",
     "Attention",
     "AvgPool",
     "BatchNorm",
@@ -44,6 +47,7 @@ __all__ = [
     "ConcatTokens",
     "Conv2D",
     "Crop",
+    "DeltaBoxes",
     "Dense",
     "DepthwiseConv2D",
     "Dropout",
