@@ -37,9 +37,7 @@ def box_branch(x: Node, finest: Node, *, bins: Bins = 16, style: Conventions) ->
 
 
 @block
-def class_branch(
-    x: Node, finest: Node, *, classes: Width = 80, depthwise: bool = False, style: Conventions
-) -> Node:
+def class_branch(x: Node, finest: Node, *, classes: Width = 80, depthwise: bool = False, style: Conventions) -> Node:
     """Two 3 × 3 convolutions, and 1 × 1 to a logit for each class (YOLOv8).
 
     (H, W, C), (H₁, W₁, C₁) -> (H, W, classes). All levels are as wide inside as the finest, and as the number of

@@ -43,6 +43,7 @@ ARGUMENTS = {
     "limit": "Largest value that relu gives.",
     "mean": "Subtracted from each channel.",
     "momentum": "Weight of the old statistics at each step; by default that of the conventions.",
+    "nested": "Whether its bottlenecks are cross-stage blocks themselves.",
     "offset": "Added after the factor.",
     "padding": "How the map is padded: `same` as TensorFlow pads, `symmetric` as PyTorch does, `valid` for nothing, "
     "or pixels: a number, [height, width], or each of them as [before, after].",
