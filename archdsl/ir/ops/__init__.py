@@ -9,6 +9,7 @@ from archdsl.ir.ops.anchors import AnchorBoxes, Anchors, DeltaBoxes
 from archdsl.ir.ops.attention import Attention
 from archdsl.ir.ops.channels import ChannelMax, ChannelMean, ChannelShuffle, Part, ReverseChannels, Slice, Split
 from archdsl.ir.ops.convolution import Conv2D, DepthwiseConv2D, TransposedConv2D
+from archdsl.ir.ops.detection import BoxesFromDistances, DistributionMean
 from archdsl.ir.ops.merging import Add, Concat, ConcatRows, Multiply, Subtract
 from archdsl.ir.ops.normalization import BatchNorm, GroupNorm, L2Normalize, LayerNorm, Normalize
 from archdsl.ir.ops.pointwise import (
@@ -39,6 +40,7 @@ __all__ = [
     "Attention",
     "AvgPool",
     "BatchNorm",
+    "BoxesFromDistances",
     "ChannelMax",
     "ChannelMean",
     "ChannelShuffle",
@@ -50,6 +52,7 @@ __all__ = [
     "DeltaBoxes",
     "Dense",
     "DepthwiseConv2D",
+    "DistributionMean",
     "Dropout",
     "FirstToken",
     "Flatten",
