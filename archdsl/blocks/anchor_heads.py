@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import sqrt
+from math import log, sqrt
 from typing import Annotated
 
 from archdsl.blocks.conv import conv
@@ -17,6 +17,7 @@ from archdsl.ir.ops import (
     AnchorBoxes,
     Anchors,
     ConcatTokens,
+    Conv2D,
     DeltaBoxes,
     Multiply,
     Slice,
@@ -31,6 +32,7 @@ Levels = Annotated[Sequence[Sizes], Limits(min_length=1, max_length=16)]
 Spread = Annotated[float, Limits(ge=1, le=4)]
 Spreads = Annotated[Sequence[Spread], Limits(min_length=1, max_length=16)]
 Convolutions = Annotated[int, Limits(ge=0, le=16)]
+Prior = Annotated[float, Limits(gt=0, lt=1)]
 Octaves = Annotated[int, Limits(ge=1, le=16)]
 
 
@@ -78,17 +80,20 @@ def anchor_tower(
     values: Width = 4,
     anchors: Groups = 9,
     convolutions: Convolutions = 3,
+    prior: Prior = 0.5,
     activation: ActivationName = "relu",
     style: Conventions,
 ) -> Node:
     """3 × 3 convolutions with an activation and no norm, and one to `values` of each anchor (RetinaNet, figure 3).
 
-    (H, W, C) -> (H, W, anchors values) (Lin et al. 2017, Focal Loss). `values` are 4 for boxes, or the classes.
+    (H, W, C) -> (H, W, anchors values) (Lin et al. 2017, Focal Loss). `values` are 4 for boxes, or the classes, which
+    begin with a probability of `prior` (section 4.1).
     """
     for number in range(1, convolutions + 1):
         x = conv(x, width=width, kernel=3, style=style, name=f"{number}")
         x = activation_of(activation, style.slope)(x, name=f"{number}_act")
-    return conv(x, width=anchors * values, kernel=3, style=style, name="values")
+    bias = round(log(prior / (1 - prior)), 6)
+    return Conv2D(anchors * values, 3, bias=True, initial_bias=bias)(x, name="values")
 
 
 @block

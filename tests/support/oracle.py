@@ -206,7 +206,7 @@ def _retinanet_layers(model: keras.Model, stages: Sequence[str]) -> Layers:
             layers[f"neck_lateral{level}_conv"] = getattr(pyramid, f"conv_c{level}_1x1")
     for head, name in ((model.box_head, "head_box_n3"), (model.classification_head, "head_class_n3")):
         layers |= {f"{name}_{number}_conv": layer for number, layer in enumerate(head.conv_layers, 1)}
-        layers[f"{name}_values_conv"] = head.prediction_layer
+        layers[f"{name}_values"] = head.prediction_layer
     return layers
 
 
