@@ -105,9 +105,9 @@ def _keep_for(boxes: Any) -> _Keep:
 
 
 def _kept_by_tensorflow(boxes: Array, scores: Array, iou: float, limit: int) -> Array:
-    import tensorflow
+    import importlib
 
-    found: Array = tensorflow.image.non_max_suppression(boxes, scores, limit, iou).numpy()
+    found: Array = importlib.import_module("tensorflow").image.non_max_suppression(boxes, scores, limit, iou).numpy()
     return found
 
 
@@ -117,7 +117,8 @@ def _kept_by_numpy(boxes: Array, scores: Array, iou: float, limit: int) -> Array
 
     low, high = numpy.minimum(boxes[:, :2], boxes[:, 2:]), numpy.maximum(boxes[:, :2], boxes[:, 2:])
     areas = (high - low).prod(-1)
-    left, found = numpy.arange(len(boxes)), []
+    left = numpy.arange(len(boxes))
+    found: list[int] = []
     while len(left) and len(found) < limit:
         first, left = left[0], left[1:]
         found.append(first)

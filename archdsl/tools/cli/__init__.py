@@ -33,6 +33,7 @@ COMMANDS = {
     "diff": "What differs between two configs, in values, layers and costs.",
     "build": "Write a Keras model file.",
     "schema": "JSON Schema of config files, for editors.",
+    "detect": "Find objects in photos: pictures with boxes, or JSON.",
     "features": "Run a photo through a model and draw its feature maps.",
 }
 
