@@ -14,13 +14,19 @@ import safetensors
 from safetensors.numpy import save_file
 
 from archdsl.frontend.yaml.embedded import BadHeader, header_of, metadata
-from archdsl.weights.formats.contents import MAX_NAME, MAX_RANK, Contents, DamagedFile, Stored, StoredArray
+from archdsl.weights.formats.contents import MAX_NAME, MAX_RANK, Contents, DamagedFile, Layout, Stored, StoredArray
 
 if TYPE_CHECKING:
     from archdsl.weights.formats.contents import Array
     from archdsl.weights.model import Model
 
 _FLOAT = "F32"  # what `write` writes
+_DTYPES = {  # what can be read, and how NumPy writes it
+    _FLOAT: ("float32", "<f4"),
+    "F64": ("float64", "<f8"),
+    "F16": ("float16", "<f2"),
+    "BF16": ("bfloat16", "<u2"),
+}
 _BYTES = {
     **dict.fromkeys(("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3"), 1),
     **dict.fromkeys(("I16", "U16", "F16", "BF16"), 2),
@@ -62,12 +68,13 @@ def contents_of(stream: BinaryIO) -> Contents:
     except (BadHeader, KeyError, TypeError, ValueError, OverflowError) as error:
         raise DamagedFile(f"no whole safetensors file: {error}") from None
     _check_places(found, stream.seek(0, os.SEEK_END) - start)
+    layout: Layout = "nodes" if any("/" in name for name in found) else "torch"
     layers: dict[str, dict[str, StoredArray]] = {}
     for name, entry in found.items():
-        node, _, role = name.rpartition("/")
-        dtype = "float32" if entry.dtype == _FLOAT else entry.dtype
+        node, _, role = name.rpartition("/" if layout == "nodes" else ".")
+        dtype, _ = _DTYPES.get(entry.dtype, (entry.dtype, ""))
         layers.setdefault(node, {})[role] = StoredArray(entry.shape, dtype, partial(_read, stream, start, entry))
-    return Contents("nodes", tuple([Stored(node, node, arrays) for node, arrays in layers.items()]))
+    return Contents(layout, tuple([Stored(node, node, arrays) for node, arrays in layers.items()]))
 
 
 def _entry(name: str, value: Any) -> _Entry:
@@ -98,4 +105,4 @@ def _read(stream: BinaryIO, start: int, entry: _Entry) -> Array:
     data = stream.read(entry.end - entry.begin)
     if len(data) < entry.end - entry.begin:
         raise DamagedFile("it became shorter while it was read")
-    return numpy.frombuffer(data, "<f4").reshape(entry.shape)
+    return numpy.frombuffer(data, _DTYPES[entry.dtype][1]).reshape(entry.shape)
