@@ -14,6 +14,7 @@ from archdsl.ir.graph import Node
 from archdsl.weights.arrays import read_arrays, some
 from archdsl.weights.formats.contents import Contents, Stored, short
 from archdsl.weights.matching import Match, arrays_of, fits, shape_counts, shapes_text
+from archdsl.weights.torch_presets import presets_of
 from archdsl.weights.transfer import Left, Moved, Transfer
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ def with_hint(problems: list[Problem], contents: Contents) -> list[Problem]:
 
 def presets_with_shapes(contents: Contents) -> list[str]:
     """Presets with as many arrays of each shape as the file has; without those that differ in their weights only."""
+    if contents.layout == "torch":
+        return presets_of(contents)
     shapes = Counter(shape for stored in contents.layers for shape in stored.shapes)
     fresh = [info.name for info in list_presets() if not info.has_weights]
     return [name for name in fresh if shape_counts(compile_graph(load_config(name))) == shapes]

@@ -28,7 +28,7 @@ def match_torch(graph: Graph, contents: Contents, partial: bool, mark: Mark) -> 
         message = "its layers have no numbers (model.0, model.1, …) that tell the order they run in"
         raise fail("weights", message, mark=mark, hint="checkpoints of YOLO are made in this way")
     pairs = list(zip(layers, modules, strict=False))
-    if partial:
+    if partial and in_turn(layers, modules) < len(layers):
         sure = certain(list(map(_shapes, layers)), list(map(_shapes, modules)))
         pairs = [(layers[own], modules[other]) for own, other in sure]
     found: dict[str, Stored] = {}
@@ -39,6 +39,16 @@ def match_torch(graph: Graph, contents: Contents, partial: bool, mark: Mark) -> 
                 taken.add(id(module.units[path]))
                 found |= {node.name: stored for node, stored in arrays_for(unit, module.units[path]).items()}
     return Match(SCHEME, "name", found, tuple(_surplus(modules, taken)), ())
+
+
+def in_turn(layers: Sequence[Layer], modules: Sequence[Module]) -> int:
+    """How many layers are the same as the modules, from the first to the first that differs."""
+    same = [_is_same(layer, module) for layer, module in zip(layers, modules, strict=False)]
+    return same.index(False) if False in same else len(same)
+
+
+def _is_same(layer: Layer, module: Module) -> bool:
+    return _shapes(layer) == _shapes(module) and len(layer.unnamed) == len(module.others)
 
 
 def _shapes(of: Layer | Module) -> Hashable:

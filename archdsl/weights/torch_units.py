@@ -106,16 +106,13 @@ def _layer(path: str, block: str, nodes: list[Node]) -> Layer:
             units[node.inputs[0]].norm = node
         else:
             layer.unnamed.append(node)
-    names = {_unit_name(node.name, prefix): unit for node, unit in units.items()}
-    paths = {name: path_of(block, name) for name in names}
-    if len(names) == 1 and block not in ("conv", "conv_bn_act"):
-        paths = {name: path or "" for name, path in paths.items()}
-    for name, unit in names.items():
-        path = paths[name]
-        if path is None:
+    named = {_unit_name(node.name, prefix): unit for node, unit in units.items()}
+    for name, unit in named.items():
+        inner = path_of(block, name)
+        if inner is None and len(named) > 1:
             layer.unnamed += filter(None, (unit.node, unit.norm))
         else:
-            layer.units[path] = unit
+            layer.units[inner or ""] = unit
     return layer
 
 

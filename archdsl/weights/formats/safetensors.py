@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -17,6 +17,7 @@ from archdsl.frontend.yaml.embedded import BadHeader, header_of, metadata
 from archdsl.weights.formats.contents import MAX_NAME, MAX_RANK, Contents, DamagedFile, Layout, Stored, StoredArray
 
 if TYPE_CHECKING:
+    from archdsl.ir.graph import Node
     from archdsl.weights.formats.contents import Array
     from archdsl.weights.model import Model
 
@@ -36,16 +37,21 @@ _BYTES = {
 
 
 def write(model: Model, path: Path) -> None:
-    """Write every array as float32 under "node/array", and the model's config beside them."""
+    """Write every array of a model as float32 under "node/array", and the model's config beside them."""
     layers = model.layers_by_node
+    nodes = (node for node in model.graph.nodes if node.weights)
+    write_arrays({node: layers[node.name].get_weights() for node in nodes}, metadata(model.config, model.passes), path)
+
+
+def write_arrays(values: Mapping[Node, Sequence[Array]], header: dict[str, str], path: Path) -> None:
+    """Write the arrays of nodes as `write` does, with this metadata. Raises OSError."""
     arrays = {
         f"{node.name}/{weight.name}": numpy.asarray(value, "float32", order="C")
-        for node in model.graph.nodes
-        if node.weights
-        for weight, value in zip(node.weights, layers[node.name].get_weights(), strict=True)
+        for node, own in values.items()
+        for weight, value in zip(node.weights, own, strict=True)
     }
     try:
-        save_file(arrays, path, metadata(model.config, model.passes))
+        save_file(arrays, path, header)
     except safetensors.SafetensorError as error:  # a full disk comes as this too
         raise OSError(str(error)) from None
 

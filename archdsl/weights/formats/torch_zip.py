@@ -46,7 +46,7 @@ class Storage(NamedTuple):
 
     type: str
     key: str
-    count: int
+    numbers: int
 
 
 class Tensor(NamedTuple):
@@ -85,7 +85,7 @@ def _root(stream: BinaryIO, members: Mapping[str, Stored]) -> str:
         raise DamagedFile("a TorchScript file, which is a program; save the model's state_dict instead")
     order = members.get(f"{root}byteorder")
     if order and _bytes(stream, order) != b"little":
-        raise DamagedFile("a PyTorch file of a big-endian machine; expected a little-endian one")
+        raise DamagedFile("a PyTorch file of a big-endian machine; expected one of a little-endian machine")
     if members[root + PICKLE].size > MAX_PICKLE_BYTES:
         raise BadArchive(f"its description has {members[root + PICKLE].size} bytes; expected {MAX_PICKLE_BYTES}")
     return root
@@ -118,8 +118,8 @@ def _tensor(arguments: Any) -> Tensor:
     if not all(map(_is_count, (offset, *shape, *strides))) or not len(shape) == len(strides) <= MAX_RANK:
         raise BadPickle("a tensor with a shape or a place that is not one")
     made = Tensor(storage, offset, shape, strides)
-    if offset + made.extent > storage.count or prod(shape) > storage.count:
-        raise BadPickle(f"a tensor reaches beyond its storage of {storage.count} numbers")
+    if offset + made.extent > storage.numbers or prod(shape) > storage.numbers:
+        raise BadPickle(f"a tensor reaches beyond its storage of {storage.numbers} numbers")
     return made
 
 
@@ -205,9 +205,9 @@ def _array(stream: BinaryIO, member: Stored | None, tensor: Tensor, name: str) -
     if not form:
         return StoredArray(tensor.shape, short(dtype), lambda: _refuse(name, dtype))
     size = numpy.dtype(form).itemsize
-    if member is None or member.size != storage.count * size:
+    if member is None or member.size != storage.numbers * size:
         has = f"{member.size} bytes" if member else "nothing"
-        raise BadPickle(f"{short(name)} has {has} of values; expected {storage.count * size} bytes")
+        raise BadPickle(f"{short(name)} has {has} of values; expected {storage.numbers * size} bytes")
     return StoredArray(tensor.shape, dtype, partial(_read, stream, member, tensor, form))
 
 
