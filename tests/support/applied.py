@@ -90,4 +90,8 @@ APPLIED: list[tuple[Op, tuple[TensorType, ...]]] = [
     (ops.ChannelMax(), (IMAGE,)),
     (ops.Multiply(), (IMAGE, GATE)),
     (ops.ConcatRows(), (IMAGE, IMAGE)),
+    (ops.Conv2D(5, bias=True, initial_bias=-4.0), (IMAGE,)),
+    (ops.DistributionMean(2), (IMAGE,)),
+    (ops.BoxesFromDistances(8), (ODD,)),
+    (ops.BoxesFromDistances((2, 4)), (IMAGE,)),
 ]

@@ -8,6 +8,7 @@ from archdsl.ir.graph import Op
 from archdsl.ir.ops.attention import Attention
 from archdsl.ir.ops.channels import ChannelMax, ChannelMean, ChannelShuffle, Part, ReverseChannels, Slice, Split
 from archdsl.ir.ops.convolution import Conv2D, DepthwiseConv2D, TransposedConv2D
+from archdsl.ir.ops.detection import BoxesFromDistances, DistributionMean
 from archdsl.ir.ops.merging import Add, Concat, ConcatRows, Multiply, Subtract
 from archdsl.ir.ops.normalization import BatchNorm, GroupNorm, L2Normalize, LayerNorm, Normalize
 from archdsl.ir.ops.pointwise import (
@@ -36,6 +37,7 @@ __all__ = [
     "Attention",
     "AvgPool",
     "BatchNorm",
+    "BoxesFromDistances",
     "ChannelMax",
     "ChannelMean",
     "ChannelShuffle",
@@ -46,6 +48,7 @@ __all__ = [
     "Crop",
     "Dense",
     "DepthwiseConv2D",
+    "DistributionMean",
     "Dropout",
     "FirstToken",
     "Flatten",
