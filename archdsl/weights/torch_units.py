@@ -15,7 +15,7 @@ from archdsl.frontend.sections import STAGES
 from archdsl.ir.graph import Graph, Node
 from archdsl.ir.ops import BatchNorm, Conv2D, Dense, DepthwiseConv2D, TransposedConv2D
 from archdsl.weights.formats.contents import Contents, Shape, Stored, StoredArray
-from archdsl.weights.torch_names import path_of
+from archdsl.weights.torch_names import HEADS, numbered, path_of
 
 if TYPE_CHECKING:
     from archdsl.weights.formats.contents import Array
@@ -92,7 +92,15 @@ def layers_of(graph: Graph) -> list[Layer]:
     """The layers of a graph that own arrays, in the order they run."""
     owners = [node for node in graph.nodes if node.weights]
     runs = groupby(owners, key=lambda node: (node.origin.path, node.origin.block.partition(" ")[0]))
-    return [_layer(path, block, list(nodes)) for (path, block), nodes in runs]
+    found: list[Layer] = []
+    for (path, block), nodes in runs:
+        layer = _layer(path, block, list(nodes))
+        if found and block in HEADS and found[-1].block in HEADS:
+            found[-1].units |= layer.units
+            found[-1].unnamed += layer.unnamed
+        else:
+            found.append(layer)
+    return found
 
 
 def _layer(path: str, block: str, nodes: list[Node]) -> Layer:
@@ -106,9 +114,10 @@ def _layer(path: str, block: str, nodes: list[Node]) -> Layer:
             units[node.inputs[0]].norm = node
         else:
             layer.unnamed.append(node)
+    own, levels = path.rpartition(".")[2], dict[str, int]()
     named = {_unit_name(node.name, prefix): unit for node, unit in units.items()}
     for name, unit in named.items():
-        inner = path_of(block, name)
+        inner = path_of(own, block, name, levels)
         if inner is None and len(named) > 1:
             layer.unnamed += filter(None, (unit.node, unit.norm))
         else:
@@ -156,7 +165,7 @@ def _add(module: Module, stored: Stored, path: str, all_stored: Mapping[str, Sto
         return
     norm = all_stored.get(f"{beside}.bn") if own == "conv" else None
     is_folded = own == "conv" and norm is None and "bias" in stored.arrays
-    module.units[parent if norm or is_folded else path] = TorchUnit(stored, norm, is_folded)
+    module.units[numbered(parent if norm or is_folded else path)] = TorchUnit(stored, norm, is_folded)
 
 
 # Theirs, as ours has it
