@@ -42,6 +42,7 @@ ARGUMENTS = {
     "keep_sides": "Whether the result is a map of one pixel.",
     "kernel": "Side of the window, in pixels.",
     "kernels": "Sides of the pooling windows, in pixels.",
+    "key_expansion": "Channels of queries and keys, as a share of those of the values.",
     "kind": "Kind of normalisation; by default that of the conventions.",
     "limit": "Largest value that relu gives.",
     "mean": "Subtracted from each channel.",
