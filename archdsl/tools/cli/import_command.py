@@ -1,4 +1,4 @@
-"""archdsl import FILE.pt -o net.safetensors"""
+"""archdsl import FILE.pt -o net.safetensors; archdsl import net.cfg [net.weights] -o net.yaml"""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from archdsl.frontend.yaml.embedded import SUFFIX
 from archdsl.tools.cli.options import budget_option, output_options, overrides_argument, plugin_option
 from archdsl.tools.cli.output import print_json, print_table
 from archdsl.tools.output_file import check_output
+from archdsl.weights.darknet_import import import_cfg, import_weights
 from archdsl.weights.torch_import import Imported, import_torch
+
+CFG, YAML = ".cfg", ".yaml"
 
 
 @click.command("import")
@@ -37,14 +40,30 @@ def command(
 ) -> None:
     """Read the weights of FILE, a PyTorch checkpoint, and write them with their config as one .safetensors file.
 
-    Nothing in FILE is executed, and PyTorch is not needed. OVERRIDE changes values of CONFIG.
+    Nothing in FILE is executed, and PyTorch is not needed. OVERRIDE changes values of CONFIG. Darknet's .cfg as FILE is
+    written as .yaml, and with its .weights in the place of OVERRIDE as one .safetensors file.
     """
+    if file.suffix == CFG:
+        if config is not None or as_json or len(overrides) > 1:
+            raise click.UsageError(f"a {CFG} takes at most a .weights file")
+        _import_darknet(file, Path(overrides[0]) if overrides else None, output, force, budget)
+        return
     if overrides and config is None:
         raise click.UsageError("an OVERRIDE needs --config")
     if output.suffix != SUFFIX:
         raise fail("output", f"the name of a weights file with its config ends in {SUFFIX}", mark=Mark(str(output)))
     check_output(output, [file], force)
     _print(import_torch(file, output, load(config, overrides, budget) if config else None, budget), output, as_json)
+
+
+def _import_darknet(cfg: Path, weights: Path | None, output: Path, force: bool, budget: Budget) -> None:
+    wanted = SUFFIX if weights else YAML
+    if output.suffix != wanted:
+        raise fail("output", f"the name of what is written here ends in {wanted}", mark=Mark(str(output)))
+    check_output(output, [cfg, *([weights] if weights else [])], force)
+    graph = import_weights(cfg, weights, output, budget) if weights else import_cfg(cfg, output, budget)
+    params = sum(node.params for node in graph.nodes)
+    say(f"{output}: {cfg.stem}, {params:,} parameters, {output.stat().st_size / 2**20:.1f} MiB")
 
 
 def _print(imported: Imported, output: Path, as_json: bool) -> None:
