@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from support.darknet import CFGS, LAST, NET, V3_TINY, Darknet, conv, maxpool, yo
 import archdsl
 from archdsl.frontend.importers.darknet import network_of
 from archdsl.tools.cli import main
+from archdsl.weights.formats.darknet import read
 
 IMAGE = numpy.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype="uint8")
 
@@ -60,21 +62,60 @@ def test_a_network_without_boxes_ends_in_its_last_map(tmp_path: Path) -> None:
     assert archdsl.analyze(tmp_path / "net.yaml").params == 4 * 27 + 16 + 8 * 4 + 32
 
 
-def test_yolo_v3_tiny_has_the_parameters_and_the_file_size_that_are_known(tmp_path: Path) -> None:
-    """Of the YOLOv3-tiny with 80 classes that Darknet ships; its weights file has 35,434,956 bytes."""
-    widths = [16, 32, 64, 128, 256, 512]
-    layers = [conv(width) + maxpool(2, 2 if width < 512 else 1) for width in widths]
-    last, classes = conv(255, 1, activation="linear", norm=0), "classes=80\n"
-    tail = [conv(1024), conv(256, 1), conv(512), last, yolo("3,4,5").replace("classes=2\n", classes)]
-    up = ["[route]\nlayers=-4\n", conv(128, 1), "[upsample]\nstride=2\n", "[route]\nlayers=-1,8\n", conv(256), last]
-    (tmp_path / "net.cfg").write_text(
-        "".join([NET, *layers, *tail, *up, yolo("0,1,2").replace("classes=2\n", classes)])
-    )
+COCO = conv(255, 1, activation="linear", norm=0)
+
+
+def coco(mask: str) -> str:
+    return COCO + yolo(mask).replace("classes=2", "classes=80")
+
+
+def yolo_v3_tiny() -> str:
+    layers = [conv(width) + maxpool(2, 2 if width < 512 else 1) for width in (16, 32, 64, 128, 256, 512)]
+    layers += [conv(1024), conv(256, 1), conv(512), coco("3,4,5"), "[route]\nlayers=-4\n", conv(128, 1)]
+    return "".join([NET, *layers, "[upsample]\nstride=2\n", "[route]\nlayers=-1,8\n", conv(256), coco("0,1,2")])
+
+
+def yolo_v3() -> str:
+    layers = [conv(32)]
+    for width, depth in ((64, 1), (128, 2), (256, 8), (512, 8), (1024, 4)):
+        layers += [conv(width, stride=2), (conv(width // 2, 1) + conv(width) + "[shortcut]\nfrom=-3\n") * depth]
+    for width, mask, joined in ((512, "0,1,2", 61), (256, "3,4,5", 36), (128, "0,1,2", 0)):
+        layers += [(conv(width, 1) + conv(2 * width)) * 3, coco(mask)]
+        more = f"[route]\nlayers=-4\n{conv(width // 2, 1)}[upsample]\nstride=2\n[route]\nlayers=-1,{joined}\n"
+        layers += [more] if joined else []
+    return "".join([NET, *layers])
+
+
+def yolo_v4_tiny() -> str:
+    layers = [conv(32, stride=2), conv(64, stride=2)]
+    for width in (64, 128, 256):
+        half = conv(width // 2)
+        part = f"[route]\nlayers=-1\ngroups=2\ngroup_id=1\n{half}{half}[route]\nlayers=-1,-2\n"
+        layers += [conv(width), part, conv(width, 1), "[route]\nlayers=-6,-1\n", maxpool(2, 2)]
+    layers += [conv(512), conv(256, 1), conv(512), coco("3,4,5"), "[route]\nlayers=-4\n", conv(128, 1)]
+    return "".join([NET, *layers, "[upsample]\nstride=2\n", "[route]\nlayers=-1,23\n", conv(256), coco("1,2,3")])
+
+
+@pytest.mark.parametrize(
+    ("text", "preset", "trainable", "file_bytes"),
+    [
+        (yolo_v3_tiny(), "yolo_v3_tiny_detect", 8_852_366, 35_434_956),
+        (yolo_v3(), "yolo_v3_detect", 61_949_149, 248_007_048),
+        (yolo_v4_tiny(), "yolo_v4_tiny_detect", 6_056_606, 24_251_276),
+    ],
+)
+def test_whole_networks_have_the_costs_of_the_presets_and_files_of_the_known_size(
+    text: str, preset: str, trainable: int, file_bytes: int, tmp_path: Path
+) -> None:
+    """Sizes are those of the files that Darknet publishes."""
+    (tmp_path / "net.cfg").write_text(text)
     main(["import", str(tmp_path / "net.cfg"), "-o", str(tmp_path / "net.yaml")])
-    report = archdsl.analyze(tmp_path / "net.yaml")
-    assert report.trainable_params == 8_852_366
-    (tmp_path / "net.weights").write_bytes(struct.pack("<3iQ", 0, 2, 0, 0) + bytes(35_434_956 - 20))
-    main(["import", str(tmp_path / "net.cfg"), str(tmp_path / "net.weights"), "-o", str(tmp_path / "net.safetensors")])
+    found, known = archdsl.analyze(tmp_path / "net.yaml"), archdsl.analyze(preset)
+    assert (found.trainable_params, found.params, found.macs) == (trainable, known.params, known.macs)
+    (tmp_path / "net.weights").write_bytes(struct.pack("<3iQ", 0, 2, 0, 0))
+    os.truncate(tmp_path / "net.weights", file_bytes)
+    convs = network_of(tmp_path / "net.cfg").convs
+    assert len(read(tmp_path / "net.weights", convs)) == len(convs)
 
 
 @pytest.mark.parametrize("change", [-4, -1, 1, 4])
