@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.unicode import printable
 from archdsl.diagnostics.wording import one_of
 from archdsl.frontend.importers.darknet_cfg import Section, read_cfg
+from archdsl.frontend.importers.rows import NECK, Rows, Value, flow
 from archdsl.frontend.source import Source
 
 ACTIVATIONS = {
@@ -30,7 +29,6 @@ ACTIVATIONS = {
     "selu": "selu",
 }
 DEFAULT_ACTIVATION = "logistic"
-NECK, HEAD = "neck", "head"
 ENLARGING = ("upsample", "yolo")
 OTHER_NETWORKS = (  # keys that change what is computed, in ways that are not here
     *("binary", "xnor", "flipped", "antialiasing", "assisted_excitation", "share_index", "deform", "sway", "rotate"),
@@ -47,15 +45,6 @@ conventions:
 
 
 @dataclass(frozen=True)
-class Value:
-    """The result of a section: the layer that gives it by its full name, its channels and stride."""
-
-    name: str
-    channels: int
-    stride: int
-
-
-@dataclass(frozen=True)
 class StoredConv:
     """A convolution that a .weights file has the arrays of: its layer, and its kernel's shape (O, I, H, W)."""
 
@@ -65,40 +54,17 @@ class StoredConv:
 
 
 @dataclass
-class Network:
-    """What has been read so far. `parts` are stages and neck: the layers of each by name."""
+class Network(Rows):
+    """What has been read so far."""
 
-    sections: Sequence[Section]
-    channels: int
-    parts: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
-    values: list[Value] = field(default_factory=list)
+    sections: Sequence[Section] = ()
+    channels: int = 3
     convs: list[StoredConv] = field(default_factory=list)
     decoded: list[tuple[int, Section, Value]] = field(default_factory=list)
-    last: str = "input"
-    in_neck: bool = False
 
     @property
     def before(self) -> Value:
         return self.values[-1] if self.values else Value("input", self.channels, 1)
-
-    def add(self, name: str, layer: dict[str, Any], inputs: Sequence[Value], channels: int, stride: int) -> Value:
-        """Write a layer into the part that it belongs to."""
-        part = self._part(stride)
-        is_down = not part.startswith(NECK) and not self.parts[part] and stride > 1
-        key = "down" if is_down else name
-        names = [each.name for each in inputs]
-        origin = {} if names == [self.last] else {"from": names[0] if len(names) == 1 else names}
-        self.parts[part][key] = layer | origin
-        self.last = f"{part}_{key}"
-        return Value(self.last, channels, stride)
-
-    def _part(self, stride: int) -> str:
-        """The last stage, a new one where a map is smaller than all before, or the neck."""
-        last = next(reversed(self.parts), "")
-        largest = max([value.stride for value in self.values], default=0)
-        name = NECK if self.in_neck else last if last and stride <= largest else stage_name(stride)
-        self.parts.setdefault(name, {})
-        return name
 
     def behind(self, section: Section, key: str, default: str = "") -> list[Value]:
         """The results that a list of numbers means: from the front, or negative from this section back."""
@@ -113,15 +79,10 @@ class Network:
         return found
 
 
-def stage_name(stride: int) -> str:
-    """p3 for a stride of 8; a name without a promise for one that is not a power of two."""
-    return f"p{stride.bit_length() - 1}" if stride.bit_count() == 1 else f"stride{stride}"
-
-
 def network_of(path: Path) -> Network:
     """What a .cfg file describes. Raises ArchError, with its line, for a section or a key that is not known here."""
     sections = read_cfg(path)
-    network = Network(sections, sections[0].number("channels", 3, 1))
+    network = Network(sections=sections, channels=sections[0].number("channels", 3, 1))
     for section in sections[1:]:
         if section.kind not in READERS:
             hint = f"sections are {', '.join(READERS)}"
@@ -281,17 +242,8 @@ def config_text(network: Network, name: str) -> str:
     """The network as a config in YAML; boxes and scores are its results where it has a [yolo], fine to coarse."""
     net = network.sections[0]
     sides = {key: net.number(key, 416, 1) for key in ("width", "height")}
-    lines = [_HEADER.format(name=printable(name)[:200], channels=network.channels, **sides), "stages:\n"]
-    for part, layers in network.parts.items():
-        lines += [f"{part}:\n" if part == NECK else f"  {part}:\n"]
-        inside = dict(layers)
-        if part != NECK:
-            down = inside.pop("down", None)
-            lines += [f"    down: {_flow(down)}\n" if down else "    down: null\n"]
-            lines += ["    post:\n"] if inside else []
-        indent = "  " if part == NECK else "      "
-        lines += [f"{indent}{key}: {_flow(layer)}\n" for key, layer in inside.items()]
-    return "".join([*lines, *_head(network)])
+    header = _HEADER.format(name=printable(name)[:200], channels=network.channels, **sides)
+    return "".join([header, *network.lines(), *_head(network)])
 
 
 def _head(network: Network) -> list[str]:
@@ -310,12 +262,7 @@ def _head(network: Network) -> list[str]:
         "sizes": [[list(pair) for pair in _mask(section)] for _, section, _ in levels],
     }
     results = "{boxes: head_decode_boxes, scores: head_decode_scores}"
-    return [f"{HEAD}:\n  decode: {_flow(decode)}\n", f"outputs: {results}\n"]
-
-
-def _flow(layer: dict[str, Any]) -> str:
-    text: str = yaml.safe_dump(layer, default_flow_style=True, sort_keys=False, width=float("inf"))
-    return text.strip()
+    return [f"head:\n  decode: {flow(decode)}\n", f"outputs: {results}\n"]
 
 
 def source_of(network: Network, path: Path) -> Source:
