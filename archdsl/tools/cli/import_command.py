@@ -89,8 +89,7 @@ def _import_darknet(cfg: Path, weights: Path | None, output: Path, force: bool, 
     _check_suffix(output, SUFFIX if weights else YAML)
     check_output(output, [cfg, *([weights] if weights else [])], force)
     graph = import_weights(cfg, weights, output, budget) if weights else import_cfg(cfg, output, budget)
-    params = sum(node.params for node in graph.nodes)
-    say(f"{output}: {cfg.stem}, {params:,} parameters, {output.stat().st_size / 2**20:.1f} MiB")
+    say(f"{output}: {cfg.stem}, {sum(node.params for node in graph.nodes):,} parameters")
 
 
 def _print(imported: Imported, output: Path, as_json: bool) -> None:
