@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from archdsl.frontend.presets import PresetInfo as PresetInfo
     from archdsl.frontend.presets import list_presets as list_presets
     from archdsl.models.backbone import Backbone as Backbone
+    from archdsl.models.detections import detections as detections
     from archdsl.models.fuse import fuse as fuse
+    from archdsl.models.letterbox import letterbox as letterbox
 
 __version__ = "0.1.0"
 
@@ -49,9 +51,11 @@ _MODULES = {
     "block": "blocks.registry",
     "build_from_config": "api",
     "compile_config": "api",
+    "detections": "models.detections",
     "from_preset": "api",
     "fuse": "models.fuse",
     "keras_layer": "backends.keras.layer_block",
+    "letterbox": "models.letterbox",
     "list_presets": "frontend.presets",
 }
 _PUBLIC = {*_MODULES, "models", "weights"}
@@ -65,8 +69,10 @@ __all__ = [
     "block",
     "build_from_config",
     "compile_config",
+    "detections",
     "from_preset",
     "keras_layer",
+    "letterbox",
     "list_presets",
     "weights",
 ]

@@ -65,7 +65,7 @@ def c3(
 
 
 @block
-def c2f(
+def c2(
     x: Node,
     *,
     width: Width,
@@ -74,21 +74,103 @@ def c2f(
     expansion: Ratio = 0.5,
     style: Conventions,
 ) -> Node:
-    """Split, chain `depth` bottlenecks, concatenate every step, fuse (YOLOv8).
+    """Split, chain `depth` bottlenecks on one half, concatenate, fuse (the neck of YOLOv8 for large images).
 
-    (H, W, C) -> (H, W, width).
+    (H, W, C) -> (H, W, width). c2f without the steps in between.
     """
     hidden = hidden_width(width, expansion)
-    split = conv_bn_act(x, width=2 * hidden, style=style, name="split")
-    halves = Split(2)(split, name="halves")
-    short, deep = Part(0)(halves, name="short"), Part(1)(halves, name="deep")
+    deep, short = halves_of(x, hidden, style, names=("deep", "short"))
+    deep = chain(deep, bottleneck_3x3(hidden, hidden, style), depth=depth, residual=residual)[-1]
+    return conv_bn_act(Concat()(deep, short, name="concat"), width=width, style=style, name="fuse")
+
+
+@block
+def c2f(
+    x: Node,
+    *,
+    width: Width,
+    depth: Depth = 1,
+    residual: bool = True,
+    expansion: Ratio = 0.5,
+    bottleneck_expansion: Ratio = 1.0,
+    style: Conventions,
+) -> Node:
+    """Split, chain `depth` bottlenecks, concatenate every step, fuse (YOLOv8).
+
+    (H, W, C) -> (H, W, width). Two 3 × 3 convolutions are a bottleneck, with `bottleneck_expansion` of its channels
+    between them: half of them in YOLO11.
+    """
+    hidden = hidden_width(width, expansion)
+    short, deep = halves_of(x, hidden, style)
+    bottleneck = bottleneck_3x3(hidden, hidden_width(hidden, bottleneck_expansion), style)
+    steps = chain(deep, bottleneck, depth=depth, residual=residual)
+    return conv_bn_act(Concat()(short, *steps, name="concat"), width=width, style=style, name="fuse")
+
+
+@block
+def c3k2(
+    x: Node,
+    *,
+    width: Width,
+    depth: Depth = 1,
+    residual: bool = True,
+    nested: bool = True,
+    expansion: Ratio = 0.5,
+    style: Conventions,
+) -> Node:
+    """c2f whose bottlenecks are cross-stage blocks of two bottlenecks of their own (C3k2 of YOLO11).
+
+    (H, W, C) -> (H, W, width). Not `nested`, it is c2f with bottlenecks of half the channels, which YOLO11 has in the
+    early stages of its small sizes. Source: https://docs.ultralytics.com/models/yolo11.
+    """
+    if not nested:
+        shape = {"width": width, "depth": depth, "residual": residual, "expansion": expansion}
+        return cast(Node, c2f.function(x, **shape, bottleneck_expansion=0.5, style=style))
+    hidden = hidden_width(width, expansion)
+    short, deep = halves_of(x, hidden, style)
+
+    def step(x: Node, number: int) -> Node:
+        return c3k(x, width=hidden, depth=2, residual=residual, style=style, name=f"{number}")
+
+    steps = chain(deep, step, depth=depth, residual=False)
+    return conv_bn_act(Concat()(short, *steps, name="concat"), width=width, style=style, name="fuse")
+
+
+@block
+def c3k(
+    x: Node,
+    *,
+    width: Width,
+    depth: Depth = 1,
+    residual: bool = True,
+    expansion: Ratio = 0.5,
+    style: Conventions,
+) -> Node:
+    """`c3` of bottlenecks with two 3 × 3 convolutions (YOLO11). (H, W, C) -> (H, W, width)."""
+    hidden = hidden_width(width, expansion)
+
+    def deep_path(deep: Node) -> Node:
+        return chain(deep, bottleneck_3x3(hidden, hidden, style), depth=depth, residual=residual)[-1]
+
+    return cross_stage(x, deep_path, width=width, hidden=hidden, style=style)
+
+
+def halves_of(
+    x: Node, hidden: int, style: Conventions, names: tuple[str, str] = ("short", "deep")
+) -> tuple[Node, Node]:
+    """A 1 × 1 convolution, and its two halves of `hidden` channels. (H, W, C) -> 2 × (H, W, hidden)."""
+    halves = Split(2)(conv_bn_act(x, width=2 * hidden, style=style, name="split"), name="halves")
+    return Part(0)(halves, name=names[0]), Part(1)(halves, name=names[1])
+
+
+def bottleneck_3x3(width: int, reduced: int, style: Conventions) -> Callable[[Node, int], Node]:
+    """Two 3 × 3 convolutions with `reduced` channels between them, as a step of `chain`."""
 
     def bottleneck(x: Node, step: int) -> Node:
-        x = conv_bn_act(x, width=hidden, kernel=3, style=style, name=f"{step}_conv1")
-        return conv_bn_act(x, width=hidden, kernel=3, style=style, name=f"{step}_conv2")
+        x = conv_bn_act(x, width=reduced, kernel=3, style=style, name=f"{step}_conv1")
+        return conv_bn_act(x, width=width, kernel=3, style=style, name=f"{step}_conv2")
 
-    joined = Concat()(short, *chain(deep, bottleneck, depth=depth, residual=residual), name="concat")
-    return conv_bn_act(joined, width=width, style=style, name="fuse")
+    return bottleneck
 
 
 def chain(x: Node, bottleneck: Callable[[Node, int], Node], *, depth: int, residual: bool) -> list[Node]:

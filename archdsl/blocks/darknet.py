@@ -7,7 +7,7 @@ from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.csp import hidden_width
 from archdsl.blocks.registry import Dilation, Ratio, Stride, Width, block
 from archdsl.ir.graph import Node
-from archdsl.ir.ops import Add
+from archdsl.ir.ops import ActivationName, Add
 
 
 @block
@@ -39,12 +39,14 @@ def bottleneck(
     dilation: Dilation = 1,
     residual: bool = True,
     expansion: Ratio = 0.5,
+    activation: ActivationName | None = None,
     style: Conventions,
 ) -> Node:
     """1 × 1 and 3 × 3 convolution, added to the input where it fits and `residual` asks for it (YOLOv5).
 
     (H, W, C) -> (H/stride, W/stride, width). The input fits where C is width and the stride is 1.
     """
+    style = style.with_activation(activation)
     deep = reduce_and_restore(x, width, stride, dilation, expansion, style)
     return Add()(x, deep, name="add") if residual and x.channels == width and stride == 1 else deep
 

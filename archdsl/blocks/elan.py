@@ -24,19 +24,22 @@ def elan(
     depth: Depth = 2,
     convolutions: Convolutions = 2,
     expansion: Ratio = 0.25,
+    chain_expansion: Ratio | None = None,
     style: Conventions,
 ) -> Node:
     """Two 1 × 1 branches, a chain of 3 × 3 convolutions kept at every step, all fused (YOLOv7, figure 2c).
 
     (H, W, C) -> (H, W, width). The chain has `depth` steps of `convolutions` each; all its maps have
-    expansion × width channels. YOLOv9's small ELAN has one convolution a step and an expansion of 0.5.
+    expansion × width channels. YOLOv9's small ELAN has one convolution a step and an expansion of 0.5. The ELAN of
+    YOLOv7's neck, of four steps, has an expansion of 1 for its branches, and a chain_expansion of 0.5.
     """
     hidden = hidden_width(width, expansion)
+    chained = hidden if chain_expansion is None else hidden_width(width, chain_expansion)
     short = conv_bn_act(x, width=hidden, style=style, name="short")
     deep = conv_bn_act(x, width=hidden, style=style, name="deep")
     kept = [short, deep]
     for number in range(1, depth * convolutions + 1):
-        deep = conv_bn_act(deep, width=hidden, kernel=3, style=style, name=f"conv{number}")
+        deep = conv_bn_act(deep, width=chained, kernel=3, style=style, name=f"conv{number}")
         if number % convolutions == 0:
             kept.append(deep)
     joined = Concat()(*reversed(kept), name="concat")

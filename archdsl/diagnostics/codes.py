@@ -13,6 +13,7 @@ CodeName = Literal[
     "cycle",
     "defaults",
     "depth",
+    "detector",
     "documents",
     "duplicate-block",
     "duplicate-key",
@@ -336,6 +337,7 @@ CODES: dict[CodeName, Code] = {
     # Models, weights and pictures
     "checksum": Code("The file is not the expected one, or its config was changed after it was written."),
     "fuse": Code("The model cannot be fused, or gives other numbers when it is fused."),
+    "detector": Code("These are not boxes, or not the outputs of a detector: boxes (B, N, 4), scores (B, N, classes)."),
     "image": Code("The file is not an image that can be read."),
     "input": Code("The model does not take one photo."),
     "model": Code("The file or the object is not a model that can be used here."),

@@ -137,9 +137,10 @@ class _Compiler:
         return found
 
     def _each(self, layer: LayerSpec, part: PartSpec) -> list[Level]:
-        """The layer applied to each of several results, with weights of its own or those of the first."""
+        """The layer applied to each of several results, and to its other inputs: with weights of its own or shared."""
         made: dict[str, Node] = {}
         owner = self._owner(layer, part)
+        others = self._sources(layer, part)
         for named in layer.each:
             for inner, source in self._source(named, layer, part, "each"):
                 suffix = inner or named
@@ -147,19 +148,25 @@ class _Compiler:
                 if suffix in made:
                     message = f"two of its results would be called '{name}'; expected each of them once"
                     self.findings.report("from", message, layer.at / "each", "take one out")
+                elif others is None:
+                    made[suffix] = self._adrift(layer, part, source)
                 else:
-                    made[suffix] = self._applied(layer, part, [source], name, owner)
+                    made[suffix] = self._applied(layer, part, [source, *others], name, owner)
                     owner = name if layer.share is True and not owner else owner
         return list(made.items()) or [("", self._adrift(layer, part, self.nodes[-1]))]
 
     def _layer(self, layer: LayerSpec, part: PartSpec, x: list[Level]) -> list[Level]:
         """The layer's result, or all of them where its block has several."""
-        found = [self._source(name, layer, part, "from") for name in layer.sources] or [x]
-        sources = [node for levels in found for _, node in levels]
-        if not all(found):
-            return [("", self._adrift(layer, part, sources[0] if sources else x[-1][1]))]
+        sources = self._sources(layer, part) if layer.sources else [node for _, node in x]
+        if sources is None:
+            return [("", self._adrift(layer, part, x[-1][1]))]
         made = self._applied(layer, part, sources, layer.name, self._owner(layer, part))
         return self.several.get(made, [("", made)])
+
+    def _sources(self, layer: LayerSpec, part: PartSpec) -> list[Node] | None:
+        """What `from` names; None where some of it does not exist, which is reported."""
+        found = [self._source(name, layer, part, "from") for name in layer.sources]
+        return [node for levels in found for _, node in levels] if all(found) else None
 
     def _source(self, name: str, layer: LayerSpec, part: PartSpec, key: str) -> list[Level]:
         """The results that a layer names; an unknown name is reported."""

@@ -20,11 +20,13 @@ from archdsl.ir.types import FeatureMap, Tokens, Vector
 
 STYLE = Conventions(Activation("silu"), BatchNorm(), "symmetric")
 WITHOUT_NORM = Conventions(Activation("silu"), None, "symmetric")
-SINGLE = {name: found for name, found in all_blocks().items() if found.inputs is not None}
+SINGLE = {name: found for name, found in all_blocks().items() if len(found.inputs or ()) == 1}
 FRAMES = {"pad", "crop", "global_avg_pool", "global_max_pool"}  # they change the sides and not the stride
 OF_KNOWN_SIZE = {"flatten", "resize"}
 OF_PLACES = {"attention", "transformer"}  # of which a vector has none
 NEEDED = {"width": 16, "units": 7, "heads": 2, "height": 9, "image_width": 7}
+HEADS = ["box_branch", "class_branch"]
+READERS = {"dfl_boxes": "box_branch", "class_scores": "class_branch"}
 STRIDED = {name for name, found in SINGLE.items() if "stride" in found.parameters} - {"pad"}
 SHIPPED = {name: found for name, found in all_blocks().items() if "archdsl/blocks" in found.source}
 
@@ -376,10 +378,15 @@ def config_of_every_block() -> dict[str, Any]:
     layers["exchanged"] = {"block": "add", "from": ["the_exchange_map1", "coarse"]}
     last_token = add(["to_tokens", *of_tokens])
     last_map = add(["to_map"])
+    add(HEADS, **{"from": [last_map, last_map]})
+    for name, branch in READERS.items():
+        add([name], **{"from": f"the_{branch}"})
+    layers["found"] = {"block": "concat", "from": [f"the_{name}" for name in READERS]}
+    layers["found_mean"] = {"block": "token_mean"}
     for name in vectors:
         add([name], **{"from": last_token if kinds[name][0] == "N, C" else last_map})
-    layers["joined"] = {"block": "concat", "from": [f"the_{name}" for name in vectors]}
-    for name in [name for name in SHIPPED if name not in SINGLE and name != "exchange"]:
+    layers["joined"] = {"block": "concat", "from": ["found_mean", *[f"the_{name}" for name in vectors]]}
+    for name in [name for name in SHIPPED if name not in (*SINGLE, *HEADS, *READERS, "exchange")]:
         last = list(layers)[-1]
         add([name], **{"from": [last, last]})
     layers["end"] = {"block": "concat", "from": list(layers)[-2:]}  # a difference of equal numbers is nothing

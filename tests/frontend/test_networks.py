@@ -114,6 +114,17 @@ def test_a_layer_runs_once_for_each_with_weights_of_its_own() -> None:
     assert [node.params for node in own] == [40 * 8 + 8, 24 * 8 + 8]
 
 
+def test_each_run_of_a_layer_reads_one_of_each_and_all_of_from() -> None:
+    text = "head:\n  a: {block: conv, from: p1, filters: 8}\n  b: {block: conv, from: p1, filters: 4}\n"
+    text += "  sums: {block: concat, each: [a, b], from: [b, p1]}\noutputs: [head_sums]\n"
+    graph = compiled(BACKBONE + text)
+    sums = {node.name: [source.name for source in node.inputs] for node in graph.nodes if "sums" in node.name}
+    assert sums == {
+        "head_sums_a_concat": ["head_a_conv", "head_b_conv", "p1_body_conv"],
+        "head_sums_b_concat": ["head_b_conv", "head_b_conv", "p1_body_conv"],
+    }
+
+
 def test_shared_weights_are_counted_once_and_computed_at_every_level() -> None:
     graph = compiled(HEADS + "outputs: [head_class]\n")
     tower = [node for node in graph.nodes if node.name.startswith("head_tower")]
@@ -143,7 +154,8 @@ def test_a_layer_shares_the_weights_of_another_by_its_name() -> None:
         ("{block: conv, from: p1, filters: 4, share: a}", "have other shapes than those of 'a'"),
         ("{block: conv, from: p2, filters: 4, share: c}", "there is no layer 'c'"),
         ("{block: conv, from: p2, filters: 4, share: true}", "true needs `each:`"),
-        ("{block: conv, from: p2, each: [p1, p2], filters: 4}", "`each` already names the inputs"),
+        ("{block: conv, from: p2, each: [p1, p2], filters: 4}", "block 'conv' has one input, got 2"),
+        ("{block: add, each: [p1, p2], from: p9}", "there is no layer 'p9'"),
         ("{block: conv, each: [p1, p9], filters: 4}", "there is no layer 'p9'"),
         ("{block: add, each: [p1, p2]}", "merges layers"),
         ("{block: conv, from: [p1, p2], filters: 4}", "block 'conv' has one input, got 2"),

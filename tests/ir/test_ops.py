@@ -93,8 +93,8 @@ def test_every_operation_passes_finite_gradients_to_its_input_and_weights() -> N
             loss = tf.reduce_sum(tf.where(tf.math.is_finite(result := model(arrays)), tf.square(result), 0))
         weights = [weight.value for weight in model.trainable_weights]
         gradients = tape.gradient(loss, [*arrays, *weights])
-        if isinstance(op, ops.Ones):
-            continue  # it does not depend on its input
+        if isinstance(op, (ops.Ones, ops.Anchors)):
+            continue  # they do not depend on their input
         assert all(each is not None and np.isfinite(each).all() for each in gradients), op
 
 
@@ -195,6 +195,44 @@ def test_normalising_and_scaling_are_their_formulas(form: TensorType) -> None:
     check(result_of(ops.LayerNorm(1e-6), form), centred / np.sqrt(x.var(-1, keepdims=True) + 1e-6))
 
 
+def anchors_of(rows: int, columns: int, sizes: list[tuple[float, float]], stride: int) -> np.ndarray:
+    """x, y, width and height of each, row by row."""
+    rings = [((column + 0.5) * stride, (row + 0.5) * stride) for row in range(rows) for column in range(columns)]
+    return np.array([(*middle, *size) for middle in rings for size in sizes])
+
+
+def test_anchors_are_around_the_middles_of_pixels_and_cut_off_at_the_image() -> None:
+    sizes = ((10.0, 20.0), (3.0, 2.0))
+    expected = anchors_of(7, 5, list(sizes), 8)
+    check(result_of(ops.Anchors(sizes, 8), ODD), np.stack([expected] * 2))
+    edges = np.concatenate([expected[:, :2] - expected[:, 2:] / 2, expected[:, :2] + expected[:, 2:] / 2], -1)
+    edges = np.clip(edges, 0, np.array([37, 55, 37, 55]))  # the last pixels of the map are partly beyond the image
+    cut = np.concatenate([(edges[:, :2] + edges[:, 2:]) / 2, edges[:, 2:] - edges[:, :2]], -1)
+    check(result_of(ops.Anchors(sizes, 8), ODD, FeatureMap(55, 37, 3)), np.stack([cut] * 2))
+
+
+def test_boxes_are_made_of_anchors_by_the_formulas_of_their_papers() -> None:
+    (x,) = arrays_of(Tokens(70, 4))
+    anchors = np.stack([anchors_of(7, 5, [(10, 13), (33, 23)], 8)] * 2)
+    cell, size = anchors[..., :2] / 8 - 0.5, anchors[..., 2:]
+    sigmoid = 1 / (1 + np.exp(-x))
+
+    def edges(middle: np.ndarray, size: np.ndarray) -> np.ndarray:
+        return np.concatenate([middle - size / 2, middle + size / 2], -1)
+
+    def boxes(op: Op) -> np.ndarray:
+        return np.asarray(model_of(op, Tokens(70, 4), Tokens(70, 4))([x, anchors.astype("float32")]))
+
+    yolo = edges((2 * sigmoid[..., :2] - 0.5 + cell) * 8, (2 * sigmoid[..., 2:]) ** 2 * size)
+    check(boxes(ops.AnchorBoxes("yolo", 8)), yolo)
+    k = 1.2
+    darknet = edges((sigmoid[..., :2] * k - (k - 1) / 2 + cell) * 8, np.exp(x[..., 2:]) * size)
+    check(boxes(ops.AnchorBoxes("darknet", 8, k)), darknet)
+    y, across, height, width = np.moveaxis(x * np.array([0.1, 0.1, 0.2, 0.2]), -1, 0)
+    middle = anchors[..., :2] + np.stack([across, y], -1) * size
+    check(boxes(ops.DeltaBoxes()), edges(middle, np.exp(np.stack([width, height], -1)) * size))
+
+
 @pytest.mark.parametrize(
     ("op", "types", "fact"),
     [
@@ -213,6 +251,10 @@ def test_normalising_and_scaling_are_their_formulas(form: TensorType) -> None:
         (ops.ConcatTokens(), [TOKENS, Tokens(1, 5)], "the channels differ"),
         (ops.ChannelShuffle(3), [MAP], "4 channels do not divide into 3 groups"),
         (ops.Normalize((1.0, 2.0), (1.0,)), [MAP], "2 numbers for 4 channels"),
+        (ops.ToTokens(parts=3), [MAP], "4 channels do not divide into 3 parts"),
+        (ops.Anchors(((1, 1),)), [MAP, MAP, MAP], "got 3 inputs; expected a map, or a map and the image"),
+        (ops.AnchorBoxes(), [TOKENS, Tokens(6, 5)], "4 and 5 channels"),
+        (ops.DeltaBoxes(), [TOKENS, Tokens(12, 4)], "6 boxes for 12 anchors"),
         (ops.Crop(4), [MAP], "a side of 6 has nothing left without 8 pixels"),
     ],
     ids=str,

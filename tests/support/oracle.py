@@ -197,8 +197,22 @@ def _resnet_v2_layers(model: keras.Model, stages: Sequence[str]) -> Layers:
     return layers
 
 
+def _retinanet_layers(model: keras.Model, stages: Sequence[str]) -> Layers:
+    pyramid = model.feature_pyramid
+    layers = LAYERS_OF[type(model.backbone).__name__](model.backbone, stages)
+    for level in range(3, 8):
+        layers[f"neck_n{level}_conv"] = getattr(pyramid, f"conv_c{level}_3x3")
+        if level <= 5:
+            layers[f"neck_lateral{level}_conv"] = getattr(pyramid, f"conv_c{level}_1x1")
+    for head, name in ((model.box_head, "head_box_n3"), (model.classification_head, "head_class_n3")):
+        layers |= {f"{name}_{number}_conv": layer for number, layer in enumerate(head.conv_layers, 1)}
+        layers[f"{name}_values"] = head.prediction_layer
+    return layers
+
+
 LAYERS_OF: Mapping[str, Callable[[keras.Model, Sequence[str]], Layers]] = {
     "YOLOV8Backbone": _yolo_v8_layers,
     "CSPDarkNetBackbone": _csp_darknet_layers,
     "ResNetV2Backbone": _resnet_v2_layers,
+    "RetinaNet": _retinanet_layers,
 }

@@ -167,7 +167,6 @@ class Layers:
         return 2 if mark.file.startswith("<override") else int(mark.file == self.config.file)
 
     def _check_sources(self, block: Block, layer: LayerSchema, at: Location) -> None:
-        count = len(layer.sources or ())
         for key in ("each", "share") if at.path[0] == "blocks" else ():
             if getattr(layer, key):
                 message = f"`{key}` is for layers of the network; a block under `blocks:` runs once wherever it is used"
@@ -175,31 +174,32 @@ class Layers:
         if block.inputs is None and "depth" in (layer.model_extra or {}):
             fact = f"block '{block.name}' merges layers once; it has no depth"
             self.findings.report("unused", fact, at / "depth")
-        if layer.each:
-            self._check_each(block, layer, at)
-        elif layer.share is True:
+        if layer.share is True and not layer.each:
             self.findings.report("unused", "true needs `each:`; expected that, or the name of a layer", at / "share")
-        elif block.inputs is None and not count:
-            self.findings.report("from", f"block '{block.name}' merges layers; expected `from: [one, another]`", at)
-        elif block.inputs is not None and count > len(block.inputs):
-            fact, hint = (
-                f"block '{block.name}' has {inputs_of(block)}, got {count}",
-                "put a layer that merges them before it",
-            )
-            self.findings.report("from", fact, at / "from", f"{hint}, such as add or concat")
+        elif block.inputs is None:
+            self._check_merge(block, layer, at)
+        else:
+            self._check_count(block, block.inputs, layer, at)
         if layer.when and at.path[0] != "blocks":
             message = "`when` names an argument of a block; expected it inside of `blocks:`"
             self.findings.report("unused", message, at / "when", "null takes a layer out")
 
-    def _check_each(self, block: Block, layer: LayerSchema, at: Location) -> None:
-        if layer.sources:
-            self.findings.report("from", "`each` already names the inputs; expected one of the two", at / "from")
-        if block.inputs is None:
-            message = f"block '{block.name}' merges layers; expected `from: [one, another]` in place of `each`"
-            self.findings.report("from", message, at / "each")
-        elif block.inputs is not None and len(block.inputs) > 1:
-            message = f"block '{block.name}' has {inputs_of(block)}; `each` gives it one at a time"
-            self.findings.report("from", message, at / "each")
+    def _check_merge(self, block: Block, layer: LayerSchema, at: Location) -> None:
+        if not layer.sources:
+            wanted = "`from:` beside `each`" if layer.each else "`from: [one, another]`"
+            message = f"block '{block.name}' merges layers; expected {wanted}"
+            self.findings.report("from", message, at / "each" if layer.each else at)
+
+    def _check_count(self, block: Block, inputs: Sequence[str], layer: LayerSchema, at: Location) -> None:
+        """Too many inputs, or only those of `each`; a name may stand for several, which are counted where it runs."""
+        count = len(layer.sources or ()) + bool(layer.each)
+        fact = f"block '{block.name}' has {inputs_of(block)}, got {count}"
+        if count > len(inputs):
+            hint = "put a layer that merges them before it, such as add or concat"
+            hint = "`each` is one of them; take `from` out, or what is too much of it" if layer.each else hint
+            self.findings.report("from", fact, at / "from", hint)
+        elif layer.each and not layer.sources and len(inputs) > 1:
+            self.findings.report("from", fact, at / "each", f"name the rest in `from`: {', '.join(inputs[1:])}")
 
     def _check_exact(self, own: Mapping[str, Any], at: Location) -> None:
         if "width" in own:

@@ -89,7 +89,7 @@ class LayerSchema(Schema):
     after: Name | None = None
     """The layer before this one; by default the one written before it."""
     sources: Annotated[list[Name], Limits(min_length=1, max_length=64), OneOrMore()] | None = renamed("from", None)
-    """Its input, if not the layer before it: a layer, a stage, `input`, or a list of them."""
+    """Its input, if not the layer before it: a layer, a stage, `input`, or a list; beside `each`, what follows that."""
     each: Annotated[list[Name], Limits(min_length=1, max_length=64), OneOrMore()] | None = None
     """Layers or stages for each of which it runs once; its results are named after them: NAME_p3, NAME_p4."""
     share: bool | Name | None = None

@@ -5,9 +5,11 @@ additions count as zero, as in the tables of the papers.
 """
 
 from archdsl.ir.graph import Op
+from archdsl.ir.ops.anchors import AnchorBoxes, Anchors, DeltaBoxes
 from archdsl.ir.ops.attention import Attention
 from archdsl.ir.ops.channels import ChannelMax, ChannelMean, ChannelShuffle, Part, ReverseChannels, Slice, Split
 from archdsl.ir.ops.convolution import Conv2D, DepthwiseConv2D, TransposedConv2D
+from archdsl.ir.ops.detection import BoxesFromDistances, DistributionMean
 from archdsl.ir.ops.merging import Add, Concat, ConcatRows, Multiply, Subtract
 from archdsl.ir.ops.normalization import BatchNorm, GroupNorm, L2Normalize, LayerNorm, Normalize
 from archdsl.ir.ops.pointwise import (
@@ -33,9 +35,12 @@ __all__ = [
     "Activation",
     "ActivationName",
     "Add",
+    "AnchorBoxes",
+    "Anchors",
     "Attention",
     "AvgPool",
     "BatchNorm",
+    "BoxesFromDistances",
     "ChannelMax",
     "ChannelMean",
     "ChannelShuffle",
@@ -44,8 +49,10 @@ __all__ = [
     "ConcatTokens",
     "Conv2D",
     "Crop",
+    "DeltaBoxes",
     "Dense",
     "DepthwiseConv2D",
+    "DistributionMean",
     "Dropout",
     "FirstToken",
     "Flatten",

@@ -57,7 +57,10 @@ class Convolution(Windowed):
 
 @dataclass(eq=False, repr=False)
 class Conv2D(Convolution):
-    """2-D convolution. (H, W, C) -> (H', W', filters). MACs = H' W' kernel² (C / groups) filters."""
+    """2-D convolution. (H, W, C) -> (H', W', filters). MACs = H' W' kernel² (C / groups) filters.
+
+    Training begins with `initial_bias` in every channel.
+    """
 
     filters: int
     kernel: Sides = 1
@@ -66,6 +69,7 @@ class Conv2D(Convolution):
     dilation: Sides = 1
     groups: int = 1
     bias: bool = False
+    initial_bias: float = 0.0
 
     def infer(self, x: FeatureMap) -> FeatureMap:
         if self.groups > 1 and (x.channels % self.groups or self.filters % self.groups):
@@ -91,6 +95,7 @@ class Conv2D(Convolution):
             use_bias=self.bias,
             data_format=DATA_FORMAT,
             kernel_initializer=context.kernel_initializer,
+            bias_initializer=context.keras.initializers.Constant(self.initial_bias) if self.initial_bias else "zeros",
             name=name,
         )
         result = layer(*inputs)

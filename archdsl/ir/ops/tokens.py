@@ -8,17 +8,24 @@ from typing import Any
 
 from archdsl.ir.emission import FRESH_KERNEL, EmitContext
 from archdsl.ir.graph import Op, ShapeError, Weight
+from archdsl.ir.ops.channels import group_size
 from archdsl.ir.types import ANY, FeatureMap, TensorType, Tokens, Vector, area
 
 
 class ToTokens(Op):
-    """Every pixel is a token, row by row. (H, W, C) -> (H W, C)."""
+    """Every pixel is a token, or as many as it has `parts`, row by row. (H, W, C) -> (parts H W, C / parts)."""
+
+    parts: int = 1
 
     def infer(self, x: FeatureMap) -> Tokens:
-        return Tokens(area(x[:2]), x.channels, x[:2], *x[3:])
+        if self.parts == 1:
+            return Tokens(area(x[:2]), x.channels, x[:2], *x[3:])
+        pixels = area(x[:2])
+        size = group_size(x, self.parts, "parts")
+        return Tokens(None if pixels is None else pixels * self.parts, size, None, *x[3:])
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
-        return context.keras.layers.Reshape((-1, inputs[0].shape[-1]), name=name)(*inputs)
+        return context.keras.layers.Reshape((-1, inputs[0].shape[-1] // self.parts), name=name)(*inputs)
 
 
 @dataclass(eq=False, repr=False)

@@ -32,7 +32,9 @@ COMMANDS = {
     "explain": "Where a value of a config comes from, or what an error code means.",
     "diff": "What differs between two configs, in values, layers and costs.",
     "build": "Write a Keras model file.",
+    "import": "Read a PyTorch checkpoint, without PyTorch, into a .safetensors file with its config.",
     "schema": "JSON Schema of config files, for editors.",
+    "detect": "Find objects in photos: pictures with boxes, or JSON.",
     "features": "Run a photo through a model and draw its feature maps.",
 }
 

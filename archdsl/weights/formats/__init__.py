@@ -12,18 +12,19 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from archdsl.diagnostics.problems import Mark, fail
-from archdsl.weights.formats import hdf5, safetensors
+from archdsl.weights.formats import hdf5, safetensors, torch_zip
 from archdsl.weights.formats.archive import BadArchive, member, names_in
 from archdsl.weights.formats.contents import Contents, DamagedFile
 
 WEIGHTS_IN_ARCHIVE = "model.weights.h5"
-EXPECTED = "expected Keras's .weights.h5, .h5 or .keras, or .safetensors"
+EXPECTED = "expected Keras's .weights.h5, .h5 or .keras, PyTorch's .pt, or .safetensors"
 
 _CHUNK_BYTES = 1 << 20
 _IN_MEMORY_BYTES = 1 << 30  # of a copy; what is larger is on disk
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ZIP = b"PK\x03\x04"
 _OTHERS = {  # what people take for a weights file, by how it begins
+    b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19": "a PyTorch file of before 1.6; save it again with PyTorch",
     b"\x80": "a Python pickle, which is never read",
     b"\x93NUMPY": "a NumPy array",
     b"\x1f\x8b": "a compressed file; unpack it first",
@@ -54,10 +55,12 @@ def opened(path: Path, most_bytes: int, sha256: str | None = None) -> Iterator[C
 
 
 def _contents(stream: BinaryIO, most_bytes: int) -> Contents:
-    begin = stream.read(64)
+    begin = stream.read(512)
     stream.seek(0)
     if begin.startswith(_HDF5):
         return hdf5.contents_of(stream)
+    if begin.startswith(_ZIP) and _is_torch(stream):
+        return torch_zip.contents_of(stream)
     if begin.startswith(_ZIP):
         return hdf5.contents_of(BytesIO(_from_archive(stream, most_bytes)))
     if begin[8:9] == b"{":
@@ -68,6 +71,8 @@ def _contents(stream: BinaryIO, most_bytes: int) -> Contents:
 def _kind(begin: bytes) -> str:
     if not begin:
         return f"an empty file; {EXPECTED}"
+    if begin[257:262] == b"ustar":
+        return "a tar archive; unpack it first, or if PyTorch wrote it, save it again with PyTorch"
     known = (kind for magic, kind in _OTHERS.items() if begin.lstrip().startswith(magic))
     return next(known, f"no weights file; {EXPECTED}")
 
@@ -83,9 +88,14 @@ def _from_archive(stream: BinaryIO, most_bytes: int) -> bytes:
         raise DamagedFile(f"a damaged .keras file: {error}") from None
 
 
+def _is_torch(stream: BinaryIO) -> bool:
+    try:
+        return any(name.endswith(f"/{torch_zip.PICKLE}") for name in names_in(stream))
+    except BadArchive as error:
+        raise DamagedFile(f"a damaged archive: {error}") from None
+
+
 def _kind_of_archive(names: list[str]) -> str:
-    if any(name.endswith("data.pkl") for name in names):
-        return "a PyTorch file, whose pickles are never read"
     if names and all(name.endswith(".npy") for name in names):
         return "a NumPy archive"
     return f"an archive without one {WEIGHTS_IN_ARCHIVE}"

@@ -1,14 +1,16 @@
-"""Members of a .keras file, or another zip archive, under limits: what is small on disk may be large when unpacked."""
+"""Members of a .keras or PyTorch file, under limits: what is small on disk may be large when unpacked."""
 
 from __future__ import annotations
 
+import os
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 MAX_DIRECTORY_BYTES = 1 << 20  # an entry takes about 70; Keras writes three, and one for each asset
+_HEADER_BYTES = 30  # before the name of a member
 _PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # which are unpacked under a limit, and are all that Keras writes
 
 
@@ -40,6 +42,42 @@ def member(stream: BinaryIO, name: str, most_bytes: int) -> bytes:
     if len(data) > most_bytes:
         raise BadArchive(f"{name} unpacks to more than the {most_bytes} bytes that are allowed")
     return data
+
+
+class Stored(NamedTuple):
+    """A member that is not packed: its bytes in the file itself."""
+
+    name: str
+    begin: int
+    size: int
+    crc: int
+
+
+def stored_in(stream: BinaryIO) -> dict[str, Stored]:
+    """All members by name, none of which is packed, and no bytes of which are those of two. Raises BadArchive."""
+    with _opened(stream) as archive:
+        found = [_stored(stream, info) for info in archive.infolist()]
+    end = 0
+    for each in sorted(found, key=lambda each: (each.begin, each.size)):
+        if each.begin < end:
+            raise BadArchive("members overlap")
+        end = each.begin + each.size
+    if end > stream.seek(0, os.SEEK_END):
+        raise BadArchive("it ends within a member")
+    if len({each.name for each in found}) < len(found):
+        raise BadArchive("a name appears twice")
+    return {each.name: each for each in found}
+
+
+def _stored(stream: BinaryIO, info: zipfile.ZipInfo) -> Stored:
+    if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size or info.flag_bits & 1:
+        raise BadArchive(f"{info.filename} is packed or encrypted; PyTorch writes it as it is")
+    stream.seek(info.header_offset)
+    header = stream.read(_HEADER_BYTES)
+    if len(header) < _HEADER_BYTES or header[:4] != b"PK\x03\x04":
+        raise BadArchive(f"{info.filename} is not where the directory has it")
+    name, extra = (int.from_bytes(header[at : at + 2], "little") for at in (26, 28))
+    return Stored(info.filename, info.header_offset + _HEADER_BYTES + name + extra, info.file_size, info.CRC)
 
 
 @contextmanager

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 Shape: TypeAlias = tuple[int, ...]
 MAX_NAME = 1024  # bytes, of anything in a file
 MAX_RANK = 32
-Layout = Literal["paths", "listed", "nodes"]
+Layout = Literal["paths", "listed", "nodes", "torch"]
 """How a file assigns arrays to layers.
 
 paths: places such as layers/conv2d_3 (.weights.h5, .keras), in newer files with the layer's name too.
 listed: a list of layers with their names, in the model's order (the old .h5).
 nodes: the name of the node (.safetensors).
+torch: the path of the module, with dots, and PyTorch's names of arrays (.pt, .safetensors).
 """
 
 

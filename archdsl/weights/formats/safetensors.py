@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -14,13 +14,20 @@ import safetensors
 from safetensors.numpy import save_file
 
 from archdsl.frontend.yaml.embedded import BadHeader, header_of, metadata
-from archdsl.weights.formats.contents import MAX_NAME, MAX_RANK, Contents, DamagedFile, Stored, StoredArray
+from archdsl.weights.formats.contents import MAX_NAME, MAX_RANK, Contents, DamagedFile, Layout, Stored, StoredArray
 
 if TYPE_CHECKING:
+    from archdsl.ir.graph import Node
     from archdsl.weights.formats.contents import Array
     from archdsl.weights.model import Model
 
 _FLOAT = "F32"  # what `write` writes
+_DTYPES = {  # what can be read, and how NumPy writes it
+    _FLOAT: ("float32", "<f4"),
+    "F64": ("float64", "<f8"),
+    "F16": ("float16", "<f2"),
+    "BF16": ("bfloat16", "<u2"),
+}
 _BYTES = {
     **dict.fromkeys(("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3"), 1),
     **dict.fromkeys(("I16", "U16", "F16", "BF16"), 2),
@@ -30,16 +37,21 @@ _BYTES = {
 
 
 def write(model: Model, path: Path) -> None:
-    """Write every array as float32 under "node/array", and the model's config beside them."""
+    """Write every array of a model as float32 under "node/array", and the model's config beside them."""
     layers = model.layers_by_node
+    nodes = (node for node in model.graph.nodes if node.weights)
+    write_arrays({node: layers[node.name].get_weights() for node in nodes}, metadata(model.config, model.passes), path)
+
+
+def write_arrays(values: Mapping[Node, Sequence[Array]], header: dict[str, str], path: Path) -> None:
+    """Write the arrays of nodes as `write` does, with this metadata. Raises OSError."""
     arrays = {
         f"{node.name}/{weight.name}": numpy.asarray(value, "float32", order="C")
-        for node in model.graph.nodes
-        if node.weights
-        for weight, value in zip(node.weights, layers[node.name].get_weights(), strict=True)
+        for node, own in values.items()
+        for weight, value in zip(node.weights, own, strict=True)
     }
     try:
-        save_file(arrays, path, metadata(model.config, model.passes))
+        save_file(arrays, path, header)
     except safetensors.SafetensorError as error:  # a full disk comes as this too
         raise OSError(str(error)) from None
 
@@ -62,12 +74,13 @@ def contents_of(stream: BinaryIO) -> Contents:
     except (BadHeader, KeyError, TypeError, ValueError, OverflowError) as error:
         raise DamagedFile(f"no whole safetensors file: {error}") from None
     _check_places(found, stream.seek(0, os.SEEK_END) - start)
+    layout: Layout = "nodes" if any("/" in name for name in found) else "torch"
     layers: dict[str, dict[str, StoredArray]] = {}
     for name, entry in found.items():
-        node, _, role = name.rpartition("/")
-        dtype = "float32" if entry.dtype == _FLOAT else entry.dtype
+        node, _, role = name.rpartition("/" if layout == "nodes" else ".")
+        dtype, _ = _DTYPES.get(entry.dtype, (entry.dtype, ""))
         layers.setdefault(node, {})[role] = StoredArray(entry.shape, dtype, partial(_read, stream, start, entry))
-    return Contents("nodes", tuple([Stored(node, node, arrays) for node, arrays in layers.items()]))
+    return Contents(layout, tuple([Stored(node, node, arrays) for node, arrays in layers.items()]))
 
 
 def _entry(name: str, value: Any) -> _Entry:
@@ -98,4 +111,4 @@ def _read(stream: BinaryIO, start: int, entry: _Entry) -> Array:
     data = stream.read(entry.end - entry.begin)
     if len(data) < entry.end - entry.begin:
         raise DamagedFile("it became shorter while it was read")
-    return numpy.frombuffer(data, "<f4").reshape(entry.shape)
+    return numpy.frombuffer(data, _DTYPES[entry.dtype][1]).reshape(entry.shape)

@@ -1,0 +1,272 @@
+"""Darknet's .cfg → a config: stages by stride, a neck from where maps grow again, and the decoding of [yolo] as head.
+
+Facts: parser.c, convolutional_layer.c, maxpool_layer.c, yolo_layer.c of Darknet, as they compute for inference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from archdsl.diagnostics.problems import fail
+from archdsl.diagnostics.unicode import printable
+from archdsl.diagnostics.wording import one_of
+from archdsl.frontend.importers.darknet_cfg import Section, read_cfg
+from archdsl.frontend.importers.rows import NECK, Rows, Value, flow
+from archdsl.frontend.source import Source
+
+ACTIVATIONS = {
+    "linear": "linear",
+    "leaky": "leaky_relu",
+    "logistic": "sigmoid",
+    "mish": "mish",
+    "relu": "relu",
+    "relu6": "relu6",
+    "swish": "silu",
+    "tanh": "tanh",
+    "selu": "selu",
+}
+DEFAULT_ACTIVATION = "logistic"
+ENLARGING = ("upsample", "yolo")
+OTHER_NETWORKS = (  # keys that change what is computed, in ways that are not here
+    *("binary", "xnor", "flipped", "antialiasing", "assisted_excitation", "share_index", "deform", "sway", "rotate"),
+    *("stretch", "stretch_sway", "maxpool_depth", "weights_type", "weights_normalization", "reverse"),
+)
+_HEADER = """# From {name}, whose images are {width} × {height} pixels. Layers have the numbers of its sections.
+input: {{shape: [null, null, {channels}], rescale: true}}
+conventions:
+  activation: leaky_relu
+  slope: 0.1
+  padding: symmetric
+  norm: {{kind: batch, momentum: 0.9, epsilon: 1.0e-5}}
+"""
+
+
+@dataclass(frozen=True)
+class StoredConv:
+    """A convolution that a .weights file has the arrays of: its layer, and its kernel's shape (O, I, H, W)."""
+
+    layer: str
+    shape: tuple[int, int, int, int]
+    has_norm: bool
+
+
+@dataclass
+class Network(Rows):
+    """What has been read so far."""
+
+    sections: Sequence[Section] = ()
+    channels: int = 3
+    convs: list[StoredConv] = field(default_factory=list)
+    decoded: list[tuple[int, Section, Value]] = field(default_factory=list)
+
+    @property
+    def before(self) -> Value:
+        return self.values[-1] if self.values else Value("input", self.channels, 1)
+
+    def behind(self, section: Section, key: str, default: str = "") -> list[Value]:
+        """The results that a list of numbers means: from the front, or negative from this section back."""
+        found = []
+        for number in section.numbers(key) or section.numbers(default):
+            place = int(number) + (len(self.values) if number < 0 else 0)
+            if number != int(number) or not 0 <= place < len(self.values):
+                raise section.bad(key, f"expected numbers of sections before this one, which is {len(self.values)}")
+            found.append(self.values[place])
+        if not found:
+            raise fail("missing-key", f"[{section.kind}] needs '{key}'", mark=section.mark)
+        return found
+
+
+def network_of(path: Path) -> Network:
+    """What a .cfg file describes. Raises ArchError, with its line, for a section or a key that is not known here."""
+    sections = read_cfg(path)
+    network = Network(sections=sections, channels=sections[0].number("channels", 3, 1))
+    for section in sections[1:]:
+        if section.kind not in READERS:
+            hint = f"sections are {', '.join(READERS)}"
+            raise fail("unknown-layer", f"[{section.kind}] is not known", mark=section.mark, hint=hint)
+        other = [key for key in OTHER_NETWORKS if section.text(key, "0") not in ("0", "none")]
+        if other:
+            raise section.bad(other[0], "it changes the network in a way that is not known here")
+        network.in_neck = network.in_neck or section.kind in ENLARGING
+        network.values.append(READERS[section.kind](network, section, len(network.values)))
+    if not network.parts or all(part == NECK for part in network.parts):
+        raise fail("empty", "there is no layer before the maps grow", mark=sections[0].mark)
+    return network
+
+
+def _convolutional(network: Network, section: Section, number: int) -> Value:
+    size, filters = section.number("size", 1, 1, 64), section.number("filters", 1, 1)
+    strides = _strides(section)
+    padding = size // 2 if section.number("pad", 0) else section.number("padding", 0)
+    groups, dilation = section.number("groups", 1, 1), section.number("dilation", 1, 1)
+    before, has_norm = network.before, bool(section.number("batch_normalize", 0))
+    if before.channels % groups:
+        raise section.bad("groups", f"expected a divisor of {before.channels} channels")
+    activation = _activation(section, DEFAULT_ACTIVATION)
+    options: dict[str, tuple[Any, int]] = {
+        "kernel": (size, 1),
+        "stride": (strides, 1),
+        "groups": (groups, 1),
+        "dilation": (dilation, 1),
+    }
+    layer: dict[str, Any] = {"block": "conv_bn_act" if has_norm else "conv", "filters": filters}
+    layer |= {key: value for key, (value, default) in options.items() if value != default}
+    layer |= {} if 2 * padding == dilation * (size - 1) else {"padding": padding}
+    layer |= {"activation": activation} if has_norm and activation != "leaky_relu" else {}
+    value = network.add(f"conv_{number}", layer, [before], filters, _stride(before, strides))
+    network.convs.append(StoredConv(value.name, (filters, before.channels // groups, size, size), has_norm))
+    following = network.sections[number + 2].kind if number + 2 < len(network.sections) else ""
+    return value if has_norm or following == "yolo" else _activated(network, activation, value, number)
+
+
+def _strides(section: Section) -> int | list[int]:
+    stride = section.number("stride", 1, 1, 32)
+    across, down = section.number("stride_x", stride, 1, 32), section.number("stride_y", stride, 1, 32)
+    return down if across == down else [down, across]
+
+
+def _stride(before: Value, strides: int | list[int]) -> int:
+    return before.stride * (strides if isinstance(strides, int) else max(strides))
+
+
+def _activation(section: Section, default: str) -> str:
+    name = section.text("activation", default)
+    if name not in ACTIVATIONS:
+        raise section.bad("activation", one_of(ACTIVATIONS))
+    return ACTIVATIONS[name]
+
+
+def _activated(network: Network, activation: str, value: Value, number: int) -> Value:
+    if activation == "linear":
+        return value
+    layer = {"block": "activation", "function": activation}
+    return network.add(f"act_{number}", layer, [value], value.channels, value.stride)
+
+
+def _maxpool(network: Network, section: Section, number: int) -> Value:
+    """`padding` is of both sides together, the larger half after the map."""
+    stride = section.number("stride", 1, 1, 32)
+    size = section.number("size", stride, 1, 64)
+    both = section.number("padding", size - 1, 0, 64)
+    ends = [both // 2, both - both // 2]
+    before = network.before
+    padding = {} if ends == [size // 2] * 2 and size % 2 else {"padding": [ends, [*ends]] if any(ends) else "valid"}
+    layer = {"block": "max_pool", "kernel": size, "stride": stride} | padding
+    return network.add(f"maxpool_{number}", layer, [before], before.channels, before.stride * stride)
+
+
+def _upsample(network: Network, section: Section, number: int) -> Value:
+    factor = section.number("stride", 2, 1, 32)
+    if section.numbers("scale", (1.0,)) != (1.0,):
+        raise section.bad("scale", "expected 1")
+    before = network.before
+    if before.stride % factor:
+        raise section.bad("stride", f"expected a divisor of the stride of its input, {before.stride}")
+    layer = {"block": "upsample"} | ({} if factor == 2 else {"factor": factor})
+    return network.add(f"upsample_{number}", layer, [before], before.channels, before.stride // factor)
+
+
+def _shortcut(network: Network, section: Section, number: int) -> Value:
+    inputs = [network.before, *network.behind(section, "from")]
+    shapes = {(each.channels, each.stride) for each in inputs}
+    if len(shapes) > 1:
+        sizes = " and ".join(f"{channels} channels at stride {stride}" for channels, stride in sorted(shapes))
+        raise fail("shape", f"[shortcut] of {sizes}; expected equal shapes", mark=section.at("from"))
+    layer = {"block": "add"}
+    value = network.add(f"shortcut_{number}", layer, inputs, inputs[0].channels, inputs[0].stride)
+    return _activated(network, _activation(section, "linear"), value, number)
+
+
+def _route(network: Network, section: Section, number: int) -> Value:
+    """One result, or the channels of several in the order that is given; of each the part `group_id` of `groups`."""
+    inputs = network.behind(section, "layers")
+    parts = section.number("groups", 1, 1)
+    part = section.number("group_id", 0, 0, parts - 1)
+    if len({each.stride for each in inputs}) > 1:
+        raise fail("shape", "[route] of maps of other sizes", mark=section.at("layers"))
+    if any(each.channels % parts for each in inputs):
+        raise section.bad("groups", "expected a divisor of the channels of each map")
+    if parts > 1:
+        layer = {"block": "split", "parts": parts, "part": part}
+        names = [f"part_{number}" if len(inputs) == 1 else f"part_{number}_{index}" for index in range(len(inputs))]
+        inputs = [
+            network.add(name, layer, [each], each.channels // parts, each.stride)
+            for name, each in zip(names, inputs, strict=True)
+        ]
+    if len(inputs) == 1:
+        return inputs[0]
+    channels = sum(each.channels for each in inputs)
+    return network.add(f"route_{number}", {"block": "concat"}, inputs, channels, inputs[0].stride)
+
+
+def _yolo(network: Network, section: Section, number: int) -> Value:
+    """The map before it is a result, which the head decodes."""
+    before = network.before
+    previous = network.sections[number]  # [net] is the first
+    boxes, classes = len(_mask(section)), section.number("classes", 20, 1)
+    if before.channels != boxes * (classes + 5):
+        message = f"[yolo] of {before.channels} channels; expected {boxes} boxes × (5 + {classes} classes)"
+        raise fail("shape", message, mark=section.mark)
+    wanted = "logistic" if section.number("new_coords", 0) else "linear"
+    if previous.kind != "convolutional" or previous.text("activation", DEFAULT_ACTIVATION) != wanted:
+        raise fail("shape", f"[yolo] after other than a {wanted} convolution", mark=section.mark)
+    network.decoded.append((number, section, before))
+    return before
+
+
+def _mask(section: Section) -> list[tuple[float, float]]:
+    """The anchors of a [yolo], width and height in pixels."""
+    flat = [int(each) if each == int(each) else each for each in section.numbers("anchors")]
+    pairs = list(zip(flat[::2], flat[1::2], strict=False))
+    mask = section.numbers("mask", tuple(range(len(pairs))))
+    if not mask or len(flat) % 2 or not all(each == int(each) and 0 <= each < len(pairs) for each in mask):
+        raise section.bad("mask" if "mask" in section.values else "anchors", "expected places of pairs in anchors")
+    return [pairs[int(each)] for each in mask]
+
+
+Reader = Callable[[Network, Section, int], Value]
+READERS: dict[str, Reader] = {
+    "convolutional": _convolutional,
+    "maxpool": _maxpool,
+    "route": _route,
+    "shortcut": _shortcut,
+    "upsample": _upsample,
+    "yolo": _yolo,
+}
+
+
+def config_text(network: Network, name: str) -> str:
+    """The network as a config in YAML; boxes and scores are its results where it has a [yolo], fine to coarse."""
+    net = network.sections[0]
+    sides = {key: net.number(key, 416, 1) for key in ("width", "height")}
+    header = _HEADER.format(name=printable(name)[:200], channels=network.channels, **sides)
+    return "".join([header, *network.lines(), *_head(network)])
+
+
+def _head(network: Network) -> list[str]:
+    if not network.decoded:
+        return [f"outputs: [{network.values[-1].name}]\n"]
+    levels = sorted(network.decoded, key=lambda each: each[2].stride)
+    formulas = {"yolo" if section.number("new_coords", 0) else "darknet" for _, section, _ in levels}
+    if len(formulas) > 1:
+        raise fail("value", "[yolo] with and without new_coords", mark=levels[0][1].mark)
+    spreads = [section.numbers("scale_x_y", (1.0,))[0] for _, section, _ in levels]
+    decode = {
+        "block": "anchor_decode",
+        "from": [value.name for _, _, value in levels],
+        "formula": formulas.pop(),
+        "spread": spreads[0] if len(set(spreads)) == 1 else spreads,
+        "sizes": [[list(pair) for pair in _mask(section)] for _, section, _ in levels],
+    }
+    results = "{boxes: head_decode_boxes, scores: head_decode_scores}"
+    return [f"head:\n  decode: {flow(decode)}\n", f"outputs: {results}\n"]
+
+
+def source_of(network: Network, path: Path) -> Source:
+    """The config as text that was read from a file named like the .cfg."""
+    from archdsl.frontend.yaml.parser import read_text
+
+    return read_text(config_text(network, path.name), str(path.with_suffix(".yaml")))

@@ -1,0 +1,78 @@
+"""A network that is given as a list of layers, each with its inputs → stages by stride, and a neck, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+NECK = "neck"
+
+
+@dataclass(frozen=True)
+class Value:
+    """The result of a layer: its full name, its channels where they are counted, and its stride."""
+
+    name: str
+    channels: int
+    stride: int
+
+
+@dataclass
+class Rows:
+    """The layers so far: `parts` are stages and neck, with the layers of each by name."""
+
+    parts: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    values: list[Value] = field(default_factory=list)
+    last: str = "input"
+    in_neck: bool = False
+
+    def add(self, name: str, layer: dict[str, Any], inputs: Sequence[Value], channels: int, stride: int) -> Value:
+        """Write a layer into the part that it belongs to."""
+        part = self._part(stride)
+        is_down = part != NECK and not self.parts[part] and stride > 1
+        key = "down" if is_down else name
+        names = [each.name for each in inputs]
+        origin = {} if names == [self.last] else {"from": names[0] if len(names) == 1 else names}
+        self.parts[part][key] = layer | origin
+        self.last = f"{part}_{key}"
+        return Value(self.last, channels, stride)
+
+    def _part(self, stride: int) -> str:
+        """The last stage, a new one where a map is smaller than all before, or the neck."""
+        last = next(reversed(self.parts), "")
+        largest = max([value.stride for value in self.values], default=0)
+        name = NECK if self.in_neck else last if last and stride <= largest else stage_name(stride)
+        self.parts.setdefault(name, {})
+        return name
+
+    def lines(self) -> Iterator[str]:
+        """`stages` and `neck` of the config."""
+        yield "stages:\n"
+        for part, layers in self.parts.items():
+            if part == NECK:
+                yield f"{part}:\n"
+                yield from [f"  {key}: {flow(layer)}\n" for key, layer in layers.items()]
+            else:
+                yield from _stage(part, dict(layers))
+
+
+def _stage(name: str, layers: dict[str, dict[str, Any]]) -> Iterator[str]:
+    down = layers.pop("down", None)
+    yield f"  {name}:\n"
+    yield f"    down: {flow(down)}\n" if down else "    down: null\n"
+    yield from ["    post:\n"] if layers else []
+    yield from [f"      {key}: {flow(layer)}\n" for key, layer in layers.items()]
+
+
+def stage_name(stride: int) -> str:
+    """p3 for a stride of 8; a name without a promise for one that is not a power of two."""
+    return f"p{stride.bit_length() - 1}" if stride.bit_count() == 1 else f"stride{stride}"
+
+
+def flow(value: Any) -> str:
+    """A value on one line."""
+    text: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=float("inf"))
+    return text.strip()

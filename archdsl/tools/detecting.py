@@ -1,0 +1,130 @@
+"""A detector on photos: its model, what it finds in one, and the results in COCO's form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from archdsl.diagnostics.problems import Mark, fail
+from archdsl.diagnostics.unicode import printable
+from archdsl.diagnostics.wording import one_of
+from archdsl.models.detections import detections
+from archdsl.models.letterbox import letterbox
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+RESULTS = ("boxes", "scores")
+MAX_NAMES_BYTES = 1 << 20
+MAX_NAME = 60  # letters of a class's name that are shown
+
+
+class Detection(NamedTuple):
+    """An object in a photo: its box xyxy in pixels of the photo, from the top left corner."""
+
+    box: tuple[float, float, float, float]
+    score: float
+    number: int
+
+
+def check_results(names: Iterable[str]) -> None:
+    """Raise ArchError unless these are the names of a detector's results."""
+    found = list(names)
+    if not set(RESULTS) <= set(found):
+        has = f"its results: {', '.join(found[:20])}" if found else "it has one result without a name"
+        hint = "a config names them: outputs: {boxes: LAYER, scores: LAYER}"
+        raise fail("detector", f"the model is not a detector, which gives boxes and scores; {has}", hint=hint)
+
+
+def detect(model: Any, photo: Image.Image, size: tuple[int, int], **options: Any) -> list[Detection]:
+    """What a Keras model finds in a photo, by falling score; `options` are those of archdsl.detections.
+
+    The photo is letterboxed to (height, width); a model with a fixed input has its own. Raises ArchError for a model
+    that is not a detector, and where it does not take images of this size.
+    """
+    import keras
+
+    check_results(model.output if isinstance(model.output, dict) else ())
+    fitted = letterbox(photo, input_size(model, size))
+    rescales = any(isinstance(layer, keras.layers.Rescaling) for layer in model.layers)
+    batch = fitted.image[None].astype("float32") / (1 if rescales else 255)
+    try:
+        outputs = model(batch, training=False)
+    except (ValueError, RuntimeError) as error:  # what joins maps cannot, where a side is odd
+        sides = " × ".join(map(str, fitted.image.shape[:2]))
+        hint = "choose a --size that the largest stride divides, such as 640"
+        raise fail("input", f"'{model.name}' takes no images of {sides} pixels: {_first(error)}", hint=hint) from None
+    found = detections({name: outputs[name] for name in RESULTS}, **options)
+    count = found["count"][0]
+    boxes = fitted.to_original(found["boxes"][0, :count]).tolist()
+    return [
+        Detection((box[0], box[1], box[2], box[3]), score, number)
+        for box, score, number in zip(
+            boxes, found["scores"][0, :count].tolist(), found["classes"][0, :count].tolist(), strict=True
+        )
+    ]
+
+
+def _first(error: Exception) -> str:
+    return printable(str(error).split("\n")[0][:200])
+
+
+def input_size(model: Any, size: tuple[int, int]) -> tuple[int, int]:
+    """(height, width) of the images that the model takes: its own where they are fixed, else those of `size`."""
+    shape = model.inputs[0].shape
+    if len(model.inputs) != 1 or len(shape) != 4 or shape[-1] != 3:
+        raise fail("input", f"model '{model.name}' takes an input of shape {shape}; expected one photo, (?, ?, ?, 3)")
+    return shape[1] or size[0], shape[2] or size[1]
+
+
+def coco_results(photo: Path, found: Sequence[Detection]) -> list[dict[str, Any]]:
+    """The detections as COCO's results: bbox [x, y, width, height]; categories are counted from 0.
+
+    `image_id` is the file's name without its suffix, as a number where it is one.
+    """
+    stem = photo.stem
+    image_id = int(stem) if stem.isascii() and stem.isdecimal() and len(stem) < 19 else stem
+    return [
+        {
+            "image_id": image_id,
+            "category_id": number,
+            "bbox": [round(value, 3) for value in (left, top, right - left, bottom - top)],
+            "score": round(score, 5),
+        }
+        for (left, top, right, bottom), score, number in found
+    ]
+
+
+def read_names(path: Path) -> list[str]:
+    """Names of classes, one to a line. Raises ArchError for a file that is not such a text."""
+    mark = Mark(str(path))
+    try:
+        if not path.is_file():
+            raise fail("missing-file", "there is no such file of names", mark=mark)
+        with path.open("rb") as file:
+            data = file.read(MAX_NAMES_BYTES + 1)
+        names = data.decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError:
+        raise fail("encoding", "not a text in UTF-8; expected a name on each line", mark=mark) from None
+    except OSError as error:
+        raise fail("unreadable", f"cannot be read: {error.strerror or error}", mark=mark) from None
+    if len(data) > MAX_NAMES_BYTES:
+        raise fail("limit", f"more than {MAX_NAMES_BYTES} bytes of names", mark=mark)
+    return [printable(name.strip())[:MAX_NAME] for name in "\n".join(names).rstrip().split("\n")]
+
+
+def name_of(number: int, names: Sequence[str]) -> str:
+    """The name of a class, or its number where it has none."""
+    return (names[number] if number < len(names) else "") or f"class {number}"
+
+
+def suffix_of(output: Path, pictures: Sequence[str]) -> str:
+    """The suffix of the file to write. Raises ArchError for one that is neither .json nor a picture's."""
+    suffix = output.suffix.lower()
+    known = [".json", *pictures]
+    if suffix not in known:
+        raise fail(
+            "output", f"'{suffix or output.name}' is not a form of results; {one_of(known)}", mark=Mark(str(output))
+        )
+    return suffix

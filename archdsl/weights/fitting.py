@@ -1,0 +1,103 @@
+"""Whether the layers of a file fit the nodes of a graph, and what moves if they do. Needs no Keras."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from archdsl.diagnostics.problems import Mark, Problem, problem
+from archdsl.frontend.compose.config import load as load_config
+from archdsl.frontend.lower import compile_graph
+from archdsl.frontend.presets import list_presets
+from archdsl.ir.graph import Node
+from archdsl.weights.arrays import read_arrays, some
+from archdsl.weights.formats.contents import Contents, Stored, short
+from archdsl.weights.matching import Match, arrays_of, fits, shape_counts, shapes_text
+from archdsl.weights.torch_presets import presets_of
+from archdsl.weights.transfer import Left, Moved, Transfer
+
+if TYPE_CHECKING:
+    from archdsl.weights.formats.contents import Array
+
+
+def misfits(name: str, nodes: Mapping[str, Node], found: Match, mark: Mark) -> list[Problem]:
+    """Why a whole model cannot be read from the file; one problem for each kind of reason."""
+    return [
+        problem("weights", f"does not fit {name}: {fact}", mark=mark)
+        for fact in [*found.contradictions[:1], *_shape_facts(nodes, found), *_count_facts(nodes, found)]
+    ]
+
+
+def contradictions(found: Match, mark: Mark) -> Iterator[Problem]:
+    for fact in found.contradictions[:1]:
+        yield problem("weights", f"names and places contradict each other: {fact}", mark=mark)
+
+
+def _shape_facts(nodes: Mapping[str, Node], found: Match) -> Iterator[str]:
+    different = [name for name in nodes if name in found.pairs and not fits(nodes[name], found.pairs[name])]
+    if different:
+        name = different[0]
+        stored = found.pairs[name]
+        more = f"; {len(different) - 1} more layers differ" if len(different) > 1 else ""
+        yield f"the first layer that differs is {name}, {_both_shapes(nodes[name], stored)}{more}"
+
+
+def _both_shapes(node: Node, stored: Stored) -> str:
+    wanted = shapes_text(weight.shape for weight in node.weights)
+    return f"with {wanted}; the file has {shapes_text(stored.shapes)} ({short(stored.label)})"
+
+
+def _count_facts(nodes: Mapping[str, Node], found: Match) -> Iterator[str]:
+    missing = [name for name in nodes if name not in found.pairs]
+    if missing:
+        yield f"{some(missing)} {'is' if len(missing) == 1 else 'are'} not in the file"
+    if found.surplus:
+        yield f"the file also has {some([stored.label for stored in found.surplus])}, which the model does not"
+
+
+def with_hint(problems: list[Problem], contents: Contents) -> list[Problem]:
+    """The problems; the last one names the preset that the file is of, if any."""
+    names = presets_with_shapes(contents)
+    hint = f"its arrays have the shapes of {' or '.join(names)}" if names else ""
+    return [*problems[:-1], problems[-1]._replace(hint=hint)]
+
+
+def presets_with_shapes(contents: Contents) -> list[str]:
+    """Presets with as many arrays of each shape as the file has; without those that differ in their weights only."""
+    if contents.layout == "torch":
+        return presets_of(contents)
+    shapes = Counter(shape for stored in contents.layers for shape in stored.shapes)
+    fresh = [info.name for info in list_presets() if not info.has_weights]
+    return [name for name in fresh if shape_counts(compile_graph(load_config(name))) == shapes]
+
+
+# What a file gives
+
+
+def read_node(node: Node, stored: Stored, mark: Mark) -> list[Array]:
+    return read_arrays([array for array in arrays_of(node, stored) if array], stored.label, mark)
+
+
+def transfer_of(nodes: Mapping[str, Node], found: Match, moving: Mapping[str, Stored]) -> Transfer:
+    taken = {id(stored) for stored in moving.values()}
+    unused = [stored.label for stored in (*found.pairs.values(), *found.surplus) if id(stored) not in taken]
+    return Transfer(
+        found.scheme,
+        found.matched_by,
+        tuple(_moved(node, moving[name].label) for name, node in nodes.items() if name in moving),
+        tuple(_left(node, found.pairs.get(name)) for name, node in nodes.items() if name not in moving),
+        tuple(unused),
+    )
+
+
+def _moved(node: Node, label: str) -> Moved:
+    return Moved(node.name, node.origin.path, label, tuple(weight.shape for weight in node.weights))
+
+
+def _left(node: Node, stored: Stored | None) -> Left:
+    shapes = tuple(weight.shape for weight in node.weights)
+    if stored is None:
+        return Left(node.name, node.origin.path, shapes, (), "not in the file")
+    reason = f"{shapes_text(stored.shapes)} in the file, {shapes_text(shapes)} here"
+    return Left(node.name, node.origin.path, shapes, stored.shapes, reason)

@@ -1,0 +1,72 @@
+"""A PyTorch checkpoint → our .safetensors with the config that it is of. Needs neither Keras nor PyTorch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from archdsl.backends.atomic_write import written_whole
+from archdsl.diagnostics.problems import ArchError, Mark, fail
+from archdsl.frontend.budget import DEFAULT, Budget
+from archdsl.frontend.compose.config import Config, load
+from archdsl.frontend.lower import compile_graph
+from archdsl.frontend.yaml.embedded import metadata
+from archdsl.weights.arrays import refuse_strange_numbers, some
+from archdsl.weights.fitting import misfits, read_node, transfer_of, with_hint
+from archdsl.weights.formats import opened
+from archdsl.weights.formats.contents import Contents
+from archdsl.weights.formats.safetensors import write_arrays
+from archdsl.weights.torch_matching import match_torch
+from archdsl.weights.torch_presets import nearest_of, presets_of
+from archdsl.weights.transfer import Transfer
+
+_UNPACKED_BYTES = 1 << 30  # of an archive that is packed, which PyTorch's are not
+
+
+class Imported(NamedTuple):
+    """The config that a checkpoint was imported as, and which layer came from where."""
+
+    config: Config
+    transfer: Transfer
+
+
+def import_torch(file: Path, output: Path, config: Config | None, budget: Budget = DEFAULT) -> Imported:
+    """Write the weights of a checkpoint with the config they are of; without `config`, with the preset that they fit.
+
+    Every layer of the config must be in the file; modules that only the file has are in the report. Raises ArchError,
+    and writes nothing, where they do not fit.
+    """
+    mark = Mark(str(file))
+    with opened(file, _UNPACKED_BYTES) as contents:
+        if contents.layout != "torch":
+            hint = "`archdsl build CONFIG --weights FILE` loads it"
+            raise fail("weights", "not a PyTorch file, which alone is imported", mark=mark, hint=hint)
+        loaded = config or load(_preset_of(contents, mark))
+        graph = compile_graph(loaded, budget)
+        found = match_torch(graph, contents, partial=False, mark=mark)
+        nodes = {node.name: node for node in graph.nodes if node.weights}
+        if problems := misfits(loaded.name, nodes, replace(found, surplus=()), mark):
+            raise ArchError(with_hint(problems, contents))
+        values = {node: read_node(node, found.pairs[name], mark) for name, node in nodes.items()}
+        refuse_strange_numbers({node.name: arrays for node, arrays in values.items()}, mark)
+        with written_whole(output) as unfinished:
+            write_arrays(values, metadata(loaded.resolved, ()), unfinished)
+    return Imported(loaded, transfer_of(nodes, found, found.pairs))
+
+
+def _preset_of(contents: Contents, mark: Mark) -> str:
+    """The one preset that has the layers of the file. Raises ArchError with the nearest one if there is none."""
+    names = sorted(presets_of(contents), key=lambda name: (len(name), name))
+    if len({tuple(map(str, compile_graph(load(name)).nodes)) for name in names}) == 1:  # others have other outputs
+        return names[0]
+    if names:
+        raise fail("weights", f"it has the layers of {some(names)}", mark=mark, hint="say which: --config NAME")
+    nearest = nearest_of(contents)
+    if nearest is None or not nearest.same:
+        hint = "--config takes the config that it is of"
+        raise fail("weights", "it has the layers of no preset", mark=mark, hint=hint)
+    message = f"it has the layers of no preset; the first {nearest.same} are those of {nearest.name}"
+    is_whole = nearest.same == nearest.layers
+    more = "imports these" if is_whole else f"says how it differs from that, which has {nearest.layers}"
+    raise fail("weights", message, mark=mark, hint=f"--config {nearest.name} {more}")

@@ -1,0 +1,90 @@
+"""Which module of a PyTorch checkpoint is which layer of a graph.
+
+Both run in an order: modules by their numbers, layers as the graph has them. Inside of them names tell. Where the two
+have other layers, a layer belongs to a module only if that is so however the two are laid side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+
+from archdsl.diagnostics.problems import Mark, fail
+from archdsl.ir.graph import Graph
+from archdsl.weights.formats.contents import Contents, Stored
+from archdsl.weights.matching import Match
+from archdsl.weights.torch_units import Layer, Module, arrays_for, layers_of, modules_of
+
+SCHEME = "torch"
+MAX_PAIRS = 2_000  # of layers and modules of equal shapes; a network of a hundred layers has some hundreds
+
+
+def match_torch(graph: Graph, contents: Contents, partial: bool, mark: Mark) -> Match:
+    """The arrays of a checkpoint by the nodes they belong to. Raises ArchError for one that is not made of numbers.
+
+    With `partial`, those of a variant: of the modules that fit a layer whatever else has changed.
+    """
+    layers, modules = layers_of(graph), modules_of(contents)
+    if not modules:
+        message = "its layers have no numbers (model.0, model.1, …) that tell the order they run in"
+        raise fail("weights", message, mark=mark, hint="checkpoints of YOLO are made in this way")
+    pairs = list(zip(layers, modules, strict=False))
+    if partial and in_turn(layers, modules) < len(layers):
+        sure = certain(list(map(_shapes, layers)), list(map(_shapes, modules)))
+        pairs = [(layers[own], modules[other]) for own, other in sure]
+    found: dict[str, Stored] = {}
+    taken = set()
+    for layer, module in pairs:
+        for path, unit in layer.units.items():
+            if path in module.units:
+                taken.add(id(module.units[path]))
+                found |= {node.name: stored for node, stored in arrays_for(unit, module.units[path]).items()}
+    return Match(SCHEME, "name", found, tuple(_surplus(modules, taken)), ())
+
+
+def in_turn(layers: Sequence[Layer], modules: Sequence[Module]) -> int:
+    """How many layers are the same as the modules, from the first to the first that differs."""
+    same = [_is_same(layer, module) for layer, module in zip(layers, modules, strict=False)]
+    return same.index(False) if False in same else len(same)
+
+
+def _is_same(layer: Layer, module: Module) -> bool:
+    return _shapes(layer) == _shapes(module) and len(layer.unnamed) == len(module.others)
+
+
+def _shapes(of: Layer | Module) -> Hashable:
+    return frozenset(of.shapes.items())
+
+
+def _surplus(modules: Sequence[Module], taken: set[int]) -> Iterator[Stored]:
+    for module in modules:
+        for unit in module.units.values():
+            if id(unit) not in taken:
+                yield unit.conv
+        yield from module.others
+
+
+def certain(ours: Sequence[Hashable], theirs: Sequence[Hashable]) -> list[tuple[int, int]]:
+    """Places of equal items that every longest common subsequence of the two pairs."""
+    pairs = [(own, other) for own, key in enumerate(ours) for other, each in enumerate(theirs) if key == each]
+    if len(pairs) > MAX_PAIRS:
+        return []
+    ahead = _chains(pairs)
+    mirrored = _chains([(-own, -other) for own, other in reversed(pairs)])
+    behind = {(-own, -other): found for (own, other), found in mirrored.items()}
+    longest = max((length for length, _ in ahead.values()), default=0)
+    whole = sum(count for length, count in ahead.values() if length == longest)
+    return [
+        pair
+        for pair in pairs
+        if ahead[pair][0] + behind[pair][0] - 1 == longest and ahead[pair][1] * behind[pair][1] == whole
+    ]
+
+
+def _chains(pairs: Sequence[tuple[int, int]]) -> dict[tuple[int, int], tuple[int, int]]:
+    """How long the longest chain is that ends with each pair, and how many there are that long."""
+    found: dict[tuple[int, int], tuple[int, int]] = {}
+    for own, other in pairs:
+        before = [each for (first, second), each in found.items() if first < own and second < other]
+        length = max((length for length, _ in before), default=0)
+        found[own, other] = length + 1, sum(count for each, count in before if each == length) or 1
+    return found

@@ -1,0 +1,119 @@
+"""Convolutions inside our blocks, and what the modules are called that people's PyTorch checkpoints have for them.
+
+A checkpoint lists the parts of a module as they were made, not as they run, and two of equal shape can be exchanged
+without an error: so it is names that tell, and a block without names here has its parts told apart by shapes or not
+at all. Names are those of a unit, which is a convolution with its batch norm. `{i}` is a number, ours from 1 and
+theirs from 0; `{level}` is a level of a head, which has a name here and a number there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TypeAlias
+
+Paths: TypeAlias = dict[str, str]
+"""Our name of a unit inside of its block → the path of theirs inside of their module."""
+
+
+def _inside(ours: str, theirs: str, paths: Mapping[str, str]) -> Paths:
+    """The paths of a block that is a part of another."""
+    return {f"{ours}_{own}".rstrip("_"): ".".join(filter(None, (theirs, other))) for own, other in paths.items()}
+
+
+_CROSS_STAGE = {"deep": "cv1", "short": "cv2", "fuse": "cv3"}
+_C3 = {**_CROSS_STAGE, "{i}_reduce": "m.{i}.cv1", "{i}_conv": "m.{i}.cv2"}
+_REP = {"dense": "conv1", "pointwise": "conv2"}
+_REP_NCSP = {**_CROSS_STAGE, **_inside("{i}_rep", "m.{i}.cv1", _REP), "{i}_conv": "m.{i}.cv2"}
+_C2F = {"split": "cv1", "fuse": "cv2", "{i}_conv1": "m.{i}.cv1", "{i}_conv2": "m.{i}.cv2"}
+_C3K = {**_CROSS_STAGE, "{j}_conv1": "m.{j}.cv1", "{j}_conv2": "m.{j}.cv2"}
+_ATTENTION = {"attention_qkv": "attn.qkv", "attention_projection": "attn.proj", "attention_position": "attn.pe"}
+_PSA = {**_ATTENTION, "expand": "ffn.0", "reduce": "ffn.1"}
+_CIB = {
+    "first_depthwise": "cv1.0",
+    "expand": "cv1.1",
+    "middle_depthwise": "cv1.2",
+    "middle7": "cv1.2.conv",
+    "middle3": "cv1.2.conv1",
+    "reduce": "cv1.3",
+    "last_depthwise": "cv1.4",
+}
+_POOLED = {"reduce": "cv1", "fuse": "cv2"}
+
+PATHS: dict[str, Paths] = {
+    "conv_bn_act": {"": ""},
+    "conv": {"": ""},
+    "c2f": _C2F,
+    "c3k": _C3K,
+    "c3k2": {**_C2F, **_inside("{i}", "m.{i}", _C3K)},
+    "c2f_cib": {"split": "cv1", "fuse": "cv2", **_inside("{i}", "m.{i}", _CIB)},
+    "c2psa": {"split": "cv1", "fuse": "cv2", **_inside("{i}", "m.{i}", _PSA)},
+    "csp": _C3,
+    "c3": _C3,
+    "rep_conv": _REP,
+    "rep_ncsp": _REP_NCSP,
+    "rep_ncsp_elan": {
+        "split": "cv1",
+        **_inside("1_csp", "cv2.0", _REP_NCSP),
+        "1_conv": "cv2.1",
+        **_inside("2_csp", "cv3.0", _REP_NCSP),
+        "2_conv": "cv3.1",
+        "fuse": "cv4",
+    },
+    "spp": _POOLED,
+    "sppf": _POOLED,
+    "spp_elan": {"reduce": "cv1", "fuse": "cv5"},
+    "a_conv": {"conv": "cv1"},
+    "a_down": {"conv": "cv1", "pooled": "cv2"},
+    "sc_down": {"pointwise": "cv1", "depthwise": "cv2"},
+}
+HEADS: dict[str, Paths] = {
+    "box_branch": {
+        "{level}_conv1": "cv2.{level}.0",
+        "{level}_conv2": "cv2.{level}.1",
+        "{level}_distances": "cv2.{level}.2",
+    },
+    "class_branch": {
+        "{level}_conv1_depthwise": "cv3.{level}.0.0",
+        "{level}_conv1_pointwise": "cv3.{level}.0.1",
+        "{level}_conv2_depthwise": "cv3.{level}.1.0",
+        "{level}_conv2_pointwise": "cv3.{level}.1.1",
+        "{level}_conv1": "cv3.{level}.0",
+        "{level}_conv2": "cv3.{level}.1",
+        "{level}_logits": "cv3.{level}.2",
+    },
+}
+"""Blocks that are layers of their own here, and all together one module there."""
+_ALL = {**PATHS, **HEADS}
+_ONE_TO_ONE = ("one_", "one2one_")  # what the names of layers begin with here, and those of parts there (YOLOv10)
+_WITHOUT_NUMBER = re.compile(r"(?=(?:attn|ffn)\.)")  # of a part that other versions have several times
+
+
+def path_of(layer: str, block: str, unit: str, levels: dict[str, int]) -> str | None:
+    """The path of a unit of a layer of ours in their module; None for none that is known. New levels are numbered."""
+    ours, theirs = _ONE_TO_ONE
+    begin = theirs if block in HEADS and layer.startswith(ours) else ""
+    for pattern, path in _patterns(block):
+        if found := pattern.fullmatch(unit):
+            names = found.groupdict()
+            numbers = {name: int(number) - 1 for name, number in names.items() if name != "level"}
+            if "level" in names:
+                numbers["level"] = levels.setdefault(names["level"], len(levels))
+            return begin + path.format(**numbers)
+    return None
+
+
+def numbered(path: str) -> str:
+    """A path of theirs, as the versions have it in which a part that can come several times has a number."""
+    return _WITHOUT_NUMBER.sub("m.0.", path, count=1) if _WITHOUT_NUMBER.match(path) else path
+
+
+@lru_cache(maxsize=256)
+def _patterns(block: str) -> list[tuple[re.Pattern[str], str]]:
+    return [(_pattern(own), path) for own, path in _ALL.get(block, {}).items()]
+
+
+def _pattern(own: str) -> re.Pattern[str]:
+    named = own.replace("{level}", r"(?P<level>.{1,200}?)")
+    return re.compile(re.sub(r"\{(\w)\}", r"(?P<\1>\\d{1,4})", named))

@@ -1,0 +1,219 @@
+"""Layers of a graph and of a PyTorch checkpoint, in a common form: units, each a convolution with its batch norm."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy
+
+from archdsl.frontend.sections import STAGES
+from archdsl.ir.graph import Graph, Node
+from archdsl.ir.ops import BatchNorm, Conv2D, Dense, DepthwiseConv2D, TransposedConv2D
+from archdsl.weights.formats.contents import Contents, Shape, Stored, StoredArray
+from archdsl.weights.torch_names import HEADS, numbered, path_of
+
+if TYPE_CHECKING:
+    from archdsl.weights.formats.contents import Array
+
+_AXES: dict[type, tuple[int, ...]] = {  # of PyTorch's kernels, in the order in which ours has them
+    Conv2D: (2, 3, 1, 0),
+    DepthwiseConv2D: (2, 3, 0, 1),
+    TransposedConv2D: (2, 3, 1, 0),
+    Dense: (1, 0),
+}
+_NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
+_COUNTER = "num_batches_tracked"  # of training, which nothing else needs
+_FIXED = "dfl"  # 0, 1, 2, …: arithmetic, not weights
+_SLOTS = (STAGES.name, "post")  # of a layer's path, which its name leaves out
+
+
+@dataclass
+class Unit:
+    """A convolution or dense layer of ours, with the batch norm that follows."""
+
+    node: Node
+    norm: Node | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """Of its kernel, as PyTorch has it."""
+        axes, own = _AXES[type(self.node.op)], self.node.weights[0].shape
+        return tuple([own[axes.index(axis)] for axis in range(len(axes))])
+
+
+@dataclass
+class Layer:
+    """A layer of the config: its units by the path that they have in PyTorch's module. Others have no path."""
+
+    path: str
+    block: str
+    units: dict[str, Unit] = field(default_factory=dict)
+    unnamed: list[Node] = field(default_factory=list)
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        return {path: unit.shape for path, unit in self.units.items()}
+
+
+class TorchUnit(NamedTuple):
+    """A convolution of theirs, with its batch norm if it has one. `is_folded` if its bias holds what was its norm."""
+
+    conv: Stored
+    norm: Stored | None
+    is_folded: bool
+
+    @property
+    def shape(self) -> Shape:
+        return self.conv.arrays["weight"].shape
+
+
+@dataclass
+class Module:
+    """A numbered module of theirs: its units by their path in it, and arrays that are no unit's."""
+
+    name: str
+    units: dict[str, TorchUnit] = field(default_factory=dict)
+    others: list[Stored] = field(default_factory=list)
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        return {path: unit.shape for path, unit in self.units.items()}
+
+
+# Ours
+
+
+def layers_of(graph: Graph) -> list[Layer]:
+    """The layers of a graph that own arrays, in the order they run."""
+    owners = [node for node in graph.nodes if node.weights]
+    runs = groupby(owners, key=lambda node: (node.origin.path, node.origin.block.partition(" ")[0]))
+    found: list[Layer] = []
+    for (path, block), nodes in runs:
+        layer = _layer(path, block, list(nodes))
+        if found and block in HEADS and found[-1].block in HEADS:
+            found[-1].units |= layer.units
+            found[-1].unnamed += layer.unnamed
+        else:
+            found.append(layer)
+    return found
+
+
+def _layer(path: str, block: str, nodes: list[Node]) -> Layer:
+    """Its units. A batch norm after something else than a convolution is none's."""
+    layer, prefix = Layer(path, block), "_".join(part for part in path.split(".") if part not in _SLOTS)
+    units: dict[Node, Unit] = {}
+    for node in nodes:
+        if type(node.op) in _AXES:
+            units[node] = Unit(node)
+        elif isinstance(node.op, BatchNorm) and node.inputs[0] in units:
+            units[node.inputs[0]].norm = node
+        else:
+            layer.unnamed.append(node)
+    own, levels = path.rpartition(".")[2], dict[str, int]()
+    named = {_unit_name(node.name, prefix): unit for node, unit in units.items()}
+    for name, unit in named.items():
+        inner = path_of(own, block, name, levels)
+        if inner is None and len(named) > 1:
+            layer.unnamed += filter(None, (unit.node, unit.norm))
+        else:
+            layer.units[inner or ""] = unit
+    return layer
+
+
+def _unit_name(node: str, prefix: str) -> str:
+    """split for p2_body_split_conv, nothing for p2_down_conv."""
+    return node.removeprefix(prefix).removesuffix("conv").strip("_")
+
+
+# Theirs
+
+
+def modules_of(contents: Contents) -> list[Module]:
+    """The numbered modules of a checkpoint that own arrays, by their numbers; none if it is made in another way."""
+    stored = {each.name: each for each in map(_without_counter, contents.layers) if each.arrays}
+    found: dict[int, Module] = {}
+    for name, each in stored.items():
+        number = re.match(r"(?:model\.){0,2}(\d{1,4})(?:\.|$)", name)
+        if number is None:
+            return []
+        module = found.setdefault(int(number[1]), Module(number[0].rstrip(".")))
+        _add(module, each, name[number.end() :], stored)
+    return [found[number] for number in sorted(found)]
+
+
+def _without_counter(stored: Stored) -> Stored:
+    arrays = {name: array for name, array in stored.arrays.items() if name != _COUNTER}
+    return Stored(stored.place, stored.name, arrays)
+
+
+def _add(module: Module, stored: Stored, path: str, all_stored: Mapping[str, Stored]) -> None:
+    """Add arrays to the units of their module: those of a convolution, with those of the `bn` beside it."""
+    parent, _, own = path.rpartition(".")
+    beside = stored.name.removesuffix(own).rstrip(".")
+    if own == "bn" and f"{beside}.conv" in all_stored:
+        return
+    weight = stored.arrays.get("weight")
+    if own == _FIXED or (own == "conv" and parent == _FIXED):
+        return
+    if weight is None or len(weight.shape) not in (2, 4):
+        module.others.append(stored)
+        return
+    norm = all_stored.get(f"{beside}.bn") if own == "conv" else None
+    is_folded = own == "conv" and norm is None and "bias" in stored.arrays
+    module.units[numbered(parent if norm or is_folded else path)] = TorchUnit(stored, norm, is_folded)
+
+
+# Theirs, as ours has it
+
+
+def arrays_for(unit: Unit, given: TorchUnit) -> dict[Node, Stored]:
+    """The arrays of each node of a unit of ours, from those of a unit of theirs."""
+    found = {unit.node: _renamed(given.conv, {"kernel": _kernel(unit.node, given.conv)}, unit.norm)}
+    if unit.norm is not None and given.norm is not None:
+        found[unit.norm] = _norm(given.norm)
+    elif unit.norm is not None and given.is_folded:
+        found[unit.norm] = _unfolded(given.conv, unit.norm)
+    return found
+
+
+def _renamed(stored: Stored, kernel: dict[str, StoredArray], norm: Node | None) -> Stored:
+    bias = stored.arrays.get("bias") if norm is None else None
+    return Stored(stored.place, stored.name, {**kernel, **({"bias": bias} if bias else {})})
+
+
+def _kernel(node: Node, stored: Stored) -> StoredArray:
+    weight, axes = stored.arrays["weight"], _AXES[type(node.op)]
+    if len(weight.shape) != len(axes):
+        return weight
+    shape = tuple([weight.shape[axis] for axis in axes])
+    return StoredArray(shape, weight.dtype, partial(_transposed, weight.read, axes))
+
+
+def _transposed(read: Callable[[], Array], axes: Iterable[int]) -> Array:
+    return read().transpose(*axes)
+
+
+def _norm(stored: Stored) -> Stored:
+    arrays = {own: stored.arrays[other] for own, other in _NORM.items() if other in stored.arrays}
+    rest = {name: array for name, array in stored.arrays.items() if name not in _NORM.values()}
+    return Stored(stored.place, stored.name, {**arrays, **rest})
+
+
+def _unfolded(conv: Stored, norm: Node) -> Stored:
+    """A batch norm that adds the bias of a convolution, and does nothing else."""
+    bias = conv.arrays["bias"]
+    fixed = {"gamma": 1.0, "moving_mean": 0.0, "moving_variance": 1.0 - norm.op.epsilon}  # type: ignore[attr-defined]
+    arrays = {
+        weight.name: bias if weight.name == "beta" else _full(weight.shape, fixed[weight.name])
+        for weight in norm.weights
+    }
+    return Stored(conv.place, f"{conv.name}.bias", arrays)
+
+
+def _full(shape: Shape, value: float) -> StoredArray:
+    return StoredArray(shape, "float32", lambda: numpy.full(shape, value, "float32"))

@@ -1,0 +1,208 @@
+"""Boxes that are left of all that a detector gives, and a photo on its way in and its boxes on their way out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy
+import pytest
+from PIL import Image
+
+import archdsl
+
+Outputs = dict[str, Any]
+BACKENDS: dict[str, Callable[[Any], Any]] = {"numpy": numpy.asarray, "keras": keras.ops.convert_to_tensor}
+
+
+def drawn(seed: int, count: int, classes: int, images: int = 2) -> Outputs:
+    """Boxes at whole pixels, so that no overlap depends on how it is rounded, and scores of which many are equal."""
+    random = numpy.random.default_rng(seed)
+    corners = random.integers(0, 200, (images, count, 2))
+    boxes = numpy.concatenate([corners, corners + random.integers(0, 60, (images, count, 2))], -1)
+    return {"boxes": boxes.astype("float32"), "scores": (random.integers(0, 101, (images, count, classes)) / 100)}
+
+
+def overlap(one: Any, other: Any) -> float:
+    """Intersection over union of two boxes, as its definition says."""
+    width = max(0, min(one[2], other[2]) - max(one[0], other[0]))
+    height = max(0, min(one[3], other[3]) - max(one[1], other[1]))
+    united = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)) - width * height
+    return width * height / united if width * height else 0.0
+
+
+def plainly(boxes: Any, scores: Any, confidence: float, iou: float, limit: int, per_class: bool) -> list[int]:
+    """The boxes of one image that are kept, one after the other."""
+    best = [(float(max(row)), int(numpy.argmax(row))) for row in scores.tolist()]
+    order = sorted(range(len(best)), key=lambda place: (-best[place][0], place))
+    kept: list[int] = []
+    corners = boxes.tolist()
+    for place in [place for place in order if best[place][0] > numpy.float32(confidence)]:
+        rivals = [other for other in kept if not per_class or best[other][1] == best[place][1]]
+        if all(numpy.float32(overlap(corners[place], corners[other])) <= numpy.float32(iou) for other in rivals):
+            kept.append(place)
+    return kept[:limit]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("per_class", [True, False])
+@pytest.mark.parametrize(
+    ("count", "classes", "limit"), [(0, 3, 5), (1, 1, 5), (60, 1, 300), (300, 4, 300), (300, 4, 7), (3000, 80, 100)]
+)
+def test_the_boxes_kept_are_those_of_the_definition(
+    backend: str, per_class: bool, count: int, classes: int, limit: int
+) -> None:
+    outputs = drawn(count + classes, count, classes)
+    options = {"confidence": 0.3, "iou": 0.5, "limit": limit, "per_class": per_class}
+    found = archdsl.detections({name: BACKENDS[backend](array) for name, array in outputs.items()}, **options)
+    assert found["boxes"].shape == (2, limit, 4) and found["classes"].shape == (2, limit)
+    for image in range(2):
+        boxes, scores = outputs["boxes"][image], outputs["scores"][image].astype("float32")
+        kept = plainly(boxes, scores, **options)
+        number = found["count"][image]
+        assert number == len(kept)
+        numpy.testing.assert_array_equal(found["boxes"][image, :number], boxes[kept])
+        numpy.testing.assert_array_equal(found["scores"][image, :number], scores[kept].max(-1, initial=0))
+        numpy.testing.assert_array_equal(found["classes"][image, :number], scores[kept].argmax(-1))
+        assert not found["boxes"][image, number:].any() and not found["scores"][image, number:].any()
+        assert (found["classes"][image, number:] == -1).all()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_equal_boxes_leave_the_first_and_touching_ones_all(backend: str) -> None:
+    boxes = numpy.array([[[0, 0, 10, 10], [0, 0, 10, 10], [10, 0, 20, 10], [5, 5, 5, 5], [5, 5, 5, 5]]], "float32")
+    outputs = {"boxes": BACKENDS[backend](boxes), "scores": BACKENDS[backend](numpy.full((1, 5, 1), 0.5, "float32"))}
+    found = archdsl.detections(outputs, iou=0.0)
+    numpy.testing.assert_array_equal(found["boxes"][0, : found["count"][0]], boxes[0, [0, 2, 3, 4]])
+    assert archdsl.detections(outputs, iou=1.0)["count"] == 5
+    assert archdsl.detections(outputs, confidence=0.5)["count"] == 0
+
+
+def test_tensorflow_suppresses_its_own_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tensorflow
+
+    asked = []
+    suppression = tensorflow.image.non_max_suppression
+    monkeypatch.setattr(
+        tensorflow.image, "non_max_suppression", lambda *given: (asked.append(1), suppression(*given))[1]
+    )
+    outputs = drawn(0, 20, 2, images=1)
+    archdsl.detections(outputs)
+    assert not asked
+    archdsl.detections({name: tensorflow.constant(array) for name, array in outputs.items()})
+    assert len(asked) == 2  # classes
+
+
+def test_what_else_there_is_for_each_box_comes_along() -> None:
+    outputs = drawn(1, 50, 2)
+    number = numpy.arange(100).reshape(2, 50)
+    found = archdsl.detections({**outputs, "number": number, "prototypes": numpy.zeros((2, 9, 9))}, iou=0.4)
+    assert "prototypes" not in found
+    for image in range(2):
+        places = found["number"][image, : found["count"][image]] - 50 * image
+        numpy.testing.assert_array_equal(found["boxes"][image, : len(places)], outputs["boxes"][image, places])
+
+
+def test_boxes_that_are_not_numbers_are_not_found() -> None:
+    boxes = numpy.array([[[0, 0, numpy.nan, 10], [0, 0, numpy.inf, 10], [0, 0, 10, 10], [0, 0, 9, 10]]])
+    scores = numpy.array([[[0.9], [0.8], [0.7], [numpy.nan]]])
+    found = archdsl.detections({"boxes": boxes, "scores": scores})
+    assert found["count"] == 1
+    numpy.testing.assert_array_equal(found["boxes"][0, 0], [0, 0, 10, 10])
+
+
+@pytest.mark.parametrize(
+    ("outputs", "options", "code"),
+    [
+        ({"boxes": numpy.zeros((1, 2, 4))}, {}, "detector"),
+        (numpy.zeros((1, 2, 4)), {}, "detector"),
+        ({"boxes": numpy.zeros((1, 2, 5)), "scores": numpy.zeros((1, 2, 3))}, {}, "detector"),
+        ({"boxes": numpy.zeros((1, 2, 4)), "scores": numpy.zeros((1, 3, 3))}, {}, "detector"),
+        ({"boxes": numpy.zeros((1, 2, 4)), "scores": numpy.zeros((1, 2, 0))}, {}, "detector"),
+        (drawn(0, 2, 2), {"confidence": 1.5}, "range"),
+        (drawn(0, 2, 2), {"iou": float("nan")}, "range"),
+        (drawn(0, 2, 2), {"limit": 0}, "range"),
+    ],
+)
+def test_other_outputs_are_refused(outputs: Any, options: dict[str, Any], code: str) -> None:
+    with pytest.raises(archdsl.ArchError) as caught:
+        archdsl.detections(outputs, **options)
+    assert [problem.code for problem in caught.value.problems] == [code]
+
+
+def bilinear(image: Any, height: int, width: int) -> Any:
+    """By its definition: centres of pixels on centres of pixels, and each between the four that are nearest."""
+
+    def weights(size: int, new: int) -> Any:
+        places = numpy.clip((numpy.arange(new) + 0.5) * size / new - 0.5, 0, size - 1)
+        low = numpy.minimum(places.astype(int), max(size - 2, 0))
+        matrix = numpy.zeros((new, size))
+        matrix[numpy.arange(new), low] = 1 - (places - low)
+        matrix[numpy.arange(new), numpy.minimum(low + 1, size - 1)] += places - low
+        return matrix
+
+    rows = numpy.tensordot(weights(image.shape[0], height), image, 1)
+    return numpy.tensordot(weights(image.shape[1], width), rows, (1, 1)).swapaxes(0, 1)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "size", "inner", "corner"),
+    [
+        (427, 640, 640, (427, 640), (106, 0)),  # an odd row: 106 above, 107 below
+        (100, 300, 64, (21, 64), (21, 0)),
+        (30, 20, 640, (640, 427), (0, 106)),
+        (64, 64, (96, 160), (96, 96), (0, 32)),
+        (1, 1000, 32, (1, 32), (15, 0)),  # its height would be 0.03
+    ],
+)
+def test_a_photo_is_put_in_the_middle_of_a_grey_page(
+    height: int, width: int, size: Any, inner: tuple[int, int], corner: tuple[int, int]
+) -> None:
+    image = numpy.random.default_rng(0).integers(0, 256, (height, width, 3), dtype="uint8")
+    fitted = archdsl.letterbox(image, size)
+    sides = size if isinstance(size, tuple) else (size, size)
+    expected = numpy.full((*sides, 3), 114.0)
+    rows, columns = (slice(first, first + side) for first, side in zip(corner, inner, strict=True))
+    expected[rows, columns] = bilinear(image, *inner)
+    numpy.testing.assert_allclose(fitted.image, expected, atol=1.01)
+    assert numpy.abs(fitted.image - expected).mean() < 0.6
+    assert (fitted.top, fitted.left) == corner and fitted.original == (height, width)
+    numpy.testing.assert_array_equal(archdsl.letterbox(Image.fromarray(image), size).image, fitted.image)
+
+
+def test_boxes_find_their_way_back() -> None:
+    fitted = archdsl.letterbox(numpy.zeros((300, 600, 3), "uint8"), 640)
+    boxes = numpy.array([[0, 0, 600, 300], [10, 20, 30, 40]])
+    inside = fitted.from_original(boxes)
+    numpy.testing.assert_allclose(inside[0], [0, 160, 640, 480], rtol=1e-6)
+    numpy.testing.assert_allclose(fitted.to_original(inside), boxes, atol=1e-3)
+    numpy.testing.assert_allclose(fitted.to_original([-5, 100, 700, 640]), [0, 0, 600, 300])
+
+
+@pytest.mark.parametrize(
+    ("image", "size"),
+    [
+        (numpy.zeros((4, 4, 3)), 32),
+        (numpy.zeros((4, 4, 2), "uint8"), 32),
+        (numpy.zeros((0, 4, 3), "uint8"), 32),
+        (numpy.zeros((4, 4, 3), "uint8"), 0),
+        (numpy.zeros((4, 4, 3), "uint8"), (32, 32, 3)),
+        (numpy.zeros((4, 4, 3), "uint8"), 10**9),
+    ],
+)
+def test_other_images_and_sizes_are_refused(image: Any, size: Any) -> None:
+    with pytest.raises(archdsl.ArchError):
+        archdsl.letterbox(image, size)
+
+
+def test_neither_imports_keras() -> None:
+    program = """
+import sys, numpy, archdsl
+archdsl.letterbox(numpy.zeros((4, 4, 3), "uint8"), 32).to_original([0, 0, 1, 1])
+archdsl.detections({"boxes": numpy.zeros((1, 2, 4)), "scores": numpy.ones((1, 2, 3))})
+assert not {"keras", "tensorflow", "matplotlib"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

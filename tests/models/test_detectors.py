@@ -1,0 +1,168 @@
+"""Whole detectors: parameters and costs as measured elsewhere, and boxes as a plain implementation computes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from support import keras
+
+import archdsl
+from archdsl.analysis.expect import check_expectations
+from archdsl.frontend.compose.config import load
+
+BINS = 16
+
+
+class Figures(NamedTuple):
+    """Trainable parameters of backbone, neck and head, MACs of an image of 640 × 640, and pixels with a box.
+
+    The MACs are with those of the fixed convolution that means are computed with: 4 × 16 for each pixel.
+    """
+
+    backbone: int
+    neck: int
+    head: int
+    macs: int
+    places: int = 8400
+
+
+# Ultralytics 8.4.190, measured, without the 16 fixed numbers of the head. Its size n is xs of YOLOv8 here.
+MEASURED = {
+    "yolo_v8_xs_detect": Figures(1272656, 986880, 897648, 4371993600),
+    "yolo_v8_s_detect": Figures(5079712, 3939840, 2146992, 14301312000),
+    "yolo_v8_l_detect": Figures(19808576, 18238464, 5644464, 82574259200),
+    "yolo_v8_xs_p2_detect": Figures(1272656, 1036672, 1044800, 8613811200, 34000),
+    "yolo_v8_s_p2_detect": Figures(5079712, 4137728, 1666880, 19673011200, 34000),
+    "yolo_v8_xs_p6_detect": Figures(1900880, 1831296, 1252160, 4366521600, 8500),
+    "yolo_v8_s_p6_detect": Figures(7589536, 7312128, 3010112, 14257286400, 8500),
+}
+
+# The same numbers as a whole, as Ultralytics prints them: in its model files, for -p2 in its issue 3607.
+PRINTED = {
+    "yolo_v8_m_detect": 25902640,
+    "yolo_v8_xl_detect": 68229648,
+    "yolo_v8_xl_p2_detect": 66637536,
+}
+DETECTORS = sorted(each.name for each in archdsl.list_presets() if each.name.endswith("_detect"))
+
+
+def trained(name: str) -> dict[str, int]:
+    """Trainable parameters of backbone, neck and head."""
+    found = {"backbone": 0, "neck": 0, "head": 0}
+    for node in archdsl.analyze(name).nodes:
+        section = node.layer.split(".")[0]
+        found[section if section in found else "backbone"] += node.trainable_params
+    return found
+
+
+@pytest.mark.parametrize(("name", "figures"), MEASURED.items())
+def test_a_detector_has_the_measured_parameters_and_macs(name: str, figures: Figures) -> None:
+    assert trained(name) == {part: getattr(figures, part) for part in ("backbone", "neck", "head")}
+    report = archdsl.analyze(name)
+    assert report.macs == figures.macs - 4 * BINS * figures.places
+    assert [info.shape for info in report.outputs.values()][:2] == [(figures.places, 4), (figures.places, 80)]
+
+
+@pytest.mark.parametrize(("name", "params"), PRINTED.items())
+def test_a_detector_has_the_printed_parameters(name: str, params: int) -> None:
+    assert archdsl.analyze(name).trainable_params == params - BINS
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_a_detector_keeps_what_it_expects_and_names_its_results(name: str) -> None:
+    report = archdsl.analyze(name)
+    check_expectations(load(name), report)
+    assert list(report.outputs)[:2] == ["boxes", "scores"]
+
+
+def test_any_neck_and_head_go_on_any_backbone() -> None:
+    overrides = ["neck=pan_c2f", "head=dfl_detect", "head.class.classes=20"]
+    ends = archdsl.analyze("csp_darknet_s", overrides).outputs
+    assert [(name, ends[name].shape) for name in ("boxes", "scores")] == [("boxes", (8400, 4)), ("scores", (8400, 20))]
+
+
+def test_classes_make_the_branches_as_wide_as_they_ask_for() -> None:
+    # 80 classes: 80 channels inside, one: as many as the finest map, 64; above 100 no more than that
+    widths = {}
+    for classes in (1, 80, 1000):
+        nodes = archdsl.analyze("yolo_v8_xs_detect", [f"head.class.classes={classes}"]).nodes
+        widths[classes] = next(node.shape[-1] for node in nodes if node.name == "head_class_n3_conv1_conv")
+    assert widths == {1: 64, 80: 80, 1000: 100}
+
+
+# Numbers
+
+SMALL = {
+    "conventions": {"activation": "silu", "norm": {"kind": "batch"}},
+    "stages": {
+        "p1": {"width": 8, "down": {"block": "conv", "kernel": 3, "stride": 2}},
+        "p2": {"width": 8, "down": {"block": "conv", "kernel": 3, "stride": 2}},
+    },
+    "head": {
+        "box": {"block": "box_branch", "each": ["p1", "p2"], "from": "p1"},
+        "class": {"block": "class_branch", "each": ["p1", "p2"], "from": "p1", "classes": 3},
+        "boxes": {"block": "dfl_boxes", "from": "box"},
+        "scores": {"block": "class_scores", "from": "class"},
+    },
+    "outputs": {"boxes": "head_boxes", "scores": "head_scores"},
+}
+RAW = {
+    f"head_{branch}_{level}": f"head_{branch}_{level}_{last}"
+    for level in ("p1", "p2")
+    for branch, last in (("box", "distances"), ("class", "logits"))
+}
+
+
+def decoded(raw: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes (x1, y1, x2, y2 in pixels) and scores: means of distributions around the middle of each pixel."""
+    boxes, scores = [], []
+    for level, stride in (("p1", 2), ("p2", 4)):
+        distances, logits = raw[f"head_box_{level}"], raw[f"head_class_{level}"]
+        for row in range(distances.shape[1]):
+            for column in range(distances.shape[2]):
+                runs = np.exp(distances[:, row, column].astype("float64").reshape(-1, 4, BINS))
+                left, top, right, bottom = ((runs / runs.sum(-1, keepdims=True)) @ np.arange(BINS)).T
+                x, y = column + 0.5, row + 0.5
+                boxes.append(np.stack([x - left, y - top, x + right, y + bottom], -1) * stride)
+                scores.append(1 / (1 + np.exp(-logits[:, row, column].astype("float64"))))
+    return np.stack(boxes, 1), np.stack(scores, 1)
+
+
+def check(model: Any, images: np.ndarray, raw: dict[str, np.ndarray]) -> None:
+    found = model(images)
+    for result, expected in zip((found["boxes"], found["scores"]), decoded(raw), strict=True):
+        np.testing.assert_allclose(np.asarray(result), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize("shape", [(None, None, 3), (16, 24, 3)])
+def test_boxes_and_scores_are_those_of_a_plain_implementation(shape: Any, tmp_path: Path) -> None:
+    keras.utils.set_random_seed(1)
+    model = archdsl.build_from_config(SMALL, input_shape=shape)
+    for layer in model.layers:
+        if layer.name.startswith("head_box") and layer.name.endswith("distances"):
+            layer.kernel.assign(keras.random.normal(layer.kernel.shape))  # distributions with a shape
+    plain = model.to_keras()
+    model.save(tmp_path / "ours.keras")
+    plain.save(tmp_path / "plain.keras")
+    saved = [keras.saving.load_model(tmp_path / name, safe_mode=True) for name in ("ours.keras", "plain.keras")]
+    maps = keras.Model(model.inputs, {name: model.get_layer(layer).output for name, layer in RAW.items()})
+    for side in [shape[0]] if shape[0] else [16, 40]:
+        images = np.random.default_rng(side).uniform(-3, 3, (2, side, 24, 3)).astype("float32")
+        raw = {name: np.asarray(value) for name, value in maps(images).items()}
+        assert np.ptp(raw["head_box_p1"]) > 1
+        for each in (model, plain, *saved):
+            check(each, images, raw)
+
+
+@pytest.mark.keras
+def test_a_head_begins_at_the_prior_of_its_stride() -> None:
+    # 5 objects in an image of 640 pixels a side, one of 80 classes each
+    model = archdsl.from_preset("yolo_v8_xs_detect", load_weights=False)
+    prior = {level: np.unique(model.get_layer(f"head_class_n{level}_logits").bias) for level in (3, 4, 5)}
+    for level, stride in ((3, 8), (4, 16), (5, 32)):
+        np.testing.assert_allclose(prior[level], [np.log(5 / 80 / (640 / stride) ** 2)], rtol=1e-5)
+        assert np.unique(model.get_layer(f"head_box_n{level}_distances").bias) == [2.0]

@@ -1,0 +1,179 @@
+"""Darknet as an oracle: cfgs of our own, .weights files, and the layers in NumPy as its C code computes them."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+Options = dict[str, str]
+NET = "[net]\nwidth=64\nheight=64\nchannels=3\n"
+ANCHORS = "anchors=10,14, 23,27, 37,58, 81,82, 135,169, 344,319\nclasses=2\nnum=6\n"
+
+
+def conv(filters: int, size: int = 3, stride: int = 1, activation: str = "leaky", norm: int = 1, more: str = "") -> str:
+    head = f"[convolutional]\nbatch_normalize={norm}\nfilters={filters}\nsize={size}\nstride={stride}\n"
+    return f"{head}pad=1\nactivation={activation}\n{more}"
+
+
+def maxpool(size: int, stride: int, more: str = "") -> str:
+    return f"[maxpool]\nsize={size}\nstride={stride}\n{more}"
+
+
+def yolo(mask: str, more: str = "") -> str:
+    return f"[yolo]\nmask={mask}\n{ANCHORS}{more}"
+
+
+LAST = conv(21, 1, activation="linear", norm=0)
+V3_TINY = "".join(  # pools that pad at the end, two scales
+    [
+        *(NET, conv(4), maxpool(2, 2), conv(6), maxpool(2, 2), conv(8), maxpool(2, 2), conv(8), maxpool(2, 1)),
+        *(conv(12), conv(6, 1), conv(8), LAST, yolo("3,4,5"), "[route]\nlayers = -4\n", conv(6, 1)),
+        *("[upsample]\nstride=2\n", "[route]\nlayers = -1, 4\n", conv(8), LAST, yolo("0,1,2")),
+    ]
+)
+V4_TINY = "".join(  # routes of half the channels, shortcuts, mish, scales
+    [
+        *(NET, conv(8, stride=2), conv(8), "[route]\nlayers=-1\ngroups=2\ngroup_id=1\n", conv(4, activation="mish")),
+        *(conv(4), "[route]\nlayers = -1,-2\n", conv(8, 1), "[route]\nlayers = -6,-1\n", maxpool(2, 2), conv(16)),
+        *(conv(16, activation="linear"), "[shortcut]\nfrom=-3\nactivation=leaky\n", "[shortcut]\nfrom=-2\n"),
+        *(LAST, yolo("3,4,5", "scale_x_y=1.05\n"), "[route]\nlayers=-3\n", "[upsample]\nstride=2\n"),
+        *("[route]\nlayers=-1,0\n", LAST, yolo("0,1,2", "scale_x_y=1.1\n")),
+    ]
+)
+OTHERS = "".join(  # what is rarer
+    [
+        *(NET, conv(6, norm=0, activation="swish"), conv(6, 5, more="groups=3\n"), maxpool(2, 2), conv(8, 3, 2)),
+        *("[route]\nlayers=-3\n", conv(8, 3, 4, activation="relu"), "[route]\nlayers=-1,-3\ngroups=2\ngroup_id=0\n"),
+        *(maxpool(5, 1), "[route]\nlayers=-2\n", maxpool(9, 1), "[route]\nlayers=-1,-3,-4\n", conv(8, 4)),
+        *("[convolutional]\nsize=4\nfilters=4\nstride=1\npadding=1\n", conv(21, 1, activation="logistic", norm=0)),
+        yolo("0,1,2", "new_coords=1\nscale_x_y=2.0\n"),
+    ]
+)
+CFGS = {"v3_tiny": V3_TINY, "v4_tiny": V4_TINY, "others": OTHERS}
+
+
+def read(text: str) -> list[tuple[str, Options]]:
+    """Sections with what follows them."""
+    sections: list[tuple[str, Options]] = []
+    for line in filter(None, text.split("\n")):
+        if line[0] == "[":
+            sections.append((line[1:-1], {}))
+        else:
+            key, _, value = line.partition("=")
+            sections[-1][1][key.strip()] = value.strip()
+    return sections
+
+
+def behind(options: Options, key: str, values: list[Any]) -> list[Any]:
+    places = [int(each) for each in options[key].split(",")]
+    return [values[place if place >= 0 else len(values) + place] for place in places]
+
+
+class Darknet:
+    """A network with random weights; `layers` are those of a .weights file in its order."""
+
+    def __init__(self, text: str, seed: int = 0):
+        self.sections = read(text)[1:]
+        self.random = numpy.random.default_rng(seed)
+        self.layers: list[dict[str, Any]] = []
+        self.boxes: list[Any] = []
+        self.scores: list[Any] = []
+
+    def run(self, image: Any) -> list[Any]:
+        """The result of each section for one image of 0 … 1. (H, W, 3) -> (H', W', C), …."""
+        fresh, values, number = not self.layers, [], 0
+        self.boxes, self.scores = [], []
+        for kind, options in self.sections:
+            x = values[-1] if values else image
+            if kind == "convolutional":
+                if fresh:
+                    self.layers.append(self.drawn(options, x.shape[-1]))
+                x, number = convolved(x, options, self.layers[number]), number + 1
+            elif kind == "yolo":
+                self.decode(x, options, image.shape[0] // x.shape[0])
+            elif kind == "route":
+                parts, part = int(options.get("groups", 1)), int(options.get("group_id", 0))
+                found = behind(options, "layers", values)
+                x = numpy.concatenate([numpy.split(each, parts, -1)[part] for each in found], -1)
+            elif kind == "shortcut":
+                x = activated(x + sum(behind(options, "from", values)), options.get("activation", "linear"))
+            elif kind == "upsample":
+                x = x.repeat(int(options["stride"]), 0).repeat(int(options["stride"]), 1)
+            else:
+                x = pooled(x, options)
+            values.append(x)
+        return values
+
+    def drawn(self, options: Options, channels: int) -> dict[str, Any]:
+        filters, size = int(options["filters"]), int(options["size"])
+        has_norm = options.get("batch_normalize") == "1"
+        shape = filters, channels // int(options.get("groups", 1)), size, size
+        names = ("biases", "scales", "means", "variances") if has_norm else ("biases",)
+        found = {name: self.random.uniform(0.5, 1.5, filters).astype("float32") for name in names}
+        return {**found, "kernel": (self.random.normal(size=shape) / size / channels**0.5).astype("float32")}
+
+    def decode(self, x: Any, options: Options, stride: int) -> None:
+        """yolo_layer.c: boxes as corners in pixels, scores are objectness × class."""
+        flat = [float(each) for each in options["anchors"].split(",")]
+        spread, has_new = float(options.get("scale_x_y", 1)), options.get("new_coords") == "1"
+        mask = [int(each) for each in options["mask"].split(",")]
+        boxes, scores = [], []
+        for row in range(x.shape[0]):
+            for column in range(x.shape[1]):
+                for place, anchor in enumerate(mask):
+                    raw = numpy.split(x[row, column], len(mask))[place]
+                    chance = raw if has_new else 1 / (1 + numpy.exp(-raw))
+                    middle = chance[:2] * spread - (spread - 1) / 2 + [column, row]
+                    size = (2 * raw[2:4]) ** 2 if has_new else numpy.exp(raw[2:4])
+                    half = size * flat[2 * anchor : 2 * anchor + 2] / 2
+                    boxes.append([*(middle * stride - half), *(middle * stride + half)])
+                    scores.append(chance[4] * chance[5:])
+        self.boxes.insert(0, numpy.array(boxes))
+        self.scores.insert(0, numpy.array(scores))
+
+    def write(self, path: Path, major: int = 0, minor: int = 2) -> None:
+        """save_weights of parser.c."""
+        seen = struct.pack("<Q" if major * 10 + minor >= 2 else "<I", 32_013_312)
+        arrays = [array.tobytes() for layer in self.layers for array in layer.values()]
+        path.write_bytes(struct.pack("<3i", major, minor, 5) + seen + b"".join(arrays))
+
+
+def convolved(x: Any, options: Options, layer: dict[str, Any]) -> Any:
+    size, stride = int(options["size"]), int(options["stride"])
+    pad = size // 2 if options.get("pad") == "1" else int(options.get("padding", 0))
+    x = numpy.pad(x, ((pad, pad), (pad, pad), (0, 0)))
+    groups = int(options.get("groups", 1))
+    windows = numpy.lib.stride_tricks.sliding_window_view(x, (size, size), (0, 1))[::stride, ::stride]
+    parts = zip(numpy.split(windows, groups, 2), numpy.split(layer["kernel"], groups), strict=True)
+    x = numpy.concatenate([numpy.einsum("yxchw,ochw->yxo", part, kernel) for part, kernel in parts], -1)
+    if "scales" in layer:
+        x = layer["scales"] * (x - layer["means"]) / numpy.sqrt(layer["variances"] + 1e-5)
+    return activated(x + layer["biases"], options.get("activation", "logistic"))
+
+
+def activated(x: Any, function: str) -> Any:
+    return {
+        "linear": lambda: x,
+        "leaky": lambda: numpy.where(x > 0, x, 0.1 * x),
+        "logistic": lambda: 1 / (1 + numpy.exp(-x)),
+        "mish": lambda: x * numpy.tanh(numpy.log1p(numpy.exp(x))),
+        "relu": lambda: numpy.maximum(x, 0),
+        "swish": lambda: x / (1 + numpy.exp(-x)),
+    }[function]()
+
+
+def pooled(x: Any, options: Options) -> Any:
+    """maxpool_layer.c: `padding` is size - 1 in total, the window begins half of it before the map."""
+    size, stride = int(options["size"]), int(options["stride"])
+    padding = int(options.get("padding", size - 1))
+    sides = [(side + padding - size) // stride + 1 for side in x.shape[:2]]
+    result = numpy.full((*sides, x.shape[2]), -numpy.inf)
+    for row in range(sides[0]):
+        for column in range(sides[1]):
+            top, left = row * stride - padding // 2, column * stride - padding // 2
+            window = x[max(top, 0) : top + size, max(left, 0) : left + size]
+            result[row, column] = window.max((0, 1))
+    return result

@@ -1,0 +1,142 @@
+"""archdsl detect: pictures of what a detector finds in photos, and JSON in COCO's form."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keras
+import numpy
+import pytest
+from PIL import Image, ImageChops
+from support import EXAMPLES
+
+from archdsl.tools.cli import main
+from archdsl.tools.detecting import Detection
+from archdsl.tools.pictures.boxes import draw_boxes
+
+PHOTO = EXAMPLES / "photo.jpg"  # 600 × 400: at 640 it is 640 × 427, and 106 rows of grey are above it
+BOXES = [[64, 170, 320, 426], [66, 170, 320, 426], [320, 106, 640, 200]]
+SCORES = [[0.9, 0.1], [0.8, 0.1], [0.2, 0.6]]
+CONFIG = """
+input: {shape: [null, null, 3]}
+stages: {p5: {width: 4, stride: 32, down: {block: conv, kernel: 32, stride: 32}}}
+head:
+  place: {block: conv, filters: 4, from: p5}
+  boxes: {block: to_tokens}
+  class: {block: conv, filters: 2, from: p5}
+  scores: {block: to_tokens}
+outputs: %s
+"""
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that finds the same in every image: its weights are zeros but for the biases."""
+    inputs = keras.Input((None, None, 3))
+    mean = keras.layers.GlobalAveragePooling2D()(inputs)
+    results = {}
+    for name, values in (("boxes", BOXES), ("scores", SCORES)):
+        array = numpy.array(values, "float32")
+        layer = keras.layers.Dense(array.size, kernel_initializer="zeros")
+        results[name] = keras.layers.Reshape(array.shape)(layer(mean))
+        layer.bias.assign(array.ravel())
+    path = tmp_path_factory.mktemp("detector") / "detector.keras"
+    keras.Model(inputs, results).save(path)
+    return path
+
+
+def refused(*arguments: object) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["detect", *map(str, arguments)])
+    assert ended.value.code == 2
+
+
+def test_results_are_those_of_coco_in_pixels_of_the_photo(detector: Path, tmp_path: Path) -> None:
+    other = tmp_path / "000000000139.png"
+    Image.new("RGB", (640, 640)).save(other)
+    main(["detect", str(detector), str(PHOTO), str(other), "-o", str(tmp_path / "out.json")])
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert [(each["image_id"], each["category_id"]) for each in found] == [
+        ("photo", 0),
+        ("photo", 1),
+        (139, 0),
+        (139, 1),
+    ]
+    assert [each["score"] for each in found] == [0.9, 0.6] * 2
+    numpy.testing.assert_allclose(found[0]["bbox"], [60, 60, 240, 240], atol=1e-2)
+    numpy.testing.assert_allclose(found[1]["bbox"], [300, 0, 300, 88.125], atol=1e-2)
+    numpy.testing.assert_allclose(found[2]["bbox"], [64, 170, 256, 256], atol=1e-2)
+
+
+def test_options_decide_what_is_shown(detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "names.txt").write_text("cup\nFüchse \n")
+    names = ("--classes", str(tmp_path / "names.txt"))
+    for number, options in enumerate((("--iou", "1"), ("--confidence", "0.7"), ("--limit", "1"))):
+        main(["detect", str(detector), str(PHOTO), "-o", str(tmp_path / f"{number}.png"), *options, *names])
+    told = capsys.readouterr().out.splitlines()
+    for line, expected in zip(told, ("2 cup, 1 Füchse", "1 cup", "1 cup"), strict=True):
+        assert f": {expected} (" in line
+
+
+def test_a_picture_shows_the_boxes_on_the_photo(detector: Path, tmp_path: Path) -> None:
+    main(["detect", str(detector), str(PHOTO), "-o", str(tmp_path / "out.png")])
+    with Image.open(tmp_path / "out.png") as picture, Image.open(PHOTO) as photo:
+        difference = numpy.asarray(ImageChops.difference(picture.convert("RGB"), photo.convert("RGB"))).max(-1) > 0
+    assert difference.shape == (400, 600)
+    assert difference[100:290, 60].mean() > 0.9 and difference[300, 70:290].mean() > 0.9  # the frame of the first
+    assert not difference[110:250, 80:280].any()  # what is in it
+
+
+def test_several_photos_go_into_a_folder(detector: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.png"
+    Image.new("RGB", (32, 64)).save(other)
+    (tmp_path / "out").mkdir()
+    main(["detect", str(detector), str(PHOTO), str(other), "-o", str(tmp_path / "out")])
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["other.png", "photo.png"]
+    refused(detector, PHOTO, "-o", tmp_path / "out")  # it is there
+    refused(detector, PHOTO, other, "-o", tmp_path / "one.png")
+    refused(detector, other, "-o", tmp_path, "--force")  # it would be the photo itself
+
+
+@pytest.mark.parametrize(
+    ("outputs", "answer"), [("{boxes: boxes, scores: scores}", "random weights"), ("[boxes]", "not a detector")]
+)
+def test_a_config_is_a_detector_by_the_names_of_its_results(
+    outputs: str, answer: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "net.yaml").write_text(CONFIG % outputs)
+    arguments = [str(tmp_path / "net.yaml"), str(PHOTO), "-o", str(tmp_path / "out.json"), "--size", "64x96"]
+    if answer == "not a detector":
+        refused(*arguments)
+    else:
+        main(["detect", *arguments])
+    assert answer in capfd.readouterr().err
+    assert (tmp_path / "out.json").exists() is (answer != "not a detector")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("missing.jpg", "-o", "out.png"),
+        (PHOTO, "-o", "out.txt"),
+        (PHOTO, "-o", "out.png", "--classes", "missing.txt"),
+        (PHOTO, "-o", "out.png", "--classes", PHOTO),
+        (PHOTO, "-o", "out.png", "--confidence", "2"),
+        (PHOTO, "-o", "out.png", "--size", "100000"),
+        (PHOTO, "-o", "out.png", "--size", "any"),
+    ],
+)
+def test_bad_calls_are_refused_and_leave_nothing(
+    detector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[object, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused(detector, *arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_boxes_beyond_the_photo_and_long_names_are_drawn_within_it() -> None:
+    boxes = [(-9.0, -9.0, 5.0, 5.0), (40.0, 20.0, 90.0, 90.0), (7.0, 7.0, 7.0, 7.0), (9.0, 9.0, 3.0, 3.0)]
+    found = [Detection(box, 0.5, number * 100) for number, box in enumerate(boxes)]
+    for size in ((1, 1), (60, 40), (2000, 30)):
+        assert draw_boxes(Image.new("RGB", size), found, ["x" * 60]).size == size
