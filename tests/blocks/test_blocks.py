@@ -20,11 +20,18 @@ from archdsl.ir.types import FeatureMap, Tokens, Vector
 
 STYLE = Conventions(Activation("silu"), BatchNorm(), "symmetric")
 WITHOUT_NORM = Conventions(Activation("silu"), None, "symmetric")
-SINGLE = {name: found for name, found in all_blocks().items() if found.inputs is not None}
+SINGLE = {name: found for name, found in all_blocks().items() if len(found.inputs or ()) == 1}
 FRAMES = {"pad", "crop", "global_avg_pool", "global_max_pool"}  # they change the sides and not the stride
 OF_KNOWN_SIZE = {"flatten", "resize"}
 OF_PLACES = {"attention", "transformer"}  # of which a vector has none
 NEEDED = {"width": 16, "units": 7, "heads": 2, "height": 9, "image_width": 7}
+HEADS = ["box_branch", "class_branch"]
+READERS = {"dfl_boxes": "box_branch", "class_scores": "class_branch"}
+ANCHORED = {
+    "anchor_decode": {"from": "the_anchor_branch", "sizes": [[[10, 13], [16, 30], [33, 23]]]},
+    "anchor_scores": {"from": "the_anchor_tower"},
+    "delta_boxes": {"from": ["input", "the_anchor_tower"]},
+}
 STRIDED = {name for name, found in SINGLE.items() if "stride" in found.parameters} - {"pad"}
 SHIPPED = {name: found for name, found in all_blocks().items() if "archdsl/blocks" in found.source}
 
@@ -376,10 +383,20 @@ def config_of_every_block() -> dict[str, Any]:
     layers["exchanged"] = {"block": "add", "from": ["the_exchange_map1", "coarse"]}
     last_token = add(["to_tokens", *of_tokens])
     last_map = add(["to_map"])
+    add(HEADS, **{"from": [last_map, last_map]})
+    for name, branch in READERS.items():
+        add([name], **{"from": f"the_{branch}"})
+    layers["found"] = {"block": "concat", "from": [f"the_{name}" for name in READERS]}
+    layers["found_mean"] = {"block": "token_mean"}
+    for name, given in ANCHORED.items():
+        layers[f"the_{name}"] = {"block": name, **given}
+    read = ["anchor_decode_boxes", "anchor_decode_scores", "anchor_scores", "delta_boxes"]
+    means = ["found_mean", *[f"mean_{name}" for name in read]]
+    layers |= {f"mean_{name}": {"block": "token_mean", "from": f"the_{name}"} for name in read}
     for name in vectors:
         add([name], **{"from": last_token if kinds[name][0] == "N, C" else last_map})
-    layers["joined"] = {"block": "concat", "from": [f"the_{name}" for name in vectors]}
-    for name in [name for name in SHIPPED if name not in SINGLE and name != "exchange"]:
+    layers["joined"] = {"block": "concat", "from": [*means, *[f"the_{name}" for name in vectors]]}
+    for name in [name for name in SHIPPED if name not in (*SINGLE, *HEADS, *READERS, *ANCHORED, "exchange")]:
         last = list(layers)[-1]
         add([name], **{"from": [last, last]})
     layers["end"] = {"block": "concat", "from": list(layers)[-2:]}  # a difference of equal numbers is nothing

@@ -461,7 +461,8 @@ def test_a_group_that_is_a_link_is_neither_read_nor_listed(tmp_path: Path) -> No
 
 def test_shipped_necks_are_read_by_a_shipped_backbone() -> None:
     for name in options_of("neck", [config_root()]):
-        assert archdsl.analyze("yolo_v8_s_backbone", [f"neck={name}"], (224, 224, 3)).nodes
+        backbone = "yolo_v8_s_p6_backbone" if name.endswith("_p6") else "yolo_v8_s_backbone"
+        assert archdsl.analyze(backbone, [f"neck={name}"], (256, 256, 3)).nodes
 
 
 def test_the_neck_of_yolo_v8_has_the_published_parameters() -> None:
