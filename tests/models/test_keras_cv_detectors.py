@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -25,6 +25,25 @@ RETINANETS = {
 }
 
 BLOCKS = {"resnet18_v2": [2, 2, 2, 2], "resnet50_v2": [3, 4, 6, 3], "resnet101_v2": [3, 4, 23, 3]}
+
+
+class YoloV8(NamedTuple):
+    """Arguments of keras_cv's YOLOV8Detector, and its parameters. fpn_depth: its default, or what it recommends."""
+
+    channels: list[int]
+    depths: list[int]
+    fpn_depth: int
+    params: int
+    trainable: int | None = None
+
+
+YOLO_V8S = {
+    "xs": YoloV8([32, 64, 128, 256], [1, 2, 2, 1], 2, 3_682_080, 3_670_336),
+    "s": YoloV8([64, 128, 256, 512], [1, 2, 2, 1], 2, 13_239_184, 13_216_848),
+    "m": YoloV8([96, 192, 384, 576], [2, 4, 4, 2], 2, 25_935_744, 25_902_624),
+    "l": YoloV8([128, 256, 512, 512], [3, 6, 6, 3], 3, 41_112_432),
+    "xl": YoloV8([160, 320, 640, 640], [3, 6, 6, 3], 3, 64_186_592),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -92,3 +111,42 @@ def boxes_of_keras_cv(model: Any, expected: Any, shape: tuple[int, ...]) -> Any:
     anchors = keras.ops.concatenate(list(model.anchor_generator(image_shape=shape).values()), axis=0)
     form = {"anchor_format": "xyxy", "box_format": "xyxy", "variance": [0.1, 0.1, 0.2, 0.2]}
     return _decode_deltas_to_boxes(anchors, expected["box"], image_shape=shape, **form)
+
+
+@pytest.mark.parametrize(("size", "figures"), YOLO_V8S.items())
+def test_yolo_v8_detectors_have_the_parameters_of_keras_cvs(size: str, figures: YoloV8) -> None:
+    report = archdsl.analyze(f"keras_cv_yolo_v8_{size}_detect")
+    assert report.params == figures.params
+    assert figures.trainable in (None, report.trainable_params)
+
+
+@pytest.mark.parametrize(
+    "size", ["xs", "m", *[pytest.param(size, marks=pytest.mark.full) for size in ("s", "l", "xl")]]
+)
+def test_yolo_v8_detectors_give_keras_cvs_numbers(size: str) -> None:
+    from keras_cv.src.models.object_detection.yolo_v8 import yolo_v8_detector as decoding
+
+    raw = ["+outputs.box=head_box", "+outputs.class=head_class"]
+    ours = archdsl.build_from_config(f"keras_cv_yolo_v8_{size}_detect", raw, input_shape=(None, None, 3))
+    channels, depths, fpn_depth = YOLO_V8S[size][:3]
+    theirs = keras_cv.models.YOLOV8Detector(
+        backbone=keras_cv.models.YOLOV8Backbone(
+            stackwise_channels=channels, stackwise_depth=depths, include_rescaling=True
+        ),
+        num_classes=80,
+        bounding_box_format="xyxy",
+        fpn_depth=fpn_depth,
+    )
+    assert theirs.count_params() == ours.count_params()
+    oracle.copy_weights(theirs, ours)
+    images = oracle.random_images(np.random.default_rng(0), 128, 192)
+    expected, found = theirs(images), ours(images)
+    levels = LEVELS[:3]
+    assert difference(expected["boxes"], flat([found[f"box_{level}"] for level in levels], 64)) <= TOLERANCE
+    logits = flat([found[f"class_{level}"] for level in levels], 80)
+    assert difference(expected["classes"], keras.ops.sigmoid(logits)) <= TOLERANCE
+    assert difference(expected["classes"], found["scores"]) <= TOLERANCE
+    places, strides = decoding.get_anchors(image_shape=images.shape[1:])
+    distances = decoding.decode_regression_to_boxes(expected["boxes"])
+    boxes = decoding.dist2bbox(distances, places) * keras.ops.expand_dims(strides, -1)
+    assert difference(boxes, found["boxes"]) <= TOLERANCE
