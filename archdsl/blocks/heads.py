@@ -37,14 +37,22 @@ def box_branch(x: Node, finest: Node, *, bins: Bins = 16, style: Conventions) ->
 
 
 @block
-def class_branch(x: Node, finest: Node, *, classes: Width = 80, depthwise: bool = False, style: Conventions) -> Node:
+def class_branch(
+    x: Node,
+    finest: Node,
+    *,
+    classes: Width = 80,
+    hidden: Width | None = None,
+    depthwise: bool = False,
+    style: Conventions,
+) -> Node:
     """Two 3 × 3 convolutions, and 1 × 1 to a logit for each class (YOLOv8).
 
     (H, W, C), (H₁, W₁, C₁) -> (H, W, classes). All levels are as wide inside as the finest, and as the number of
     classes up to 100. `depthwise` makes the 3 × 3 convolutions depthwise separable (YOLOv10, Wang et al. 2024, section
     3.3; YOLO11). Biases begin so that 5 pixels of an image of 640 are expected to be objects.
     """
-    hidden = max(finest.channels, min(classes, 100))
+    hidden = hidden or max(finest.channels, min(classes, 100))
     spatial = depthwise_conv_bn_act if depthwise else conv_bn_act
     x = spatial(x, width=hidden, kernel=3, style=style, name="conv1")
     x = spatial(x, width=hidden, kernel=3, style=style, name="conv2")

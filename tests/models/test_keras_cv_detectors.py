@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -150,3 +152,76 @@ def test_yolo_v8_detectors_give_keras_cvs_numbers(size: str) -> None:
     distances = decoding.decode_regression_to_boxes(expected["boxes"])
     boxes = decoding.dist2bbox(distances, places) * keras.ops.expand_dims(strides, -1)
     assert difference(boxes, found["boxes"]) <= TOLERANCE
+
+
+# Classes
+
+
+@pytest.mark.parametrize("name", ["YOLOV8Detector", "RetinaNet"])
+def test_a_class_takes_the_arguments_of_keras_cvs(name: str) -> None:
+    ours, theirs = getattr(archdsl.models, name).__new__, getattr(keras_cv.models, name).__init__
+    given = [
+        [(each.name, each.default) for each in inspect.signature(of).parameters.values()][1:] for of in (ours, theirs)
+    ]
+    assert given[0] == given[1]
+
+
+@pytest.mark.parametrize(("classes", "fpn_depth"), [(3, 1), (150, 3)])  # 150: as wide inside as there are classes
+def test_a_yolo_v8_detector_on_any_backbone_is_keras_cvs(classes: int, fpn_depth: int) -> None:
+    backbone = {"stackwise_channels": [8, 16, 24, 40], "stackwise_depth": [1, 1, 2, 1], "include_rescaling": True}
+    theirs = keras_cv.models.YOLOV8Detector(
+        keras_cv.models.YOLOV8Backbone(**backbone), classes, "xyxy", fpn_depth=fpn_depth
+    )
+    own = archdsl.models.YOLOV8Backbone(**backbone)
+    ours = archdsl.models.YOLOV8Detector(own, classes, "xyxy", fpn_depth=fpn_depth)
+    assert theirs.count_params() == ours.count_params()
+    for name, layer in own.layers_by_node.items():
+        for one, other in zip(layer.get_weights(), ours.get_layer(name).get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+    oracle.copy_weights(theirs, ours)
+    images = oracle.random_images(np.random.default_rng(0), 128, 192)
+    assert difference(theirs(images)["classes"], ours(images)["scores"]) <= TOLERANCE
+
+
+def test_a_retinanet_on_another_backbone_is_keras_cvs() -> None:
+    backbone = {"stackwise_channels": [8, 16, 24, 40], "stackwise_depth": [1, 1, 2, 1], "include_rescaling": True}
+    theirs = keras_cv.models.RetinaNet(keras_cv.models.YOLOV8Backbone(**backbone), 3, "xyxy")
+    ours = archdsl.models.RetinaNet(archdsl.models.YOLOV8Backbone(**backbone), 3, "xyxy")
+    oracle.copy_weights(theirs, ours)
+    images = oracle.random_images(np.random.default_rng(0), 128, 192)
+    expected, found = theirs(images), ours(images)
+    assert difference(keras.ops.sigmoid(expected["classification"]), found["scores"]) <= TOLERANCE
+    assert difference(boxes_of_keras_cv(theirs, expected, images.shape[1:]), found["boxes"]) <= TOLERANCE
+
+
+def test_a_detector_of_a_class_is_saved_as_its_config(tmp_path: Path) -> None:
+    backbone = archdsl.from_preset("yolo_v8_xs_backbone", load_weights=False)
+    model = archdsl.models.YOLOV8Detector(backbone, 80, "xyxy")
+    assert model.count_params() == YOLO_V8S["xs"].params
+    model.save(tmp_path / "model.keras")
+    images = oracle.random_images(np.random.default_rng(0), 64, 64)
+    found = keras.saving.load_model(tmp_path / "model.keras")(images)
+    for name, expected in model(images).items():
+        np.testing.assert_array_equal(expected, found[name])
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "fact"),
+    [
+        ("YOLOV8Detector", {"bounding_box_format": "xywh"}, "got 'xywh'; expected 'xyxy'"),
+        ("YOLOV8Detector", {"fpn_depth": 0}, "no depth becomes 0"),
+        ("YOLOV8Detector", {"label_encoder": 1}, "'label_encoder' cannot be replaced here"),
+        ("RetinaNet", {"box_head": 1}, "'box_head' cannot be replaced here"),
+        ("RetinaNet", {"backbone": 1}, "got a int; expected an archdsl.Backbone"),
+        ("RetinaNet", {"num_classes": 0}, "head.class.values"),
+    ],
+)
+def test_what_a_class_cannot_do_is_refused(name: str, changes: dict[str, Any], fact: str) -> None:
+    backbone = archdsl.from_preset("yolo_v8_xs_backbone", load_weights=False)
+    given = {"backbone": backbone, "num_classes": 80, "bounding_box_format": "xyxy", **changes}
+    with pytest.raises(archdsl.ArchError, match=fact):
+        getattr(archdsl.models, name)(**given)
+    with pytest.raises(archdsl.ArchError, match="the backbone has no P5"):
+        getattr(archdsl.models, name)(
+            archdsl.models.YOLOV8Backbone([8, 16, 24], [1, 1, 1], include_rescaling=True), 80, "xyxy"
+        )

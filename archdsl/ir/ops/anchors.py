@@ -90,9 +90,10 @@ class AnchorBoxes(FromAnchors):
         ops = context.keras.ops
         x, size, anchor, anchor_size = inputs
         steps = [self.spread * step for step in reversed(both(self.stride))]
-        moved = context.keras.layers.Rescaling(steps, [-step / 2 for step in steps], name=f"{name}_offset")
+        offsets = ops.split(ops.sigmoid(x) - 0.5, 2, axis=-1)
+        moved = ops.concatenate([offset * step for offset, step in zip(offsets, steps, strict=True)], axis=-1)
         factor = ops.exp(size) if self.style == "darknet" else ops.square(2 * ops.sigmoid(size))
-        return anchor + moved(ops.sigmoid(x)), factor * anchor_size
+        return anchor + moved, factor * anchor_size
 
 
 @dataclass(frozen=True)
