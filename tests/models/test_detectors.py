@@ -38,13 +38,35 @@ MEASURED = {
     "yolo_v8_s_p2_detect": Figures(5079712, 4137728, 1666880, 19673011200, 34000),
     "yolo_v8_xs_p6_detect": Figures(1900880, 1831296, 1252160, 4366521600, 8500),
     "yolo_v8_s_p6_detect": Figures(7589536, 7312128, 3010112, 14257286400, 8500),
+    "yolo_v5u_n_detect": Figures(1046368, 710784, 897648, 3862451200),
+    "yolo_v5u_s_detect": Figures(4171456, 2834688, 2146992, 11997721600),
+    "yolo_v9_t_detect": Figures(708720, 729696, 690288, 4155520000),
+    "yolo_v9_s_detect": Figures(2820576, 2903744, 1594032, 13612364800),
+    "yolo_v10_n_detect": Figures(1198928, 646784, 929792, 4313945600),
+    "yolo_v10_s_detect": Figures(3888800, 2538752, 1700704, 12454528000),
+    "yolo_11_n_detect": Figures(1365472, 793696, 464896, 3271251200),
+    "yolo_11_s_detect": Figures(5441984, 3166400, 850352, 10794880000),
+    "yolo_11_m_detect": Figures(10352192, 8289792, 1472688, 34052224000),
+    "yolo_12_n_detect": Figures(1388256, 749120, 464896, 3735481600),
 }
 
-# The same numbers as a whole, as Ultralytics prints them: in its model files, for -p2 in its issue 3607.
+# The parameters as a whole, as Ultralytics prints them: the summaries of its model files; those of -p2 in issue 3607.
 PRINTED = {
     "yolo_v8_m_detect": 25902640,
     "yolo_v8_xl_detect": 68229648,
     "yolo_v8_xl_p2_detect": 66637536,
+    "yolo_v5u_m_detect": 25111456,
+    "yolo_v9_m_detect": 20216160,
+    "yolo_v9_c_detect": 25590912,
+    "yolo_v10_m_detect": 16576768,
+    "yolo_v10_l_detect": 25888688,
+    "yolo_v10_x_detect": 31808960,
+    "yolo_11_l_detect": 25372160,
+    "yolo_11_x_detect": 56966176,
+    "yolo_12_s_detect": 9284096,
+    "yolo_12_m_detect": 20199168,
+    "yolo_12_l_detect": 26450784,
+    "yolo_12_x_detect": 59210784,
 }
 DETECTORS = sorted(each.name for each in archdsl.list_presets() if each.name.endswith("_detect"))
 
@@ -156,6 +178,28 @@ def test_boxes_and_scores_are_those_of_a_plain_implementation(shape: Any, tmp_pa
         assert np.ptp(raw["head_box_p1"]) > 1
         for each in (model, plain, *saved):
             check(each, images, raw)
+
+
+@pytest.mark.keras
+def test_the_second_head_of_yolo_v10_does_not_train_the_maps() -> None:
+    import tensorflow as tf
+
+    model = archdsl.build_from_config("yolo_v10_n_detect", input_shape=(64, 64, 3))
+    images = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3)).astype("float32")
+    trained: dict[str, set[str]] = {}
+    for result in ("scores", "many_scores"):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(model(images)[result])
+        gradients = tape.gradient(loss, [weight.value for weight in model.trainable_weights])
+        pairs = zip(model.trainable_weights, gradients, strict=True)
+        trained[result] = {weight.path.split("_")[0] for weight, gradient in pairs if gradient is not None}
+    assert trained["scores"] == {"head"}
+    assert trained["many_scores"] >= {"stem", "p3", "neck", "head"}
+
+
+def test_the_classes_of_both_heads_of_yolo_v10_are_set_at_once() -> None:
+    ends = archdsl.analyze("yolo_v10_n_detect", ["head.class.classes=3"]).outputs
+    assert {name: info.channels for name, info in ends.items() if "scores" in name} == {"scores": 3, "many_scores": 3}
 
 
 @pytest.mark.keras

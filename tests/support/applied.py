@@ -16,6 +16,7 @@ EVERY_TYPE = (IMAGE, ODD, VECTOR, TOKENS)
 POINTWISE: list[Op] = [
     ops.Rescale(0.5, 1),
     ops.Identity(),
+    ops.StopGradient(),
     ops.BatchNorm(),
     ops.BatchNorm(center=False),
     ops.BatchNorm(scale=False),

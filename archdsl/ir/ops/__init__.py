@@ -22,6 +22,7 @@ from archdsl.ir.ops.pointwise import (
     PRelu,
     Rescale,
     StochasticDepth,
+    StopGradient,
 )
 from archdsl.ir.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, GlobalPool, MaxPool, Pool, SumRows
 from archdsl.ir.ops.resizing import Crop, Pad, Resize, SpaceToDepth, Upsample
@@ -79,6 +80,7 @@ __all__ = [
     "SpaceToDepth",
     "Split",
     "StochasticDepth",
+    "StopGradient",
     "Subtract",
     "SumRows",
     "ToMap",
