@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archdsl.blocks.conv import conv, conv_bn_act
 from archdsl.blocks.conventions import Conventions
-from archdsl.blocks.registry import Stride, Width, block
+from archdsl.blocks.registry import Kernel, Stride, Width, block
 from archdsl.blocks.windows import Window, depthwise2d
 from archdsl.ir.graph import Node
 from archdsl.ir.ops import AvgPool, Concat, Crop, MaxPool, Pad, Slice
@@ -53,13 +53,13 @@ def a_down(x: Node, *, width: Width, style: Conventions) -> Node:
 
 
 @block
-def sc_down(x: Node, *, width: Width, stride: Stride = 2, style: Conventions) -> Node:
-    """A 1 × 1 convolution for the channels, then a depthwise 3 × 3 for the sides, not activated (YOLOv10, section 3.3).
+def sc_down(x: Node, *, width: Width, kernel: Kernel = 3, stride: Stride = 2, style: Conventions) -> Node:
+    """A 1 × 1 convolution for the channels, then a depthwise one for the sides, not activated (YOLOv10, section 3.3).
 
     (H, W, C) -> (H/stride, W/stride, width).
     """
     x = conv_bn_act(x, width=width, style=style, name="pointwise")
-    x = depthwise2d(x, Window(3, stride), bias=style.norm is None, style=style)
+    x = depthwise2d(x, Window(kernel, stride), bias=style.norm is None, style=style)
     return style.normalize(x, name="depthwise_bn")
 
 
