@@ -48,6 +48,24 @@ MEASURED = {
     "yolo_11_s_detect": Figures(5441984, 3166400, 850352, 10794880000),
     "yolo_11_m_detect": Figures(10352192, 8289792, 1472688, 34052224000),
     "yolo_12_n_detect": Figures(1388256, 749120, 464896, 3735481600),
+    "yolo_v8_xs_segment": Figures(1272656, 986880, 1150416, 6001382400),
+    "yolo_v8_xs_pose": Figures(1272656, 986880, 1035918, 4588864800),
+    "yolo_v8_xs_obb": Figures(1272656, 986880, 969315, 4494700800),
+    "yolo_v8_s_segment": Figures(5079712, 3939840, 2801488, 20043084800),
+    "yolo_v8_s_pose": Figures(5079712, 3939840, 2606478, 15092877600),
+    "yolo_v8_s_obb": Figures(5079712, 3939840, 2433171, 14791872000),
+    "yolo_11_n_segment": Figures(1365472, 793696, 717664, 4900640000),
+    "yolo_11_n_obb": Figures(1365472, 793696, 536563, 3393958400),
+    "yolo_11_s_segment": Figures(5441984, 3166400, 1504848, 16536652800),
+    "yolo_11_s_obb": Figures(5441984, 3166400, 1136531, 11285440000),
+}
+
+# The same source: trainable parameters and MACs of an image of 640 × 640.
+CLASSIFIERS = {
+    "yolo_v8_xs_classify": (2719288, 1644595200),
+    "yolo_v8_s_classify": (6361736, 6223923200),
+    "yolo_11_n_classify": (2812104, 1616793600),
+    "yolo_11_s_classify": (6724008, 6050355200),
 }
 
 # The parameters as a whole, as Ultralytics prints them: the summaries of its model files; those of -p2 in issue 3607.
@@ -68,7 +86,35 @@ PRINTED = {
     "yolo_12_l_detect": 26450784,
     "yolo_12_x_detect": 59210784,
 }
-DETECTORS = sorted(each.name for each in archdsl.list_presets() if each.name.endswith("_detect"))
+
+# Millions of parameters, fused, in the tables of docs.ultralytics.com/models/yolov8 and /yolo11.
+TABLES = {
+    "yolo_v8_m_segment": 27.3,
+    "yolo_v8_l_segment": 46.0,
+    "yolo_v8_xl_segment": 71.8,
+    "yolo_v8_m_pose": 26.4,
+    "yolo_v8_l_pose": 44.4,
+    "yolo_v8_xl_pose": 69.4,
+    "yolo_v8_m_obb": 26.4,
+    "yolo_v8_l_obb": 44.5,
+    "yolo_v8_xl_obb": 69.5,
+    "yolo_v8_m_classify": 17.0,
+    "yolo_v8_l_classify": 37.5,
+    "yolo_v8_xl_classify": 57.4,
+    "yolo_11_m_segment": 22.4,
+    "yolo_11_l_segment": 27.6,
+    "yolo_11_x_segment": 62.1,
+    "yolo_11_m_pose": 20.9,
+    "yolo_11_l_pose": 26.2,
+    "yolo_11_x_pose": 58.8,
+    "yolo_11_m_obb": 20.9,
+    "yolo_11_l_obb": 26.2,
+    "yolo_11_x_obb": 58.8,
+}
+TASKS = ("_detect", "_segment", "_pose", "_obb")
+DETECTORS = sorted(
+    each.name for each in archdsl.list_presets() if each.name.startswith("yolo_") and each.name.endswith(TASKS)
+)
 
 
 def trained(name: str) -> dict[str, int]:
@@ -85,12 +131,32 @@ def test_a_detector_has_the_measured_parameters_and_macs(name: str, figures: Fig
     assert trained(name) == {part: getattr(figures, part) for part in ("backbone", "neck", "head")}
     report = archdsl.analyze(name)
     assert report.macs == figures.macs - 4 * BINS * figures.places
-    assert [info.shape for info in report.outputs.values()][:2] == [(figures.places, 4), (figures.places, 80)]
+    boxes, scores = (report.outputs[result].shape for result in ("boxes", "scores"))
+    assert boxes == (figures.places, 5 if name.endswith("_obb") else 4)
+    assert scores == (figures.places, 1 if name.endswith("_pose") else 80)
 
 
 @pytest.mark.parametrize(("name", "params"), PRINTED.items())
 def test_a_detector_has_the_printed_parameters(name: str, params: int) -> None:
     assert archdsl.analyze(name).trainable_params == params - BINS
+
+
+@pytest.mark.parametrize(("name", "figures"), CLASSIFIERS.items())
+def test_a_classifier_has_the_measured_parameters_and_macs(name: str, figures: tuple[int, int]) -> None:
+    report = archdsl.analyze(name)
+    assert (report.trainable_params, report.macs) == figures
+
+
+@pytest.mark.parametrize(("name", "millions"), TABLES.items())
+def test_larger_sizes_have_the_parameters_of_the_tables(name: str, millions: float) -> None:
+    assert archdsl.analyze(name).trainable_params / 1e6 == pytest.approx(millions, abs=0.1)
+
+
+@pytest.mark.parametrize(("size", "params"), [("n", 2908491), ("s", 9948795)])
+def test_yolo_11_finds_poses_of_80_classes_with_the_measured_parameters(size: str, params: int) -> None:
+    # the model file of Ultralytics has 80 classes, that of YOLOv8 one
+    report = archdsl.analyze(f"yolo_11_{size}_pose", ["head.class.classes=80"])
+    assert report.trainable_params == params
 
 
 @pytest.mark.parametrize("name", DETECTORS)

@@ -95,4 +95,6 @@ APPLIED: list[tuple[Op, tuple[TensorType, ...]]] = [
     (ops.DistributionMean(2), (IMAGE,)),
     (ops.BoxesFromDistances(8), (ODD,)),
     (ops.BoxesFromDistances((2, 4)), (IMAGE,)),
+    (ops.RotatedBoxes(8), (ODD, FeatureMap(7, 5, 1))),
+    (ops.Keypoints(8), (FeatureMap(7, 5, 6),)),
 ]
