@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 
@@ -77,6 +77,7 @@ def norm_of(kind: str, **options: Any) -> Op | None:
 
 def with_options(norm: Op | None, options: Mapping[str, Any]) -> tuple[Op | None, list[str]]:
     """A norm with other options, and the names of those that it does not have."""
-    own = {field.name for field in fields(norm)} if norm is not None else set()
+    own = norm.__match_args__ if norm is not None else ()
     taken = {name: value for name, value in options.items() if name in own}
-    return (replace(norm, **taken) if norm is not None else None), [name for name in options if name not in own]
+    changed = replace(norm, **taken) if taken else norm  # type: ignore[type-var]
+    return changed, [name for name in options if name not in own]

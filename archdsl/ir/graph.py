@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field
 from functools import cached_property
 from math import prod
 from operator import attrgetter
@@ -89,10 +89,14 @@ class Meter:
             raise TooManyOperations
 
 
-@dataclass(frozen=True)
 class Op:
-    """A primitive operation. Everything true of it is in its class: shapes, weights, cost, Keras layer."""
+    """A primitive operation. Everything true of it is in its class: shapes, weights, cost, Keras layer.
 
+    Its arguments are the fields of a dataclass, never written to. What compares and prints operations is here: a class
+    with methods of its own for that, or for being frozen, takes three times as long to import.
+    """
+
+    __match_args__: ClassVar[tuple[str, ...]] = ()
     kind: ClassVar[str] = "op"
     takes: ClassVar[tuple[type, ...]] = (FeatureMap,)
     """The types of its inputs."""
@@ -149,11 +153,21 @@ class Op:
             meter.add()
         return Node(self, inputs, result, name or self.kind, NOWHERE, meter)
 
-    def __str__(self) -> str:
+    @property
+    def _arguments(self) -> tuple[Any, ...]:
+        return tuple([getattr(self, name) for name in self.__match_args__])
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other._arguments == self._arguments
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._arguments))
+
+    def __repr__(self) -> str:
         """The operation as it would be written, defaults left out."""
-        arguments = [
-            f"{item.name}={value}" for item in fields(self) if (value := getattr(self, item.name)) != item.default
-        ]
+        stated: Mapping[str, Field[Any]] = getattr(self, "__dataclass_fields__", {})
+        values = zip(self.__match_args__, self._arguments, strict=True)
+        arguments = [f"{name}={value}" for name, value in values if value != stated[name].default]
         return f"{type(self).__name__}({', '.join(arguments)})"
 
 

@@ -16,7 +16,7 @@ from archdsl.ir.graph import NOWHERE, Cost, Graph, Meter, Node, Op, Origin, Shap
 from archdsl.ir.types import ANY, TensorType
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Placeholder(Op):
     """An input of a fragment. () -> its type."""
 
@@ -53,7 +53,7 @@ class Fragment:
         return is_single and node.name == name and not node.weights
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Call(Op):
     """A block applied to its inputs. Stands for `body` until the graph is laid out."""
 

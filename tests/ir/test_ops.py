@@ -240,7 +240,7 @@ def test_boxes_are_made_of_anchors_by_the_formulas_of_their_papers() -> None:
         (ops.Flatten(), [FeatureMap(None, 4, 4)], "its size is not known"),
         (ops.Conv2D(4), [VECTOR], "got a vector (C); expected a feature map (H, W, C)"),
         (ops.Add(), [MAP, VECTOR], "got a vector (C); expected a feature map (H, W, C)"),
-        (ops.Add(), [TOKENS, Tokens(7, 4)], "got 6 and 7 tokens"),
+        (ops.Add(), [TOKENS, Tokens(7, 4)], "there are 6 and 7 tokens"),
         (ops.Subtract(), [MAP, MAP, MAP], "got 3 inputs; expected two"),
         (ops.Multiply(), [MAP, Vector(3)], "the gate has 3 channels; expected 1 or 4"),
         (ops.TokenMean(), [MAP], "got a feature map (H, W, C); expected a sequence of tokens (N, C)"),

@@ -67,7 +67,11 @@ MODELS: dict[str, tuple[Any, list[str], dict[str, int]]] = {
     "RepConv": (REP, [], {"BatchNorm": 0, "Pad": 3, "Conv2D": 7, "Add": 0}),
     "RepConv, same": (REP, ["conventions.padding=same"], {"BatchNorm": 0, "Conv2D": 9, "Add": 2}),
     "RepConv, no norm": (REP, ["+conventions.norm={kind: none}"], {"Conv2D": 7, "Add": 0}),
-    "RepConv, group norm": (REP, ["+conventions.norm={kind: group, groups: 4}"], {"GroupNorm": 17, "Add": 6}),
+    "RepConv, group norm": (
+        REP,
+        ["+conventions.norm={kind: group, groups: 4}", "+input.rescale=true"],
+        {"GroupNorm": 17, "Add": 6, "Rescale": 0},
+    ),
     "RepConv, groups": (REP, ["+stage_defaults.body.groups=4"], {"BatchNorm": 0, "Conv2D": 7, "Add": 0}),
     "a level beside the output": (REP, [SIDE_LEVEL], {"BatchNorm": 0, "Conv2D": 8}),
     "attention and ghosts": (REP, [EXTRAS], {"BatchNorm": 0}),

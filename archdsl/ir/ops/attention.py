@@ -11,7 +11,7 @@ from archdsl.ir.graph import Op, ShapeError
 from archdsl.ir.types import FeatureMap, Tokens, undivided
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Attention(Op):
     """softmax(Q Kᵀ / √d) V in each of `heads` (Vaswani et al. 2017, equation 1). (N, C), (M, C), (M, D) -> (N, D).
 

@@ -10,7 +10,7 @@ from archdsl.ir.graph import Op, ShapeError
 from archdsl.ir.types import ANY, FeatureMap, TensorType, undivided
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Slice(Op):
     """Channels from `start` up to `stop`, of each of `groups`. (…, C) -> (…, groups (stop - start))."""
 
@@ -35,7 +35,7 @@ class Slice(Op):
         return context.keras.ops.take(x, taken, axis=-1)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class ChannelShuffle(Op):
     """The first channel of each group, then the second of each, … (ShuffleNet, Zhang et al. 2018, figure 1).
 
@@ -60,7 +60,6 @@ class ChannelShuffle(Op):
         return context.keras.ops.take(*inputs, order, axis=-1)
 
 
-@dataclass(frozen=True)
 class ReverseChannels(Op):
     """The last channel first: RGB for BGR. (…, C) -> (…, C)."""
 
@@ -73,7 +72,7 @@ class ReverseChannels(Op):
         return context.keras.ops.flip(*inputs, axis=-1)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Split(Op):
     """Cut the channels into equal parts, to be taken by Part. (…, C) -> parts × (…, C / parts).
 
@@ -91,7 +90,7 @@ class Split(Op):
         return context.keras.ops.split(inputs[0], self.parts, axis=-1)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Part(Op):
     """One of the parts of a Split, counted from 0. parts × (…, C) -> (…, C)."""
 
@@ -106,7 +105,6 @@ class Part(Op):
         return inputs[0][self.index]
 
 
-@dataclass(frozen=True)
 class ChannelMean(Op):
     """Mean over the channels at each pixel. (H, W, C) -> (H, W, 1)."""
 
@@ -117,7 +115,6 @@ class ChannelMean(Op):
         return context.keras.ops.mean(*inputs, axis=-1, keepdims=True)
 
 
-@dataclass(frozen=True)
 class ChannelMax(Op):
     """Largest value over the channels at each pixel. (H, W, C) -> (H, W, 1)."""
 

@@ -55,7 +55,7 @@ class Convolution(Windowed):
         return height * image_width * prod(self.kernel_shape(inputs[0].channels))
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Conv2D(Convolution):
     """2-D convolution. (H, W, C) -> (H', W', filters). MACs = H' W' kernel² (C / groups) filters.
 
@@ -103,7 +103,7 @@ class Conv2D(Convolution):
         return result
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class DepthwiseConv2D(Convolution):
     """One filter per channel. (H, W, C) -> (H', W', C). MACs = H' W' kernel² C."""
 
@@ -138,7 +138,7 @@ class DepthwiseConv2D(Convolution):
         return result
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class TransposedConv2D(Convolution):
     """The transpose of a strided convolution (Dumoulin and Visin 2016, section 4). (H, W, C) -> (H', W', filters).
 

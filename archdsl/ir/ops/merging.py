@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from archdsl.ir.emission import EmitContext
@@ -11,7 +10,6 @@ from archdsl.ir.graph import Op, ShapeError
 from archdsl.ir.types import ANY, FeatureMap, TensorType, Tokens, Vector, misfit, stride_text
 
 
-@dataclass(frozen=True)
 class OfEqualShapes(Op):
     """Values of equal shapes, number by number. n × (…, C) -> (…, C)."""
 
@@ -27,7 +25,6 @@ class OfEqualShapes(Op):
         return joined
 
 
-@dataclass(frozen=True)
 class Add(OfEqualShapes):
     """Sum of equal shapes. n × (…, C) -> (…, C)."""
 
@@ -35,7 +32,6 @@ class Add(OfEqualShapes):
         return context.keras.layers.Add(name=name)(inputs)
 
 
-@dataclass(frozen=True)
 class Subtract(OfEqualShapes):
     """The first minus the second. (…, C), (…, C) -> (…, C)."""
 
@@ -48,7 +44,6 @@ class Subtract(OfEqualShapes):
         return context.keras.layers.Subtract(name=name)(inputs)
 
 
-@dataclass(frozen=True)
 class Multiply(Op):
     """A value times a gate of its size, or of one number for each channel or place. (…, C), gate -> (…, C).
 
@@ -67,7 +62,6 @@ class Multiply(Op):
         return context.keras.layers.Multiply(name=name)(inputs)
 
 
-@dataclass(frozen=True)
 class Concat(Op):
     """Stack along the channels. (…, C₁), …, (…, Cₙ) -> (…, C₁ + … + Cₙ)."""
 
@@ -80,7 +74,6 @@ class Concat(Op):
         return context.keras.layers.Concatenate(name=name)(inputs)
 
 
-@dataclass(frozen=True)
 class ConcatRows(Op):
     """Stack along the height. (H₁, W, C), …, (Hₙ, W, C) -> (H₁ + … + Hₙ, W, C)."""
 

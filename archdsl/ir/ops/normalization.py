@@ -24,7 +24,7 @@ def _with_statistics(channels: int, center: bool, scale: bool) -> tuple[Weight, 
     return (*_affine(channels, center, scale), *statistics)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class BatchNorm(Pointwise):
     """Batch normalisation (Ioffe and Szegedy 2015). (…, C) -> (…, C).
 
@@ -52,7 +52,7 @@ class BatchNorm(Pointwise):
         )(*inputs)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class GroupNorm(Pointwise):
     """Normalisation over groups of channels (Wu and He 2018). (…, C) -> (…, C)."""
 
@@ -79,7 +79,7 @@ class GroupNorm(Pointwise):
         )(*inputs)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class LayerNorm(Pointwise):
     """Normalisation over the channels of each place (Ba et al. 2016; ConvNeXt, ViT). (…, C) -> (…, C)."""
 
@@ -96,7 +96,6 @@ class LayerNorm(Pointwise):
         )(*inputs)
 
 
-@dataclass(frozen=True)
 class L2Normalize(Pointwise):
     """The channels of each place, as a vector of length 1. (…, C) -> (…, C)."""
 
@@ -104,7 +103,7 @@ class L2Normalize(Pointwise):
         return context.keras.layers.UnitNormalization(axis=-1, name=name)(*inputs)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Normalize(Pointwise):
     """(x - mean) / √variance, for each channel of the input. (…, C) -> (…, C).
 

@@ -32,7 +32,7 @@ ActivationName = Literal[FunctionName, "prelu"]
 ACTIVATIONS: tuple[str, ...] = get_args(FunctionName)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Input(Op):
     """The image. () -> (H, W, C)."""
 
@@ -45,7 +45,6 @@ class Input(Op):
         return context.keras.Input(self.shape.shape, name=name)
 
 
-@dataclass(frozen=True)
 class Pointwise(Op):
     """An operation on each place alone. (…, C) -> (…, C)."""
 
@@ -55,7 +54,7 @@ class Pointwise(Op):
         return x
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Rescale(Pointwise):
     """Multiply by `scale`, add `offset`. (…, C) -> (…, C)."""
 
@@ -66,7 +65,6 @@ class Rescale(Pointwise):
         return context.keras.layers.Rescaling(self.scale, self.offset, name=name)(*inputs)
 
 
-@dataclass(frozen=True)
 class Identity(Pointwise):
     """Returns its input. (…, C) -> (…, C)."""
 
@@ -74,7 +72,6 @@ class Identity(Pointwise):
         return context.keras.layers.Identity(name=name)(*inputs)
 
 
-@dataclass(frozen=True)
 class StopGradient(Pointwise):
     """Returns its input, which what follows does not train. (…, C) -> (…, C)."""
 
@@ -82,7 +79,7 @@ class StopGradient(Pointwise):
         return context.keras.ops.stop_gradient(*inputs)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Activation(Pointwise):
     """A non-linearity by its Keras name; softmax is over the channels of each place. (…, C) -> (…, C).
 
@@ -105,7 +102,6 @@ class Activation(Pointwise):
         return layers.Activation(self.function, name=name)(*inputs)
 
 
-@dataclass(frozen=True)
 class PRelu(Pointwise):
     """A relu with a slope below zero that each channel learns (He et al. 2015, equation 1). (…, C) -> (…, C)."""
 
@@ -119,7 +115,7 @@ class PRelu(Pointwise):
         return context.keras.layers.PReLU(initializer, shared_axes=places or None, name=name)(*inputs)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class LayerScale(Pointwise):
     """A learned factor for each channel (LayerScale of CaiT, Touvron et al. 2021). (…, C) -> (…, C).
 
@@ -142,7 +138,7 @@ class LayerScale(Pointwise):
         )(x)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Dropout(Pointwise):
     """Sets a share of the values to zero, in training only (Srivastava et al. 2014). (…, C) -> (…, C)."""
 
@@ -152,7 +148,7 @@ class Dropout(Pointwise):
         return context.keras.layers.Dropout(self.rate, name=name)(*inputs)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class StochasticDepth(Pointwise):
     """Sets a share of the images to zero as a whole, in training only (Huang et al. 2016). (…, C) -> (…, C).
 

@@ -12,7 +12,7 @@ from archdsl.ir.ops.windows import Padding, Windowed, slide
 from archdsl.ir.types import FeatureMap, Sides, Vector
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Pool(Windowed):
     """A window that slides over each channel alone. (H, W, C) -> (H', W', C)."""
 
@@ -30,7 +30,6 @@ class Pool(Windowed):
         return self.size
 
 
-@dataclass(frozen=True)
 class MaxPool(Pool):
     """Largest value of each window. (H, W, C) -> (H', W', C)."""
 
@@ -40,7 +39,6 @@ class MaxPool(Pool):
         )(*inputs)
 
 
-@dataclass(frozen=True)
 class AvgPool(Pool):
     """Mean of each window; what lies outside the image does not count. (H, W, C) -> (H', W', C)."""
 
@@ -50,7 +48,7 @@ class AvgPool(Pool):
         )(*inputs)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class GlobalPool(Op):
     """One value for each channel: a vector, or a map of one pixel with the stride of the one it sums up.
 
@@ -67,7 +65,6 @@ class GlobalPool(Op):
         return inf
 
 
-@dataclass(frozen=True)
 class GlobalAvgPool(GlobalPool):
     """Mean of each channel over the whole map. (H, W, C) -> (1, 1, C), or (C)."""
 
@@ -76,7 +73,6 @@ class GlobalAvgPool(GlobalPool):
         return layer(*inputs)
 
 
-@dataclass(frozen=True)
 class GlobalMaxPool(GlobalPool):
     """Largest value of each channel in the whole map. (H, W, C) -> (1, 1, C), or (C)."""
 
@@ -85,7 +81,6 @@ class GlobalMaxPool(GlobalPool):
         return layer(*inputs)
 
 
-@dataclass(frozen=True)
 class SumRows(Op):
     """Sum along the height. (H, W, C) -> (1, W, C)."""
 

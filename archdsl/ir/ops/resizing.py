@@ -15,7 +15,7 @@ Border = Sides | tuple[Sides, Sides]
 """Pixels around a map: a number, (height, width), or each of these as (before, after)."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Framed(Op):
     """An operation with a border of pixels, kept in its shortest form, so that equal operations are equal."""
 
@@ -40,7 +40,7 @@ class Framed(Op):
         return sum(rows), sum(columns)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Pad(Framed):
     """Zeros, or another value, on the four sides. (H, W, C) -> (H + top + bottom, W + left + right, C).
 
@@ -60,7 +60,6 @@ class Pad(Framed):
         return context.keras.layers.ZeroPadding2D(self.border, data_format=DATA_FORMAT, name=name)(*inputs)
 
 
-@dataclass(frozen=True)
 class Crop(Framed):
     """Cuts pixels off the four sides. (H, W, C) -> (H - top - bottom, W - left - right, C)."""
 
@@ -76,7 +75,7 @@ class Crop(Framed):
         return context.keras.layers.Cropping2D(self.border, data_format=DATA_FORMAT, name=name)(*inputs)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Upsample(Windowed):
     """Repeat or interpolate pixels. (H, W, C) -> (factor H, factor W, C)."""
 
@@ -102,7 +101,7 @@ class Upsample(Windowed):
         return layer(*inputs)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Resize(Op):
     """Resizes a map to a given size. (H, W, C) -> (height, image_width, C)."""
 
@@ -127,7 +126,6 @@ class Resize(Op):
         return layer(*inputs)
 
 
-@dataclass(frozen=True)
 class SpaceToDepth(Op):
     """Move every 2 × 2 square of pixels into channels. (H, W, C) -> (H/2, W/2, 4 C).
 

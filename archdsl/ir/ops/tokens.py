@@ -12,7 +12,7 @@ from archdsl.ir.ops.channels import group_size
 from archdsl.ir.types import ANY, FeatureMap, TensorType, Tokens, Vector, area
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class ToTokens(Op):
     """Every pixel is a token, or as many as it has `parts`, row by row. (H, W, C) -> (parts H W, C / parts)."""
 
@@ -29,7 +29,7 @@ class ToTokens(Op):
         return context.keras.layers.Reshape((-1, inputs[0].shape[-1] // self.parts), name=name)(*inputs)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class ToMap(Op):
     """The tokens as the map whose pixels they are, without the extra ones before them. (N, C) -> (H, W, C)."""
 
@@ -51,7 +51,6 @@ class ToMap(Op):
         return context.keras.layers.Reshape((self.height, self.image_width, x.shape[-1]), name=name)(pixels)
 
 
-@dataclass(frozen=True)
 class Ones(Op):
     """The number one, whatever the input: a factor for values that are learned. (…, C) -> (1)."""
 
@@ -65,7 +64,7 @@ class Ones(Op):
         return context.keras.ops.ones_like(x[(slice(None), *[0] * (len(x.shape) - 2), slice(1))])
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Learned(Op):
     """Learned tokens: the input, which is one, times its weights. (1) -> (length, channels)."""
 
@@ -91,7 +90,6 @@ class Learned(Op):
         return layer(*inputs)
 
 
-@dataclass(frozen=True)
 class ConcatTokens(Op):
     """One sequence after the other. (N₁, C), …, (Nₙ, C) -> (N₁ + … + Nₙ, C)."""
 
@@ -111,7 +109,6 @@ class ConcatTokens(Op):
         return context.keras.layers.Concatenate(axis=1, name=name)(inputs)
 
 
-@dataclass(frozen=True)
 class OneOfAll(Op):
     """A vector from a sequence. (N, C) -> (C)."""
 
@@ -121,7 +118,6 @@ class OneOfAll(Op):
         return Vector(x.channels)
 
 
-@dataclass(frozen=True)
 class FirstToken(OneOfAll):
     """The first token of a sequence, such as the class token. (N, C) -> (C)."""
 
@@ -129,7 +125,6 @@ class FirstToken(OneOfAll):
         return inputs[0][:, 0]
 
 
-@dataclass(frozen=True)
 class TokenMean(OneOfAll):
     """Mean of the tokens. (N, C) -> (C)."""
 

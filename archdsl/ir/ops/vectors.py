@@ -11,7 +11,6 @@ from archdsl.ir.graph import Op, ShapeError, Weight
 from archdsl.ir.types import ANY, FeatureMap, TensorType, Tokens, Vector
 
 
-@dataclass(frozen=True)
 class Flatten(Op):
     """All values of a map as one vector, row by row. (H, W, C) -> (H W C)."""
 
@@ -31,7 +30,7 @@ class Flatten(Op):
         return context.keras.layers.Flatten(data_format=DATA_FORMAT, name=name)(*inputs)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Dense(Op):
     """A fully connected layer, the same at every place. (…, C) -> (…, units). MACs = places × C × units."""
 
