@@ -51,7 +51,7 @@ def combination(seed: int) -> dict[str, Any]:
     choose = random.Random(seed)
     family = list(FAMILIES)[seed % len(FAMILIES)]
     stage = choose.choice(["p3", "p4", "p5"])
-    levels = list(FAMILIES[family]["stages"])
+    levels = [name for name, stage in FAMILIES[family]["stages"].items() if stage is not None]
     return {
         "defaults": [f"family/{family}", "_self_"],
         "conventions": {
