@@ -40,7 +40,7 @@ Octaves = Annotated[int, Limits(ge=1, le=16)]
 def anchor_branch(x: Node, *, classes: Width = 80, anchors: Groups = 3, style: Conventions) -> Node:
     """A 1 × 1 convolution to x, y, width, height, objectness and classes of each anchor (YOLOv3, section 2.3).
 
-    (H, W, C) -> (H, W, anchors (5 + classes)).
+    (H, W, C) -> (H, W, 5 anchors + anchors classes).
     """
     return conv(x, width=anchors * (5 + classes), style=style)
 
@@ -76,9 +76,9 @@ def anchor_decode(
 def anchor_tower(
     x: Node,
     *,
-    width: Width,
     values: Width = 4,
     anchors: Groups = 9,
+    hidden: Width = 256,
     convolutions: Convolutions = 3,
     prior: Prior = 0.5,
     activation: ActivationName = "relu",
@@ -90,7 +90,7 @@ def anchor_tower(
     begin with a probability of `prior` (section 4.1).
     """
     for number in range(1, convolutions + 1):
-        x = conv(x, width=width, kernel=3, style=style, name=f"{number}")
+        x = conv(x, width=hidden, kernel=3, style=style, name=f"{number}")
         x = activation_of(activation, style.slope)(x, name=f"{number}_act")
     bias = round(log(prior / (1 - prior)), 6)
     return Conv2D(anchors * values, 3, bias=True, initial_bias=bias)(x, name="values")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from archdsl.models.registration import import_keras
 
 if TYPE_CHECKING:
+    from archdsl.models.detectors import *  # noqa: F403
     from archdsl.models.keras_cv import *  # noqa: F403
 
 
@@ -20,10 +21,10 @@ def __getattr__(name: str) -> Any:
     """
     if name[0].isupper():
         import_keras()
-        import archdsl.models.keras_cv as classes
+        from archdsl.models import detectors, keras_cv
         from archdsl.models.backbone import Backbone
 
-        found = getattr(classes, name, None)
+        found = getattr(keras_cv, name, None) or getattr(detectors, name, None)
         if isinstance(found, type) and issubclass(found, Backbone):
             return found
     raise AttributeError(f"module 'archdsl.models' has no attribute '{name}'")

@@ -27,6 +27,11 @@ OF_PLACES = {"attention", "transformer"}  # of which a vector has none
 NEEDED = {"width": 16, "units": 7, "heads": 2, "height": 9, "image_width": 7}
 HEADS = ["box_branch", "class_branch"]
 READERS = {"dfl_boxes": "box_branch", "class_scores": "class_branch"}
+ANCHORED = {
+    "anchor_decode": {"from": "the_anchor_branch", "sizes": [[[10, 13], [16, 30], [33, 23]]]},
+    "anchor_scores": {"from": "the_anchor_tower"},
+    "delta_boxes": {"from": ["input", "the_anchor_tower"]},
+}
 STRIDED = {name for name, found in SINGLE.items() if "stride" in found.parameters} - {"pad"}
 SHIPPED = {name: found for name, found in all_blocks().items() if "archdsl/blocks" in found.source}
 
@@ -364,12 +369,13 @@ def config_of_every_block() -> dict[str, Any]:
     def add(names: list[str], **source: Any) -> str:
         for name in names:
             given = {key: value for key, value in NEEDED.items() if key in SHIPPED[name].parameters}
+            given |= {"stride": 1} if name == "sc_down" else {}  # others make the map small enough
             layers[f"the_{name}"] = {"block": name, **given, **source}
         return list(layers)[-1]
 
     kinds = {name: arrow(SINGLE[name]) for name in SHIPPED if name in SINGLE}
     vectors = [name for name, (_, after) in kinds.items() if after in ("C", "H W C")]
-    rest = [name for name in kinds if name not in (*vectors, "to_tokens", "to_map")]
+    rest = [name for name in kinds if name not in (*vectors, "to_tokens", "to_map", "stop_gradient")]
     of_tokens = [name for name in rest if kinds[name][0] == "N, C"]
     add([name for name in rest if name not in of_tokens])
     layers["half"] = {"block": "max_pool"}
@@ -378,15 +384,21 @@ def config_of_every_block() -> dict[str, Any]:
     layers["exchanged"] = {"block": "add", "from": ["the_exchange_map1", "coarse"]}
     last_token = add(["to_tokens", *of_tokens])
     last_map = add(["to_map"])
-    add(HEADS, **{"from": [last_map, last_map]})
+    last_fixed = add(["stop_gradient"], **{"from": last_map})
+    add(HEADS, **{"from": [last_fixed, last_map]})
     for name, branch in READERS.items():
         add([name], **{"from": f"the_{branch}"})
     layers["found"] = {"block": "concat", "from": [f"the_{name}" for name in READERS]}
     layers["found_mean"] = {"block": "token_mean"}
+    for name, given in ANCHORED.items():
+        layers[f"the_{name}"] = {"block": name, **given}
+    read = ["anchor_decode_boxes", "anchor_decode_scores", "anchor_scores", "delta_boxes"]
+    means = ["found_mean", *[f"mean_{name}" for name in read]]
+    layers |= {f"mean_{name}": {"block": "token_mean", "from": f"the_{name}"} for name in read}
     for name in vectors:
         add([name], **{"from": last_token if kinds[name][0] == "N, C" else last_map})
-    layers["joined"] = {"block": "concat", "from": ["found_mean", *[f"the_{name}" for name in vectors]]}
-    for name in [name for name in SHIPPED if name not in (*SINGLE, *HEADS, *READERS, "exchange")]:
+    layers["joined"] = {"block": "concat", "from": [*means, *[f"the_{name}" for name in vectors]]}
+    for name in [name for name in SHIPPED if name not in (*SINGLE, *HEADS, *READERS, *ANCHORED, "exchange")]:
         last = list(layers)[-1]
         add([name], **{"from": [last, last]})
     layers["end"] = {"block": "concat", "from": list(layers)[-2:]}  # a difference of equal numbers is nothing

@@ -6,6 +6,7 @@ with keras_cv's weights is the same backbone. Layers are paired by name, family 
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -210,9 +211,28 @@ def _retinanet_layers(model: keras.Model, stages: Sequence[str]) -> Layers:
     return layers
 
 
+def _yolo_v8_detector_layers(model: keras.Model, stages: Sequence[str]) -> Layers:
+    prefixes = {"downsample1": "down4", "downsample2": "down5"}
+    blocks = {"p4p5": "td4", "p3p4p5": "n3", "p3p4p5_downsample1_block": "n4", "p3p4p5_downsample2_block": "n5"}
+    pairs = {f"pa_fpn_p3p4p5_{their}": f"neck_{our}" for their, our in prefixes.items()}
+    for their, our in blocks.items():
+        pairs |= {f"pa_fpn_{their}_pre": f"neck_{our}_split", f"pa_fpn_{their}_output": f"neck_{our}_fuse"}
+        for step in range(model.fpn_depth if our in ("td4", "n3") else 2):
+            pairs |= {f"pa_fpn_{their}_pre_{step}_{part}": f"neck_{our}_{step + 1}_conv{part}" for part in (1, 2)}
+    layers = _yolo_v8_layers(model.backbone, stages)
+    for level, branch in itertools.product((3, 4, 5), ("box", "class")):
+        their, our = f"yolo_v8_head_{level - 2}_{branch}", f"head_{branch}_n{level}"
+        pairs |= {f"{their}_{part}": f"{our}_conv{part}" for part in (1, 2)}
+        layers[f"{our}_{'distances' if branch == 'box' else 'logits'}"] = model.get_layer(f"{their}_3_conv")
+    for their, our in pairs.items():
+        layers |= {f"{our}_{part}": model.get_layer(f"{their}_{part}") for part in ("conv", "bn")}
+    return layers
+
+
 LAYERS_OF: Mapping[str, Callable[[keras.Model, Sequence[str]], Layers]] = {
     "YOLOV8Backbone": _yolo_v8_layers,
     "CSPDarkNetBackbone": _csp_darknet_layers,
     "ResNetV2Backbone": _resnet_v2_layers,
     "RetinaNet": _retinanet_layers,
+    "YOLOV8Detector": _yolo_v8_detector_layers,
 }

@@ -12,7 +12,7 @@ from archdsl.ir.types import FeatureMap, Tokens, area, both
 AnchorStyle = Literal["yolo", "darknet"]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Anchors(Op):
     """A box of each size around every pixel: x and y of the middle of both, width, height. (H, W, C) -> (n H W, 4).
 
@@ -73,7 +73,7 @@ class FromAnchors(Op):
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class AnchorBoxes(FromAnchors):
     """middle = anchor + spread (s(t) - 1/2) stride, where s is sigmoid; size by its style. (N, 4), (N, 4) -> (N, 4).
 
@@ -90,12 +90,13 @@ class AnchorBoxes(FromAnchors):
         ops = context.keras.ops
         x, size, anchor, anchor_size = inputs
         steps = [self.spread * step for step in reversed(both(self.stride))]
-        moved = context.keras.layers.Rescaling(steps, [-step / 2 for step in steps], name=f"{name}_offset")
+        offsets = ops.split(ops.sigmoid(x) - 0.5, 2, axis=-1)
+        moved = ops.concatenate([offset * step for offset, step in zip(offsets, steps, strict=True)], axis=-1)
         factor = ops.exp(size) if self.style == "darknet" else ops.square(2 * ops.sigmoid(size))
-        return anchor + moved(ops.sigmoid(x)), factor * anchor_size
+        return anchor + moved, factor * anchor_size
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class DeltaBoxes(FromAnchors):
     """middle = anchor + v₁ t × its size, size = anchor × exp(v₂ t) (Faster R-CNN, Ren et al. 2015, equation 2).
 

@@ -72,6 +72,13 @@ class Identity(Pointwise):
         return context.keras.layers.Identity(name=name)(*inputs)
 
 
+class StopGradient(Pointwise):
+    """Returns its input, which what follows does not train. (…, C) -> (…, C)."""
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.ops.stop_gradient(*inputs)
+
+
 @dataclass(eq=False, repr=False)
 class Activation(Pointwise):
     """A non-linearity by its Keras name; softmax is over the channels of each place. (…, C) -> (…, C).

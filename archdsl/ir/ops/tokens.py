@@ -12,6 +12,7 @@ from archdsl.ir.ops.channels import group_size
 from archdsl.ir.types import ANY, FeatureMap, TensorType, Tokens, Vector, area
 
 
+@dataclass(eq=False, repr=False)
 class ToTokens(Op):
     """Every pixel is a token, or as many as it has `parts`, row by row. (H, W, C) -> (parts H W, C / parts)."""
 
