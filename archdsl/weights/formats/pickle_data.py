@@ -47,7 +47,9 @@ def read_pickle(data: bytes, known: Known, persistent: Callable[[Any], Any]) -> 
     machine = _Machine(data, known, persistent)
     try:
         return machine.run()
-    except (IndexError, KeyError, AttributeError, TypeError, struct.error, UnicodeError):
+    except BadPickle:
+        raise
+    except (LookupError, AttributeError, TypeError, ValueError, struct.error):
         raise BadPickle(f"its description makes no sense at byte {machine.place}") from None
 
 
