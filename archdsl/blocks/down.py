@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from archdsl.blocks.conv import conv, conv_bn_act
 from archdsl.blocks.conventions import Conventions
-from archdsl.blocks.registry import Stride, Width, block
+from archdsl.blocks.registry import Kernel, Stride, Width, block
+from archdsl.blocks.windows import Window, depthwise2d
 from archdsl.ir.graph import Node
 from archdsl.ir.ops import AvgPool, Concat, Crop, MaxPool, Pad, Slice
 
@@ -49,6 +50,17 @@ def a_down(x: Node, *, width: Width, style: Conventions) -> Node:
     # "same" pads both sides by one where a side of the image is even, as PyTorch does always
     pooled = MaxPool(3, 2)(Slice(split, x.channels)(x, name="second"), name="second_pool")
     return Concat()(deep, conv_bn_act(pooled, width=half, style=style, name="pooled"), name="concat")
+
+
+@block
+def sc_down(x: Node, *, width: Width, kernel: Kernel = 3, stride: Stride = 2, style: Conventions) -> Node:
+    """A 1 × 1 convolution for the channels, then a depthwise one for the sides, not activated (YOLOv10, section 3.3).
+
+    (H, W, C) -> (H/stride, W/stride, width).
+    """
+    x = conv_bn_act(x, width=width, style=style, name="pointwise")
+    x = depthwise2d(x, Window(kernel, stride), bias=style.norm is None, style=style)
+    return style.normalize(x, name="depthwise_bn")
 
 
 @block

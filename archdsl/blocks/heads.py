@@ -15,9 +15,11 @@ from archdsl.ir.ops import (
     ConcatTokens,
     Conv2D,
     DistributionMean,
+    Keypoints,
+    RotatedBoxes,
     ToTokens,
 )
-from archdsl.ir.types import FeatureMap, misfit, shortest
+from archdsl.ir.types import shortest
 from archdsl.schemas.annotations import Limits
 
 Bins = Annotated[int, Limits(ge=2, le=256)]
@@ -54,20 +56,61 @@ def class_branch(x: Node, finest: Node, *, classes: Width = 80, depthwise: bool 
 
 
 @block
+def value_branch(x: Node, finest: Node, *, units: Width, style: Conventions) -> Node:
+    """Two 3 × 3 convolutions, and 1 × 1 to `units` numbers: coefficients of masks, places of points, an angle (YOLOv8).
+
+    (H, W, C), (H₁, W₁, C₁) -> (H, W, units). All levels are as wide inside: C₁/4, at least `units`.
+    """
+    hidden = max(finest.channels // 4, units)
+    x = conv_bn_act(x, width=hidden, kernel=3, style=style, name="conv1")
+    x = conv_bn_act(x, width=hidden, kernel=3, style=style, name="conv2")
+    return Conv2D(units, bias=True)(x, name="values")
+
+
+@block
 def dfl_boxes(*inputs: Node, bins: Bins = 16) -> Node:
     """The boxes of all pixels, level after level, from distributions over distances (YOLOv8).
 
     (H, W, 4 bins), … -> (H W + …, 4): left, top, right and bottom edge in pixels of the image. The distances are the
     means of their distributions (Generalized Focal Loss, Li et al. 2020) from the middle of the pixel, row by row.
     """
-    return all_levels([_boxes(x, bins, name=f"level{number}") for number, x in enumerate(inputs, 1)])
+    found = []
+    for number, x in enumerate(inputs, 1):
+        distances = DistributionMean(bins)(x, name=f"level{number}_distances")
+        found.append(BoxesFromDistances(shortest(x.type.strides))(distances, name=f"level{number}_boxes"))
+    return all_levels(found)
 
 
-def _boxes(x: Node, bins: int, name: str) -> Node:
-    if not isinstance(x.type, FeatureMap):
-        raise ShapeError(*misfit(x.type, (FeatureMap,)))
-    distances = DistributionMean(bins)(x, name=f"{name}_distances")
-    return BoxesFromDistances(shortest(x.type.strides))(distances, name=f"{name}_boxes")
+@block
+def rotated_boxes(*inputs: Node, bins: Bins = 16) -> Node:
+    """As dfl_boxes, for boxes that are turned: after the distributions of all levels, an angle at every pixel of each.
+
+    (H, W, 4 bins), …, (H, W, 1), … -> (H W + …, 5): x and y of the middle, width, height, and radians (YOLOv8 for
+    oriented boxes).
+    """
+    half = len(inputs) // 2
+    if len(inputs) % 2:
+        raise ShapeError(f"got {len(inputs)} inputs; expected an angle for each level", "from: [boxes, angles]")
+    found = []
+    for number, (x, angle) in enumerate(zip(inputs[:half], inputs[half:], strict=True), 1):
+        distances = DistributionMean(bins)(x, name=f"level{number}_distances")
+        found.append(RotatedBoxes(x.type.stride)(distances, angle, name=f"level{number}_boxes"))
+    return all_levels(found)
+
+
+@block
+def keypoints(*inputs: Node) -> Node:
+    """Points at every pixel, level after level, as Keypoints reads them. (H, W, 3 n), … -> (H W + …, 3 n)."""
+    found = [
+        Keypoints(shortest(x.type.strides))(x, name=f"level{number}_points") for number, x in enumerate(inputs, 1)
+    ]
+    return all_levels(found)
+
+
+@block
+def all_places(*inputs: Node) -> Node:
+    """The pixels of several maps as one sequence, level after level. (H, W, C), … -> (H W + …, C)."""
+    return all_levels(inputs)
 
 
 @block

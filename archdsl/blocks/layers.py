@@ -16,6 +16,7 @@ from archdsl.ir.ops import (
     Normalize,
     Rescale,
     StochasticDepth,
+    StopGradient,
 )
 from archdsl.schemas.annotations import Limits
 
@@ -31,6 +32,12 @@ Positives = Annotated[Sequence[Positive], Limits(min_length=1, max_length=65_536
 def identity(x: Node) -> Node:
     """Passes its input on. (…, C) -> (…, C)."""
     return Identity()(x, name="identity")
+
+
+@block
+def stop_gradient(x: Node) -> Node:
+    """Passes its input on, which the layers after it do not train. (…, C) -> (…, C)."""
+    return StopGradient()(x, name="fixed")
 
 
 @block

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from archdsl.blocks.conv import conv_bn_act
 from archdsl.blocks.conventions import Conventions
-from archdsl.blocks.csp import halves_of, hidden_width
+from archdsl.blocks.csp import c3k, chain, halves_of, hidden_width
 from archdsl.blocks.registry import Depth, Groups, Kernel, Ratio, Width, block
 from archdsl.blocks.windows import Window, depthwise2d
 from archdsl.ir.graph import Node
-from archdsl.ir.ops import Add, Attention, Concat, Slice
+from archdsl.ir.ops import Add, Attention, Concat, LayerScale, Slice
+from archdsl.schemas.annotations import Limits
 
 
 @block
@@ -46,10 +49,9 @@ def map_attention(
     size = x.channels // heads
     keys = max(1, int(size * key_expansion))
     mixed = conv_bn_act(x, width=heads * (2 * keys + size), style=linear, name="qkv")
-    edges = (0, keys, 2 * keys, 2 * keys + size)
-    query, key, value = [
-        Slice(*edges[part : part + 2], groups=heads)(mixed, name=name) for part, name in enumerate("qkv")
-    ]
+    query = Slice(0, keys, heads)(mixed, name="q")
+    key = Slice(keys, 2 * keys, heads)(mixed, name="k")
+    value = Slice(2 * keys, 2 * keys + size, heads)(mixed, name="v")
     seen = Attention(heads, areas)(query, key, value, name="heads")
     position = depthwise2d(value, Window(kernel), bias=style.norm is None, style=style, name="position")
     position = style.normalize(position, name="position_bn")
@@ -60,3 +62,43 @@ def _perceptron(x: Node, expansion: float, style: Conventions, name: str) -> Nod
     """Two 1 × 1 convolutions, an activation after the first only. (H, W, C) -> (H, W, C)."""
     wide = conv_bn_act(x, width=hidden_width(x.channels, expansion), style=style, name=f"{name}_expand")
     return conv_bn_act(wide, width=x.channels, activation="linear", style=style, name=f"{name}_reduce")
+
+
+@block
+def r_elan(
+    x: Node,
+    *,
+    width: Width,
+    depth: Depth = 1,
+    areas: Groups = 1,
+    attention: bool = True,
+    expansion: Ratio = 0.5,
+    mlp_expansion: Ratio = 2.0,
+    initial: Annotated[float, Limits(gt=0, le=1)] | None = None,
+    style: Conventions,
+) -> Node:
+    """Reduce, a chain of attention of which every second step is kept, fuse (YOLOv12, Tian et al. 2025, figure 3d).
+
+    (H, W, C) -> (H, W, width). Each of `depth` steps is twice attention and a perceptron of `mlp_expansion`, in heads
+    of 32 channels; without `attention` it is a cross-stage block. `areas` are runs of pixels that see themselves only.
+    With `initial` the input is added, and the rest scaled by learned factors that begin there.
+    """
+    hidden = hidden_width(width, expansion)
+
+    def step(x: Node, number: int) -> Node:
+        if not attention:
+            return c3k(x, width=hidden, depth=2, style=style, name=f"{number}")
+        for part in ("a", "b"):
+            x = _attended(x, max(1, hidden // 32), areas, mlp_expansion, style, f"{number}{part}")
+        return x
+
+    steps = chain(conv_bn_act(x, width=hidden, style=style, name="reduce"), step, depth=depth, residual=False)
+    deep = conv_bn_act(Concat()(*steps, name="concat"), width=width, style=style, name="fuse")
+    return deep if initial is None else Add()(x, LayerScale(initial)(deep, name="scale"), name="add")
+
+
+def _attended(x: Node, heads: int, areas: int, expansion: float, style: Conventions, name: str) -> Node:
+    """Attention and a perceptron, each added to its input. (H, W, C) -> (H, W, C)."""
+    shape = {"heads": heads, "areas": areas, "key_expansion": 1.0, "kernel": 7}
+    x = Add()(x, map_attention(x, **shape, style=style, name=f"{name}_attention"), name=f"{name}_add1")
+    return Add()(x, _perceptron(x, expansion, style, name), name=f"{name}_add2")

@@ -50,9 +50,11 @@ class Scope:
     def find(self, name: str, part: PartSpec | None = None) -> list[Level]:
         """The results that `name` means to a layer of `part`; none for a name that does not exist, or not yet."""
         names = self.full_names(name, part)
-        found = [self.results[full] for full in names if full in self.results]
+        full = next((full for full in names if full in self.results), None)
+        if full:
+            return self.results[full]
         guessed = [guess for layer, guess in self.guesses.items() for full in names if full.startswith(f"{layer}_")]
-        return found[0] if found else [("", guess) for guess in guessed[:1]]
+        return [("", guess) for guess in guessed[:1]]
 
     def is_asked_inside(self, name: str) -> bool:
         """Whether anything reads a node inside of the block called `name`."""

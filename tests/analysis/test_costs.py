@@ -17,7 +17,7 @@ from archdsl.ir.graph import Graph, verify
 IMAGE = (96, 64, 3)
 PRESETS = [preset.name for preset in archdsl.list_presets()]
 SAMPLE = ["yolo_v8_xs_backbone", "csp_darknet_tiny", "resnet18_v2", "resnet50_v2"]
-COUNTED = tuple([getattr(keras.layers, name) for name in ("Conv2D", "DepthwiseConv2D", "Conv2DTranspose", "Dense")])
+COUNTED = ("Conv2D", "DepthwiseConv2D", "Conv2DTranspose", "Dense")
 ANY_SPEED = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -102,7 +102,7 @@ def keras_macs(model: keras.Model) -> int | None:
     """
     total = 0
     for layer in model.layers:
-        if isinstance(layer, COUNTED):
+        if isinstance(layer, tuple([getattr(keras.layers, name) for name in COUNTED])):
             places = layer.output.shape[1:-1]
             if isinstance(layer, keras.layers.Conv2DTranspose):
                 places = layer.input.shape[1:-1]

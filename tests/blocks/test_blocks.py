@@ -364,12 +364,13 @@ def config_of_every_block() -> dict[str, Any]:
     def add(names: list[str], **source: Any) -> str:
         for name in names:
             given = {key: value for key, value in NEEDED.items() if key in SHIPPED[name].parameters}
+            given |= {"stride": 1} if name == "sc_down" else {}  # others make the map small enough
             layers[f"the_{name}"] = {"block": name, **given, **source}
         return list(layers)[-1]
 
     kinds = {name: arrow(SINGLE[name]) for name in SHIPPED if name in SINGLE}
     vectors = [name for name, (_, after) in kinds.items() if after in ("C", "H W C")]
-    rest = [name for name in kinds if name not in (*vectors, "to_tokens", "to_map")]
+    rest = [name for name in kinds if name not in (*vectors, "to_tokens", "to_map", "stop_gradient")]
     of_tokens = [name for name in rest if kinds[name][0] == "N, C"]
     add([name for name in rest if name not in of_tokens])
     layers["half"] = {"block": "max_pool"}
@@ -378,7 +379,8 @@ def config_of_every_block() -> dict[str, Any]:
     layers["exchanged"] = {"block": "add", "from": ["the_exchange_map1", "coarse"]}
     last_token = add(["to_tokens", *of_tokens])
     last_map = add(["to_map"])
-    add(HEADS, **{"from": [last_map, last_map]})
+    last_fixed = add(["stop_gradient"], **{"from": last_map})
+    add(HEADS, **{"from": [last_fixed, last_map]})
     for name, branch in READERS.items():
         add([name], **{"from": f"the_{branch}"})
     layers["found"] = {"block": "concat", "from": [f"the_{name}" for name in READERS]}

@@ -38,15 +38,83 @@ MEASURED = {
     "yolo_v8_s_p2_detect": Figures(5079712, 4137728, 1666880, 19673011200, 34000),
     "yolo_v8_xs_p6_detect": Figures(1900880, 1831296, 1252160, 4366521600, 8500),
     "yolo_v8_s_p6_detect": Figures(7589536, 7312128, 3010112, 14257286400, 8500),
+    "yolo_v5u_n_detect": Figures(1046368, 710784, 897648, 3862451200),
+    "yolo_v5u_s_detect": Figures(4171456, 2834688, 2146992, 11997721600),
+    "yolo_v9_t_detect": Figures(708720, 729696, 690288, 4155520000),
+    "yolo_v9_s_detect": Figures(2820576, 2903744, 1594032, 13612364800),
+    "yolo_v10_n_detect": Figures(1198928, 646784, 929792, 4313945600),
+    "yolo_v10_s_detect": Figures(3888800, 2538752, 1700704, 12454528000),
+    "yolo_11_n_detect": Figures(1365472, 793696, 464896, 3271251200),
+    "yolo_11_s_detect": Figures(5441984, 3166400, 850352, 10794880000),
+    "yolo_11_m_detect": Figures(10352192, 8289792, 1472688, 34052224000),
+    "yolo_12_n_detect": Figures(1388256, 749120, 464896, 3735481600),
+    "yolo_v8_xs_segment": Figures(1272656, 986880, 1150416, 6001382400),
+    "yolo_v8_xs_pose": Figures(1272656, 986880, 1035918, 4588864800),
+    "yolo_v8_xs_obb": Figures(1272656, 986880, 969315, 4494700800),
+    "yolo_v8_s_segment": Figures(5079712, 3939840, 2801488, 20043084800),
+    "yolo_v8_s_pose": Figures(5079712, 3939840, 2606478, 15092877600),
+    "yolo_v8_s_obb": Figures(5079712, 3939840, 2433171, 14791872000),
+    "yolo_11_n_segment": Figures(1365472, 793696, 717664, 4900640000),
+    "yolo_11_n_obb": Figures(1365472, 793696, 536563, 3393958400),
+    "yolo_11_s_segment": Figures(5441984, 3166400, 1504848, 16536652800),
+    "yolo_11_s_obb": Figures(5441984, 3166400, 1136531, 11285440000),
 }
 
-# The same numbers as a whole, as Ultralytics prints them: in its model files, for -p2 in its issue 3607.
+# The same source: trainable parameters and MACs of an image of 640 × 640.
+CLASSIFIERS = {
+    "yolo_v8_xs_classify": (2719288, 1644595200),
+    "yolo_v8_s_classify": (6361736, 6223923200),
+    "yolo_11_n_classify": (2812104, 1616793600),
+    "yolo_11_s_classify": (6724008, 6050355200),
+}
+
+# The parameters as a whole, as Ultralytics prints them: the summaries of its model files; those of -p2 in issue 3607.
 PRINTED = {
     "yolo_v8_m_detect": 25902640,
     "yolo_v8_xl_detect": 68229648,
     "yolo_v8_xl_p2_detect": 66637536,
+    "yolo_v5u_m_detect": 25111456,
+    "yolo_v9_m_detect": 20216160,
+    "yolo_v9_c_detect": 25590912,
+    "yolo_v10_m_detect": 16576768,
+    "yolo_v10_l_detect": 25888688,
+    "yolo_v10_x_detect": 31808960,
+    "yolo_11_l_detect": 25372160,
+    "yolo_11_x_detect": 56966176,
+    "yolo_12_s_detect": 9284096,
+    "yolo_12_m_detect": 20199168,
+    "yolo_12_l_detect": 26450784,
+    "yolo_12_x_detect": 59210784,
 }
-DETECTORS = sorted(each.name for each in archdsl.list_presets() if each.name.endswith("_detect"))
+
+# Millions of parameters, fused, in the tables of docs.ultralytics.com/models/yolov8 and /yolo11.
+TABLES = {
+    "yolo_v8_m_segment": 27.3,
+    "yolo_v8_l_segment": 46.0,
+    "yolo_v8_xl_segment": 71.8,
+    "yolo_v8_m_pose": 26.4,
+    "yolo_v8_l_pose": 44.4,
+    "yolo_v8_xl_pose": 69.4,
+    "yolo_v8_m_obb": 26.4,
+    "yolo_v8_l_obb": 44.5,
+    "yolo_v8_xl_obb": 69.5,
+    "yolo_v8_m_classify": 17.0,
+    "yolo_v8_l_classify": 37.5,
+    "yolo_v8_xl_classify": 57.4,
+    "yolo_11_m_segment": 22.4,
+    "yolo_11_l_segment": 27.6,
+    "yolo_11_x_segment": 62.1,
+    "yolo_11_m_pose": 20.9,
+    "yolo_11_l_pose": 26.2,
+    "yolo_11_x_pose": 58.8,
+    "yolo_11_m_obb": 20.9,
+    "yolo_11_l_obb": 26.2,
+    "yolo_11_x_obb": 58.8,
+}
+TASKS = ("_detect", "_segment", "_pose", "_obb")
+DETECTORS = sorted(
+    each.name for each in archdsl.list_presets() if each.name.startswith("yolo_") and each.name.endswith(TASKS)
+)
 
 
 def trained(name: str) -> dict[str, int]:
@@ -63,12 +131,32 @@ def test_a_detector_has_the_measured_parameters_and_macs(name: str, figures: Fig
     assert trained(name) == {part: getattr(figures, part) for part in ("backbone", "neck", "head")}
     report = archdsl.analyze(name)
     assert report.macs == figures.macs - 4 * BINS * figures.places
-    assert [info.shape for info in report.outputs.values()][:2] == [(figures.places, 4), (figures.places, 80)]
+    boxes, scores = (report.outputs[result].shape for result in ("boxes", "scores"))
+    assert boxes == (figures.places, 5 if name.endswith("_obb") else 4)
+    assert scores == (figures.places, 1 if name.endswith("_pose") else 80)
 
 
 @pytest.mark.parametrize(("name", "params"), PRINTED.items())
 def test_a_detector_has_the_printed_parameters(name: str, params: int) -> None:
     assert archdsl.analyze(name).trainable_params == params - BINS
+
+
+@pytest.mark.parametrize(("name", "figures"), CLASSIFIERS.items())
+def test_a_classifier_has_the_measured_parameters_and_macs(name: str, figures: tuple[int, int]) -> None:
+    report = archdsl.analyze(name)
+    assert (report.trainable_params, report.macs) == figures
+
+
+@pytest.mark.parametrize(("name", "millions"), TABLES.items())
+def test_larger_sizes_have_the_parameters_of_the_tables(name: str, millions: float) -> None:
+    assert archdsl.analyze(name).trainable_params / 1e6 == pytest.approx(millions, abs=0.1)
+
+
+@pytest.mark.parametrize(("size", "params"), [("n", 2908491), ("s", 9948795)])
+def test_yolo_11_finds_poses_of_80_classes_with_the_measured_parameters(size: str, params: int) -> None:
+    # the model file of Ultralytics has 80 classes, that of YOLOv8 one
+    report = archdsl.analyze(f"yolo_11_{size}_pose", ["head.class.classes=80"])
+    assert report.trainable_params == params
 
 
 @pytest.mark.parametrize("name", DETECTORS)
@@ -156,6 +244,28 @@ def test_boxes_and_scores_are_those_of_a_plain_implementation(shape: Any, tmp_pa
         assert np.ptp(raw["head_box_p1"]) > 1
         for each in (model, plain, *saved):
             check(each, images, raw)
+
+
+@pytest.mark.keras
+def test_the_second_head_of_yolo_v10_does_not_train_the_maps() -> None:
+    import tensorflow as tf
+
+    model = archdsl.build_from_config("yolo_v10_n_detect", input_shape=(64, 64, 3))
+    images = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3)).astype("float32")
+    trained: dict[str, set[str]] = {}
+    for result in ("scores", "many_scores"):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(model(images)[result])
+        gradients = tape.gradient(loss, [weight.value for weight in model.trainable_weights])
+        pairs = zip(model.trainable_weights, gradients, strict=True)
+        trained[result] = {weight.path.split("_")[0] for weight, gradient in pairs if gradient is not None}
+    assert trained["scores"] == {"head"}
+    assert trained["many_scores"] >= {"stem", "p3", "neck", "head"}
+
+
+def test_the_classes_of_both_heads_of_yolo_v10_are_set_at_once() -> None:
+    ends = archdsl.analyze("yolo_v10_n_detect", ["head.class.classes=3"]).outputs
+    assert {name: info.channels for name, info in ends.items() if "scores" in name} == {"scores": 3, "many_scores": 3}
 
 
 @pytest.mark.keras

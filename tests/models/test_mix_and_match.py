@@ -29,7 +29,7 @@ UNTRAINED = {"efficientnet"}  # it normalises the image by statistics, which ran
 FAMILIES = {
     name: values
     for name, values in FAMILIES.items()
-    if name not in APART | UNTRAINED and {"p3", "p4", "p5"} <= {*values["stages"]}
+    if name not in APART | UNTRAINED and {"p3", "p4", "p5"} <= {*values.get("stages", {})}
 }
 BODIES = sorted(block.name for block in blocks(taking="width"))
 NORMS: list[dict[str, Any]] = [

@@ -16,6 +16,7 @@ EVERY_TYPE = (IMAGE, ODD, VECTOR, TOKENS)
 POINTWISE: list[Op] = [
     ops.Rescale(0.5, 1),
     ops.Identity(),
+    ops.StopGradient(),
     ops.BatchNorm(),
     ops.BatchNorm(center=False),
     ops.BatchNorm(scale=False),
@@ -94,4 +95,6 @@ APPLIED: list[tuple[Op, tuple[TensorType, ...]]] = [
     (ops.DistributionMean(2), (IMAGE,)),
     (ops.BoxesFromDistances(8), (ODD,)),
     (ops.BoxesFromDistances((2, 4)), (IMAGE,)),
+    (ops.RotatedBoxes(8), (ODD, FeatureMap(7, 5, 1))),
+    (ops.Keypoints(8), (FeatureMap(7, 5, 6),)),
 ]

@@ -75,7 +75,7 @@ def resized(name: str, stride: int) -> Fraction:
 
 def blocks(*, taking: str = "") -> list[Block]:
     """Blocks of one input that keep a map's size when their stride is 1, and take an argument `taking`."""
-    fitting = [block for block in all_blocks().values() if block.inputs is not None and is_drawable(block)]
+    fitting = [block for block in all_blocks().values() if len(block.inputs or ()) == 1 and is_drawable(block)]
     return [block for block in fitting if resizing(block.name) == 1 and (not taking or taking in block.parameters)]
 
 
@@ -369,9 +369,7 @@ class _Writer:
             return {}
         other = self.pick(*self.maps) if self.tidy else before
         source = self.now if other == before else self.maps[other]
-        join = self.pick(
-            *[block.name for block in all_blocks().values() if block.inputs is None and block.name != "exchange"]
-        )
+        join = self.pick(*[block.name for block in all_blocks().values() if is_merge(block)])
         fitted = self.fitted(other, source)
         if fitted is None:
             return {}
@@ -447,9 +445,14 @@ class _Writer:
         return {name: placed.get(name, stages[name]) for name in self.draw(st.permutations(names))}
 
 
+def is_merge(block: Block) -> bool:
+    """Whether it makes one map of several; a few blocks make more maps, or tokens."""
+    return block.inputs is None and block.name not in ("exchange", "dfl_boxes", "class_scores")
+
+
 def is_halving(name: str) -> bool:
     block = all_blocks()[name]
-    return block.inputs is not None and not block.parameters and resizing(name) == 2
+    return len(block.inputs or ()) == 1 and not block.parameters and resizing(name) == 2
 
 
 def keeps_meaning(stated: Any, shared: Any) -> bool:

@@ -127,7 +127,7 @@ def _layer(layer: Mapping[str, Any], blocks: Mapping[str, Block], in_block: bool
 
 
 def _branch(block: Block, common: Mapping[str, bool], in_block: bool) -> dict[str, Any]:
-    arguments = {**REPEATS, **arguments_of(block)}
+    arguments = {name: _or_null(argument) for name, argument in {**REPEATS, **arguments_of(block)}.items()}
     if in_block:
         arguments = {name: _or(_or_relative(argument), "Argument") for name, argument in arguments.items()}
     return {
@@ -178,10 +178,19 @@ def _takes_any_text(schema: Json) -> bool:
     return not schema or (schema.get("type") == "string" and not {"enum", "pattern"} & schema.keys())
 
 
+def _or_null(argument: Json) -> Json:
+    """Null takes back what a parent set."""
+    return _either(argument, {"type": "null"})
+
+
 def _or(schema: Json, definition: str) -> Json:
     """What `schema` allows, or what the definition does; and so for the items of a list."""
     items = {"items": _or(schema["items"], definition)} if "items" in schema else {}
-    inside = {**schema, **items}
+    return _either({**schema, **items}, {"$ref": f"#/$defs/{definition}"})
+
+
+def _either(schema: Json, other: Json) -> Json:
+    inside = dict(schema)
     outside: Json = {key: inside.pop(key) for key in ("description", "default") if key in inside}
-    members, other = inside.pop("anyOf", [inside]), {"$ref": f"#/$defs/{definition}"}
+    members = inside.pop("anyOf", [inside])
     return {**outside, "anyOf": [*members, *([] if other in members else [other])]}

@@ -8,6 +8,7 @@ from archdsl.schemas.json_form import Json, json_schema_of
 ARGUMENTS = {
     "areas": "Number of equal runs of places; attention stays within each.",
     "activation": "Its activation; by default that of the conventions.",
+    "attention": "Whether its steps are attention; else they are cross-stage blocks.",
     "bias": "Whether it has a bias.",
     "bottleneck_expansion": "Channels inside a bottleneck, as a share of those of its branch.",
     "bins": "Distances that each side of a box has a share of: 0 to one less, in pixels of the map.",
@@ -41,8 +42,10 @@ ARGUMENTS = {
     "keep_sides": "Whether the result is a map of one pixel.",
     "key_expansion": "Channels of queries and keys, as a share of those of the values.",
     "kind": "Kind of normalisation; by default that of the conventions.",
+    "large_kernel": "Whether the middle convolution is one of 7 × 7 and one of 3 × 3, added.",
     "limit": "Largest value that relu gives.",
     "mean": "Subtracted from each channel.",
+    "mlp_expansion": "Channels between the layers of a perceptron, as a share of those around it.",
     "momentum": "Weight of the old statistics at each step; by default that of the conventions.",
     "nested": "Whether its bottlenecks are cross-stage blocks themselves.",
     "offset": "Added after the factor.",

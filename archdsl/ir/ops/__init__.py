@@ -8,7 +8,7 @@ from archdsl.ir.graph import Op
 from archdsl.ir.ops.attention import Attention
 from archdsl.ir.ops.channels import ChannelMax, ChannelMean, ChannelShuffle, Part, ReverseChannels, Slice, Split
 from archdsl.ir.ops.convolution import Conv2D, DepthwiseConv2D, TransposedConv2D
-from archdsl.ir.ops.detection import BoxesFromDistances, DistributionMean
+from archdsl.ir.ops.detection import BoxesFromDistances, DistributionMean, Keypoints, RotatedBoxes
 from archdsl.ir.ops.merging import Add, Concat, ConcatRows, Multiply, Subtract
 from archdsl.ir.ops.normalization import BatchNorm, GroupNorm, L2Normalize, LayerNorm, Normalize
 from archdsl.ir.ops.pointwise import (
@@ -22,6 +22,7 @@ from archdsl.ir.ops.pointwise import (
     PRelu,
     Rescale,
     StochasticDepth,
+    StopGradient,
 )
 from archdsl.ir.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, GlobalPool, MaxPool, Pool, SumRows
 from archdsl.ir.ops.resizing import Crop, Pad, Resize, SpaceToDepth, Upsample
@@ -58,6 +59,7 @@ __all__ = [
     "GroupNorm",
     "Identity",
     "Input",
+    "Keypoints",
     "L2Normalize",
     "LayerNorm",
     "LayerScale",
@@ -75,10 +77,12 @@ __all__ = [
     "Rescale",
     "Resize",
     "ReverseChannels",
+    "RotatedBoxes",
     "Slice",
     "SpaceToDepth",
     "Split",
     "StochasticDepth",
+    "StopGradient",
     "Subtract",
     "SumRows",
     "ToMap",

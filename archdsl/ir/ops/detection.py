@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import pi
 from typing import Any
 
 from archdsl.ir.emission import EmitContext
@@ -33,6 +34,12 @@ class DistributionMean(Op):
         return ops.sum(shares * numbers, axis=-1)
 
 
+def middles(ops: Any, like: Any) -> tuple[Any, Any]:
+    """Column and row of the middle of every pixel, from 0.5 on, as (B, H, W, 1), which is the shape of `like`."""
+    ones = ops.ones_like(like)
+    return ops.cumsum(ones, axis=2) - 0.5, ops.cumsum(ones, axis=1) - 0.5
+
+
 @dataclass(frozen=True)
 class BoxesFromDistances(Op):
     """(x - left, y - top, x + right, y + bottom) stride, around the middle of every pixel (FCOS, Tian et al. 2019).
@@ -44,16 +51,71 @@ class BoxesFromDistances(Op):
     stride: float | tuple[float, float] = 1
 
     def infer(self, x: FeatureMap) -> FeatureMap:
-        if x.channels != 4:
-            raise ShapeError(f"{x.channels} channels; expected 4 distances: left, top, right, bottom")
-        return x
+        return _of_four(x)
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
-        (distances,) = inputs
         ops = context.keras.ops
-        left, top, right, bottom = ops.split(distances, 4, axis=-1)
-        ones = ops.ones_like(left)
-        y, x = [ops.cumsum(ones, axis=side) - 0.5 for side in (1, 2)]
+        left, top, right, bottom = ops.split(*inputs, 4, axis=-1)
+        x, y = middles(ops, left)
         down, across = both(self.stride)
         edges = [(x - left) * across, (y - top) * down, (x + right) * across, (y + bottom) * down]
         return context.keras.layers.Concatenate(name=name)(edges)
+
+
+@dataclass(frozen=True)
+class RotatedBoxes(Op):
+    """Boxes that are turned around their middle, which is ((right - left) / 2, (bottom - top) / 2) turned from a pixel.
+
+    (H, W, 4), (H, W, 1) -> (H, W, 5): distances as in BoxesFromDistances, and an angle t of which radians are
+    (sigmoid(t) - 1/4) π; the result is x, y, width, height in pixels of the image, and the angle.
+    """
+
+    stride: float = 1
+
+    def infer(self, x: FeatureMap, angle: FeatureMap) -> FeatureMap:
+        if angle != angle.with_channels(1) or angle.shape[:2] != _of_four(x).shape[:2]:
+            raise ShapeError("expected one angle for every box")
+        return x.with_channels(5)
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        ops = context.keras.ops
+        left, top, right, bottom = ops.split(inputs[0], 4, axis=-1)
+        angle = (ops.sigmoid(inputs[1]) - 0.25) * pi
+        cosine, sine = ops.cos(angle), ops.sin(angle)
+        right_by, down_by = (right - left) / 2, (bottom - top) / 2
+        x, y = middles(ops, left)
+        parts = [x + right_by * cosine - down_by * sine, y + right_by * sine + down_by * cosine]
+        parts += [left + right, top + bottom]
+        return context.keras.layers.Concatenate(name=name)([*[part * self.stride for part in parts], angle])
+
+
+@dataclass(frozen=True)
+class Keypoints(Op):
+    """(2 dx + x, 2 dy + y) stride and sigmoid(v) of every three channels dx, dy, v, with x, y the corner of the pixel.
+
+    (H, W, 3 n) -> (H, W, 3 n): places in pixels of the image, and how likely it is that they are seen (YOLOv8).
+    """
+
+    stride: float | tuple[float, float] = 1
+
+    def infer(self, x: FeatureMap) -> FeatureMap:
+        if x.channels % 3:
+            raise ShapeError(f"{x.channels} channels; expected 3 for each point: right, down, and whether it is seen")
+        return x
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        ops = context.keras.ops
+        (offsets,) = inputs
+        points = offsets.shape[-1] // 3
+        right, below, seen = [offsets[..., part::3] for part in range(3)]
+        x, y = middles(ops, offsets[..., :1])
+        down, across = both(self.stride)
+        parts = [(right * 2 + x - 0.5) * across, (below * 2 + y - 0.5) * down, ops.sigmoid(seen)]
+        together = context.keras.layers.Concatenate(name=name)(parts)
+        return ops.take(together, [part * points + point for point in range(points) for part in range(3)], axis=-1)
+
+
+def _of_four(x: FeatureMap) -> FeatureMap:
+    if x.channels != 4:
+        raise ShapeError(f"{x.channels} channels; expected 4 distances: left, top, right, bottom")
+    return x

@@ -75,6 +75,14 @@ class Identity(Pointwise):
 
 
 @dataclass(frozen=True)
+class StopGradient(Pointwise):
+    """Returns its input, which what follows does not train. (…, C) -> (…, C)."""
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.ops.stop_gradient(*inputs)
+
+
+@dataclass(frozen=True)
 class Activation(Pointwise):
     """A non-linearity by its Keras name; softmax is over the channels of each place. (…, C) -> (…, C).
 
