@@ -101,9 +101,7 @@ def rotated_boxes(*inputs: Node, bins: Bins = 16) -> Node:
 @block
 def keypoints(*inputs: Node) -> Node:
     """Points at every pixel, level after level, as Keypoints reads them. (H, W, 3 n), … -> (H W + …, 3 n)."""
-    found = [
-        Keypoints(shortest(x.type.strides))(x, name=f"level{number}_points") for number, x in enumerate(inputs, 1)
-    ]
+    found = [Keypoints(shortest(x.type.strides))(x, name=f"level{number}_points") for number, x in enumerate(inputs, 1)]
     return all_levels(found)
 
 

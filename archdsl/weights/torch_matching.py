@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 
 from archdsl.diagnostics.problems import Mark, fail
-from archdsl.ir.graph import Graph
+from archdsl.ir.graph import Graph, Node
+from archdsl.ir.ops import LayerScale
 from archdsl.weights.formats.contents import Contents, Stored
 from archdsl.weights.matching import Match
 from archdsl.weights.torch_units import Layer, Module, arrays_for, layers_of, modules_of
 
 SCHEME = "torch"
+_SCALE = "gamma"
 MAX_PAIRS = 2_000  # of layers and modules of equal shapes; a network of a hundred layers has some hundreds
 
 
@@ -38,6 +40,10 @@ def match_torch(graph: Graph, contents: Contents, partial: bool, mark: Mark) -> 
             if path in module.units:
                 taken.add(id(module.units[path]))
                 found |= {node.name: stored for node, stored in arrays_for(unit, module.units[path]).items()}
+        for node, stored in _scales(layer, module):
+            taken.add(id(stored))
+            factors = {node.weights[0].name: stored.arrays[_SCALE]}
+            found[node.name] = Stored(stored.place, f"{stored.name}.{_SCALE}", factors)
     return Match(SCHEME, "name", found, tuple(_surplus(modules, taken)), ())
 
 
@@ -60,7 +66,14 @@ def _surplus(modules: Sequence[Module], taken: set[int]) -> Iterator[Stored]:
         for unit in module.units.values():
             if id(unit) not in taken:
                 yield unit.conv
-        yield from module.others
+        yield from (stored for stored in module.others if id(stored) not in taken)
+
+
+def _scales(layer: Layer, module: Module) -> Iterator[tuple[Node, Stored]]:
+    """The factors that a layer scales its result by, where it is one layer's and one module's."""
+    ours = [node for node in layer.unnamed if isinstance(node.op, LayerScale)]
+    theirs = [stored for stored in module.others if list(stored.arrays) == [_SCALE]]
+    return zip(ours, theirs, strict=True) if len(ours) == len(theirs) == 1 else iter(())
 
 
 def certain(ours: Sequence[Hashable], theirs: Sequence[Hashable]) -> list[tuple[int, int]]:

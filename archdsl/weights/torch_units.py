@@ -15,7 +15,7 @@ from archdsl.frontend.sections import STAGES
 from archdsl.ir.graph import Graph, Node
 from archdsl.ir.ops import BatchNorm, Conv2D, Dense, DepthwiseConv2D, TransposedConv2D
 from archdsl.weights.formats.contents import Contents, Shape, Stored, StoredArray
-from archdsl.weights.torch_names import HEADS, numbered, path_of
+from archdsl.weights.torch_names import is_in_head, numbered, path_of
 
 if TYPE_CHECKING:
     from archdsl.weights.formats.contents import Array
@@ -95,7 +95,7 @@ def layers_of(graph: Graph) -> list[Layer]:
     found: list[Layer] = []
     for (path, block), nodes in runs:
         layer = _layer(path, block, list(nodes))
-        if found and block in HEADS and found[-1].block in HEADS:
+        if found and is_in_head(path, block) and is_in_head(found[-1].path, found[-1].block):
             found[-1].units |= layer.units
             found[-1].unnamed += layer.unnamed
         else:
@@ -114,10 +114,10 @@ def _layer(path: str, block: str, nodes: list[Node]) -> Layer:
             units[node.inputs[0]].norm = node
         else:
             layer.unnamed.append(node)
-    own, levels = path.rpartition(".")[2], dict[str, int]()
+    levels: dict[str, int] = {}
     named = {_unit_name(node.name, prefix): unit for node, unit in units.items()}
     for name, unit in named.items():
-        inner = path_of(own, block, name, levels)
+        inner = path_of(path, block, name, levels)
         if inner is None and len(named) > 1:
             layer.unnamed += filter(None, (unit.node, unit.norm))
         else:

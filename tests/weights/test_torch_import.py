@@ -22,6 +22,8 @@ from support.torch_files import unit, with_description, write, write_zip
 import archdsl
 from archdsl.weights import formats
 from archdsl.weights.torch_matching import certain
+from archdsl.weights.torch_names import numbered
+from archdsl.weights.torch_units import layers_of
 
 FILES = TESTS / "weights" / "files"
 TINY = "scale.width=0.03125"
@@ -99,6 +101,27 @@ slow = {{"keras", "tensorflow", "torch", "h5py", "matplotlib"}}
 assert not slow & set(sys.modules), slow & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path, stdout=subprocess.DEVNULL)
+
+
+LAYOUTS = {
+    "yolov5n": "yolo_v5u_n_detect",
+    "yolov10n": "yolo_v10_n_detect",
+    "yolo11n": "yolo_11_n_detect",
+    "yolov9t": "yolo_v9_t_detect",
+}
+
+
+@pytest.mark.parametrize("network", LAYOUTS)
+def test_a_detector_has_the_units_of_its_checkpoint_by_their_names(network: str) -> None:
+    rows = [line.split(" ") for line in (FILES / "layouts.txt").read_text().splitlines()]
+    modules = [dict(unit.split("=") for unit in units) for name, _, *units in rows if name == network]
+    layers = layers_of(archdsl.compile_config(LAYOUTS[network]))
+    assert len(layers) == len(modules)
+    for layer, module in zip(layers, modules, strict=True):
+        named = {path or ".": "x".join(map(str, shape)) for path, shape in layer.shapes.items()}
+        wanted = {"." if path == "." else numbered(path): shape for path, shape in module.items() if path != "dfl"}
+        if layer.block != "elan":  # one convolution there is two here
+            assert named == wanted, layer.path
 
 
 def brute_force(ours: str, theirs: str) -> set[tuple[int, int]]:
