@@ -13,10 +13,9 @@ from archdsl.ir.graph import Graph, Node
 from archdsl.ir.ops import LayerScale
 from archdsl.weights.formats.contents import Contents, Stored
 from archdsl.weights.matching import Match
-from archdsl.weights.torch_units import Layer, Module, arrays_for, layers_of, modules_of
+from archdsl.weights.torch_units import SCALE, Layer, Module, arrays_for, layers_of, modules_of
 
 SCHEME = "torch"
-_SCALE = "gamma"
 MAX_PAIRS = 2_000  # of layers and modules of equal shapes; a network of a hundred layers has some hundreds
 
 
@@ -42,8 +41,8 @@ def match_torch(graph: Graph, contents: Contents, partial: bool, mark: Mark) -> 
                 found |= {node.name: stored for node, stored in arrays_for(unit, module.units[path]).items()}
         for node, stored in _scales(layer, module):
             taken.add(id(stored))
-            factors = {node.weights[0].name: stored.arrays[_SCALE]}
-            found[node.name] = Stored(stored.place, f"{stored.name}.{_SCALE}", factors)
+            factors = {node.weights[0].name: stored.arrays[SCALE]}
+            found[node.name] = Stored(stored.place, f"{stored.name}.{SCALE}", factors)
     return Match(SCHEME, "name", found, tuple(_surplus(modules, taken)), ())
 
 
@@ -72,7 +71,7 @@ def _surplus(modules: Sequence[Module], taken: set[int]) -> Iterator[Stored]:
 def _scales(layer: Layer, module: Module) -> Iterator[tuple[Node, Stored]]:
     """The factors that a layer scales its result by, where it is one layer's and one module's."""
     ours = [node for node in layer.unnamed if isinstance(node.op, LayerScale)]
-    theirs = [stored for stored in module.others if list(stored.arrays) == [_SCALE]]
+    theirs = [stored for stored in module.others if list(stored.arrays) == [SCALE]]
     return zip(ours, theirs, strict=True) if len(ours) == len(theirs) == 1 else iter(())
 
 

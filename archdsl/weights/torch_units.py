@@ -20,15 +20,16 @@ from archdsl.weights.torch_names import is_in_head, numbered, path_of
 if TYPE_CHECKING:
     from archdsl.weights.formats.contents import Array
 
-_AXES: dict[type, tuple[int, ...]] = {  # of PyTorch's kernels, in the order in which ours has them
+AXES: dict[type, tuple[int, ...]] = {  # of PyTorch's kernels, in the order in which ours has them
     Conv2D: (2, 3, 1, 0),
     DepthwiseConv2D: (2, 3, 0, 1),
     TransposedConv2D: (2, 3, 1, 0),
     Dense: (1, 0),
 }
-_NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
+NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
+SCALE = "gamma"  # of the factors that a module scales its result by
 _COUNTER = "num_batches_tracked"  # of training, which nothing else needs
-_FIXED = "dfl"  # 0, 1, 2, …: arithmetic, not weights
+FIXED = "dfl"  # 0, 1, 2, …: arithmetic, not weights
 _SLOTS = (STAGES.name, "post")  # of a layer's path, which its name leaves out
 
 
@@ -42,7 +43,7 @@ class Unit:
     @property
     def shape(self) -> Shape:
         """Of its kernel, as PyTorch has it."""
-        axes, own = _AXES[type(self.node.op)], self.node.weights[0].shape
+        axes, own = AXES[type(self.node.op)], self.node.weights[0].shape
         return tuple([own[axes.index(axis)] for axis in range(len(axes))])
 
 
@@ -108,7 +109,7 @@ def _layer(path: str, block: str, nodes: list[Node]) -> Layer:
     layer, prefix = Layer(path, block), "_".join(part for part in path.split(".") if part not in _SLOTS)
     units: dict[Node, Unit] = {}
     for node in nodes:
-        if type(node.op) in _AXES:
+        if type(node.op) in AXES:
             units[node] = Unit(node)
         elif isinstance(node.op, BatchNorm) and node.inputs[0] in units:
             units[node.inputs[0]].norm = node
@@ -158,7 +159,7 @@ def _add(module: Module, stored: Stored, path: str, all_stored: Mapping[str, Sto
     if own == "bn" and f"{beside}.conv" in all_stored:
         return
     weight = stored.arrays.get("weight")
-    if own == _FIXED or (own == "conv" and parent == _FIXED):
+    if own == FIXED or (own == "conv" and parent == FIXED):
         return
     if weight is None or len(weight.shape) not in (2, 4):
         module.others.append(stored)
@@ -187,7 +188,7 @@ def _renamed(stored: Stored, kernel: dict[str, StoredArray], norm: Node | None) 
 
 
 def _kernel(node: Node, stored: Stored) -> StoredArray:
-    weight, axes = stored.arrays["weight"], _AXES[type(node.op)]
+    weight, axes = stored.arrays["weight"], AXES[type(node.op)]
     if len(weight.shape) != len(axes):
         return weight
     shape = tuple([weight.shape[axis] for axis in axes])
@@ -199,8 +200,8 @@ def _transposed(read: Callable[[], Array], axes: Iterable[int]) -> Array:
 
 
 def _norm(stored: Stored) -> Stored:
-    arrays = {own: stored.arrays[other] for own, other in _NORM.items() if other in stored.arrays}
-    rest = {name: array for name, array in stored.arrays.items() if name not in _NORM.values()}
+    arrays = {own: stored.arrays[other] for own, other in NORM.items() if other in stored.arrays}
+    rest = {name: array for name, array in stored.arrays.items() if name not in NORM.values()}
     return Stored(stored.place, stored.name, {**arrays, **rest})
 
 

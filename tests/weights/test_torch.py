@@ -8,11 +8,13 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 from support import TESTS
 from support.torch_files import unit, write
 
 import archdsl
 from archdsl import weights
+from archdsl.weights import formats
 
 FILES = TESTS / "weights" / "files"
 DETECT = ["scale.width=0.03125", "+head.box.bins=4", "+head.boxes.bins=4", "head.class.classes=2"]
@@ -116,8 +118,6 @@ def test_numbers_of_any_precision_are_read(dtype: str, tmp_path: Path) -> None:
 
 
 def test_the_same_arrays_as_safetensors(tmp_path: Path) -> None:
-    from safetensors.numpy import save_file
-
     arrays = unit(np.random.default_rng(0), "model.0", (8, 3, 3, 3))
     model = one_convolution()
     save_file(arrays, tmp_path / "a.safetensors")
@@ -138,3 +138,35 @@ def test_a_batch_norm_that_was_folded_away_adds_its_bias(tmp_path: Path) -> None
 def one_convolution() -> archdsl.Backbone:
     down = {"block": "conv_bn_act", "width": 8, "kernel": 3, "stride": 2}
     return archdsl.build_from_config({"conventions": STYLE, "stages": {"p1": {"down": down}}})
+
+
+def theirs(file: str) -> dict[str, np.ndarray]:
+    """All arrays of a checkpoint by their names, but for the counters of training."""
+    with formats.opened(FILES / file, 0) as contents:
+        found = {f"{each.name}.{leaf}": a.read() for each in contents.layers for leaf, a in each.arrays.items()}
+    return {name: array for name, array in found.items() if not name.endswith("num_batches_tracked")}
+
+
+@pytest.mark.parametrize("file", ["yolo_v8.pt", "yolo_v5.pt", "gelan.pt"])
+def test_weights_go_home_under_the_names_they_came_with(file: str, tmp_path: Path) -> None:
+    model = built(file)
+    weights.load(model, FILES / file)
+    weights.save(model, tmp_path / "a.safetensors", names="torch")
+    saved, known = load_file(tmp_path / "a.safetensors"), theirs(file)
+    assert set(saved) == set(known)
+    assert all(np.array_equal(saved[name], array) for name, array in known.items())
+    again = built(file)
+    weights.load(again, tmp_path / "a.safetensors")
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), again.get_weights(), strict=True))
+
+
+def test_what_has_no_name_in_pytorch_is_told_before_anything_is_written(tmp_path: Path) -> None:
+    down = {"block": "mp_down", "width": 8}
+    unknown = archdsl.build_from_config({"conventions": STYLE, "stages": {"p1": {"down": down}}})
+    with pytest.raises(archdsl.ArchError, match="block 'mp_down' is not known there"):
+        weights.save(unknown, tmp_path / "a.safetensors", names="torch")
+    with pytest.raises(archdsl.ArchError, match="folded away"):
+        weights.save(archdsl.fuse(one_convolution()), tmp_path / "a.safetensors", names="torch")
+    with pytest.raises(archdsl.ArchError, match=r"is named \*\.safetensors"):
+        weights.save(unknown, tmp_path / "a.pt", names="torch")
+    assert list(tmp_path.iterdir()) == []

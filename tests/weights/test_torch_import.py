@@ -21,6 +21,7 @@ from support.torch_files import unit, with_description, write, write_zip
 
 import archdsl
 from archdsl.weights import formats
+from archdsl.weights.torch_export import numbers_of
 from archdsl.weights.torch_matching import certain
 from archdsl.weights.torch_names import numbered
 from archdsl.weights.torch_units import layers_of
@@ -122,6 +123,15 @@ def test_a_detector_has_the_units_of_its_checkpoint_by_their_names(network: str)
         wanted = {"." if path == "." else numbered(path): shape for path, shape in module.items() if path != "dfl"}
         if layer.block != "elan":  # one convolution there is two here
             assert named == wanted, layer.path
+
+
+@pytest.mark.parametrize("network", LAYOUTS)
+def test_modules_are_numbered_as_there(network: str) -> None:
+    rows = [line.split(" ") for line in (FILES / "layouts.txt").read_text().splitlines()]
+    graph = archdsl.compile_config(LAYOUTS[network])
+    assert [numbers_of(graph)[layer.path] for layer in layers_of(graph)] == [
+        int(row[1]) for row in rows if row[0] == network
+    ]
 
 
 def brute_force(ours: str, theirs: str) -> set[tuple[int, int]]:

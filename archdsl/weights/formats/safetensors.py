@@ -46,12 +46,17 @@ def write(model: Model, path: Path) -> None:
 def write_arrays(values: Mapping[Node, Sequence[Array]], header: dict[str, str], path: Path) -> None:
     """Write the arrays of nodes as `write` does, with this metadata. Raises OSError."""
     arrays = {
-        f"{node.name}/{weight.name}": numpy.asarray(value, "float32", order="C")
+        f"{node.name}/{weight.name}": numpy.asarray(value, "float32")
         for node, own in values.items()
         for weight, value in zip(node.weights, own, strict=True)
     }
+    save_arrays(arrays, header, path)
+
+
+def save_arrays(arrays: Mapping[str, Array], header: dict[str, str], path: Path) -> None:
+    """Write arrays of float32 by their names. Raises OSError."""
     try:
-        save_file(arrays, path, header)
+        save_file({name: numpy.asarray(array, order="C") for name, array in arrays.items()}, path, header)
     except safetensors.SafetensorError as error:  # a full disk comes as this too
         raise OSError(str(error)) from None
 
