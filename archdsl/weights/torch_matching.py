@@ -14,6 +14,7 @@ from archdsl.ir.ops import LayerScale
 from archdsl.weights.formats.contents import Contents, Stored
 from archdsl.weights.matching import Match
 from archdsl.weights.torch_units import SCALE, Layer, Module, arrays_for, layers_of, modules_of
+from archdsl.weights.torch_wiring import misreadings
 
 SCHEME = "torch"
 MAX_PAIRS = 2_000  # of layers and modules of equal shapes; a network of a hundred layers has some hundreds
@@ -29,6 +30,7 @@ def match_torch(graph: Graph, contents: Contents, partial: bool, mark: Mark) -> 
         message = "its layers have no numbers (model.0, model.1, …) that tell the order they run in"
         raise fail("weights", message, mark=mark, hint="checkpoints of YOLO are made in this way")
     pairs = list(zip(layers, modules, strict=False))
+    wrong = [] if partial or not contents.reads else list(misreadings(graph, pairs, contents.reads))
     if partial and in_turn(layers, modules) < len(layers):
         sure = certain(list(map(_shapes, layers)), list(map(_shapes, modules)))
         pairs = [(layers[own], modules[other]) for own, other in sure]
@@ -43,7 +45,7 @@ def match_torch(graph: Graph, contents: Contents, partial: bool, mark: Mark) -> 
             taken.add(id(stored))
             factors = {node.weights[0].name: stored.arrays[SCALE]}
             found[node.name] = Stored(stored.place, f"{stored.name}.{SCALE}", factors)
-    return Match(SCHEME, "name", found, tuple(_surplus(modules, taken)), ())
+    return Match(SCHEME, "name", found, tuple(_surplus(modules, taken)), tuple(wrong))
 
 
 def in_turn(layers: Sequence[Layer], modules: Sequence[Module]) -> int:

@@ -49,12 +49,21 @@ class Unit:
 
 @dataclass
 class Layer:
-    """A layer of the config: its units by the path that they have in PyTorch's module. Others have no path."""
+    """A layer of the config: its units by the path that they have in PyTorch's module. Others have no path.
+
+    A head is several entries of the config, the first and `more`.
+    """
 
     path: str
     block: str
+    more: list[str] = field(default_factory=list)
     units: dict[str, Unit] = field(default_factory=dict)
     unnamed: list[Node] = field(default_factory=list)
+
+    @property
+    def paths(self) -> list[str]:
+        """The entries of the config that it is made of."""
+        return [self.path, *self.more]
 
     @property
     def shapes(self) -> dict[str, Shape]:
@@ -77,6 +86,7 @@ class TorchUnit(NamedTuple):
 class Module:
     """A numbered module of theirs: its units by their path in it, and arrays that are no unit's."""
 
+    number: int
     name: str
     units: dict[str, TorchUnit] = field(default_factory=dict)
     others: list[Stored] = field(default_factory=list)
@@ -97,6 +107,7 @@ def layers_of(graph: Graph) -> list[Layer]:
     for (path, block), nodes in runs:
         layer = _layer(path, block, list(nodes))
         if found and is_in_head(path, block) and is_in_head(found[-1].path, found[-1].block):
+            found[-1].more.append(path)
             found[-1].units |= layer.units
             found[-1].unnamed += layer.unnamed
         else:
@@ -142,7 +153,7 @@ def modules_of(contents: Contents) -> list[Module]:
         number = re.match(r"(?:model\.){0,2}(\d{1,4})(?:\.|$)", name)
         if number is None:
             return []
-        module = found.setdefault(int(number[1]), Module(number[0].rstrip(".")))
+        module = found.setdefault(int(number[1]), Module(int(number[1]), number[0].rstrip(".")))
         _add(module, each, name[number.end() :], stored)
     return [found[number] for number in sorted(found)]
 

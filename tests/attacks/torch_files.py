@@ -146,6 +146,31 @@ def modules_doubling(depth: int) -> bytes:
     return data + END
 
 
+def shared(key: bytes, count: int) -> bytes:
+    """Many modules, all of which have the same many things in them."""
+    name = b"X" + struct.pack("<I", len(key)) + key
+    things = b"".join(b"X\x05\x00\x00\x00" + f"{number:05}".encode() + b"N" for number in range(count))
+    inner = b"cx\nM\nq\x000}(" + things + b"uq\x010}" + name + b"h\x01sq\x020"
+    modules = b"".join(b"X\x05\x00\x00\x00" + f"{number:05}".encode() + b"h\x00)\x81h\x02b" for number in range(count))
+    return BEGIN + inner + b"h\x00)\x81}X\x08\x00\x00\x00_modules}(" + modules + b"usb" + END
+
+
+def long_name_often(count: int) -> bytes:
+    """The same name of a megabyte for the storages of many tensors."""
+    long = b"X" + struct.pack("<I", 1 << 20) + b"x" * (1 << 20) + b"q\x000ctorch\nFloatStorage\nq\x010"
+    begin = b"ctorch._utils\n_rebuild_tensor_v2\nq\x020X\x07\x00\x00\x00storageq\x030}("
+    one = b"h\x02((h\x03h\x01h\x00NK\x01tQK\x00)))\x89NtR"
+    items = b"".join(b"X\x05\x00\x00\x00" + f"{number:05}".encode() + one for number in range(count))
+    return BEGIN + long + begin + items + b"u" + END
+
+
+def long_shape_often(count: int) -> bytes:
+    """The same shape of a hundred thousand sides for many tensors."""
+    long = b"(" + b"K\x01" * 100_000 + b"tq\x000ctorch._utils\n_rebuild_tensor_v2\nq\x020"
+    one = b"h\x02(NK\x00h\x00h\x00\x89NtR0"
+    return BEGIN + long + one * count + END
+
+
 def colliding(count: int) -> bytes:
     """Numbers as keys that all have one hash."""
     keys = b"".join(b"\x8a\x20" + (number * (2**61 - 1)).to_bytes(32, "little") + b"N" for number in range(count))
@@ -223,6 +248,10 @@ PICKLES: dict[str, tuple[bytes, str]] = {
     "with keys of one hash": (colliding(20_000), "neither a name nor a number"),
     "of a module in itself": (itself(1), "nested deeper than 64"),
     "of modules doubled sixty times": (modules_doubling(60), "more than 100000 modules"),
+    "of modules with the same arrays": (shared(b"_parameters", 20_000), "more than 100000 modules"),
+    "of modules with the same modules": (shared(b"_modules", 20_000), "more than 100000 modules"),
+    "of a long name for many storages": (long_name_often(20_000), "what is not a storage"),
+    "of a long shape for many tensors": (long_shape_often(50_000), NO_SENSE),
     "of a storage that is a text": (BEGIN + b"X\x01\x00\x00\x00aQ" + END, "damaged PyTorch file"),
     "of a storage made of arguments": (BEGIN + b")Q" + END, "damaged PyTorch file"),
 }

@@ -85,6 +85,15 @@ def test_what_does_not_fit_is_told_with_both_shapes_and_nothing_is_written(run: 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_network_that_is_wired_in_another_way_is_refused_though_every_shape_fits(run: Any) -> None:
+    """Both maps of a concatenation fit in either order; the modules of a whole checkpoint say what they read."""
+    small = [TINY, "+head.box.bins=4", "+head.boxes.bins=4", "head.class.classes=2"]
+    command = ["import", str(FILES / "yolo_v8.pt"), "-o", "a.safetensors", "--config", "yolo_v8_s_detect", *small]
+    done = run(*command, "neck.cat4.from=[p4, up4]")
+    assert "neck.td4 reads what is model.6 and model.9 there, and model.12 reads model.9 and model.6" in done.stderr
+    assert run(*command).returncode == 0
+
+
 def test_other_files_and_names_are_refused(run: Any, tmp_path: Path) -> None:
     write(tmp_path / "a.pt", {"layer1.0.conv1.weight": np.zeros((4, 3, 1, 1), "float32")})
     assert "have no numbers" in run("import", "a.pt", "-o", "b.safetensors", "--config", "yolo_v5_s_backbone").stderr
