@@ -224,11 +224,15 @@ def test_yolo_v8_has_nothing_to_change() -> None:
         assert (cut["code"], cut["verdict"]) == ("width-cut", "note")
 
 
+TASKS = ("_detect", "_segment", "_pose", "_obb")
+
+
 @pytest.mark.parametrize("preset", [preset.name for preset in archdsl.list_presets()])
 def test_every_change_for_a_preset_mends_what_it_is_for(preset: str) -> None:
     question = Question(levels=("p2", "p3", "p4", "p5", "p6"), neck="equal", min_object=8)
-    image_width = 640 if preset.startswith(("hrnet", "unet")) else 650  # they join maps that are doubled
-    assert_changes_mend(load(preset).with_size(480, image_width), question)
+    joins = preset.startswith(("hrnet", "unet", "yolo_12")) or preset.endswith(TASKS)  # maps that are doubled, areas
+    size = (512, 640) if joins else (480, 650)
+    assert_changes_mend(load(preset).with_size(*size), question)
 
 
 @settings(deadline=None, max_examples=40, derandomize=True, suppress_health_check=list(HealthCheck))

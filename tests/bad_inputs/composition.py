@@ -260,7 +260,7 @@ def _group(text: str, code: str, message: str, hint: str = "", at: tuple[str, in
 
 
 GROUPS = [
-    _group(_S + "neck: §pan_c2, _self_]\n", "unknown-option", "expected one of: fpn, one, pan_c2f, two", "did you mean 'pan_c2f'?"),
+    _group(_S + "neck: §unet_decode, _self_]\n", "unknown-option", "expected one of: fpn, one, pan_c2f, ", "did you mean 'unet_decoder'?"),
     _group(_S + "neck: §PAN_C2F, _self_]\n", "unknown-option", "no option 'PAN_C2F' of neck", "did you mean 'pan_c2f'?"),
     _group(_S + "neck: §one.yaml, _self_]\n", "unknown-option", "no option 'one.yaml'", "write neck: one"),
     _group(_S + "neck: §neck/one, _self_]\n", "unknown-option", "no option 'neck/one'", "write neck: one"),
@@ -309,7 +309,7 @@ GROUPS = [
     Case(202, _S + "neck: §a, _self_]\n", "not-a-file", "a folder", "", make=lambda folder: (folder / "neck/a.yaml").mkdir(parents=True), label="an option that is a folder"),
     *overridden(
         [
-            (203, "neck=pan_c2", "unknown-option", "no option 'pan_c2' of neck", "did you mean 'pan_c2f'?"),
+            (203, "neck=unet_decode", "unknown-option", "no option 'unet_decode' of neck", "did you mean 'unet_decoder'?"),
             (203, "neck=none", "unknown-option", "no option 'none' of neck", "for none, write neck=null"),
             (203, "neck=", "unknown-option", "no option '' of neck", "for none, write neck=null"),
             (203, "neck=../neck/fpn", "unknown-option", "no option '../neck/fpn'", ""),

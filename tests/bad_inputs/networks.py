@@ -99,7 +99,7 @@ SIZES = _put("neck: {%}\n" + BACKBONE, [
     (204, "n: {block: conv, filters: §[8]}", "type", "expected a whole number, got a list of 1", "write the number without brackets"),
     (204, "n: {block: conv, filters: §8.0}", "type", "expected a whole number, got the number 8.0", "write 8"),
     (204, "n: {block: conv, filters: §1000000}", "range", "got the number 1000000; expected a value ≤ 65536", ""),
-    (204, "n: {block: max_pool, §filters: 8}", "unknown-key", "unknown key 'filters' of block 'max_pool'", "blocks that take 'filters': a_conv, a_down, bottleneck, c2f, c3"),
+    (204, "n: {block: max_pool, §filters: 8}", "unknown-key", "unknown key 'filters' of block 'max_pool'", "blocks that take 'filters': a_conv, a_down, bottleneck, c2, c2f"),
     (204, "n: {block: conv, §filter: 8}", "unknown-key", "unknown key 'filter' of block 'conv'", "did you mean 'filters'?"),
     (204, "n: {block: conv, §channels: 8}", "unknown-key", "unknown key 'channels' of block 'conv'", "did you mean 'width'?"),
     (204, "n: {block: conv, §units: 4}", "unknown-key", "unknown key 'units' of block 'conv'", "did you mean 'width'?"),
@@ -121,7 +121,7 @@ SIZES = _put("neck: {%}\n" + BACKBONE, [
     (204, "n: {block: activation, §activation: swish}", "unknown-key", "unknown key 'activation' of block 'activation'", "did you mean 'function'?"),
     (204, "n: {block: dropout, rate: §20%}", "type", "expected a number, got text '20%'", "write 0.2, the share"),
     (204, "n: {block: stochastic_depth, rate: §2}", "range", "got the number 2; expected a value < 1.0", ""),
-    (204, "n: {block: resize, height: 2, §width: 3}", "unknown-key", "unknown key 'width' of block 'resize'", "blocks that take 'width': a_conv, a_down, bottleneck, c2f, c3; it needs 'image_width'"),
+    (204, "n: {block: resize, height: 2, §width: 3}", "unknown-key", "unknown key 'width' of block 'resize'", "blocks that take 'width': a_conv, a_down, bottleneck, c2, c2f; it needs 'image_width'"),
     (204, "n: {block: §reshape, height: 2}", "unknown-block", "no block 'reshape'", "did you mean 'rescale'?"),
 ])
 
@@ -250,7 +250,7 @@ CHOICES = _put("%", [
     (209, "blocks: {mine: {arguments: {width: null, b: null}, layers: {a: {block: $b, width: $width}}}}\nstages: {p1: {width: 8, stride: 2, down: {block: conv}, body: §{block: mine}}}\n", "missing-key", "block 'mine' needs 'b', the name of a block", ""),
     (209, "blocks: {mine: {arguments: {width: null, §b: 5}, layers: {a: {block: $b, width: $width}}}}\nstages: {p1: {width: 8, stride: 2, down: {block: conv}, body: {block: mine}}}\n", "type", "expected the name of a block, got the number 5", ""),
     (209, "blocks: {mine: {arguments: {width: null, b: conf}, layers: {a: {§block: $b, width: $width}}}}\nstages: {p1: {width: 8, stride: 2, down: {block: conv}, body: {block: mine}}}\n", "unknown-block", "no block 'conf'", "did you mean 'conv'?"),
-    (209, "blocks: {mine: {arguments: {width: null, b: conv}, layers: {a: {block: $b, §width: $width}}}}\nstages: {p1: {width: 8, stride: 2, down: {block: conv}, body: {block: mine, b: max_pool}}}\n", "unknown-key", "unknown key 'width' of block 'max_pool'", "blocks that take 'width': a_conv, a_down, bottleneck, c2f, c3"),
+    (209, "blocks: {mine: {arguments: {width: null, b: conv}, layers: {a: {block: $b, §width: $width}}}}\nstages: {p1: {width: 8, stride: 2, down: {block: conv}, body: {block: mine, b: max_pool}}}\n", "unknown-key", "unknown key 'width' of block 'max_pool'", "blocks that take 'width': a_conv, a_down, bottleneck, c2, c2f"),
     (209, "blocks: {mine: {arguments: {width: null, b: conv}, layers: {a: {block: $b, width: $width}}}}\nstages: {p1: {width: 8, stride: 2, down: {block: conv}, body: {block: mine, b: §[conv]}}}\n", "type", "expected the name of a block, got a list of 1", "write conv"),
     (209, "blocks: {mine: {arguments: {width: null, b: conv}, layers: {a: {block: $b, width: $width}}}}\nstages: {p1: {width: 8, stride: 2, down: {block: conv}, body: {block: mine, b: §{block: conv}}}}\n", "type", "expected the name of a block, got a mapping", "write conv"),
     (209, "blocks: {mine: {arguments: {width: null, b: conv}, layers: {a: {§block: $b, width: $width}}}}\nstages: {p1: {width: 8, stride: 2, down: {block: conv}, body: {block: mine, b: mine}}}\n", "cycle", "block 'mine' contains itself: mine → mine", "a block may be in itself where `when:` ends it"),

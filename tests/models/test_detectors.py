@@ -12,6 +12,8 @@ from support import keras
 import archdsl
 from archdsl.analysis.expect import check_expectations
 from archdsl.frontend.compose.config import load
+from archdsl.ir import ops
+from archdsl.ir.emission import EmitContext
 
 BINS = 16
 
@@ -244,6 +246,65 @@ def test_boxes_and_scores_are_those_of_a_plain_implementation(shape: Any, tmp_pa
         assert np.ptp(raw["head_box_p1"]) > 1
         for each in (model, plain, *saved):
             check(each, images, raw)
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize("sides", [(None, None), (3, 5)])
+def test_points_and_turned_boxes_are_those_of_a_plain_implementation(sides: Any) -> None:
+    random = np.random.default_rng(3)
+    points, distances, angles = (random.normal(size=(2, 3, 5, size)).astype("float32") for size in (6, 4, 1))
+    context = EmitContext(keras)
+    begin = [keras.Input((*sides, size)) for size in (6, 4, 1)]
+    ends = [ops.Keypoints(8).emit(context, "a", begin[0]), ops.RotatedBoxes(16).emit(context, "b", *begin[1:])]
+    found = [np.asarray(each) for each in keras.Model(begin, ends)([points, distances, angles])]
+    for row in range(3):
+        for column in range(5):
+            for first in (0, 3):
+                right, down, seen = points[:, row, column, first : first + 3].T
+                expected = [(2 * right + column) * 8, (2 * down + row) * 8, 1 / (1 + np.exp(-seen))]
+                np.testing.assert_allclose(found[0][:, row, column, first : first + 3].T, expected, rtol=1e-5)
+            left, top, right, bottom = distances[:, row, column].T
+            angle = (1 / (1 + np.exp(-angles[:, row, column, 0])) - 0.25) * np.pi
+            turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+            offset = np.einsum("ijb,jb->ib", turn, np.array([right - left, bottom - top]) / 2)
+            middle = (offset + np.array([[column + 0.5], [row + 0.5]])) * 16
+            expected = [*middle, (left + right) * 16, (top + bottom) * 16, angle]
+            np.testing.assert_allclose(found[1][:, row, column].T, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize("areas", [1, 2])
+def test_attention_on_a_map_is_that_of_a_plain_implementation(areas: int) -> None:
+    # of every head queries and keys of 4 channels and values of 8 lie side by side; an area is half of the rows
+    keras.utils.set_random_seed(2)
+    attention = {"block": "map_attention", "heads": 2, "areas": areas}
+    style = {"activation": "silu", "padding": "symmetric", "norm": {"kind": "none"}}
+    config = {"input": {"shape": [4, 6, 16]}, "conventions": style, "stages": {"only": {"body": attention}}}
+    model = archdsl.build_from_config(config)
+    x = np.random.default_rng(0).normal(size=(2, 4, 6, 16)).astype("float32")
+    mixed = np.asarray(model.get_layer("only_body_qkv_conv")(x)).reshape(2 * areas, 24 // areas, 2, 16)
+    query, key, value = np.split(mixed, [4, 8], axis=-1)
+    fit = np.exp(np.einsum("bqhc,bkhc->bhqk", query, key) / 2)
+    seen = np.einsum("bhqk,bkhc->bqhc", fit / fit.sum(-1, keepdims=True), value).reshape(2, 4, 6, 16)
+    position = np.asarray(model.get_layer("only_body_position")(value.reshape(2, 4, 6, 16)))
+    expected = model.get_layer("only_body_projection_conv")(seen + position)
+    np.testing.assert_allclose(np.asarray(model(x)), np.asarray(expected), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize("kind", ["mixed_bfloat16", "mixed_float16"])
+def test_boxes_keep_their_places_in_mixed_precision(kind: str, tmp_path: Path) -> None:
+    keras.config.set_dtype_policy(kind)
+    try:
+        model = archdsl.build_from_config(SMALL, input_shape=(640, 640, 3))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    images = np.zeros((1, 640, 640, 3), "float32")  # flat distributions: 7.5 pixels of the map to every side
+    model.save(tmp_path / "model.keras")
+    for each in (model, keras.saving.load_model(tmp_path / "model.keras"), model.to_keras()):
+        boxes = np.asarray(each(images)["boxes"])
+        assert boxes.dtype == "float32"
+        np.testing.assert_allclose(boxes[0, -1], [(159.5 - 7.5) * 4] * 2 + [(159.5 + 7.5) * 4] * 2, atol=0.01)
 
 
 @pytest.mark.keras

@@ -19,7 +19,8 @@ class ToTokens(Op):
         return Tokens(area(x[:2]), x.channels, x[:2], *x[3:])
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
-        return context.keras.layers.Reshape((-1, inputs[0].shape[-1]), name=name)(*inputs)
+        (x,) = inputs
+        return context.keras.layers.Reshape((-1, x.shape[-1]), name=name, dtype=x.dtype)(x)
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class ConcatTokens(Op):
         return last._replace(length=length, extra=last.extra + extra)
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
-        return context.keras.layers.Concatenate(axis=1, name=name)(inputs)
+        return context.keras.layers.Concatenate(axis=1, name=name, dtype=inputs[-1].dtype)(inputs)
 
 
 @dataclass(frozen=True)
