@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from archdsl.weights.model import Model
 
 _FLOAT = "F32"  # what `write` writes
-_DTYPES = {  # what can be read, and how NumPy writes it
+_DTYPES = {  # what can be read, and how NumPy writes it; ours are of the first
     _FLOAT: ("float32", "<f4"),
     "F64": ("float64", "<f8"),
     "F16": ("float16", "<f2"),
@@ -83,7 +83,8 @@ def contents_of(stream: BinaryIO) -> Contents:
     layers: dict[str, dict[str, StoredArray]] = {}
     for name, entry in found.items():
         node, _, role = name.rpartition("/" if layout == "nodes" else ".")
-        dtype, _ = _DTYPES.get(entry.dtype, (entry.dtype, ""))
+        known = _DTYPES.get(entry.dtype) if layout == "torch" or entry.dtype == _FLOAT else None
+        dtype = known[0] if known else entry.dtype
         layers.setdefault(node, {})[role] = StoredArray(entry.shape, dtype, partial(_read, stream, start, entry))
     return Contents(layout, tuple([Stored(node, node, arrays) for node, arrays in layers.items()]))
 
@@ -116,4 +117,6 @@ def _read(stream: BinaryIO, start: int, entry: _Entry) -> Array:
     data = stream.read(entry.end - entry.begin)
     if len(data) < entry.end - entry.begin:
         raise DamagedFile("it became shorter while it was read")
+    if entry.dtype not in _DTYPES:
+        raise DamagedFile(f"an array of {entry.dtype}; expected {_FLOAT}")
     return numpy.frombuffer(data, _DTYPES[entry.dtype][1]).reshape(entry.shape)
