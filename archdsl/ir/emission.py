@@ -17,3 +17,8 @@ class EmitContext(NamedTuple):
     def stated_initializer(self, used: Any) -> Any:
         """The initializer that a built layer reports: Keras's default where the kernel is only a place to load into."""
         return used if self.kernel_initializer == FRESH_KERNEL else self.keras.initializers.get(FRESH_KERNEL)
+
+
+def precise(context: EmitContext, x: Any) -> Any:
+    """`x` with at least 32 bits, also under a mixed policy: 8 of a mantissa are 4 pixels in an image of 640."""
+    return context.keras.ops.cast(x, "float32") if x.dtype in ("float16", "bfloat16") else x

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from archdsl.backends.atomic_write import written_whole
 from archdsl.diagnostics.problems import Mark, fail
@@ -45,7 +45,9 @@ def load(
 
     Files of the same architecture that this library, Keras, or keras_cv wrote, under Keras 3 or Keras 2:
     `.safetensors`, `.weights.h5`, `.keras` (nothing of it is executed) and the older `.h5`; also those that
-    keras.applications downloads, with and without classifier, for its architectures that are presets. `partial` takes
+    keras.applications downloads, with and without classifier, for its architectures that are presets; and PyTorch's
+    `.pt` and `.safetensors` of networks made of numbered modules, as YOLO's are (nothing of it is executed); of these
+    `partial` takes the modules that fit a layer however the two networks are laid side by side. `partial` takes
     the layers that fit by name and shape, and leaves the others as they are; of a detector or classifier those of its
     backbone (an `.h5` of one around a CSPDarkNet does not name them). `sha256` is required of the file: then the bytes
     that are checked are those that are read, whatever is written to the file meanwhile.
@@ -63,13 +65,23 @@ def load(
     return load_into(checked_model(model), source, partial, sha256 or published)
 
 
-def save(model: Model, file: str | os.PathLike[str]) -> None:
+def save(model: Model, file: str | os.PathLike[str], *, names: Literal["archdsl", "torch"] = "archdsl") -> None:
     """Write the weights of `model`, whole or not at all: `.safetensors` with its config, or Keras's `.weights.h5`.
 
-    `archdsl build` and `build_from_config` make the model again from a `.safetensors` file alone.
+    `archdsl build` and `build_from_config` make the model again from a `.safetensors` file alone. With `names` "torch"
+    it has PyTorch's names and axes instead, those of the checkpoints that `load` reads, and no config.
     """
     path = Path(file)
-    if path.suffix == SUFFIX:
+    if names not in ("archdsl", "torch"):
+        raise fail("value", f"names='{names}'; expected 'archdsl' or 'torch'")
+    if names == "torch":
+        from archdsl.weights.torch_export import write_torch
+
+        if path.suffix != SUFFIX:
+            raise fail("weights", f"a weights file with PyTorch's names is named *{SUFFIX}", mark=Mark(str(path)))
+        with written_whole(path) as partial:
+            write_torch(model, partial)
+    elif path.suffix == SUFFIX:
         from archdsl.weights.formats.safetensors import write
 
         with written_whole(path) as partial:

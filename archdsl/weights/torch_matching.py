@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 
 from archdsl.diagnostics.problems import Mark, fail
-from archdsl.ir.graph import Graph
+from archdsl.ir.graph import Graph, Node
+from archdsl.ir.ops import LayerScale
 from archdsl.weights.formats.contents import Contents, Stored
 from archdsl.weights.matching import Match
-from archdsl.weights.torch_units import Layer, Module, arrays_for, layers_of, modules_of
+from archdsl.weights.torch_units import SCALE, Layer, Module, arrays_for, layers_of, modules_of
+from archdsl.weights.torch_wiring import misreadings
 
 SCHEME = "torch"
 MAX_PAIRS = 2_000  # of layers and modules of equal shapes; a network of a hundred layers has some hundreds
@@ -28,6 +30,7 @@ def match_torch(graph: Graph, contents: Contents, partial: bool, mark: Mark) -> 
         message = "its layers have no numbers (model.0, model.1, …) that tell the order they run in"
         raise fail("weights", message, mark=mark, hint="checkpoints of YOLO are made in this way")
     pairs = list(zip(layers, modules, strict=False))
+    wrong = [] if partial or not contents.reads else list(misreadings(graph, pairs, contents.reads))
     if partial and in_turn(layers, modules) < len(layers):
         sure = certain(list(map(_shapes, layers)), list(map(_shapes, modules)))
         pairs = [(layers[own], modules[other]) for own, other in sure]
@@ -38,7 +41,11 @@ def match_torch(graph: Graph, contents: Contents, partial: bool, mark: Mark) -> 
             if path in module.units:
                 taken.add(id(module.units[path]))
                 found |= {node.name: stored for node, stored in arrays_for(unit, module.units[path]).items()}
-    return Match(SCHEME, "name", found, tuple(_surplus(modules, taken)), ())
+        for node, stored in _scales(layer, module):
+            taken.add(id(stored))
+            factors = {node.weights[0].name: stored.arrays[SCALE]}
+            found[node.name] = Stored(stored.place, f"{stored.name}.{SCALE}", factors)
+    return Match(SCHEME, "name", found, tuple(_surplus(modules, taken)), tuple(wrong))
 
 
 def in_turn(layers: Sequence[Layer], modules: Sequence[Module]) -> int:
@@ -60,7 +67,14 @@ def _surplus(modules: Sequence[Module], taken: set[int]) -> Iterator[Stored]:
         for unit in module.units.values():
             if id(unit) not in taken:
                 yield unit.conv
-        yield from module.others
+        yield from (stored for stored in module.others if id(stored) not in taken)
+
+
+def _scales(layer: Layer, module: Module) -> Iterator[tuple[Node, Stored]]:
+    """The factors that a layer scales its result by, where it is one layer's and one module's."""
+    ours = [node for node in layer.unnamed if isinstance(node.op, LayerScale)]
+    theirs = [stored for stored in module.others if list(stored.arrays) == [SCALE]]
+    return zip(ours, theirs, strict=True) if len(ours) == len(theirs) == 1 else iter(())
 
 
 def certain(ours: Sequence[Hashable], theirs: Sequence[Hashable]) -> list[tuple[int, int]]:

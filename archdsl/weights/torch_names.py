@@ -30,6 +30,7 @@ _C2F = {"split": "cv1", "fuse": "cv2", "{i}_conv1": "m.{i}.cv1", "{i}_conv2": "m
 _C3K = {**_CROSS_STAGE, "{j}_conv1": "m.{j}.cv1", "{j}_conv2": "m.{j}.cv2"}
 _ATTENTION = {"attention_qkv": "attn.qkv", "attention_projection": "attn.proj", "attention_position": "attn.pe"}
 _PSA = {**_ATTENTION, "expand": "ffn.0", "reduce": "ffn.1"}
+_ATTENDED = {**_ATTENTION, "expand": "mlp.0", "reduce": "mlp.1"}
 _CIB = {
     "first_depthwise": "cv1.0",
     "expand": "cv1.1",
@@ -51,6 +52,13 @@ PATHS: dict[str, Paths] = {
     "c2psa": {"split": "cv1", "fuse": "cv2", **_inside("{i}", "m.{i}", _PSA)},
     "csp": _C3,
     "c3": _C3,
+    "r_elan": {
+        "reduce": "cv1",
+        "fuse": "cv2",
+        **_inside("{i}a", "m.{i}.0", _ATTENDED),
+        **_inside("{i}b", "m.{i}.1", _ATTENDED),
+        **_inside("{i}", "m.{i}", _C3K),
+    },
     "rep_conv": _REP,
     "rep_ncsp": _REP_NCSP,
     "rep_ncsp_elan": {
@@ -68,6 +76,7 @@ PATHS: dict[str, Paths] = {
     "a_down": {"conv": "cv1", "pooled": "cv2"},
     "sc_down": {"pointwise": "cv1", "depthwise": "cv2"},
 }
+HEAD = "head"
 HEADS: dict[str, Paths] = {
     "box_branch": {
         "{level}_conv1": "cv2.{level}.0",
@@ -83,17 +92,38 @@ HEADS: dict[str, Paths] = {
         "{level}_conv2": "cv3.{level}.1",
         "{level}_logits": "cv3.{level}.2",
     },
+    "value_branch": {
+        "{level}_conv1": "cv4.{level}.0",
+        "{level}_conv2": "cv4.{level}.1",
+        "{level}_values": "cv4.{level}.2",
+    },
 }
-"""Blocks that are layers of their own here, and all together one module there."""
+_IN_HEADS = {
+    "proto1": "proto.cv1",
+    "proto_up": "proto.upsample",
+    "proto2": "proto.cv2",
+    "prototypes": "proto.cv3",
+    "wide": "conv",
+    "classes": "linear",
+}
 _ALL = {**PATHS, **HEADS}
 _ONE_TO_ONE = ("one_", "one2one_")  # what the names of layers begin with here, and those of parts there (YOLOv10)
 _WITHOUT_NUMBER = re.compile(r"(?=(?:attn|ffn)\.)")  # of a part that other versions have several times
 
 
+def is_in_head(path: str, block: str) -> bool:
+    """Whether a layer of ours is a part of one module there, the last, as the other such layers are."""
+    section, _, name = path.partition(".")
+    return section == HEAD and (block in HEADS or name in _IN_HEADS)
+
+
 def path_of(layer: str, block: str, unit: str, levels: dict[str, int]) -> str | None:
-    """The path of a unit of a layer of ours in their module; None for none that is known. New levels are numbered."""
+    """The path of a unit of the layer of ours in their module; None for none that is known. New levels are numbered."""
+    name = layer.rpartition(".")[2]
+    if not unit and is_in_head(layer, block):
+        return _IN_HEADS.get(name)
     ours, theirs = _ONE_TO_ONE
-    begin = theirs if block in HEADS and layer.startswith(ours) else ""
+    begin = theirs if block in HEADS and name.startswith(ours) else ""
     for pattern, path in _patterns(block):
         if found := pattern.fullmatch(unit):
             names = found.groupdict()

@@ -15,20 +15,21 @@ from archdsl.frontend.sections import STAGES
 from archdsl.ir.graph import Graph, Node
 from archdsl.ir.ops import BatchNorm, Conv2D, Dense, DepthwiseConv2D, TransposedConv2D
 from archdsl.weights.formats.contents import Contents, Shape, Stored, StoredArray
-from archdsl.weights.torch_names import HEADS, numbered, path_of
+from archdsl.weights.torch_names import is_in_head, numbered, path_of
 
 if TYPE_CHECKING:
     from archdsl.weights.formats.contents import Array
 
-_AXES: dict[type, tuple[int, ...]] = {  # of PyTorch's kernels, in the order in which ours has them
+AXES: dict[type, tuple[int, ...]] = {  # of PyTorch's kernels, in the order in which ours has them
     Conv2D: (2, 3, 1, 0),
     DepthwiseConv2D: (2, 3, 0, 1),
     TransposedConv2D: (2, 3, 1, 0),
     Dense: (1, 0),
 }
-_NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
+NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
+SCALE = "gamma"  # of the factors that a module scales its result by
 _COUNTER = "num_batches_tracked"  # of training, which nothing else needs
-_FIXED = "dfl"  # 0, 1, 2, …: arithmetic, not weights
+FIXED = "dfl"  # 0, 1, 2, …: arithmetic, not weights
 _SLOTS = (STAGES.name, "post")  # of a layer's path, which its name leaves out
 
 
@@ -42,18 +43,27 @@ class Unit:
     @property
     def shape(self) -> Shape:
         """Of its kernel, as PyTorch has it."""
-        axes, own = _AXES[type(self.node.op)], self.node.weights[0].shape
+        axes, own = AXES[type(self.node.op)], self.node.weights[0].shape
         return tuple([own[axes.index(axis)] for axis in range(len(axes))])
 
 
 @dataclass
 class Layer:
-    """A layer of the config: its units by the path that they have in PyTorch's module. Others have no path."""
+    """A layer of the config: its units by the path that they have in PyTorch's module. Others have no path.
+
+    A head is several entries of the config, the first and `more`.
+    """
 
     path: str
     block: str
+    more: list[str] = field(default_factory=list)
     units: dict[str, Unit] = field(default_factory=dict)
     unnamed: list[Node] = field(default_factory=list)
+
+    @property
+    def paths(self) -> list[str]:
+        """The entries of the config that it is made of."""
+        return [self.path, *self.more]
 
     @property
     def shapes(self) -> dict[str, Shape]:
@@ -76,6 +86,7 @@ class TorchUnit(NamedTuple):
 class Module:
     """A numbered module of theirs: its units by their path in it, and arrays that are no unit's."""
 
+    number: int
     name: str
     units: dict[str, TorchUnit] = field(default_factory=dict)
     others: list[Stored] = field(default_factory=list)
@@ -95,7 +106,8 @@ def layers_of(graph: Graph) -> list[Layer]:
     found: list[Layer] = []
     for (path, block), nodes in runs:
         layer = _layer(path, block, list(nodes))
-        if found and block in HEADS and found[-1].block in HEADS:
+        if found and is_in_head(path, block) and is_in_head(found[-1].path, found[-1].block):
+            found[-1].more.append(path)
             found[-1].units |= layer.units
             found[-1].unnamed += layer.unnamed
         else:
@@ -108,16 +120,16 @@ def _layer(path: str, block: str, nodes: list[Node]) -> Layer:
     layer, prefix = Layer(path, block), "_".join(part for part in path.split(".") if part not in _SLOTS)
     units: dict[Node, Unit] = {}
     for node in nodes:
-        if type(node.op) in _AXES:
+        if type(node.op) in AXES:
             units[node] = Unit(node)
         elif isinstance(node.op, BatchNorm) and node.inputs[0] in units:
             units[node.inputs[0]].norm = node
         else:
             layer.unnamed.append(node)
-    own, levels = path.rpartition(".")[2], dict[str, int]()
+    levels: dict[str, int] = {}
     named = {_unit_name(node.name, prefix): unit for node, unit in units.items()}
     for name, unit in named.items():
-        inner = path_of(own, block, name, levels)
+        inner = path_of(path, block, name, levels)
         if inner is None and len(named) > 1:
             layer.unnamed += filter(None, (unit.node, unit.norm))
         else:
@@ -141,7 +153,7 @@ def modules_of(contents: Contents) -> list[Module]:
         number = re.match(r"(?:model\.){0,2}(\d{1,4})(?:\.|$)", name)
         if number is None:
             return []
-        module = found.setdefault(int(number[1]), Module(number[0].rstrip(".")))
+        module = found.setdefault(int(number[1]), Module(int(number[1]), number[0].rstrip(".")))
         _add(module, each, name[number.end() :], stored)
     return [found[number] for number in sorted(found)]
 
@@ -158,7 +170,7 @@ def _add(module: Module, stored: Stored, path: str, all_stored: Mapping[str, Sto
     if own == "bn" and f"{beside}.conv" in all_stored:
         return
     weight = stored.arrays.get("weight")
-    if own == _FIXED or (own == "conv" and parent == _FIXED):
+    if own == FIXED or (own == "conv" and parent == FIXED):
         return
     if weight is None or len(weight.shape) not in (2, 4):
         module.others.append(stored)
@@ -187,7 +199,7 @@ def _renamed(stored: Stored, kernel: dict[str, StoredArray], norm: Node | None) 
 
 
 def _kernel(node: Node, stored: Stored) -> StoredArray:
-    weight, axes = stored.arrays["weight"], _AXES[type(node.op)]
+    weight, axes = stored.arrays["weight"], AXES[type(node.op)]
     if len(weight.shape) != len(axes):
         return weight
     shape = tuple([weight.shape[axis] for axis in axes])
@@ -199,8 +211,8 @@ def _transposed(read: Callable[[], Array], axes: Iterable[int]) -> Array:
 
 
 def _norm(stored: Stored) -> Stored:
-    arrays = {own: stored.arrays[other] for own, other in _NORM.items() if other in stored.arrays}
-    rest = {name: array for name, array in stored.arrays.items() if name not in _NORM.values()}
+    arrays = {own: stored.arrays[other] for own, other in NORM.items() if other in stored.arrays}
+    rest = {name: array for name, array in stored.arrays.items() if name not in NORM.values()}
     return Stored(stored.place, stored.name, {**arrays, **rest})
 
 

@@ -292,6 +292,22 @@ def test_attention_on_a_map_is_that_of_a_plain_implementation(areas: int) -> Non
 
 
 @pytest.mark.keras
+@pytest.mark.parametrize("kind", ["mixed_bfloat16", "mixed_float16"])
+def test_boxes_keep_their_places_in_mixed_precision(kind: str, tmp_path: Path) -> None:
+    keras.config.set_dtype_policy(kind)
+    try:
+        model = archdsl.build_from_config(SMALL, input_shape=(640, 640, 3))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    images = np.zeros((1, 640, 640, 3), "float32")  # flat distributions: 7.5 pixels of the map to every side
+    model.save(tmp_path / "model.keras")
+    for each in (model, keras.saving.load_model(tmp_path / "model.keras"), model.to_keras()):
+        boxes = np.asarray(each(images)["boxes"])
+        assert boxes.dtype == "float32"
+        np.testing.assert_allclose(boxes[0, -1], [(159.5 - 7.5) * 4] * 2 + [(159.5 + 7.5) * 4] * 2, atol=0.01)
+
+
+@pytest.mark.keras
 def test_the_second_head_of_yolo_v10_does_not_train_the_maps() -> None:
     import tensorflow as tf
 

@@ -182,7 +182,7 @@ OTHERS = [
     ("a.weights.h5", b"<!DOCTYPE html><html>", "a web page"),
     ("a.keras", b"\n<html>", "a web page"),
     ("a.h5", pickled(), "a Python pickle, which is never read"),
-    ("a.pt", torch_file(), "a PyTorch file"),
+    ("a.pt", torch_file(), "packed or encrypted"),
     ("a.npz", numpy_file(), "a NumPy archive"),
     ("a.npy", b"\x93NUMPY\x01\x00", "a NumPy array"),
     ("a.weights.h5", b"\x1f\x8b\x08", "a compressed file"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import pi
 from typing import Any
 
-from archdsl.ir.emission import EmitContext
+from archdsl.ir.emission import EmitContext, precise
 from archdsl.ir.graph import Op, ShapeError
 from archdsl.ir.types import FeatureMap, both, undivided
 
@@ -26,10 +26,10 @@ class DistributionMean(Op):
         return x.with_channels(x.channels // self.bins)
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
-        (x,) = inputs
+        x = precise(context, *inputs)
         ops = context.keras.ops
         runs = ops.stack(ops.split(x, x.shape[-1] // self.bins, axis=-1), axis=-2)
-        shares = context.keras.layers.Softmax(name=f"{name}_shares")(runs)
+        shares = context.keras.layers.Softmax(name=f"{name}_shares", dtype=x.dtype)(runs)
         numbers = ops.cumsum(ops.ones_like(shares), axis=-1) - 1
         return ops.sum(shares * numbers, axis=-1)
 
@@ -55,11 +55,11 @@ class BoxesFromDistances(Op):
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         ops = context.keras.ops
-        left, top, right, bottom = ops.split(*inputs, 4, axis=-1)
+        left, top, right, bottom = ops.split(precise(context, *inputs), 4, axis=-1)
         x, y = middles(ops, left)
         down, across = both(self.stride)
         edges = [(x - left) * across, (y - top) * down, (x + right) * across, (y + bottom) * down]
-        return context.keras.layers.Concatenate(name=name)(edges)
+        return context.keras.layers.Concatenate(name=name, dtype=x.dtype)(edges)
 
 
 @dataclass(frozen=True)
@@ -79,14 +79,16 @@ class RotatedBoxes(Op):
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         ops = context.keras.ops
-        left, top, right, bottom = ops.split(inputs[0], 4, axis=-1)
-        angle = (ops.sigmoid(inputs[1]) - 0.25) * pi
+        left, top, right, bottom = ops.split(precise(context, inputs[0]), 4, axis=-1)
+        angle = (ops.sigmoid(precise(context, inputs[1])) - 0.25) * pi
         cosine, sine = ops.cos(angle), ops.sin(angle)
         right_by, down_by = (right - left) / 2, (bottom - top) / 2
         x, y = middles(ops, left)
         parts = [x + right_by * cosine - down_by * sine, y + right_by * sine + down_by * cosine]
         parts += [left + right, top + bottom]
-        return context.keras.layers.Concatenate(name=name)([*[part * self.stride for part in parts], angle])
+        return context.keras.layers.Concatenate(name=name, dtype=x.dtype)(
+            [*[part * self.stride for part in parts], angle]
+        )
 
 
 @dataclass(frozen=True)
@@ -105,13 +107,13 @@ class Keypoints(Op):
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         ops = context.keras.ops
-        (offsets,) = inputs
+        offsets = precise(context, *inputs)
         points = offsets.shape[-1] // 3
         right, below, seen = [offsets[..., part::3] for part in range(3)]
         x, y = middles(ops, offsets[..., :1])
         down, across = both(self.stride)
         parts = [(right * 2 + x - 0.5) * across, (below * 2 + y - 0.5) * down, ops.sigmoid(seen)]
-        together = context.keras.layers.Concatenate(name=name)(parts)
+        together = context.keras.layers.Concatenate(name=name, dtype=x.dtype)(parts)
         return ops.take(together, [part * points + point for point in range(points) for part in range(3)], axis=-1)
 
 

@@ -26,7 +26,8 @@ class ToTokens(Op):
         return Tokens(None if pixels is None else pixels * self.parts, size, None, *x[3:])
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
-        return context.keras.layers.Reshape((-1, inputs[0].shape[-1] // self.parts), name=name)(*inputs)
+        (x,) = inputs
+        return context.keras.layers.Reshape((-1, x.shape[-1] // self.parts), name=name, dtype=x.dtype)(x)
 
 
 @dataclass(eq=False, repr=False)
@@ -106,7 +107,7 @@ class ConcatTokens(Op):
         return last._replace(length=length, extra=last.extra + extra)
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
-        return context.keras.layers.Concatenate(axis=1, name=name)(inputs)
+        return context.keras.layers.Concatenate(axis=1, name=name, dtype=inputs[-1].dtype)(inputs)
 
 
 class OneOfAll(Op):

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 def weights_option(function: Decorated) -> Decorated:
     """--weights, checked before Keras is imported."""
-    help_text = f"Weights to load: .safetensors, .weights.h5, .h5, .keras, or '{PUBLISHED}': a preset's trained ones."
+    help_text = (
+        f"Weights to load: .safetensors, .weights.h5, .h5, .keras, .pt, or '{PUBLISHED}': a preset's trained ones."
+    )
     return click.option("--weights", type=click.Path(), callback=_existing, help=help_text)(function)
 
 

@@ -14,6 +14,7 @@ from archdsl.weights.formats.contents import MAX_NAME, short
 
 MAX_OPCODES = 1_000_000  # a network of a thousand layers takes a tenth
 _PROTOCOLS = range(2, 6)
+_LONGEST_KEY = 8
 _MOST_IN_KEY = 1 << 60  # larger numbers can be chosen so that all of them have one hash
 
 
@@ -47,7 +48,9 @@ def read_pickle(data: bytes, known: Known, persistent: Callable[[Any], Any]) -> 
     machine = _Machine(data, known, persistent)
     try:
         return machine.run()
-    except (IndexError, KeyError, AttributeError, TypeError, struct.error, UnicodeError):
+    except BadPickle:
+        raise
+    except (LookupError, AttributeError, TypeError, ValueError, struct.error):
         raise BadPickle(f"its description makes no sense at byte {machine.place}") from None
 
 
@@ -145,7 +148,7 @@ def _mapping(items: list[Any]) -> dict[Any, Any]:
 def _is_key(value: Any) -> bool:
     """Whether it takes a moment to find in a mapping. The hash of a tuple of tuples may take for ever."""
     if isinstance(value, tuple):
-        return all(_is_key(item) and not isinstance(item, tuple) for item in value)
+        return len(value) <= _LONGEST_KEY and all(_is_key(item) and not isinstance(item, tuple) for item in value)
     if isinstance(value, int):
         return abs(value) < _MOST_IN_KEY
     return isinstance(value, (str, bytes, float, Name, Record)) or value is None

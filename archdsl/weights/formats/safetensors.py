@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from archdsl.weights.model import Model
 
 _FLOAT = "F32"  # what `write` writes
-_DTYPES = {  # what can be read, and how NumPy writes it
+_DTYPES = {  # what can be read, and how NumPy writes it; ours are of the first
     _FLOAT: ("float32", "<f4"),
     "F64": ("float64", "<f8"),
     "F16": ("float16", "<f2"),
@@ -46,12 +46,17 @@ def write(model: Model, path: Path) -> None:
 def write_arrays(values: Mapping[Node, Sequence[Array]], header: dict[str, str], path: Path) -> None:
     """Write the arrays of nodes as `write` does, with this metadata. Raises OSError."""
     arrays = {
-        f"{node.name}/{weight.name}": numpy.asarray(value, "float32", order="C")
+        f"{node.name}/{weight.name}": numpy.asarray(value, "float32")
         for node, own in values.items()
         for weight, value in zip(node.weights, own, strict=True)
     }
+    save_arrays(arrays, header, path)
+
+
+def save_arrays(arrays: Mapping[str, Array], header: dict[str, str], path: Path) -> None:
+    """Write arrays of float32 by their names. Raises OSError."""
     try:
-        save_file(arrays, path, header)
+        save_file({name: numpy.asarray(array, order="C") for name, array in arrays.items()}, path, header)
     except safetensors.SafetensorError as error:  # a full disk comes as this too
         raise OSError(str(error)) from None
 
@@ -74,11 +79,13 @@ def contents_of(stream: BinaryIO) -> Contents:
     except (BadHeader, KeyError, TypeError, ValueError, OverflowError) as error:
         raise DamagedFile(f"no whole safetensors file: {error}") from None
     _check_places(found, stream.seek(0, os.SEEK_END) - start)
-    layout: Layout = "nodes" if any("/" in name for name in found) else "torch"
+    is_torch = bool(found) and all("." in name and "/" not in name for name in found)
+    layout: Layout = "torch" if is_torch else "nodes"
     layers: dict[str, dict[str, StoredArray]] = {}
     for name, entry in found.items():
         node, _, role = name.rpartition("/" if layout == "nodes" else ".")
-        dtype, _ = _DTYPES.get(entry.dtype, (entry.dtype, ""))
+        known = _DTYPES.get(entry.dtype) if layout == "torch" or entry.dtype == _FLOAT else None
+        dtype = known[0] if known else entry.dtype
         layers.setdefault(node, {})[role] = StoredArray(entry.shape, dtype, partial(_read, stream, start, entry))
     return Contents(layout, tuple([Stored(node, node, arrays) for node, arrays in layers.items()]))
 
@@ -111,4 +118,6 @@ def _read(stream: BinaryIO, start: int, entry: _Entry) -> Array:
     data = stream.read(entry.end - entry.begin)
     if len(data) < entry.end - entry.begin:
         raise DamagedFile("it became shorter while it was read")
+    if entry.dtype not in _DTYPES:
+        raise DamagedFile(f"an array of {entry.dtype}; expected {_FLOAT}")
     return numpy.frombuffer(data, _DTYPES[entry.dtype][1]).reshape(entry.shape)

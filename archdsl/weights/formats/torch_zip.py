@@ -37,6 +37,7 @@ _DTYPES = {  # by the class of the storage; bfloat16, which NumPy does not have,
     "ByteStorage": ("uint8", "u1"),
     "BoolStorage": ("bool", "?"),
 }
+_MOST_READ = 1000  # modules in a row, and that one of them reads
 _WHERE = ("ema", "model", "state_dict", "model_state_dict")  # of what trainers save; the averaged weights come first
 _WRAPPERS = ("module", "_orig_mod")  # put around a model for training
 
@@ -70,7 +71,8 @@ def contents_of(stream: BinaryIO) -> Contents:
         members = stored_in(stream)
         root = _root(stream, members)
         found = read_pickle(_bytes(stream, members[root + PICKLE]), _KNOWN, _storage)
-        return _contents(stream, members, root, _tensors(_model_in(found)))
+        model = _model_in(found)
+        return _contents(stream, members, root, _tensors(model))._replace(reads=_reads(model))
     except (BadArchive, BadPickle) as error:
         raise DamagedFile(f"a damaged PyTorch file: {error}") from None
 
@@ -106,7 +108,8 @@ def _bytes(stream: BinaryIO, member: Stored, begin: int = 0, size: int | None = 
 
 def _storage(reference: Any) -> Storage:
     kind, made_of, key, _, count = reference
-    if kind != "storage" or not isinstance(made_of, Name) or not isinstance(key, str) or not _is_count(count):
+    is_storage = kind == "storage" and isinstance(made_of, Name) and isinstance(key, str) and len(key) <= MAX_NAME
+    if not is_storage or not _is_count(count):
         raise BadPickle("its description refers to what is not a storage")
     return Storage(made_of.text.removeprefix("torch."), key, count)
 
@@ -115,7 +118,7 @@ def _tensor(arguments: Any) -> Tensor:
     storage, offset, shape, strides, *_ = arguments
     if not isinstance(storage, Storage) or type(shape) is not tuple or type(strides) is not tuple:
         raise TypeError
-    if not all(map(_is_count, (offset, *shape, *strides))) or not len(shape) == len(strides) <= MAX_RANK:
+    if not len(shape) == len(strides) <= MAX_RANK or not all(map(_is_count, (offset, *shape, *strides))):
         raise BadPickle("a tensor with a shape or a place that is not one")
     made = Tensor(storage, offset, shape, strides)
     if offset + made.extent > storage.numbers or prod(shape) > storage.numbers:
@@ -167,20 +170,45 @@ def _of_modules(model: Any) -> Iterator[tuple[str, Tensor]]:
     count = 0
     while pending:
         path, module = pending.pop()
-        count += 1
-        if count > MAX_MODULES or path.count(".") > MAX_DEPTH:
-            raise BadPickle(f"more than {MAX_MODULES} modules, or nested deeper than {MAX_DEPTH}")
         state = module.state if isinstance(module, Record) else None
-        if isinstance(state, dict):
-            own = {**_part(state, "_parameters"), **_part(state, "_buffers")}
-            yield from ((path + name, value) for name, value in own.items() if isinstance(value, Tensor))
-            inside = [(f"{path}{name}.", child) for name, child in _part(state, "_modules").items()]
-            pending += reversed(inside)
+        own, buffers, inside = (_part(state, key) for key in ("_parameters", "_buffers", "_modules"))
+        count += 1 + len(own) + len(buffers) + len(inside)
+        if count > MAX_MODULES or path.count(".") > MAX_DEPTH:
+            raise BadPickle(f"more than {MAX_MODULES} modules and arrays, or nested deeper than {MAX_DEPTH}")
+        for name, value in (*own.items(), *buffers.items()):
+            if isinstance(value, Tensor):
+                yield _joined(path, name), value
+        pending += reversed([(f"{_joined(path, name)}.", child) for name, child in inside.items()])
 
 
-def _part(state: Mapping[Any, Any], key: str) -> dict[str, Any]:
-    found = state.get(key)
-    return {name: value for name, value in found.items() if isinstance(name, str)} if isinstance(found, dict) else {}
+def _joined(path: str, name: Any) -> str:
+    if not isinstance(name, str) or len(path) + len(name) > MAX_NAME:
+        raise BadPickle("a module or an array with a name that is not one, or too long")
+    return path + name
+
+
+def _reads(model: Any) -> dict[int, tuple[int, ...]] | None:
+    """Which modules each of a row of modules reads, as YOLO's say of themselves; None where they do not."""
+    row = _part(model.state, "_modules").get("model") if isinstance(model, Record) else None
+    modules = _part(row.state, "_modules") if isinstance(row, Record) else {}
+    found: dict[int, tuple[int, ...]] = {}
+    for number, module in enumerate(modules.values()):
+        state = module.state if isinstance(module, Record) and isinstance(module.state, dict) else {}
+        given: Any = state.get("f")
+        places = given if isinstance(given, list) else [given]
+        if max(number, len(places)) > _MOST_READ or not all(_is_before(number, place) for place in places):
+            return None
+        found[number] = tuple([place if place >= 0 else max(number + place, -1) for place in places])
+    return found or None
+
+
+def _is_before(number: int, place: Any) -> bool:
+    return type(place) is int and -number - 1 <= place < number
+
+
+def _part(state: Any, key: str) -> dict[str, Any]:
+    found = state.get(key) if isinstance(state, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def _without_wrappers(name: str) -> str:
@@ -191,9 +219,9 @@ def _without_wrappers(name: str) -> str:
 def _contents(stream: BinaryIO, members: Mapping[str, Stored], root: str, tensors: Mapping[str, Tensor]) -> Contents:
     layers: dict[str, dict[str, StoredArray]] = {}
     for name, tensor in tensors.items():
-        place, _, leaf = name.rpartition(".")
         if len(name) > MAX_NAME:
             raise BadPickle(f"a name of {len(name)} characters")
+        place, _, leaf = name.rpartition(".")
         member = members.get(f"{root}data/{tensor.storage.key}")
         layers.setdefault(place, {})[leaf] = _array(stream, member, tensor, name)
     return Contents("torch", tuple([StoredLayer(place, place, arrays) for place, arrays in layers.items()]))
