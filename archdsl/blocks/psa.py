@@ -9,8 +9,9 @@ from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.csp import c3k, chain, halves_of, hidden_width
 from archdsl.blocks.registry import Depth, Groups, Kernel, Ratio, Width, block
 from archdsl.blocks.windows import Window, depthwise2d
-from archdsl.ir.graph import Node
+from archdsl.ir.graph import Node, ShapeError
 from archdsl.ir.ops import Add, Attention, Concat, LayerScale, Slice
+from archdsl.ir.types import undivided
 from archdsl.schemas.annotations import Limits
 
 
@@ -23,7 +24,7 @@ def c2psa(x: Node, *, width: Width, depth: Depth = 1, expansion: Ratio = 0.5, st
     """
     hidden = hidden_width(width, expansion)
     short, deep = halves_of(x, hidden, style)
-    heads = max(1, hidden // 64)
+    heads = heads_of(hidden, 64)
     for step in range(1, depth + 1):
         deep = Add()(deep, map_attention(deep, heads=heads, style=style, name=f"{step}_attention"), name=f"{step}_add1")
         deep = Add()(deep, _perceptron(deep, 2.0, style, f"{step}"), name=f"{step}_add2")
@@ -45,6 +46,8 @@ def map_attention(
     (H, W, C) -> (H, W, C). One 1 × 1 convolution makes queries, keys and values, head by head; queries and keys have
     `key_expansion` as many channels as values. All convolutions are followed by a norm and no activation.
     """
+    if x.channels % heads:
+        raise ShapeError(*undivided(x.channels, "channels", heads, "heads"))
     linear = style.with_activation("linear")
     size = x.channels // heads
     keys = max(1, int(size * key_expansion))
@@ -56,6 +59,11 @@ def map_attention(
     position = depthwise2d(value, Window(kernel), bias=style.norm is None, style=style, name="position")
     position = style.normalize(position, name="position_bn")
     return conv_bn_act(Add()(seen, position, name="add"), width=x.channels, style=linear, name="projection")
+
+
+def heads_of(channels: int, size: int) -> int:
+    """Heads of `size` channels, or as many fewer as divide them."""
+    return next(heads for heads in range(max(1, channels // size), 0, -1) if channels % heads == 0)
 
 
 def _perceptron(x: Node, expansion: float, style: Conventions, name: str) -> Node:
@@ -89,7 +97,7 @@ def r_elan(
         if not attention:
             return c3k(x, width=hidden, depth=2, style=style, name=f"{number}")
         for part in ("a", "b"):
-            x = _attended(x, max(1, hidden // 32), areas, mlp_expansion, style, f"{number}{part}")
+            x = _attended(x, heads_of(hidden, 32), areas, mlp_expansion, style, f"{number}{part}")
         return x
 
     steps = chain(conv_bn_act(x, width=hidden, style=style, name="reduce"), step, depth=depth, residual=False)

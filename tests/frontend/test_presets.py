@@ -61,8 +61,11 @@ CONFIGS = [path for path in sorted(config_root().rglob("*.yaml")) if path.parent
 def test_every_shipped_config_compiles_and_says_what_it_is(path: str) -> None:
     config = load(path)
     assert "stages" not in config.values or archdsl.compile_config(path).nodes  # one is a part of a family
-    assert config.values["description"]
-    assert config.values["source"].startswith("https://")
+    if "conventions" in config.values or "description" in config.values:
+        assert config.values["description"]
+        assert config.values["source"].startswith("https://")
+    else:
+        assert config.values == {"outputs": None}, "a part that only takes something away"
 
 
 @pytest.mark.parametrize("name", KERAS_CV_PARAMS)

@@ -24,7 +24,7 @@ COMBINATIONS = 500
 SAMPLE = 8
 
 FAMILIES = {path.stem: load(path).values for path in sorted((config_root() / "family").glob("*.yaml"))}
-APART = {"hrnet", "nasnet", "unet"}  # whose stages have several maps
+APART = {"hrnet", "nasnet", "unet", "yolo_12"}  # whose stages have several maps, or whose image has one size
 UNTRAINED = {"efficientnet"}  # it normalises the image by statistics, which random numbers are not
 FAMILIES = {
     name: values

@@ -179,8 +179,8 @@ def test_the_shell_completes_what_a_stage_is_filled_with() -> None:
 @pytest.mark.parametrize(
     ("words", "incomplete", "offered"),
     [
-        ([], "stages.p4.body.block=c2", ["stages.p4.body.block=c2f"]),  # as zsh and fish give it
-        (["stages.p4.body.block", "="], "c2", ["c2f"]),  # as bash does
+        ([], "stages.p4.body.block=elan", ["stages.p4.body.block=elan"]),  # as zsh and fish give it
+        (["stages.p4.body.block", "="], "elan", ["elan"]),  # as bash does
         ([], "conventions.padding=", ["conventions.padding=same", "conventions.padding=symmetric"]),
         (["conventions.padding"], "=", ["same", "symmetric"]),
         (["conventions.norm.kind", "="], "", ["batch", "sync_batch", "group", "layer", "none"]),
@@ -190,8 +190,8 @@ def test_the_shell_completes_what_a_stage_is_filled_with() -> None:
         (["scale.width=0.5"], "conventions.act", ["conventions.activation="]),
         ([], "nec", ["neck="]),  # a group that the config does not choose
         ([], "+nec", ["+neck="]),
-        ([], "neck=", ["neck=fpn", "neck=pan_c2f", "neck=unet_decoder"]),
-        (["+neck", "="], "p", ["pan_c2f"]),
+        ([], "neck=f", ["neck=fpn"]),
+        (["+neck", "="], "u", ["unet_decoder"]),
         (["neck=pan_c2f"], "neck.n3.wi", ["neck.n3.width="]),  # a key of the option that was chosen before
         (["neck", "=", "pan_c2f"], "neck.n3.wi", ["neck.n3.width="]),
         (["neck=nothing"], "scale.wi", ["scale.width="]),  # an override that does not fit is left out

@@ -197,7 +197,7 @@ def test_the_list_is_filtered_by_words(run: Run) -> None:
     def names(*words: str) -> list[str]:
         return [preset["name"] for preset in json.loads(run("list", "--json", *words).stdout)]
 
-    assert names("v8_s", "coco") == ["yolo_v8_s_backbone_coco"]
+    assert names("v8_s_backbone", "coco") == ["yolo_v8_s_backbone_coco"]
     assert all("resnet" in name for name in names("ResNet"))
     assert set(names("--trained")) == {preset.name for preset in archdsl.list_presets() if preset.has_weights}
     assert names("--family", "vgg", "16") == ["vgg16_backbone", "vgg16_classify"]
