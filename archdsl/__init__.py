@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from archdsl.frontend.presets import list_presets as list_presets
     from archdsl.models.backbone import Backbone as Backbone
     from archdsl.models.fuse import fuse as fuse
+    from archdsl.models.keras_config import config_of as config_of
 
 __version__ = "0.1.0"
 
@@ -49,6 +50,7 @@ _MODULES = {
     "block": "blocks.registry",
     "build_from_config": "api",
     "compile_config": "api",
+    "config_of": "models.keras_config",
     "from_preset": "api",
     "fuse": "models.fuse",
     "keras_layer": "backends.keras.layer_block",
@@ -65,6 +67,7 @@ __all__ = [
     "block",
     "build_from_config",
     "compile_config",
+    "config_of",
     "from_preset",
     "keras_layer",
     "list_presets",
