@@ -74,7 +74,16 @@ def _outputs(model: Any, results: Sequence[str]) -> list[str] | dict[str, str]:
     if len(sources) == 1:
         return sources
     names = _Names()
-    return {names.new(name): source for name, source in zip(model.output_names, sources, strict=True)}
+    return {names.new(name): source for name, source in zip(_result_names(model), sources, strict=True)}
+
+
+def _result_names(model: Any) -> list[str]:
+    """The keys of the dict that the model gives, in the order of its `outputs`; else the names of the layers."""
+    results = getattr(model, "_outputs_struct", None)
+    if not isinstance(results, dict):
+        return list(model.output_names)
+    keys = {id(tensor): str(key) for key, tensor in results.items()}
+    return [keys.get(id(tensor), name) for tensor, name in zip(model.outputs, model.output_names, strict=True)]
 
 
 def _usual_norm(layers: Iterable[_Layer]) -> Entry:
