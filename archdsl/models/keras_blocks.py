@@ -13,17 +13,6 @@ Entry: TypeAlias = dict[str, Any]
 """A layer of a config without its name and inputs: a block and its arguments."""
 Shapes: TypeAlias = list[tuple[int | None, ...]]
 
-WITH_WEIGHTS = (
-    "conv",
-    "depthwise_conv",
-    "separable_conv",
-    "transposed_conv",
-    "dense",
-    "norm",
-    "normalize",
-    "layer_scale",
-)
-
 
 class Unsayable(Exception):
     """A layer for which the language has no words; its text is the reason."""
@@ -60,6 +49,23 @@ _SCALED: Mapping[str, Callable[[float, bool], tuple[float, float]]] = {
     "Add": lambda number, is_second: (1.0, number),
     "Multiply": lambda number, is_second: (number, 0.0),
     "Subtract": lambda number, is_second: (1.0, -number) if is_second else (-1.0, number),
+}
+
+
+def has_weights(entry: Entry) -> bool:
+    """Whether a block owns arrays, so that two calls of its layer must share them."""
+    return entry["block"] in _WITH_WEIGHTS or entry.get("function") == "prelu"
+
+
+_WITH_WEIGHTS = {
+    "conv",
+    "dense",
+    "depthwise_conv",
+    "layer_scale",
+    "norm",
+    "normalize",
+    "separable_conv",
+    "transposed_conv",
 }
 
 

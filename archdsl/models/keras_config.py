@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from archdsl.diagnostics.problems import ArchError, Problem, fail, problem
 from archdsl.frontend.sema.resolve_stages import RESERVED
 from archdsl.models.backbone import Backbone
-from archdsl.models.keras_blocks import WITH_WEIGHTS, Entry, Unsayable, blocks_of
+from archdsl.models.keras_blocks import Entry, Unsayable, blocks_of, has_weights
 from archdsl.weights.keras_walk import Walk
 
 INPUT = "input"
@@ -162,7 +162,7 @@ class _Layers(Walk[str]):
 
     def _shared(self, operation: Any, entry: Entry, name: str) -> Entry:
         """The entry; with the layer whose weights it uses, where the same Keras layer was called before."""
-        if entry["block"] not in WITH_WEIGHTS or not operation.weights:
+        if not has_weights(entry) or not getattr(operation, "weights", ()):
             return entry
         first = self._first.setdefault((id(operation), entry["block"]), name)
         return entry if first == name else {**entry, "share": first}

@@ -17,8 +17,9 @@ from archdsl.ir.graph import Node
 from archdsl.weights.applications import listed
 from archdsl.weights.arrays import read_arrays, refuse_strange_numbers, some
 from archdsl.weights.counterpart import load_counterpart
+from archdsl.weights.first_convolution import account, adapted, convolutions_of_the_image, is_adaptable
 from archdsl.weights.formats import opened
-from archdsl.weights.formats.contents import Contents, Stored, StoredArray, short
+from archdsl.weights.formats.contents import Contents, Shape, Stored, StoredArray, short
 from archdsl.weights.matching import Match, arrays_of, fits, match, match_inside, shape_counts, shapes_text
 from archdsl.weights.model import Model
 from archdsl.weights.transfer import Left, Moved, Transfer
@@ -67,16 +68,34 @@ def _take(model: Model, contents: Contents, partial: bool, mark: Mark) -> Transf
     if partial:
         problems = [*_contradictions(found, mark)]
     moving = {name: stored for name, stored in found.pairs.items() if fits(nodes[name], stored)}
+    first = _other_channels(model, nodes, found) if partial else {}
+    moving |= {name: found.pairs[name] for name in first}
     if not problems and not moving:
         problems = [problem("weights", f"no layer of {model.name} fits", mark=mark)]
     if problems:
         raise ArchError(_with_hint(problems, contents))
     values = {name: _read(nodes[name], stored, mark) for name, stored in moving.items()}
+    for name, times in first.items():
+        values[name] = adapted(values[name], nodes[name].weights[0].shape, times)
     refuse_strange_numbers(values, mark)
     layers = model.layers_by_node
     for name, arrays in values.items():
         fill(layers[name], arrays)
-    return _transfer(nodes, found, moving)
+    return _transfer(nodes, found, moving, first)
+
+
+def _other_channels(model: Model, nodes: Mapping[str, Node], found: Match) -> dict[str, int]:
+    """The convolutions of the image that the file has for another number of channels."""
+    times = {name: each for name, each in convolutions_of_the_image(model.graph).items() if name in found.pairs}
+    return {name: each for name, each in times.items() if _is_adaptable(nodes[name], found.pairs[name], each)}
+
+
+def _is_adaptable(node: Node, stored: Stored, times: int) -> bool:
+    return len(stored.arrays) == len(node.weights) and is_adaptable(_shapes(node), _stored_shapes(node, stored), times)
+
+
+def _stored_shapes(node: Node, stored: Stored) -> list[Shape]:
+    return [array.shape for array in arrays_of(node, stored) if array]
 
 
 def _named_by_its_preset(model: Model, contents: Contents, mark: Mark) -> Contents:
@@ -156,25 +175,33 @@ def _read(node: Node, stored: Stored, mark: Mark) -> list[Array]:
     return read_arrays([array for array in arrays_of(node, stored) if array], stored.label, mark)
 
 
-def _transfer(nodes: Mapping[str, Node], found: Match, moving: Mapping[str, Stored]) -> Transfer:
+def _transfer(
+    nodes: Mapping[str, Node], found: Match, moving: Mapping[str, Stored], first: Mapping[str, int]
+) -> Transfer:
     taken = {id(stored) for stored in moving.values()}
     unused = [stored.label for stored in (*found.pairs.values(), *found.surplus) if id(stored) not in taken]
     return Transfer(
         found.scheme,
         found.matched_by,
-        tuple(_moved(node, moving[name].label) for name, node in nodes.items() if name in moving),
+        tuple(_moved(node, moving[name], first.get(name)) for name, node in nodes.items() if name in moving),
         tuple(_left(node, found.pairs.get(name)) for name, node in nodes.items() if name not in moving),
         tuple(unused),
     )
 
 
-def _moved(node: Node, label: str) -> Moved:
-    return Moved(node.name, node.origin.path, label, tuple(weight.shape for weight in node.weights))
+def _moved(node: Node, stored: Stored, times: int | None) -> Moved:
+    shapes = _shapes(node)
+    made = account(shapes[0], _stored_shapes(node, stored)[0], times) if times else ""
+    return Moved(node.name, node.origin.path, stored.label, shapes, made)
 
 
 def _left(node: Node, stored: Stored | None) -> Left:
-    shapes = tuple(weight.shape for weight in node.weights)
+    shapes = _shapes(node)
     if stored is None:
         return Left(node.name, node.origin.path, shapes, (), "not in the file")
     reason = f"{shapes_text(stored.shapes)} in the file, {shapes_text(shapes)} here"
     return Left(node.name, node.origin.path, shapes, stored.shapes, reason)
+
+
+def _shapes(node: Node) -> tuple[Shape, ...]:
+    return tuple(weight.shape for weight in node.weights)
