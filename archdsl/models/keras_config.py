@@ -5,18 +5,25 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from keyword import iskeyword
 from typing import Any, NamedTuple
 
 from archdsl.diagnostics.problems import ArchError, Problem, fail, problem
+from archdsl.frontend.budget import UNLIMITED
+from archdsl.frontend.compose.config import load
+from archdsl.frontend.lower import compile_graph
 from archdsl.frontend.sema.resolve_stages import RESERVED
+from archdsl.ir.graph import Graph
 from archdsl.models.backbone import Backbone
 from archdsl.models.keras_blocks import Entry, Unsayable, blocks_of, has_weights
+from archdsl.models.keras_stages import HEAD, STEM, Sections, by_stride, strides_of
 from archdsl.weights.keras_walk import Walk
 
 INPUT = "input"
 STAGE = "net"
+_MORE = {"activation": "_act", "rescale": "_scale"}  # what a layer does after its own work
 _POOLS = ("global_avg_pool", "global_max_pool")
 
 
@@ -28,7 +35,7 @@ class _Layer(NamedTuple):
 
 
 def config_of(model: Any) -> dict[str, Any]:
-    """The config of a functional Keras model, as plain data: one stage whose layers have the names of Keras's.
+    """The config of a functional Keras model, as plain data: layers with Keras's names, a stage for each stride.
 
     Built again, and given the weights with `archdsl.weights.load(built, model)`, it gives the same numbers. What has
     no effect on them, such as initializers and regularizers, is left out. The config of a Backbone is its own.
@@ -55,24 +62,55 @@ def _check_form(model: Any) -> None:
 
 
 def _config(model: Any, walk: _Layers) -> dict[str, Any]:
+    """In stages, where the strides tell them; else in one."""
     results = [walk.result(tensor) for tensor in model.outputs]
     layers = walk.needed(results)
+    if not layers:
+        raise fail("model", f"'{model.name}' computes nothing")
+    flat = _written(model, results, layers, {STAGE: list(layers)})
+    sections = by_stride(list(layers), strides_of(_graph(flat)))
+    if not sections:
+        return flat
+    staged = _written(model, results, layers, sections)
+    with suppress(ArchError):
+        if _said_by(staged) == _said_by(flat):
+            return staged
+    return flat
+
+
+def _graph(config: dict[str, Any]) -> Graph:
+    return compile_graph(load(config, budget=UNLIMITED), UNLIMITED)
+
+
+def _said_by(config: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Every operation and what it reads, whatever it is called."""
+    nodes = list(_graph(config).nodes)
+    places = {node: place for place, node in enumerate(nodes)}
+    return [(node.op, node.type, places[node.owner or node], *[places[each] for each in node.inputs]) for node in nodes]
+
+
+def _written(model: Any, results: Sequence[str], layers: dict[str, _Layer], sections: Sections) -> dict[str, Any]:
+    """The config with its layers in these sections."""
     norm = _usual_norm(layers.values())
+    stated = _stated(layers, norm, sections)
+    full = {name: f"{section}_{name}" for section, names in sections.items() for name in names}
+    stages = {name: {"post": entries} for name, entries in stated.items() if name not in (STEM, HEAD)}
     return {
         "archdsl": 1,
         "name": re.sub(r"[^A-Za-z0-9_.-]", "_", model.name).lstrip("_.-")[:64] or "model",
         "input": {"shape": list(model.inputs[0].shape[1:])},
         "conventions": {"padding": "same", **({"norm": norm} if norm else {})},
-        "stages": {STAGE: {"post": _stated(layers, norm)}},
-        "outputs": _outputs(model, results),
+        **({STEM: stated[STEM]} if STEM in stated else {}),
+        "stages": stages,
+        **({HEAD: stated[HEAD]} if HEAD in stated else {}),
+        "outputs": _outputs(model, [full[name] for name in results], [stage for stage in stages if stage != STAGE]),
     }
 
 
-def _outputs(model: Any, results: Sequence[str]) -> list[str] | dict[str, str]:
-    """One result as it is, the last layer; several under the names that Keras has for them."""
-    sources = [f"{STAGE}_{name}" for name in results]
+def _outputs(model: Any, sources: Sequence[str], stages: Sequence[str]) -> list[str] | dict[str, str]:
+    """The stages and the result, which is the last layer; several results under the names that Keras has for them."""
     if len(sources) == 1:
-        return sources
+        return [*stages, *[source for source in sources if source.partition("_")[0] not in stages]]
     names = _Names()
     return {names.new(name): source for name, source in zip(_result_names(model), sources, strict=True)}
 
@@ -93,16 +131,27 @@ def _usual_norm(layers: Iterable[_Layer]) -> Entry:
     return {name: value for name, value in counts.most_common(1)[0][0] if name != "block"} if counts else {}
 
 
-def _stated(layers: dict[str, _Layer], norm: Entry) -> dict[str, Entry]:
-    """The layers as a config has them, without what they need not say."""
-    stated, before = {}, INPUT
-    for name, layer in layers.items():
-        is_usual = bool(norm) and layer.entry == {"block": "norm", **norm}
-        entry = {"block": "norm"} if is_usual else layer.entry
-        read = list(layer.reads) if len(layer.reads) > 1 else layer.reads[0]
-        stated[name] = dict(entry) if read == before else {**entry, "from": read}
+def _stated(layers: dict[str, _Layer], norm: Entry, sections: Sections) -> dict[str, dict[str, Entry]]:
+    """The layers of each section as a config has them, without what they need not say."""
+    home = {name: section for section, names in sections.items() for name in names}
+    stated: dict[str, dict[str, Entry]] = {section: {} for section in sections}
+    before = INPUT
+    for name, (entry, reads) in layers.items():
+        own = home[name]
+        said: Entry = {"block": "norm"} if norm and entry == {"block": "norm", **norm} else dict(entry)
+        if "share" in said:
+            said["share"] = _reference(said["share"], own, home)
+        if reads != (before,):
+            sources = [_reference(each, own, home) for each in reads]
+            said["from"] = sources if len(sources) > 1 else sources[0]
+        stated[own][name] = said
         before = name
     return stated
+
+
+def _reference(name: str, section: str, home: dict[str, str]) -> str:
+    """What a layer of a section calls another: by its name, in another section with that of the section."""
+    return name if home.get(name, section) == section else f"{home[name]}_{name}"
 
 
 class _Names:
@@ -112,9 +161,9 @@ class _Names:
         self._taken = {INPUT}
 
     def new(self, name: str) -> str:
-        plain = re.sub(r"[^a-z0-9_]+", "_", name.lower())[:48]
+        plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:48]
         if not plain[:1].isalpha() or plain in RESERVED or iskeyword(plain):
-            plain = f"layer_{plain.lstrip('_')}"
+            plain = f"layer_{plain}"
         number, free = 1, plain
         while free in self._taken:
             number += 1
@@ -151,12 +200,12 @@ class _Layers(Walk[str]):
             return read[0] if read else INPUT
 
     def _said(self, operation: Any, node: Any, read: tuple[str, ...]) -> str:
-        for entry in blocks_of(operation, node):
-            read = (self._added(operation, entry, read),)
+        for position, entry in enumerate(blocks_of(operation, node)):
+            read = (self._added(operation, entry, read, _MORE.get(entry["block"], "") if position else ""),)
         return read[0]
 
-    def _added(self, operation: Any, entry: Entry, read: tuple[str, ...]) -> str:
-        name = self._names.new(operation.name)
+    def _added(self, operation: Any, entry: Entry, read: tuple[str, ...], suffix: str = "") -> str:
+        name = self._names.new(f"{operation.name}{suffix}")
         self.layers[name] = _Layer(self._shared(operation, entry, name), read)
         return name
 

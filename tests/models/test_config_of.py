@@ -95,6 +95,30 @@ def test_the_usual_norm_is_a_convention_and_layers_keep_their_names() -> None:
     assert entries["block_2_depthwise"] == {"block": "depthwise_conv", "kernel": 3, "bias": False}
 
 
+def test_strides_tell_the_stages_and_what_follows_them_is_the_head() -> None:
+    config = archdsl.config_of(keras.applications.ResNet50(weights=None, input_shape=(64, 64, 3)))
+    assert list(config["stem"]) == ["conv1_pad"]
+    assert list(config["stages"]) == ["p1", "p2", "p3", "p4", "p5"]
+    assert list(config["stages"]["p4"]["post"])[-1] == "conv4_block6_out"
+    assert next(iter(config["head"])) == "avg_pool"
+    assert config["outputs"][:-1] == ["p1", "p2", "p3", "p4", "p5"]
+    graph = archdsl.compile_config(config, ["~head", "outputs=[p3]"])
+    assert {name: str(node.type) for name, node in graph.outputs.items()} == {"P3": "8x8x512"}
+
+
+def test_a_network_that_comes_back_to_finer_maps_has_them_in_the_head() -> None:
+    image = keras.Input((32, 32, 3))
+    down = layers.Conv2D(8, 3, strides=2, padding="same", name="stem_conv")(image)
+    deep = layers.Conv2D(8, 3, strides=2, padding="same", name="deep")(down)
+    joined = layers.Add(name="joined")([layers.UpSampling2D(name="up")(deep), down])
+    config = check_same(keras.Model(image, joined)).config
+    assert {stage: list(entry["post"]) for stage, entry in config["stages"].items()} == {
+        "p1": ["stem_conv"],
+        "p2": ["deep"],
+    }
+    assert config["head"]["joined"]["from"] == ["up", "p1_stem_conv"]
+
+
 def test_every_layer_that_cannot_be_said_is_named_at_once() -> None:
     class Own(layers.Layer):
         def call(self, x: Any) -> Any:
