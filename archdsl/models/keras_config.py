@@ -65,8 +65,8 @@ def _config(model: Any, walk: _Layers) -> dict[str, Any]:
     """In stages, where the strides tell them; else in one."""
     results = [walk.result(tensor) for tensor in model.outputs]
     layers = walk.needed(results)
-    if not layers:
-        raise fail("model", f"'{model.name}' computes nothing")
+    if INPUT in results:
+        raise fail("model", f"'{model.name}' gives back its input; expected results of layers")
     flat = _written(model, results, layers, {STAGE: list(layers)})
     sections = by_stride(list(layers), strides_of(_graph(flat)))
     if not sections:

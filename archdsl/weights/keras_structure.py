@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,6 +31,11 @@ _KINDS = {  # classes that other classes do the work of have one kind; those not
 _DETAILS = ("strides", "dilation_rate")
 _UNORDERED = ("add", "multiply", "average", "maximum", "minimum")
 _FLAT = ("add", "multiply", "concatenate")  # a sum of sums is a sum
+
+_SCALES: Mapping[str, Callable[[Any], Any]] = {  # what layers without arrays multiply by
+    "Rescaling": lambda layer: numpy.asarray(layer.scale),
+    "Normalization": lambda layer: numpy.asarray(layer.input_variance) ** -0.5,
+}
 
 
 def structure_of(tensors: Iterable[Any], inputs: Iterable[Any]) -> Structure:
@@ -73,8 +78,8 @@ class _Walk(Walk[Edge]):
 
     def _transparent(self, operation: Any, name: str, edge: Edge) -> Edge:
         part = self.parts[edge.source]
-        if name == "Rescaling" and part.kind == "normalization":  # as in Keras's EfficientNet with trained weights
-            self.parts[edge.source] = replace(part, scale=part.scale * numpy.asarray(operation.scale))
+        if name in _SCALES and part.kind == "normalization":  # as in Keras's EfficientNet with trained weights
+            self.parts[edge.source] = replace(part, scale=part.scale * _SCALES[name](operation))
         return edge._replace(detail=(*edge.detail, name)) if "Pooling" in name else edge
 
     def _append(self, part: Part) -> Edge:

@@ -23,6 +23,9 @@ def randomised(model: Any) -> Any:
         values = generator.normal(size=weight.shape) * 0.1
         is_positive = weight.name in ("gamma", "moving_variance", "variance")
         weight.assign((1 + np.abs(values) if is_positive else values).astype(weight.dtype))
+    for layer in model.layers:
+        if isinstance(layer, layers.Normalization):  # which computes with copies
+            layer.finalize_state()
     return model
 
 
@@ -117,6 +120,25 @@ def test_a_network_that_comes_back_to_finer_maps_has_them_in_the_head() -> None:
         "p2": ["deep"],
     }
     assert config["head"]["joined"]["from"] == ["up", "p1_stem_conv"]
+
+
+def test_a_normalised_image_that_is_rescaled_for_each_channel() -> None:
+    """As in EfficientNet with its trained weights."""
+    image = keras.Input((16, 16, 3))
+    x = layers.Rescaling([2.0, 3.0, 4.0])(layers.Normalization()(layers.Rescaling(1 / 255)(image)))
+    check_same(keras.Model(image, layers.Conv2D(4, 3)(x)))
+
+
+def test_two_calls_of_one_prelu_share_its_slopes() -> None:
+    image = keras.Input((16, 16, 3))
+    twice = layers.PReLU(shared_axes=[1, 2])
+    check_same(keras.Model(image, twice(layers.Conv2D(3, 3)(twice(image)))))
+
+
+def test_a_model_that_gives_back_its_input_is_refused() -> None:
+    image = keras.Input((16, 16, 3))
+    with pytest.raises(archdsl.ArchError, match="its input"):
+        archdsl.config_of(keras.Model(image, [image, layers.ReLU()(image)]))
 
 
 def test_every_layer_that_cannot_be_said_is_named_at_once() -> None:
