@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from archdsl.models.backbone import Backbone as Backbone
     from archdsl.models.detections import detections as detections
     from archdsl.models.fuse import fuse as fuse
+    from archdsl.models.keras_config import config_of as config_of
     from archdsl.models.letterbox import letterbox as letterbox
 
 __version__ = "0.1.0"
@@ -51,6 +52,7 @@ _MODULES = {
     "block": "blocks.registry",
     "build_from_config": "api",
     "compile_config": "api",
+    "config_of": "models.keras_config",
     "detections": "models.detections",
     "from_preset": "api",
     "fuse": "models.fuse",
@@ -69,6 +71,7 @@ __all__ = [
     "block",
     "build_from_config",
     "compile_config",
+    "config_of",
     "detections",
     "from_preset",
     "keras_layer",

@@ -49,8 +49,10 @@ def load(
     `.pt` and `.safetensors` of networks made of numbered modules, as YOLO's are (nothing of it is executed); of these
     `partial` takes the modules that fit a layer however the two networks are laid side by side. `partial` takes
     the layers that fit by name and shape, and leaves the others as they are; of a detector or classifier those of its
-    backbone (an `.h5` of one around a CSPDarkNet does not name them). `sha256` is required of the file: then the bytes
-    that are checked are those that are read, whatever is written to the file meanwhile.
+    backbone (an `.h5` of one around a CSPDarkNet does not name them). A first convolution for another number of
+    channels is kept: one channel gets the sum of its kernels, several get them in turn, times the quotient of the
+    numbers. `sha256` is required of the file: then the bytes that are checked are those that are read, whatever is
+    written to the file meanwhile.
 
     Raises ArchError, and leaves the model as it was, when the file is missing, damaged, of another kind or another
     architecture, when its names and places contradict each other, or when it holds numbers that are not finite.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from archdsl.diagnostics.problems import Mark, Problem, problem
@@ -12,7 +13,8 @@ from archdsl.frontend.lower import compile_graph
 from archdsl.frontend.presets import list_presets
 from archdsl.ir.graph import Node
 from archdsl.weights.arrays import read_arrays, some
-from archdsl.weights.formats.contents import Contents, Stored, short
+from archdsl.weights.first_convolution import account, is_adaptable
+from archdsl.weights.formats.contents import Contents, Shape, Stored, short
 from archdsl.weights.matching import Match, arrays_of, fits, shape_counts, shapes_text
 from archdsl.weights.torch_presets import presets_of
 from archdsl.weights.transfer import Left, Moved, Transfer
@@ -79,25 +81,46 @@ def read_node(node: Node, stored: Stored, mark: Mark) -> list[Array]:
     return read_arrays([array for array in arrays_of(node, stored) if array], stored.label, mark)
 
 
-def transfer_of(nodes: Mapping[str, Node], found: Match, moving: Mapping[str, Stored]) -> Transfer:
+def is_adaptable_to(node: Node, stored: Stored, times: int) -> bool:
+    """Whether the file has it for another number of channels of the image, of which it reads `times` each."""
+    return len(stored.arrays) == len(node.weights) and is_adaptable(_shapes(node), _stored_shapes(node, stored), times)
+
+
+def transfer_of(
+    nodes: Mapping[str, Node],
+    found: Match,
+    moving: Mapping[str, Stored],
+    first: Mapping[str, int] = MappingProxyType({}),
+) -> Transfer:
+    """What moved and what did not; `first` are convolutions that were made for another number of channels."""
     taken = {id(stored) for stored in moving.values()}
     unused = [stored.label for stored in (*found.pairs.values(), *found.surplus) if id(stored) not in taken]
     return Transfer(
         found.scheme,
         found.matched_by,
-        tuple(_moved(node, moving[name].label) for name, node in nodes.items() if name in moving),
+        tuple(_moved(node, moving[name], first.get(name)) for name, node in nodes.items() if name in moving),
         tuple(_left(node, found.pairs.get(name)) for name, node in nodes.items() if name not in moving),
         tuple(unused),
     )
 
 
-def _moved(node: Node, label: str) -> Moved:
-    return Moved(node.name, node.origin.path, label, tuple(weight.shape for weight in node.weights))
+def _moved(node: Node, stored: Stored, times: int | None) -> Moved:
+    shapes = _shapes(node)
+    made = account(shapes[0], _stored_shapes(node, stored)[0], times) if times else ""
+    return Moved(node.name, node.origin.path, stored.label, shapes, made)
 
 
 def _left(node: Node, stored: Stored | None) -> Left:
-    shapes = tuple(weight.shape for weight in node.weights)
+    shapes = _shapes(node)
     if stored is None:
         return Left(node.name, node.origin.path, shapes, (), "not in the file")
     reason = f"{shapes_text(stored.shapes)} in the file, {shapes_text(shapes)} here"
     return Left(node.name, node.origin.path, shapes, stored.shapes, reason)
+
+
+def _shapes(node: Node) -> tuple[Shape, ...]:
+    return tuple(weight.shape for weight in node.weights)
+
+
+def _stored_shapes(node: Node, stored: Stored) -> list[Shape]:
+    return [array.shape for array in arrays_of(node, stored) if array]

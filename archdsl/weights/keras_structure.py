@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
-import keras
 import numpy
 
-from archdsl.diagnostics.problems import fail
 from archdsl.weights.formats.contents import Shape
+from archdsl.weights.keras_walk import Walk
 from archdsl.weights.structure import Edge, Part, Structure
-
-MAX_TENSORS = 200_000
-Key: TypeAlias = tuple[int, int]
-"""A tensor: the number of the model call that it is in, and its id."""
 
 _KERNEL, _OTHER = "kernel", "other"
 _KINDS = {  # classes that other classes do the work of have one kind; those not listed have `_OTHER`
@@ -30,11 +25,17 @@ _KINDS = {  # classes that other classes do the work of have one kind; those not
     "GroupNormalization": "group norm",
     "Normalization": "normalization",
     "PReLU": "prelu",
+    "Average": "add",
     "CustomScaleLayer": "add",  # of Keras's InceptionResNetV2: the sum of the first and a multiple of the second
 }
 _DETAILS = ("strides", "dilation_rate")
 _UNORDERED = ("add", "multiply", "average", "maximum", "minimum")
 _FLAT = ("add", "multiply", "concatenate")  # a sum of sums is a sum
+
+_SCALES: Mapping[str, Callable[[Any], Any]] = {  # what layers without arrays multiply by
+    "Rescaling": lambda layer: numpy.asarray(layer.scale),
+    "Normalization": lambda layer: numpy.asarray(layer.input_variance) ** -0.5,
+}
 
 
 def structure_of(tensors: Iterable[Any], inputs: Iterable[Any]) -> Structure:
@@ -45,83 +46,19 @@ def structure_of(tensors: Iterable[Any], inputs: Iterable[Any]) -> Structure:
     return Structure(_flattened(walk.parts))
 
 
-class _Call(NamedTuple):
-    """A model inside of a model where it is called: its inputs by their ids, and where they come from."""
-
-    number: int
-    inputs: Mapping[int, tuple[Any, _Call]]
-
-
-_OUTSIDE = _Call(0, {})
-
-
 @dataclass
-class _Walk:
-    """Parts in the order that a walk from the results down, input by input, finds them."""
+class _Walk(Walk[Edge]):
+    """Parts in the order that the walk finds them."""
 
-    inputs: Mapping[Key, str]
     parts: list[Part] = field(default_factory=list)
-    _edges: dict[Key, Edge] = field(default_factory=dict)
-    _calls: dict[Hashable, _Call] = field(default_factory=dict)
-    _made: dict[Hashable, Edge] = field(default_factory=dict)
-    _kept: list[Any] = field(default_factory=list)  # tensors whose ids are in use
 
-    def reach(self, tensor: Any) -> None:
-        """A loop, since a network can be thousands of layers deep."""
-        pending = [(tensor, _OUTSIDE)]
-        while pending:
-            tensor, call = pending[-1]
-            missing = self._missing(tensor, call)
-            pending += reversed(missing)
-            if not missing:
-                pending.pop()
-            if len(self._edges) > MAX_TENSORS:
-                raise fail("model", f"a Keras model with more than {MAX_TENSORS} tensors")
+    def entered(self, tensor: Any, name: str) -> Edge:
+        return self._append(Part(tensor.name, name))
 
-    def _missing(self, tensor: Any, call: _Call) -> list[tuple[Any, _Call]]:
-        """The tensors to be reached before this one; none if it has been reached now."""
-        key = (call.number, id(tensor))
-        if key in self._edges:
-            return []
-        if key in self.inputs:
-            self._edges[key] = self._append(Part(tensor.name, self.inputs[key]))
-            return []
-        sources = self._sources(tensor, call)
-        missing = [each for each in sources if (each[1].number, id(each[0])) not in self._edges]
-        if not missing:
-            read = tuple(self._edges[source[1].number, id(source[0])] for source in sources)
-            self._edges[key] = self._passed(tensor, call, read)
-        return missing
+    def picked(self, result: Edge, index: int) -> Edge:
+        return result._replace(detail=(*result.detail, str(index)))
 
-    def _sources(self, tensor: Any, call: _Call) -> list[tuple[Any, _Call]]:
-        """Where a tensor comes from: the inputs of its layer, or what is the same tensor in another model."""
-        if id(tensor) in call.inputs:
-            return [call.inputs[id(tensor)]]
-        operation, node, index = _history(tensor)
-        read = operation._inbound_nodes[node].input_tensors
-        if not _is_functional(operation):
-            return [(each, call) for each in read]
-        made = (call.number, id(operation), node)
-        if made not in self._calls:
-            inside = {id(own): (outer, call) for own, outer in zip(operation.inputs, read, strict=True)}
-            self._calls[made] = _Call(len(self._calls) + 1, inside)
-        return [(operation.outputs[index], self._calls[made])]
-
-    def _passed(self, tensor: Any, call: _Call, read: tuple[Edge, ...]) -> Edge:
-        """The edge that a tensor is; a part for its layer where that is one."""
-        if id(tensor) in call.inputs:
-            return read[0]
-        operation, node, index = _history(tensor)
-        if _is_functional(operation):
-            return read[0]
-        made = (call.number, id(operation), node)
-        if made not in self._made:
-            self._made[made] = self._operation(operation, read)
-        passed = self._made[made]
-        several = len(operation._inbound_nodes[node].output_tensors) > 1
-        return passed._replace(detail=(*passed.detail, str(index))) if several else passed
-
-    def _operation(self, operation: Any, read: tuple[Edge, ...]) -> Edge:
+    def called(self, operation: Any, node: Any, read: tuple[Edge, ...]) -> Edge:
         owned = _owned(operation)
         name = type(operation).__name__
         kind = _KINDS.get(name, _OTHER if owned else name.lower())
@@ -141,26 +78,13 @@ class _Walk:
 
     def _transparent(self, operation: Any, name: str, edge: Edge) -> Edge:
         part = self.parts[edge.source]
-        if name == "Rescaling" and part.kind == "normalization":  # as in Keras's EfficientNet with trained weights
-            self.parts[edge.source] = replace(part, scale=part.scale * numpy.asarray(operation.scale))
+        if name in _SCALES and part.kind == "normalization":  # as in Keras's EfficientNet with trained weights
+            self.parts[edge.source] = replace(part, scale=part.scale * _SCALES[name](operation))
         return edge._replace(detail=(*edge.detail, name)) if "Pooling" in name else edge
 
     def _append(self, part: Part) -> Edge:
         self.parts.append(part)
         return Edge(len(self.parts) - 1)
-
-
-def _history(tensor: Any) -> tuple[Any, int, int]:
-    found = getattr(tensor, "_keras_history", None)
-    if found is None:
-        raise fail("model", f"'{getattr(tensor, 'name', tensor)}' is not the result of a Keras layer")
-    return tuple(found)
-
-
-def _is_functional(operation: Any) -> bool:
-    if isinstance(operation, keras.Sequential):
-        return bool(operation.built)
-    return isinstance(operation, keras.Model) and isinstance(operation, keras.Function)
 
 
 def _owned(operation: Any) -> list[list[tuple[str, Shape]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,19 @@ from archdsl.ir.graph import Node
 from archdsl.weights.applications import listed
 from archdsl.weights.arrays import refuse_strange_numbers
 from archdsl.weights.counterpart import load_counterpart
-from archdsl.weights.fitting import contradictions, misfits, presets_with_shapes, read_node, transfer_of, with_hint
+from archdsl.weights.first_convolution import adapted, convolutions_of_the_image
+from archdsl.weights.fitting import (
+    contradictions,
+    is_adaptable_to,
+    misfits,
+    presets_with_shapes,
+    read_node,
+    transfer_of,
+    with_hint,
+)
 from archdsl.weights.formats import opened
 from archdsl.weights.formats.contents import Contents, Stored, StoredArray
-from archdsl.weights.matching import fits, match, match_inside
+from archdsl.weights.matching import Match, fits, match, match_inside
 from archdsl.weights.model import Model
 from archdsl.weights.torch_matching import match_torch
 from archdsl.weights.transfer import Transfer
@@ -70,16 +80,26 @@ def _take(model: Model, contents: Contents, partial: bool, mark: Mark) -> Transf
     if partial:
         problems = [*contradictions(found, mark)]
     moving = {name: stored for name, stored in found.pairs.items() if fits(nodes[name], stored)}
+    first = _other_channels(model, nodes, found) if partial else {}
+    moving |= {name: found.pairs[name] for name in first}
     if not problems and not moving:
         problems = [problem("weights", f"no layer of {model.name} fits", mark=mark)]
     if problems:
         raise ArchError(with_hint(problems, contents))
     values = {name: read_node(nodes[name], stored, mark) for name, stored in moving.items()}
+    for name, times in first.items():
+        values[name] = adapted(values[name], nodes[name].weights[0].shape, times)
     refuse_strange_numbers(values, mark)
     layers = model.layers_by_node
     for name, arrays in values.items():
         fill(layers[name], arrays)
-    return transfer_of(nodes, found, moving)
+    return transfer_of(nodes, found, moving, first)
+
+
+def _other_channels(model: Model, nodes: Mapping[str, Node], found: Match) -> dict[str, int]:
+    """The convolutions of the image that the file has for another number of channels."""
+    times = {name: each for name, each in convolutions_of_the_image(model.graph).items() if name in found.pairs}
+    return {name: each for name, each in times.items() if is_adaptable_to(nodes[name], found.pairs[name], each)}
 
 
 def _named_by_its_preset(model: Model, contents: Contents, mark: Mark) -> Contents:

@@ -11,12 +11,16 @@ from archdsl.weights.formats.contents import Shape
 
 
 class Moved(NamedTuple):
-    """A layer that has the file's values now: its node, the entry of the config it is of, its name in the file."""
+    """A layer that has the file's values now: its node, the entry of the config it is of, its name in the file.
+
+    `made` is how they were made, where they are not those of the file: for an image of other channels.
+    """
 
     node: str
     entry: str
     stored: str
     shapes: tuple[Shape, ...]
+    made: str = ""
 
 
 class Left(NamedTuple):
@@ -75,11 +79,12 @@ class Transfer:
         return Table(("layer", "moved", "why not the rest"), rows, ("moved",))
 
     def summary(self) -> str:
-        """One line: how many layers moved, stayed fresh, and were not used."""
+        """One line: how many layers moved, stayed fresh, and were not used; and how a first convolution was made."""
         whole = counted(len(self.moved) + len(self.left), "layer")
         unused = len(self.unused)
         not_used = f"{counted(unused, 'layer')} of the file {'was' if unused == 1 else 'were'} not used"
-        return f"\n{len(self.moved):,} of {whole} moved; {not_used}"
+        made = [f"; {each.node} has {each.made}" for each in self.moved if each.made]
+        return "".join([f"\n{len(self.moved):,} of {whole} moved; {not_used}", *made])
 
     def _lines(self) -> list[tuple[str, str]]:
         """Entry and reason of each layer, entry by entry; a layer that moved has no reason."""

@@ -233,7 +233,7 @@ def test_numbers_that_are_not_finite_are_refused() -> None:
 
 
 def test_models_inside_of_models_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archdsl.weights.keras_structure.MAX_TENSORS", 1_000)
+    monkeypatch.setattr("archdsl.weights.keras_walk.MAX_TENSORS", 1_000)
     image = keras.Input((8, 8, 3))
     model = keras.Model(image, layers.ReLU()(image))
     for _ in range(9):
