@@ -148,13 +148,12 @@ _CONV = {"stride": 1, "dilation": 1, "groups": 1, "bias": True, "padding": "same
 
 def _window(layer: Any) -> dict[str, Any]:
     _only(layer, data_format="channels_last")
-    padding, dilation = layer.padding, _sides(layer.dilation_rate)
     return {
         "kernel": _sides(layer.kernel_size),
         "stride": _sides(layer.strides),
-        "dilation": dilation,
+        "dilation": _sides(layer.dilation_rate),
         "bias": layer.use_bias,
-        "padding": padding,
+        "padding": layer.padding,
     }
 
 
@@ -281,13 +280,9 @@ def _global_pool(block: str) -> Said:
 def _border(block: str, argument: str) -> Said:
     def said(layer: Any, shapes: Shapes) -> list[Entry]:
         _only(layer, data_format="channels_last")
-        return [{"block": block, "padding": [_pair(each) for each in getattr(layer, argument)]}]
+        return [{"block": block, "padding": [[int(pixels) for pixels in side] for side in getattr(layer, argument)]}]
 
     return said
-
-
-def _pair(value: Any) -> list[int]:
-    return [int(each) for each in value]
 
 
 def _upsample(layer: Any, shapes: Shapes) -> list[Entry]:

@@ -16,7 +16,7 @@ STEM, HEAD = "stem", "head"
 def by_stride(names: Sequence[str], strides: Mapping[str, float]) -> Sections:
     """A stage begins where the map gets smaller than any before it; what follows the last smallest map is the head.
 
-    None for layers whose strides are not powers of two, or do not rise from stage to stage.
+    Empty for layers whose strides are not powers of two, or do not rise from stage to stage.
     """
     largest = max(strides.values(), default=0)
     end = max((place for place, name in enumerate(names) if strides.get(name) == largest), default=-1) + 1

@@ -36,7 +36,7 @@ def convolutions_of_the_image(graph: Graph) -> dict[str, int]:
 
 def is_adaptable(wanted: Sequence[Shape], stored: Sequence[Shape], times: int) -> bool:
     """Whether the arrays of a convolution differ in the number of input channels only."""
-    if [len(shape) for shape in stored[:1]] != [4] or [*wanted[1:]] != [*stored[1:]]:
+    if not stored or len(stored[0]) != 4 or [*wanted[1:]] != [*stored[1:]]:
         return False
     own, other = [(*each[:2], *each[3:]) for each in (wanted[0], stored[0])]
     return own == other and wanted[0] != stored[0] and not stored[0][2] % times
