@@ -446,8 +446,14 @@ class _Writer:
 
 
 def is_merge(block: Block) -> bool:
-    """Whether it makes one map of several; a few blocks make more maps, or tokens."""
-    return block.inputs is None and block.name not in ("exchange", "dfl_boxes", "class_scores")
+    """Whether it makes one map of several, whatever their channels; some blocks make more maps, or tokens."""
+    if block.inputs is not None or block.takes_style or block.name == "exchange":
+        return False
+    maps = [Input(FeatureMap(64, 64, 15))() for _ in range(2)]
+    try:
+        return isinstance(block(*maps).type, FeatureMap)
+    except (ShapeError, TypeError):  # it takes other maps, or needs an argument
+        return False
 
 
 def is_halving(name: str) -> bool:

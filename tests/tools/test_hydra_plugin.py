@@ -124,7 +124,7 @@ def composed(tmp_path: Path) -> Callable[..., dict[str, Any]]:
     def compose_main(text: str, *overrides: str) -> dict[str, Any]:
         written(tmp_path, {"main": f"hydra: {{searchpath: ['archdsl://configs']}}\n{text}"})
         with initialize_config_dir(str(tmp_path), version_base="1.3"):
-            return OmegaConf.to_container(compose("main", overrides=list(overrides)))
+            return OmegaConf.to_container(compose("main", overrides=list(overrides)), resolve=True)
 
     return compose_main
 
