@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from archdsl.backends.keras.emit import dtype_policy, emit, operation_of
-from archdsl.diagnostics.problems import fail
+from archdsl.diagnostics.problems import ArchError, fail
 from archdsl.diagnostics.wording import did_you_mean, one_of
 from archdsl.frontend.budget import Budget, for_saved_models
 from archdsl.frontend.compose.config import load
@@ -49,6 +49,7 @@ class Backbone(keras.Model):  # type: ignore[misc]
         self._ends = _Untracked({node.name: tensors[node.name] for node in graph.ends})
         maps = {**graph.levels, **graph.outputs}
         self._maps = _Untracked({name: tensors[node.name] for name, node in maps.items()})
+        self._tensors = _Untracked(dict(tensors))
         self._side_layers = _side_layers(graph, tensors)  # Keras finds them here, and saves and trains them too
         if graph.freeze:
             self._freeze(node.name for node in graph.nodes if graph.is_frozen(node))
@@ -96,12 +97,27 @@ class Backbone(keras.Model):  # type: ignore[misc]
     def features(self, levels: Iterable[str] | None = None) -> keras.Model:
         """A model from the image to a dict of feature maps, sharing this model's layers.
 
-        `levels` are names such as "P3", or of stages and outputs; by default the config's `outputs`.
-        Raises ArchError for a level that the network does not have.
+        `levels` are names such as "P3", of stages and outputs, or all that a config can name in its `outputs`, such as
+        "head_box_n3"; by default the config's `outputs`. Raises ArchError for a name that the network does not have.
         """
+        wanted: dict[str, Any] = {}
+        for name in self._graph.outputs if levels is None else levels:
+            wanted |= self._feature(str(name))
+        return keras.Model(self.inputs[0], wanted, name=f"{self.name}_features")
+
+    def _feature(self, name: str) -> dict[str, Any]:
+        """What a name means, of a level in any case; a layer that ran for each of several has all its results."""
         maps = self._maps.value
-        wanted = [self._level(name) for name in levels] if levels is not None else list(self._graph.outputs)
-        return keras.Model(self.inputs[0], {level: maps[level] for level in wanted}, name=f"{self.name}_features")
+        known = next((level for level in maps if level.lower() == name.lower()), None)
+        if known is not None:
+            return {known: maps[known]}
+        try:
+            found = compile_graph(load({**self.config, "outputs": [name]}), for_saved_models()).outputs
+            asked = {level: node for level, node in found.items() if f"{level}_".startswith(f"{name}_")}
+            return {level: self._tensors.value[node.name] for level, node in asked.items()}
+        except (ArchError, KeyError):  # fusing leaves fewer
+            hint = did_you_mean(name, maps)
+            raise fail("unknown-output", f"no level '{name}'; {one_of(maps)}", hint=hint) from None
 
     def to_keras(self) -> keras.Model:
         """The same layers as a plain keras.Model, whose file loads where archdsl is not installed."""
@@ -168,13 +184,6 @@ class Backbone(keras.Model):  # type: ignore[misc]
     def _numbered_levels(self) -> dict[str, str]:
         """Public key of each level that has a number, and its name in the graph."""
         return {level: level for level in self._graph.levels if level[0] == "P"}
-
-    def _level(self, name: str) -> str:
-        levels = list(self._maps.value)
-        for level in levels:
-            if level.lower() == str(name).lower():
-                return level
-        raise fail("unknown-output", f"no level '{name}'; {one_of(levels)}", hint=did_you_mean(str(name), levels))
 
 
 def _side_layers(graph: Graph, tensors: Mapping[str, Any]) -> list[keras.Layer]:

@@ -308,6 +308,17 @@ def test_boxes_keep_their_places_in_mixed_precision(kind: str, tmp_path: Path) -
 
 
 @pytest.mark.keras
+def test_the_maps_of_a_head_are_features_by_their_names() -> None:
+    model = archdsl.build_from_config("yolo_v8_xs_detect", ["scale.width=0.0625"], weights=False)
+    maps = model.features(["head_box_n3", "P3", "head_class"])(np.zeros((1, 64, 96, 3), "float32"))
+    shapes = {name: tuple(value.shape) for name, value in maps.items()}
+    classes = {f"head_class_n{level}": (1, 64 // 2**level, 96 // 2**level, 80) for level in (3, 4, 5)}
+    assert shapes == {"head_box_n3": (1, 8, 12, 64), "P3": (1, 8, 12, 16), **classes}
+    with pytest.raises(archdsl.ArchError, match="no level 'head_bux_n3'"):
+        model.features(["head_bux_n3"])
+
+
+@pytest.mark.keras
 def test_the_second_head_of_yolo_v10_does_not_train_the_maps() -> None:
     import tensorflow as tf
 
