@@ -24,13 +24,18 @@ SINGLE = {name: found for name, found in all_blocks().items() if len(found.input
 FRAMES = {"pad", "crop", "global_avg_pool", "global_max_pool"}  # they change the sides and not the stride
 OF_KNOWN_SIZE = {"flatten", "resize"}
 OF_PLACES = {"attention", "transformer"}  # of which a vector has none
-NEEDED = {"width": 16, "units": 7, "heads": 2, "height": 9, "image_width": 7}
-HEADS = ["box_branch", "class_branch"]
+NEEDED = {"width": 16, "units": 9, "heads": 2, "height": 9, "image_width": 7}
+HEADS = ["box_branch", "class_branch", "value_branch"]
 READERS = {"dfl_boxes": "box_branch", "class_scores": "class_branch"}
 ANCHORED = {
     "anchor_decode": {"from": "the_anchor_branch", "sizes": [[[10, 13], [16, 30], [33, 23]]]},
     "anchor_scores": {"from": "the_anchor_tower"},
     "delta_boxes": {"from": ["input", "the_anchor_tower"]},
+}
+PLACED = {
+    "keypoints": {"from": "the_value_branch"},
+    "all_places": {"from": "the_value_branch"},
+    "rotated_boxes": {"from": ["the_box_branch", "angle"]},
 }
 STRIDED = {name for name, found in SINGLE.items() if "stride" in found.parameters} - {"pad"}
 SHIPPED = {name: found for name, found in all_blocks().items() if "archdsl/blocks" in found.source}
@@ -390,15 +395,16 @@ def config_of_every_block() -> dict[str, Any]:
         add([name], **{"from": f"the_{branch}"})
     layers["found"] = {"block": "concat", "from": [f"the_{name}" for name in READERS]}
     layers["found_mean"] = {"block": "token_mean"}
-    for name, given in ANCHORED.items():
+    layers["angle"] = {"block": "conv", "filters": 1, "from": "the_value_branch"}
+    for name, given in {**ANCHORED, **PLACED}.items():
         layers[f"the_{name}"] = {"block": name, **given}
-    read = ["anchor_decode_boxes", "anchor_decode_scores", "anchor_scores", "delta_boxes"]
+    read = ["anchor_decode_boxes", "anchor_decode_scores", "anchor_scores", "delta_boxes", *PLACED]
     means = ["found_mean", *[f"mean_{name}" for name in read]]
     layers |= {f"mean_{name}": {"block": "token_mean", "from": f"the_{name}"} for name in read}
     for name in vectors:
         add([name], **{"from": last_token if kinds[name][0] == "N, C" else last_map})
     layers["joined"] = {"block": "concat", "from": [*means, *[f"the_{name}" for name in vectors]]}
-    for name in [name for name in SHIPPED if name not in (*SINGLE, *HEADS, *READERS, *ANCHORED, "exchange")]:
+    for name in [name for name in SHIPPED if name not in (*SINGLE, *HEADS, *READERS, *ANCHORED, *PLACED, "exchange")]:
         last = list(layers)[-1]
         add([name], **{"from": [last, last]})
     layers["end"] = {"block": "concat", "from": list(layers)[-2:]}  # a difference of equal numbers is nothing

@@ -308,6 +308,29 @@ def test_boxes_keep_their_places_in_mixed_precision(kind: str, tmp_path: Path) -
 
 
 @pytest.mark.keras
+@pytest.mark.parametrize(
+    ("name", "results"),
+    [
+        ("yolo_v8_xs_segment", {"boxes": (84, 4), "scores": (84, 80), "masks": (84, 32), "prototypes": (16, 16, 32)}),
+        ("yolo_v8_xs_pose", {"boxes": (84, 4), "scores": (84, 1), "points": (84, 51)}),
+        ("yolo_v8_xs_obb", {"boxes": (84, 5), "scores": (84, 80)}),
+        (
+            "yolo_v10_n_detect",
+            dict.fromkeys(("boxes", "many_boxes"), (84, 4)) | dict.fromkeys(("scores", "many_scores"), (84, 80)),
+        ),
+    ],
+)
+def test_a_network_of_each_task_is_built_saved_and_loaded(name: str, results: dict[str, Any], tmp_path: Path) -> None:
+    model = archdsl.build_from_config(name, ["scale.width=0.0625"], weights=False)
+    image = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3)).astype("float32")
+    found = model(image)
+    assert {key: tuple(value.shape)[1:] for key, value in found.items()} == results
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")(image)
+    assert all(np.array_equal(found[key], again[key]) for key in results)
+
+
+@pytest.mark.keras
 def test_the_maps_of_a_head_are_features_by_their_names() -> None:
     model = archdsl.build_from_config("yolo_v8_xs_detect", ["scale.width=0.0625"], weights=False)
     maps = model.features(["head_box_n3", "P3", "head_class"])(np.zeros((1, 64, 96, 3), "float32"))

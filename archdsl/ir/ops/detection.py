@@ -113,7 +113,7 @@ class Keypoints(Op):
         x, y = middles(ops, offsets[..., :1])
         down, across = both(self.stride)
         parts = [(right * 2 + x - 0.5) * across, (below * 2 + y - 0.5) * down, ops.sigmoid(seen)]
-        together = context.keras.layers.Concatenate(name=name, dtype=x.dtype)(parts)
+        together = context.keras.layers.Concatenate(name=f"{name}_parts", dtype=x.dtype)(parts)
         return ops.take(together, [part * points + point for point in range(points) for part in range(3)], axis=-1)
 
 
