@@ -115,9 +115,11 @@ class Backbone(keras.Model):  # type: ignore[misc]
             found = compile_graph(load({**self.config, "outputs": [name]}), for_saved_models()).outputs
             asked = {level: node for level, node in found.items() if f"{level}_".startswith(f"{name}_")}
             return {level: self._tensors.value[node.name] for level, node in asked.items()}
-        except (ArchError, KeyError):  # fusing leaves fewer
-            hint = did_you_mean(name, maps)
-            raise fail("unknown-output", f"no level '{name}'; {one_of(maps)}", hint=hint) from None
+        except ArchError as error:  # it names the nearest layer
+            hint = error.problems[0].hint
+        except KeyError:  # fusing leaves fewer
+            hint = "ask the model before it is fused"
+        raise fail("unknown-output", f"no level '{name}'; {one_of(maps)}", hint=did_you_mean(name, maps) or hint)
 
     def to_keras(self) -> keras.Model:
         """The same layers as a plain keras.Model, whose file loads where archdsl is not installed."""

@@ -127,3 +127,10 @@ def test_wrong_outputs_are_named_with_their_place(problems_of: Callable[..., Any
     assert (problem.file, problem.path) == ("<override 1>", path)
     assert message in problem.message
     assert hint in problem.hint
+
+
+def test_a_misspelt_layer_of_a_head_has_its_name_suggested() -> None:
+    config = {"defaults": ["yolo_v8_xs_detect", "_self_"], "outputs": {"boxes": "head_bxes", "scores": "head_scores"}}
+    with pytest.raises(archdsl.ArchError) as raised:
+        archdsl.compile_config(config)
+    assert [problem.hint for problem in raised.value.problems] == ["did you mean 'head_boxes'?"]

@@ -1,9 +1,10 @@
-"""Graphs made by hand."""
+"""Graphs made by hand, and what is counted in those of presets."""
 
 from __future__ import annotations
 
 from collections import Counter
 
+import archdsl
 from archdsl.ir.graph import Graph, Node, verify
 from archdsl.ir.layout import Layout
 from archdsl.ir.ops import Input
@@ -25,3 +26,12 @@ def graph_of(output: Node, **levels: Node) -> Graph:
 
 def image_of(channels: int = 4, height: int | None = 9, image_width: int | None = 12) -> Node:
     return Input(FeatureMap(height, image_width, channels))(name="input")
+
+
+def trained_by_section(name: str) -> dict[str, int]:
+    """Trainable parameters of backbone, neck and head."""
+    found = {"backbone": 0, "neck": 0, "head": 0}
+    for node in archdsl.analyze(name).nodes:
+        section = node.layer.split(".")[0]
+        found[section if section in found else "backbone"] += node.trainable_params
+    return found

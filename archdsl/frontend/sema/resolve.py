@@ -187,7 +187,8 @@ def _outputs(
             name = source if isinstance(key, int) else key
             outputs.append(Output(levels.get(name, name), source, at))
         elif source not in _removed(config):
-            hint = fixits.sequence(source) if re.search(r"^-|\S[\s,;]+\S", source) else did_you_mean(source, levels)
+            near = did_you_mean(source, levels) or did_you_mean(source, _layer_names(parts))
+            hint = fixits.sequence(source) if re.search(r"^-|\S[\s,;]+\S", source) else near
             hint = fixits.reference(source) if "." in source else hint
             findings.report("unknown-output", f"there is no stage or layer '{source}'; {one_of(levels)}", at, hint)
     return tuple(outputs)
@@ -195,11 +196,15 @@ def _outputs(
 
 def _has_layer(name: str, parts: Sequence[PartSpec]) -> bool:
     """Whether there is a layer of this name, or one that it may be a part of: a repeat, a level, an inner node."""
+    is_part = name in [part.name for part in parts if part.layers]
+    return is_part or any(name == each or name.startswith(f"{each}_") for each in _layer_names(parts))
+
+
+def _layer_names(parts: Sequence[PartSpec]) -> list[str]:
+    """Those of all layers, and of those outside stages without that of their section."""
     layers = [(part, layer) for part in parts for layer in part.layers]
     short = [layer.name.removeprefix(f"{part.name}_") for part, layer in layers if not part.is_stage]
-    names = (*[layer.name for _, layer in layers], *short)
-    is_part = name in [part.name for part in parts if part.layers]
-    return is_part or any(name == each or name.startswith(f"{each}_") for each in names)
+    return [*[layer.name for _, layer in layers], *short]
 
 
 def _freeze(config: Config, checked: ConfigSchema, parts: Sequence[PartSpec], findings: Findings) -> tuple[str, ...]:
