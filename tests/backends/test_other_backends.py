@@ -1,0 +1,100 @@
+"""The same numbers on every backend of Keras, from the same weights: forward, fused, detections, a step of training."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import pytest
+from support import TESTS
+from support.keras_weights import perturbed
+
+import archdsl
+from archdsl.frontend.presets import list_presets
+
+SCRIPT = TESTS / "support" / "on_a_backend.py"
+SMALL = ("scale.width=0.125", "scale.depth=0.34")
+
+
+class Case(NamedTuple):
+    """A preset, in a size that is quick to build."""
+
+    config: str
+    overrides: tuple[str, ...] = ()
+    sides: tuple[int, int] = (64, 96)
+
+
+SOME = [
+    Case("yolo_v8_xs_detect", SMALL),
+    Case("yolo_v5_n_detect", SMALL),
+    Case("resnet18_v2", ("scale.width=0.25",)),
+    Case("vit_tiny_patch16_classify", ("scale.depth=0.17",), (224, 224)),
+]
+
+
+def smallest_of_each_family() -> list[Case]:
+    """A preset of each family and task: the one with the fewest parameters."""
+    found: dict[tuple[str, str], Any] = {}
+    for each in list_presets():
+        kind = each.family, each.name.rpartition("_")[2]
+        if kind not in found or (each.params or 0) < (found[kind].params or 0):
+            found[kind] = each
+    return [Case(each.name) for each in found.values()]
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_a_network_gives_the_same_on_every_backend(backend: str, tmp_path: Path) -> None:
+    check(backend, SOME, tmp_path)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("case", smallest_of_each_family(), ids=lambda case: case.config)
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_every_family_gives_the_same_on_every_backend(backend: str, case: Case, tmp_path: Path) -> None:
+    check(backend, [case], tmp_path)
+
+
+def check(backend: str, cases: list[Case], folder: Path) -> None:
+    """Run the cases here and on `backend`; all results are equal to 1e-4 of the largest value."""
+    expected = [prepared(number, case, folder) for number, case in enumerate(cases)]
+    calls = [
+        {"config": case.config, "overrides": case.overrides, "weights": f"{number}.safetensors", "image": f"{number}.npy"}
+        for number, case in enumerate(cases)
+    ]
+    (folder / "calls.json").write_text(json.dumps(calls))
+    subprocess.run([sys.executable, SCRIPT, folder], check=True, env={**os.environ, "KERAS_BACKEND": backend})
+    for number, (case, wanted) in enumerate(zip(cases, expected, strict=True)):
+        with np.load(folder / f"{number}.npz") as found:
+            assert float(found["loss"]) < loss_of(wanted), case
+            for name, one in wanted.items():
+                for kind in ("model", "fused"):
+                    other = found[f"{kind}.{name}"]
+                    assert np.abs(other - one).max() <= 1e-4 * max(np.abs(one).max(), 0.01), (case, kind, name)
+            if "boxes" in wanted:
+                best = archdsl.detections(wanted, confidence=0.0, limit=5)
+                assert np.allclose(found["detections.boxes"], best["boxes"], atol=1e-2), case
+                assert np.array_equal(found["detections.classes"], best["classes"]), case
+
+
+def prepared(number: int, case: Case, folder: Path) -> dict[str, Any]:
+    """Writes weights and an image, and returns what the model gives here."""
+    model = archdsl.build_from_config(case.config, list(case.overrides), weights=False)
+    perturbed(model)
+    archdsl.weights.save(model, folder / f"{number}.safetensors")
+    height, image_width, _ = model.graph.image.shape
+    sides = (height or case.sides[0], image_width or case.sides[1])
+    image = np.random.default_rng(number).uniform(0, 255, (2, *sides, 3)).astype("float32")
+    np.save(folder / f"{number}.npy", image)
+    result = model(image, training=False)
+    found = result if isinstance(result, dict) else {"": result}
+    return {name: keras.ops.convert_to_numpy(each) for name, each in found.items()}
+
+
+def loss_of(results: dict[str, Any]) -> float:
+    return float(sum(np.mean(np.square(each)) for each in results.values()))

@@ -1,0 +1,61 @@
+"""Runs networks on the backend of Keras that the environment names, for tests of another: python on_a_backend.py FOLDER
+
+FOLDER has calls.json, a list of {config, overrides, weights, image}, and gets NUMBER.npz with what each gives.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def main(folder: Path) -> None:
+    import keras
+    import numpy as np
+
+    import archdsl
+
+    assert keras.backend.backend() == os.environ["KERAS_BACKEND"]
+    for number, call in enumerate(json.loads((folder / "calls.json").read_text())):
+        model = archdsl.build_from_config(call["config"], call["overrides"], weights=folder / call["weights"])
+        image = np.load(folder / call["image"])
+        found = {f"model/{name}": each for name, each in named(model(image, training=False)).items()}
+        found |= {f"fused/{name}": each for name, each in named(archdsl.fuse(model)(image, training=False)).items()}
+        if "boxes" in model.graph.outputs:
+            boxes = archdsl.detections(model(image, training=False), confidence=0.0, limit=5)
+            found |= {f"detections/{name}": each for name, each in boxes.items()}
+        found["loss"] = loss_after_a_step(model, image)
+        arrays = {name.replace("/", "."): keras.ops.convert_to_numpy(each) for name, each in found.items()}
+        np.savez(folder / f"{number}.npz", **arrays)
+
+
+def named(result: Any) -> dict[str, Any]:
+    return result if isinstance(result, dict) else {"": result}
+
+
+def loss_after_a_step(model: Any, image: Any) -> Any:
+    """The mean square of all results, after one step of gradient descent that makes it smaller."""
+    import keras
+
+    class Step(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = model
+
+        def call(self, images: Any, training: bool = False) -> Any:
+            squares = [keras.ops.mean(each * each) for each in named(self.inner(images, training=False)).values()]
+            return keras.ops.reshape(sum(squares), (1, 1))
+
+    step = Step()
+    step.compile(keras.optimizers.SGD(1e-3), loss=lambda wanted, given: keras.ops.mean(given), run_eagerly=True)
+    step.fit(image, image[:, 0, 0, :1], batch_size=len(image), epochs=1, verbose=0)
+    return keras.ops.convert_to_numpy(step(image))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
