@@ -48,8 +48,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if imports_keras(item.path) or "keras_cv_files" in getattr(item, "fixturenames", ()):
             item.add_marker("keras")
     if "full" not in config.option.markexpr:
-        sweeps = [item for item in items if item.get_closest_marker("full")]
-        config.hook.pytest_deselected(items=sweeps)
+        sweeps = {item for item in items if item.get_closest_marker("full")}
+        config.hook.pytest_deselected(items=[*sweeps])
         items[:] = [item for item in items if item not in sweeps]
 
 

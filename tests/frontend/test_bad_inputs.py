@@ -21,11 +21,10 @@ import pytest
 from bad_inputs import CASES, NETWORKS, REFERENCES
 from bad_inputs.case import NET, Case
 from omegaconf import OmegaConf
-from support import TESTS, warm
+from support import TESTS, samples, warm
 
 import archdsl
 from archdsl.frontend.compose.config import load
-from archdsl.frontend.compose.search_path import preset_names
 from archdsl.frontend.yaml.parser import read_text
 from archdsl.tools.cli import main
 
@@ -179,7 +178,7 @@ def test_a_file_a_dict_and_a_dict_config_have_the_same_verdict(case: Case, folde
         assert verdict(of(OmegaConf.create(values))) == expected
 
 
-@pytest.mark.parametrize("name", preset_names())
+@pytest.mark.parametrize("name", samples.presets())
 def test_a_shipped_config_gives_one_graph_on_every_path(
     name: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
