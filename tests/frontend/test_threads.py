@@ -52,7 +52,7 @@ def at_once(tasks: list[Task]) -> list[str]:
 def some_tasks() -> list[Task]:
     """Good and bad configs of every kind, in a shuffled order."""
     tasks: list[Task] = []
-    for number, name in enumerate(samples.one_of_each_kind()):
+    for number, name in enumerate(samples.one_of_each_kind()[::3]):
         overrides = [text.format(number % 3 + 1) for text in OVERRIDES[: number % 5]]
         tasks += [
             lambda name=name, overrides=overrides: archdsl.compile_config(name, overrides),

@@ -24,7 +24,7 @@ from support import REPOSITORY, samples
 
 import archdsl
 from archdsl.frontend.compose.config import load
-from archdsl.frontend.compose.search_path import config_root, options_of
+from archdsl.frontend.compose.search_path import config_root, options_of, preset_names
 from archdsl.tools.hydra.config_source import ArchdslConfigSource
 
 SHIPPED = "hydra.searchpath=[archdsl://configs]"
@@ -130,7 +130,9 @@ def composed(tmp_path: Path) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.mark.usefixtures("bare_hydra")
-@pytest.mark.parametrize("name", [*samples.presets(), "family/yolo_v8", "family/resnet_v2_bottleneck"])
+@pytest.mark.parametrize(
+    "name", [*samples.every_fourth(preset_names()), "family/yolo_v8", "family/resnet_v2_bottleneck"]
+)
 def test_a_preset_composes_to_what_archdsl_loads(name: str, composed: Callable[..., dict[str, Any]]) -> None:
     values = load(name).values
     assert in_order(composed(f"defaults: [{name}, _self_]")) == in_order(values)
