@@ -8,6 +8,7 @@ mark `full` and run where `-m` asks for them.
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import re
 import subprocess
@@ -57,6 +58,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         sweeps = {item for item in items if item.get_closest_marker("full")}
         config.hook.pytest_deselected(items=[*sweeps])
         items[:] = [item for item in items if item not in sweeps]
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: looking through it for garbage takes a sixth of the quick set's time."""
+    gc.collect()
+    gc.freeze()
 
 
 @cache
