@@ -59,6 +59,13 @@ def test_shapes_follow_the_sliding_window(op: archdsl.ir.graph.Op, shape: tuple[
     assert (unknown.shape, unknown.stride) == ((None, None, shape[2]), stride)
 
 
+def test_a_whole_stride_is_a_whole_number() -> None:
+    """2 and 2.0 are one key of a cache: the text of a graph would depend on what was compiled before it."""
+    halved = FeatureMap(8, 8, 4).strided(2)
+    assert repr((halved.strides, halved.resized(8, 8, 4, factor=2).strides)) == "((2, 2), (1, 1))"
+    assert repr(FeatureMap(8, 8, 4).resized(16, 8, 4, factor=(2, 1)).strides) == "(0.5, 1)"
+
+
 def test_space_to_depth_halves_even_sides() -> None:
     assert SpaceToDepth()(image(32, 40)).type.shape == (16, 20, 24)
     with pytest.raises(ShapeError, match="a side of 33 is odd"):
