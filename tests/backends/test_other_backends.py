@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from support import TESTS
 from support.keras_weights import perturbed
+from support.samples import one_of_each_kind
 
 import archdsl
-from archdsl.frontend.presets import list_presets
 
 SCRIPT = TESTS / "support" / "on_a_backend.py"
 SMALL = ("scale.width=0.125", "scale.depth=0.34")
@@ -33,19 +33,9 @@ class Case(NamedTuple):
 SOME = [
     Case("yolo_v8_xs_detect", SMALL),
     Case("yolo_v5_n_detect", SMALL),
-    Case("resnet18_v2", ("scale.width=0.25",)),
-    Case("vit_tiny_patch16_classify", ("scale.depth=0.17",), (224, 224)),
+    Case("resnet18_v2", ("+scale.width=0.25",)),
+    Case("vit_tiny_patch16_classify", ("scale.depth=0.17",)),
 ]
-
-
-def smallest_of_each_family() -> list[Case]:
-    """A preset of each family and task: the one with the fewest parameters."""
-    found: dict[tuple[str, str], Any] = {}
-    for each in list_presets():
-        kind = each.family, each.name.rpartition("_")[2]
-        if kind not in found or (each.params or 0) < (found[kind].params or 0):
-            found[kind] = each
-    return [Case(each.name) for each in found.values()]
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
@@ -54,10 +44,10 @@ def test_a_network_gives_the_same_on_every_backend(backend: str, tmp_path: Path)
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("case", smallest_of_each_family(), ids=lambda case: case.config)
+@pytest.mark.parametrize("name", one_of_each_kind())
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_every_family_gives_the_same_on_every_backend(backend: str, case: Case, tmp_path: Path) -> None:
-    check(backend, [case], tmp_path)
+def test_every_family_gives_the_same_on_every_backend(backend: str, name: str, tmp_path: Path) -> None:
+    check(backend, [Case(name)], tmp_path)
 
 
 def check(backend: str, cases: list[Case], folder: Path) -> None:
