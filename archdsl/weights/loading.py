@@ -30,6 +30,7 @@ from archdsl.weights.formats.contents import Contents, Stored, StoredArray
 from archdsl.weights.matching import Match, fits, match, match_inside
 from archdsl.weights.model import Model
 from archdsl.weights.torch_matching import match_torch
+from archdsl.weights.torch_units import owners_of
 from archdsl.weights.transfer import Transfer
 
 _SLACK_BYTES = 1 << 26  # what HDF5 writes around the arrays of a model
@@ -59,8 +60,9 @@ def _params(model: Model) -> int:
 
 
 def _take(model: Model, contents: Contents, partial: bool, mark: Mark) -> Transfer:
-    nodes = {node.name: node for node in model.graph.nodes if node.weights}
     is_torch = contents.layout == "torch"
+    owners = owners_of(model.graph) if is_torch else [node for node in model.graph.nodes if node.weights]
+    nodes = {node.name: node for node in owners}
     found = match_torch(model.graph, contents, partial, mark) if is_torch else match(model, contents)
     known = len(found.pairs) if found.matched_by == "name" else 0
     theirs = (

@@ -19,6 +19,7 @@ from archdsl.weights.formats.contents import Contents
 from archdsl.weights.formats.safetensors import write_arrays
 from archdsl.weights.torch_matching import match_torch
 from archdsl.weights.torch_presets import nearest_of, presets_of
+from archdsl.weights.torch_units import owners_of
 from archdsl.weights.transfer import Transfer
 
 _UNPACKED_BYTES = 1 << 30  # of an archive that is packed, which PyTorch's are not
@@ -45,7 +46,7 @@ def import_torch(file: Path, output: Path, config: Config | None, budget: Budget
         loaded = config or load(_preset_of(contents, mark))
         graph = compile_graph(loaded, budget)
         found = match_torch(graph, contents, partial=False, mark=mark)
-        nodes = {node.name: node for node in graph.nodes if node.weights}
+        nodes = {node.name: node for node in owners_of(graph)}
         if problems := misfits(loaded.name, nodes, replace(found, surplus=()), mark):
             raise ArchError(with_hint(problems, contents))
         values = {node: read_node(node, found.pairs[name], mark) for name, node in nodes.items()}

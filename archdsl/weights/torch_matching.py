@@ -11,13 +11,14 @@ from math import prod
 
 import numpy
 
-from archdsl.diagnostics.problems import Mark, fail
+from archdsl.diagnostics.problems import Mark
 from archdsl.ir.graph import Graph, Node
 from archdsl.ir.ops import AnchorBoxes, Anchors, LayerScale
 from archdsl.ir.types import both
 from archdsl.weights.arrays import read_arrays
 from archdsl.weights.formats.contents import Contents, Stored
 from archdsl.weights.matching import Match
+from archdsl.weights.torch_modules import match_modules
 from archdsl.weights.torch_units import SCALE, Layer, Module, arrays_for, layers_of, modules_of
 from archdsl.weights.torch_wiring import misreadings
 
@@ -32,8 +33,7 @@ def match_torch(graph: Graph, contents: Contents, partial: bool, mark: Mark) -> 
     """
     layers, modules = layers_of(graph), modules_of(contents)
     if not modules:
-        message = "its layers have no numbers (model.0, model.1, …) that tell the order they run in"
-        raise fail("weights", message, mark=mark, hint="checkpoints of YOLO are made in this way")
+        return match_modules(graph, contents, partial, mark)
     pairs = list(zip(layers, modules, strict=False))
     wrong = [] if partial or not contents.reads else list(misreadings(graph, pairs, contents.reads))
     if partial and in_turn(layers, modules) < len(layers):

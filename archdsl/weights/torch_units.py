@@ -13,7 +13,7 @@ import numpy
 
 from archdsl.frontend.sections import STAGES
 from archdsl.ir.graph import Graph, Node
-from archdsl.ir.ops import BatchNorm, Conv2D, Dense, DepthwiseConv2D, TransposedConv2D
+from archdsl.ir.ops import BatchNorm, Conv2D, Dense, DepthwiseConv2D, Normalize, TransposedConv2D
 from archdsl.weights.formats.contents import Contents, Shape, Stored, StoredArray
 from archdsl.weights.torch_names import is_in_head, numbered, path_of
 
@@ -146,12 +146,17 @@ def _unit_name(node: str, prefix: str) -> str:
     return node.removeprefix(prefix).removesuffix("conv").removesuffix("dense").strip("_")
 
 
+def owners_of(graph: Graph) -> list[Node]:
+    """The nodes whose arrays are trained, in the order they run. How an image is normalised is a setting."""
+    return [node for node in graph.nodes if node.weights and not isinstance(node.op, Normalize)]
+
+
 # Theirs
 
 
 def modules_of(contents: Contents) -> list[Module]:
     """The numbered modules of a checkpoint that own arrays, by their numbers; none if it is made in another way."""
-    stored = {each.name: each for each in map(_without_counter, contents.layers) if each.arrays}
+    stored = {each.name: each for each in map(without_counter, contents.layers) if each.arrays}
     found: dict[int, Module] = {}
     for name, each in stored.items():
         number = re.match(r"(?:model\.){0,2}(\d{1,4})(?:\.|$)", name)
@@ -162,7 +167,7 @@ def modules_of(contents: Contents) -> list[Module]:
     return [found[number] for number in sorted(found)]
 
 
-def _without_counter(stored: Stored) -> Stored:
+def without_counter(stored: Stored) -> Stored:
     arrays = {name: array for name, array in stored.arrays.items() if name != _COUNTER}
     return Stored(stored.place, stored.name, arrays)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support import TESTS
 from support.torch_layout import Shapes, layout
 from support.ultralytics import FILES
 
@@ -16,6 +17,7 @@ from archdsl.weights.fitting import misfits
 from archdsl.weights.formats.contents import Contents, Stored, StoredArray
 from archdsl.weights.torch_export import torch_arrays
 from archdsl.weights.torch_matching import match_torch
+from archdsl.weights.torch_units import owners_of
 
 COUNTERS = "num_batches_tracked"
 
@@ -86,3 +88,67 @@ def test_a_head_that_decodes_as_darknet_does_is_not_given_the_weights_of_another
     graph = archdsl.compile_config("yolo_v5_n_detect", ["+head.decode.formula=darknet"])
     (fact,) = problems(graph, *with_anchors(ANCHORS / np.array([8, 16, 32]).reshape(3, 1, 1)))
     assert "Darknet's formula" in fact
+
+
+# By the names of timm's and torchvision's modules
+
+
+PRESETS = {
+    "timm_convnext_tiny": "convnext_tiny_classify",
+    "timm_vit_tiny_patch16_224": "vit_tiny_patch16_classify",
+    "timm_regnety_004": "regnety_004_classify",
+    "timm_repvgg_a0": "repvgg_a0_classify",
+    "torchvision_densenet121": "densenet121_classify",
+    "torchvision_mobilenet_v2": "mobilenet_v2_classify",
+    "torchvision_efficientnet_b0": "efficientnet_b0_classify",
+    "torchvision_regnet_y_400mf": "regnety_004_classify",
+}
+PLACES = {  # of some layers, by reading the two networks
+    ("timm_convnext_tiny", "p4_down_conv_conv"): "stages.2.downsample.1",
+    ("timm_convnext_tiny", "p5_body_3_scale_scale"): "stages.3.blocks.2.gamma",
+    ("timm_vit_tiny_patch16_224", "tail_norm_bn"): "norm",
+    ("timm_vit_tiny_patch16_224", "p4_body_12_norm1"): "blocks.11.norm1",
+    ("timm_vit_tiny_patch16_224", "p4_position_embedding"): "pos_embed",
+    ("timm_regnety_004", "p3_body_1_shortcut_conv"): "s2.b1.downsample.conv",
+    ("timm_regnety_004", "p3_body_1_gate_reduce"): "s2.b1.se.fc1",
+    ("timm_repvgg_a0", "p4_body_14_identity_bn"): "stages.2.13.identity",
+    ("timm_repvgg_a0", "p4_body_14_pointwise_bn"): "stages.2.13.conv_1x1.bn",
+    ("torchvision_densenet121", "p4_body_10_grow_conv"): "features.denseblock3.denselayer10.conv2",
+    ("torchvision_mobilenet_v2", "p4_wide_3_project_conv"): "features.13.conv.2",
+    ("torchvision_efficientnet_b0", "p5_body_4_gate_restore"): "features.6.3.block.2.fc2",
+    ("torchvision_regnet_y_400mf", "p5_body_1_shortcut_bn"): "trunk_output.block4.block4-0.proj.1",
+    ("torchvision_regnet_y_400mf", "p5_body_6_last_bn"): "trunk_output.block4.block4-5.f.c.1",
+}
+
+
+def state_dicts() -> dict[str, Shapes]:
+    lines = (TESTS / "weights" / "files" / "named" / "state_dicts.txt").read_text().splitlines()
+    found: dict[str, Shapes] = {}
+    for name, _, rest in (line.partition(" ") for line in lines):
+        if name == "=":
+            found[rest] = {}
+        elif name != "#":
+            found[next(reversed(found))][name] = tuple(map(int, rest.split("x")))
+    return found
+
+
+@pytest.mark.parametrize("network", PRESETS)
+def test_a_network_of_timm_and_torchvision_is_matched_by_its_names_in_alphabetical_order(network: str) -> None:
+    """As .safetensors has them: bn1 before conv1, blocks.10 before blocks.2."""
+    graph = archdsl.compile_config(PRESETS[network])
+    found = match_torch(graph, contents_of(state_dicts()[network]), partial=True, mark=Mark("a"))
+    assert found.pairs.keys() == {node.name for node in owners_of(graph)} and not found.surplus
+    places = {node: place for (other, node), place in PLACES.items() if other == network}
+    assert {node: found.pairs[node].name for node in places} == places
+
+
+def test_a_file_that_fits_in_very_many_ways_is_refused_soon() -> None:
+    shapes = {f"a.{first}{second}.weight": (8, 8) for first in "abcdefghij" for second in "klmnopqrst"}
+    graph = archdsl.compile_config("vgg16_classify")
+    for names in (
+        shapes,
+        {f"{'a.' * 400}weight": (3,)},
+        {f"m{number}x.weight": (64, 3, 3, 3) for number in range(3000)},
+    ):
+        with pytest.raises(archdsl.ArchError, match="does not fit"):
+            match_torch(graph, contents_of(names), partial=True, mark=Mark("a"))
