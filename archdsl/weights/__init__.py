@@ -6,6 +6,7 @@ Importing this module imports neither Keras nor NumPy.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -35,7 +36,12 @@ class Published:
 
 
 def load(
-    model: Model, source: str | os.PathLike[str] | Any, *, partial: bool = False, sha256: str | None = None
+    model: Model,
+    source: str | os.PathLike[str] | Any,
+    *,
+    partial: bool = False,
+    classes: Sequence[str] = (),
+    sha256: str | None = None,
 ) -> Transfer:
     """Read a weights file into `model`, or copy the weights of a Keras model; returns which layer came from where.
 
@@ -51,7 +57,9 @@ def load(
     the layers that fit by name and shape, and leaves the others as they are; of a detector or classifier those of its
     backbone (an `.h5` of one around a CSPDarkNet does not name them). A first convolution for another number of
     channels is kept: one channel gets the sum of its kernels, several get them in turn, times the quotient of the
-    numbers. `sha256` is required of the file: then the bytes that are checked are those that are read, whatever is
+    numbers. `classes` are the names of the model's classes in the order of its outputs: with `partial` each class that
+    the file names too, as whole modules of YOLO do, gets its numbers, wherever it is there, and the others stay fresh.
+    `sha256` is required of the file: then the bytes that are checked are those that are read, whatever is
     written to the file meanwhile.
 
     Raises ArchError, and leaves the model as it was, when the file is missing, damaged, of another kind or another
@@ -63,8 +71,10 @@ def load(
         from archdsl.weights.counterpart import load_counterpart
 
         return load_counterpart(checked_model(model), source, partial, Mark(str(getattr(source, "name", source))))
+    if isinstance(classes, str) or (classes and not (partial and isinstance(source, (str, os.PathLike)))):
+        raise fail("value", "`classes` is a list of names, and needs partial=True and a file")
     published = source.sha256 if isinstance(source, Published) else None
-    return load_into(checked_model(model), source, partial, sha256 or published)
+    return load_into(checked_model(model), source, partial, sha256 or published, classes)
 
 
 def save(model: Model, file: str | os.PathLike[str], *, names: Literal["archdsl", "torch"] = "archdsl") -> None:

@@ -23,6 +23,7 @@ from archdsl.weights.torch_units import SCALE, Layer, Module, arrays_for, layers
 from archdsl.weights.torch_wiring import misreadings
 
 SCHEME = "torch"
+HEAD_UNIT = "cv2.0.2"  # of the boxes of the finest map
 MAX_PAIRS = 2_000  # of layers and modules of equal shapes; a network of a hundred layers has some hundreds
 
 
@@ -37,7 +38,7 @@ def match_torch(graph: Graph, contents: Contents, partial: bool, mark: Mark) -> 
     pairs = list(zip(layers, modules, strict=False))
     wrong = [] if partial or not contents.reads else list(misreadings(graph, pairs, contents.reads))
     if partial and in_turn(layers, modules) < len(layers):
-        sure = certain(list(map(_shapes, layers)), list(map(_shapes, modules)))
+        sure = certain(list(map(_likeness, layers)), list(map(_likeness, modules)))
         pairs = [(layers[own], modules[other]) for own, other in sure]
     found: dict[str, Stored] = {}
     taken = set()
@@ -83,6 +84,11 @@ def _is_same(layer: Layer, module: Module) -> bool:
 
 def _shapes(of: Layer | Module) -> Hashable:
     return frozenset(of.shapes.items())
+
+
+def _likeness(of: Layer | Module) -> Hashable:
+    """Equal for a layer and a module that may be the same. A head, of which there is one, may be of other classes."""
+    return frozenset(of.shapes) if HEAD_UNIT in of.shapes else _shapes(of)
 
 
 def _surplus(modules: Sequence[Module], taken: set[int]) -> Iterator[Stored]:

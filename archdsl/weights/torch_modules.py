@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import prod
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archdsl.diagnostics.problems import Mark, fail
 from archdsl.ir.graph import Graph, Node
@@ -252,7 +252,7 @@ def _for(node: Node, item: Item) -> Stored:
         axes = AXES.get(type(node.op), ()) if weight.name == "kernel" else ()
         is_whole = prod(given.shape) == prod(weight.shape)  # the last layer may have another number of outputs
         if is_whole and role == "weight" and isinstance(node.inputs[0].op, Flatten):
-            given = _flattened(given, node.inputs[0].inputs[0].type.shape)
+            given = _flattened(given, *node.inputs[0].inputs[0].type.shape)
         arrays[weight.name] = _turned(given, axes, weight.shape) if is_whole else given
     return Stored(item.stored.place, item.stored.name, arrays)
 
@@ -261,12 +261,12 @@ def _turned(given: StoredArray, axes: tuple[int, ...], shape: Shape) -> StoredAr
     return StoredArray(shape, given.dtype, partial(_read, given, axes, shape))
 
 
-def _flattened(given: StoredArray, shape: Shape) -> StoredArray:
+def _flattened(given: StoredArray, *sides: Any) -> StoredArray:
     """A dense kernel for a map that is flattened row by row, from one for its channels one after the other."""
-    height, width, channels = shape
+    *area, channels = sides
 
     def read() -> Array:
-        return given.read().reshape(-1, channels, height, width).transpose(0, 2, 3, 1).reshape(given.shape)
+        return given.read().reshape(-1, channels, prod(area)).transpose(0, 2, 1).reshape(given.shape)
 
     return StoredArray(given.shape, given.dtype, read)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -13,7 +14,8 @@ from archdsl.weights.formats.contents import Shape
 class Moved(NamedTuple):
     """A layer that has the file's values now: its node, the entry of the config it is of, its name in the file.
 
-    `made` is how they were made, where they are not those of the file: for an image of other channels.
+    `made` is how they were made, where they are not those of the file: for an image of other channels, or of the
+    classes that both have.
     """
 
     node: str
@@ -45,6 +47,11 @@ class Transfer:
     moved: tuple[Moved, ...]
     left: tuple[Left, ...] = ()
     unused: tuple[str, ...] = ()
+
+    def with_made(self, made: Mapping[str, str]) -> Transfer:
+        """The same, with how the layers of these nodes were made."""
+        moved = [each._replace(made=made.get(each.node, each.made)) for each in self.moved]
+        return replace(self, moved=tuple(moved))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""

@@ -34,6 +34,7 @@ CONFIG = "stages: {p1: {width: 8, down: {block: conv, bias: false, kernel: 3, st
 NUMBERS = {"0": bytes(864)}
 KERNEL = tensor(Reference("Float", "0", 216), 0, (8, 3, 3, 3), (27, 9, 3, 1))
 STATE = {"model.0.weight": KERNEL}
+MANY = [f"{first}{second}" for first in "abcdefghijklmnop" for second in "qrstuvwxyz"]
 OLD = bytes.fromhex("80028a0a6cfc9c46f9206aa85019")
 Make = Callable[[Path], object]
 
@@ -265,7 +266,11 @@ ATTACKS: list[Attack] = [
     *[row(f"a pickle {name}", raw(description), fact) for name, (description, fact) in PICKLES.items()],
     row("a name of 5 MB", file({"model.0." + "x" * 5_000_000: KERNEL}), "a name of 5000008 characters"),
     row("100,000 tensors of one storage", file({f"model.{n}.x": KERNEL for n in range(50_000)}), "operations"),
-    row("a layer number of 5,000 digits", file({"model." + "9" * 900 + ".conv.weight": KERNEL}), "have no numbers"),
+    row("a layer number of 5,000 digits", file({"model." + "9" * 900 + ".conv.weight": KERNEL}), "does not fit"),
+    row("modules that fit in very many ways", file({f"{letter}x.weight": KERNEL for letter in MANY}), "does not fit"),
+    row("modules nested 400 deep", file({"a." * 400 + "weight": KERNEL}), "does not fit"),
+    row("a million names of classes", file({"model": STATE, "names": ["x"] * 1_000_000}), None),
+    row("names that are not names", file({"model": STATE, "names": {0: Made(Name("os", "system"), "ls")}}), ""),
     row("packed members", archive(members_of(STATE), zipfile.ZIP_DEFLATED), "packed or encrypted"),
     row("an archive that unpacks to a gigabyte", archive(SMALL | {"net/data/0": bytes(1 << 27)}, 8), "packed"),
     row("members that overlap", overlapping, "overlap"),
