@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy
 
 from archdsl.backends.atomic_write import written_whole
 from archdsl.diagnostics.problems import ArchError, Mark, fail
@@ -12,6 +14,7 @@ from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import Config, load
 from archdsl.frontend.lower import compile_graph
 from archdsl.frontend.yaml.embedded import metadata
+from archdsl.ir.graph import Node
 from archdsl.weights.arrays import refuse_strange_numbers, some
 from archdsl.weights.fitting import misfits, read_node, transfer_of, with_hint
 from archdsl.weights.formats import opened
@@ -21,6 +24,9 @@ from archdsl.weights.torch_matching import match_torch
 from archdsl.weights.torch_presets import nearest_of, presets_of
 from archdsl.weights.torch_units import owners_of
 from archdsl.weights.transfer import Transfer
+
+if TYPE_CHECKING:
+    from archdsl.weights.formats.contents import Array
 
 _UNPACKED_BYTES = 1 << 30  # of an archive that is packed, which PyTorch's are not
 
@@ -50,10 +56,16 @@ def import_torch(file: Path, output: Path, config: Config | None, budget: Budget
         if problems := misfits(loaded.name, nodes, replace(found, surplus=()), mark):
             raise ArchError(with_hint(problems, contents))
         values = {node: read_node(node, found.pairs[name], mark) for name, node in nodes.items()}
+        values |= {node: unnormalized(node) for node in graph.nodes if node.weights and node.name not in nodes}
         refuse_strange_numbers({node.name: arrays for node, arrays in values.items()}, mark)
         with written_whole(output) as unfinished:
             write_arrays(values, metadata(loaded.resolved, ()), unfinished)
     return Imported(loaded, transfer_of(nodes, found, found.pairs))
+
+
+def unnormalized(node: Node) -> list[Array]:
+    """The arrays of a layer that normalises by its own, as they begin: mean 0, variance 1, of no image."""
+    return [numpy.full(weight.shape, float(weight.name == "variance"), "float32") for weight in node.weights]
 
 
 def _preset_of(contents: Contents, mark: Mark) -> str:

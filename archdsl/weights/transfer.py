@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from archdsl.analysis.text import Table, counted
 from archdsl.weights.formats.contents import Shape
@@ -47,6 +47,7 @@ class Transfer:
     moved: tuple[Moved, ...]
     left: tuple[Left, ...] = ()
     unused: tuple[str, ...] = ()
+    source: Literal["file", "other model"] = "file"
 
     def with_made(self, made: Mapping[str, str]) -> Transfer:
         """The same, with how the layers of these nodes were made."""
@@ -89,8 +90,7 @@ class Transfer:
         """One line: how many layers moved, stayed fresh, and were not used; and how a first convolution was made."""
         whole = counted(len(self.moved) + len(self.left), "layer")
         unused = len(self.unused)
-        of = "other model" if self.matched_by == "structure" else "file"
-        not_used = f"{counted(unused, 'layer')} of the {of} {'was' if unused == 1 else 'were'} not used"
+        not_used = f"{counted(unused, 'layer')} of the {self.source} {'was' if unused == 1 else 'were'} not used"
         made = [f"; {each.node} has {each.made}" for each in self.moved if each.made]
         return "".join([f"\n{len(self.moved):,} of {whole} moved; {not_used}", *made])
 

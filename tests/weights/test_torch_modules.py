@@ -7,6 +7,7 @@ networks of theirs with random weights, and what they give for an image of rando
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -180,3 +181,16 @@ def test_a_dense_layer_behind_a_map_reads_its_channels_where_they_are_here(tmp_p
     image = draw.normal(size=(1, 4, 6, 3)).astype("float32")
     seen = np.asarray(model.features(["P1"])(image)["P1"])[0].transpose(2, 0, 1).ravel()
     assert np.allclose(np.asarray(model(image)).ravel(), dense @ seen, atol=1e-5)
+
+
+def test_a_file_of_theirs_becomes_one_with_its_config(run: Any, tmp_path: Path) -> None:
+    """EfficientNet normalises by arrays that files of PyTorch do not have: they stay as they begin."""
+    config, overrides = CASES["torchvision_efficientnet"]
+    kept = [each for each in overrides if not each.startswith("stem.normalize")]
+    file = FILES / "torchvision_efficientnet.safetensors"
+    done = run("import", str(file), "-o", "a.safetensors", "--config", config, *kept)
+    assert done.returncode == 0, done.stderr
+    image = np.random.RandomState(0).rand(1, 64, 64, 3).astype("float32")
+    known = np.load(FILES / "torchvision_efficientnet.npz")["result"]
+    found = keras.ops.convert_to_numpy(archdsl.build_from_config(tmp_path / "a.safetensors")(image))
+    assert np.abs(found - known).max() < 1e-3 * np.abs(known).max()
