@@ -59,21 +59,21 @@ def load(
     backbone (an `.h5` of one around a CSPDarkNet does not name them). A first convolution for another number of
     channels is kept: one channel gets the sum of its kernels, several get them in turn, times the quotient of the
     numbers. `classes` are the names of the model's classes in the order of its outputs: with `partial` each class that
-    the file names too, as whole modules of YOLO do, gets its numbers, wherever it is there, and the others stay fresh.
-    `sha256` is required of the file: then the bytes that are checked are those that are read, whatever is
-    written to the file meanwhile.
+    the file names too, as whole modules of YOLO do, gets its numbers, and the others stay fresh. `sha256` is required
+    of the file: then the bytes that are checked are those that are read, whatever is written to the file meanwhile.
 
     Raises ArchError, and leaves the model as it was, when the file is missing, damaged, of another kind or another
     architecture, when its names and places contradict each other, or when it holds numbers that are not finite.
     """
     from archdsl.weights.loading import checked_model, load_into
 
-    if not isinstance(source, (str, os.PathLike)):
+    is_file = isinstance(source, (str, os.PathLike))
+    if isinstance(classes, str) or (classes and not (partial and is_file)):
+        raise fail("value", "`classes` is a list of names, and needs partial=True and a file")
+    if not is_file:
         from archdsl.weights.counterpart import load_counterpart
 
         return load_counterpart(checked_model(model), source, partial, Mark(str(getattr(source, "name", source))))
-    if isinstance(classes, str) or (classes and not (partial and isinstance(source, (str, os.PathLike)))):
-        raise fail("value", "`classes` is a list of names, and needs partial=True and a file")
     published = source.sha256 if isinstance(source, Published) else None
     return load_into(checked_model(model), source, partial, sha256 or published, classes)
 

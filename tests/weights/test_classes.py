@@ -76,6 +76,8 @@ def test_names_that_cannot_be_used_are_told_and_nothing_is_changed(source: Any, 
     refused("a.pt", "5 names of classes, and no layer of", [*OURS, "cow", "hen"])
     refused("a.pt", "needs partial=True", partial=False)
     refused("a.pt", "is a list of names", "cat")
+    with pytest.raises(archdsl.ArchError, match="and a file"):
+        weights.load(model, detector(2), partial=True, classes=OURS)
     write(tmp_path / "b.pt", {"model": arrays, "names": {0: "cat", 1: 3}})
     refused("b.pt", "does not name its classes")
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
