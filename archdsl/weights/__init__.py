@@ -46,7 +46,8 @@ def load(
     Files of the same architecture that this library, Keras, or keras_cv wrote, under Keras 3 or Keras 2:
     `.safetensors`, `.weights.h5`, `.keras` (nothing of it is executed) and the older `.h5`; also those that
     keras.applications downloads, with and without classifier, for its architectures that are presets; and PyTorch's
-    `.pt` and `.safetensors` of networks made of numbered modules, as YOLO's are (nothing of it is executed); of these
+    `.pt` and `.safetensors` of networks made of numbered modules, as YOLO's are (nothing of it is executed); Darknet's
+    `.weights` for what was imported from its .cfg, and for the presets of YOLOv3 and YOLOv4. Of PyTorch's
     `partial` takes the modules that fit a layer however the two networks are laid side by side. `partial` takes
     the layers that fit by name and shape, and leaves the others as they are; of a detector or classifier those of its
     backbone (an `.h5` of one around a CSPDarkNet does not name them). A first convolution for another number of

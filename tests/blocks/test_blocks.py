@@ -419,7 +419,8 @@ def config_of_every_block() -> dict[str, Any]:
     for name in vectors:
         add([name], **{"from": last_token if kinds[name][0] == "N, C" else last_map})
     layers["joined"] = {"block": "concat", "from": [*means, *[f"the_{name}" for name in vectors]]}
-    for name in [name for name in SHIPPED if name not in (*SINGLE, *HEADS, *READERS, *ANCHORED, *PLACED, *SEVERAL)]:
+    merging = [name for name in SHIPPED if name not in (*SINGLE, *HEADS, *READERS, *ANCHORED, *PLACED, *SEVERAL)]
+    for name in sorted(merging, key="subtract".__eq__):
         last = list(layers)[-1]
         add([name], **{"from": [last, last]})
     layers["end"] = {"block": "concat", "from": list(layers)[-2:]}  # a difference of equal numbers is nothing
