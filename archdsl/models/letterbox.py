@@ -43,6 +43,29 @@ class Letterbox:
         """Boxes xyxy in pixels of the original -> of the letterbox. (…, 4) -> (…, 4)."""
         return _boxes(boxes) * self.ratio + self._corner()
 
+    def points_to_original(self, points: Any) -> Array:
+        """Points x, y in pixels of the letterbox -> of the original, wherever they are. (…, 2) -> (…, 2)."""
+        import numpy
+
+        return (numpy.asarray(points, "float32") - self._corner()[:2]) / self.ratio
+
+    def mask_to_original(self, mask: Any) -> Array:
+        """How likely a pixel of the letterbox is of an object, at any scale -> which of the original are.
+
+        (h, w) of 0 … 1 -> (height, image_width) of bool, bilinear between the four that are nearest.
+        """
+        import numpy
+        from PIL import Image
+
+        values = numpy.asarray(mask, "float32")
+        down, across = [side / whole for side, whole in zip(values.shape, self.image.shape[:2], strict=True)]
+        height, image_width = self.original
+        step = self.ratio * across, 0, self.left * across, 0, self.ratio * down, self.top * down
+        page = Image.fromarray(values).transform(
+            (image_width, height), Image.Transform.AFFINE, step, Image.Resampling.BILINEAR
+        )
+        return numpy.asarray(page) > 0.5
+
     def _corner(self) -> Array:
         import numpy
 
@@ -59,7 +82,7 @@ def letterbox(image: Image.Image | Array, size: int | Sequence[int]) -> Letterbo
     import numpy
     from PIL import Image
 
-    sides = _sides(size)
+    sides = sides_of(size)
     photo = image.convert("RGB") if isinstance(image, Image.Image) else _from_array(image)
     ratio = min(sides[0] / photo.height, sides[1] / photo.width)
     inner = max(1, round(photo.width * ratio)), max(1, round(photo.height * ratio))
@@ -73,7 +96,7 @@ def letterbox(image: Image.Image | Array, size: int | Sequence[int]) -> Letterbo
     return Letterbox(numpy.asarray(page), (photo.height, photo.width), ratio, left, top)
 
 
-def _sides(size: int | Sequence[int]) -> tuple[int, int]:
+def sides_of(size: int | Sequence[int]) -> tuple[int, int]:
     sides = (size, size) if isinstance(size, int) else tuple(size)
     if len(sides) != 2 or not all(isinstance(side, int) and 1 <= side <= MAX_SIDE for side in sides):
         raise fail("range", f"the size is {size}; expected a side, or (height, width), of 1 to {MAX_SIDE} pixels")

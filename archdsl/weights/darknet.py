@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -17,6 +18,7 @@ from archdsl.frontend.lower import compile_graph
 from archdsl.frontend.yaml.embedded import metadata
 from archdsl.ir.graph import Graph, Node
 from archdsl.ir.ops import BatchNorm, Conv2D, Dense, Flatten, WeightedSum
+from archdsl.ir.types import FeatureMap
 from archdsl.weights.formats.contents import Contents, DamagedFile, Shape, Stored, StoredArray
 
 if TYPE_CHECKING:
@@ -133,8 +135,9 @@ def _shape_there(node: Node, shape: Shape) -> Shape:
         return filters, channels, height, image_width
     if isinstance(node.op, Dense):
         before = node.inputs[0]
-        whole = before.inputs[0].type.shape if isinstance(before.op, Flatten) else (1, 1, shape[0])
-        return shape[1], whole[2], whole[0], whole[1]
+        read = before.inputs[0].type if isinstance(before.op, Flatten) else None
+        sides = (read.height or 1, read.image_width or 1) if isinstance(read, FeatureMap) else (1, 1)
+        return shape[1], shape[0] // prod(sides), *sides
     return shape
 
 

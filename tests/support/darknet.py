@@ -54,7 +54,6 @@ OTHERS = "".join(  # what is rarer
 )
 
 
-
 def weighted(kind: str, normalization: str, origin: str = "-2") -> str:
     more = f"weights_type={kind}\nweights_normalization={normalization}\nactivation=leaky\n"
     return f"[shortcut]\nfrom={origin}\n{more}"
@@ -228,7 +227,7 @@ def fully_connected(x: Any, options: Options, layer: dict[str, Any]) -> Any:
 
 
 def summed(together: Any, options: Options, layer: dict[str, Any]) -> Any:
-    """shortcut_layer.c, with weights, one for each input or for each channel of each; the last map is the first input."""
+    """shortcut_layer.c, with weights, one for each input or each channel of it; what is before comes first."""
     w = layer["weights"]
     normalization = options.get("weights_normalization", "none")
     if normalization == "relu":

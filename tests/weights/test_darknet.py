@@ -146,8 +146,19 @@ def yolo_v4_csp() -> str:
         layers += [(conv(width, 1) + conv(width)) * 2, "[route]\nlayers=-1,-6\n", conv(width, 1)]
     layers += [conv(256), new_coco("0,1,2")]
     for width, back, mask in ((256, -20, "3,4,5"), (512, -49, "0,1,2")):
-        layers += ["[route]\nlayers=-4\n", conv(width, 3, 2), f"[route]\nlayers=-1,{back}\n", conv(width, 1), conv(width, 1)]
-        layers += ["[route]\nlayers=-2\n", (conv(width, 1) + conv(width)) * 2, "[route]\nlayers=-1,-6\n", conv(width, 1)]
+        layers += [
+            "[route]\nlayers=-4\n",
+            conv(width, 3, 2),
+            f"[route]\nlayers=-1,{back}\n",
+            conv(width, 1),
+            conv(width, 1),
+        ]
+        layers += [
+            "[route]\nlayers=-2\n",
+            (conv(width, 1) + conv(width)) * 2,
+            "[route]\nlayers=-1,-6\n",
+            conv(width, 1),
+        ]
         layers += [conv(2 * width), new_coco(mask)]
     return "".join([NET, *layers]).replace("leaky", "mish")
 
@@ -169,14 +180,14 @@ def yolo_v7() -> str:
         add(f"[route]\nlayers=-1,-4{joined}\n")
 
     add(conv(32), conv(64, stride=2), conv(64), conv(128, stride=2))
-    every_other, all_of = "[route]\nlayers=-1,-3,-5,-6\n", "[route]\nlayers=-1,-2,-3,-4,-5,-7\n"
+    every_other, all_of = "[route]\nlayers=-1,-3,-5,-7\n", "[route]\nlayers=-1,-2,-3,-4,-5,-7\n"
     levels = [elan(64, 256, 64, every_other)]
     for chained, wide, half in ((128, 512, 128), (256, 1024, 256), (256, 1024, 512)):
         pooled(half)
         levels.append(elan(chained, wide, chained, every_other))
     add(conv(512, 1), "[route]\nlayers=-2\n", conv(512, 1), conv(512), conv(512, 1), maxpool(5, 1))
-    add("[route]\nlayers=-2\n", maxpool(9, 1), "[route]\nlayers=-4\n", maxpool(13, 1), every_other, conv(512, 1))
-    lateral = [add(conv(512), "[route]\nlayers=-1,-13\n", conv(512, 1))]
+    add("[route]\nlayers=-2\n", maxpool(9, 1), "[route]\nlayers=-4\n", maxpool(13, 1), "[route]\nlayers=-1,-3,-5,-6\n")
+    lateral = [add(conv(512, 1), conv(512), "[route]\nlayers=-1,-13\n", conv(512, 1))]
     for width, level in ((256, levels[2]), (128, levels[1])):
         add(conv(width, 1), "[upsample]\nstride=2\n", f"[route]\nlayers={level}\n", conv(width, 1))
         add("[route]\nlayers=-1,-3\n")
@@ -198,7 +209,9 @@ def new_coco(mask: str) -> str:
 
 def narrow(text: str) -> str:
     """Every width an eighth, but those before boxes."""
-    return re.sub(r"filters=(\d+)", lambda found: f"filters={found[1] if found[1] == '255' else int(found[1]) // 8}", text)
+    return re.sub(
+        r"filters=(\d+)", lambda found: f"filters={found[1] if found[1] == '255' else int(found[1]) // 8}", text
+    )
 
 
 @pytest.mark.parametrize(
@@ -253,7 +266,7 @@ PRESETS = {
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_file_for_darknets_cfg_is_loaded_into_the_preset(preset: str, tmp_path: Path) -> None:
     """The order in the file is the cfg's, which the preset's own is not: short and deep branches have equal shapes."""
-    darknet, output = imported(narrow(PRESETS[preset]), tmp_path)
+    _, output = imported(narrow(PRESETS[preset]), tmp_path)
     theirs, model = archdsl.build_from_config(output), archdsl.build_from_config(preset, ["scale.width=0.125"])
     archdsl.weights.load(model, tmp_path / "net.weights")
     maps = []
@@ -323,7 +336,10 @@ REFUSED = {
     conv(4) + "[route]\nlayers=0\ngroups=3\n": (14, "a divisor"),
     conv(4) + conv(6) + "[shortcut]\nfrom=-2\n": (20, "equal shapes"),
     conv(4, 3, 2) + "[shortcut]\nfrom=-1\nweights_type=per_pixel\n": (14, "none, per_feature"),
-    conv(4, 3, 2) + "[shortcut]\nfrom=-1\nweights_type=per_channel\nweights_normalization=max\n": (15, "expected one of"),
+    conv(4, 3, 2) + "[shortcut]\nfrom=-1\nweights_type=per_channel\nweights_normalization=max\n": (
+        15,
+        "expected one of",
+    ),
     conv(4, 3, 2) + "[softmax]\n": (12, "of a map"),
     conv(4, 3, 2) + "[avgpool]\n[softmax]\ngroups=2\n": (13, "of groups"),
     conv(4, 3, 2) + "[connected]\noutput=0\n": (13, "whole number from 1"),
