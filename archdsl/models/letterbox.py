@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, floor
 from typing import TYPE_CHECKING, Any
 
 from archdsl.diagnostics.problems import fail
@@ -49,22 +50,30 @@ class Letterbox:
 
         return (numpy.asarray(points, "float32") - self._corner()[:2]) / self.ratio
 
-    def mask_to_original(self, mask: Any) -> Array:
+    def mask_to_original(self, mask: Any, box: Sequence[float]) -> Array:
         """How likely a pixel of the letterbox is of an object, at any scale -> which of the original are.
 
-        (h, w) of 0 … 1 -> (height, image_width) of bool, bilinear between the four that are nearest.
+        (h, w) of 0 … 1 -> (height, image_width) of bool, bilinear between the four that are nearest, and none beyond
+        `box`, which is xyxy in pixels of the original.
         """
         import numpy
         from PIL import Image
 
         values = numpy.asarray(mask, "float32")
         down, across = [side / whole for side, whole in zip(values.shape, self.image.shape[:2], strict=True)]
-        height, image_width = self.original
-        step = self.ratio * across, 0, self.left * across, 0, self.ratio * down, self.top * down
-        page = Image.fromarray(values).transform(
-            (image_width, height), Image.Transform.AFFINE, step, Image.Resampling.BILINEAR
-        )
-        return numpy.asarray(page) > 0.5
+        left, top, right, bottom = floor(box[0]), floor(box[1]), ceil(box[2]), ceil(box[3])
+        rightwards = self.ratio * across, 0, (self.left + self.ratio * left) * across
+        downwards = 0, self.ratio * down, (self.top + self.ratio * top) * down
+        found = numpy.zeros(self.original, bool)
+        if right > left and bottom > top:
+            page = Image.fromarray(values).transform(
+                (right - left, bottom - top),
+                Image.Transform.AFFINE,
+                (*rightwards, *downwards),
+                Image.Resampling.BILINEAR,
+            )
+            found[top:bottom, left:right] = numpy.asarray(page) > 0.5
+        return found
 
     def _corner(self) -> Array:
         import numpy

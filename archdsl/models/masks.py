@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from archdsl.diagnostics.problems import fail
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     Array = numpy.ndarray[Any, Any]
 
 
-def masks_of(coefficients: Array, prototypes: Array, boxes: Array, size: tuple[int, int]) -> Array:
+def masks_of(coefficients: Array, prototypes: Array, boxes: Array, size: Sequence[int]) -> Array:
     """How likely each pixel of the prototypes is of each object, 0 outside of its box (section 3.3).
 
     (B, n, k), (B, h, w, k), (B, n, 4) -> (B, n, h, w). Boxes are in pixels of images of `size`, (height, width).

@@ -11,6 +11,7 @@ from archdsl.diagnostics.unicode import printable
 from archdsl.diagnostics.wording import one_of
 from archdsl.models.detections import detections
 from archdsl.models.letterbox import Letterbox, letterbox
+from archdsl.models.masks import masks_of
 
 if TYPE_CHECKING:
     import numpy
@@ -19,6 +20,32 @@ if TYPE_CHECKING:
     Array = numpy.ndarray[Any, Any]
 
 Point = tuple[float, float]
+
+
+class RunLengths(NamedTuple):
+    """Which pixels of a photo are of an object, as COCO has it: `counts` pixels are not, are, are not, … by columns."""
+
+    size: tuple[int, int]
+    counts: list[int]
+
+    @classmethod
+    def of(cls, mask: Array) -> RunLengths:
+        import numpy
+
+        flat = numpy.concatenate([[False], mask.T.ravel(), [False]])
+        ends = numpy.flatnonzero(flat[1:] != flat[:-1])
+        counts: list[int] = numpy.diff(numpy.concatenate([[0], ends, [mask.size]])).tolist()
+        return cls((mask.shape[0], mask.shape[1]), counts if counts[-1] or len(counts) == 1 else counts[:-1])
+
+    def mask(self) -> Array:
+        """(height, image_width) of bool."""
+        import numpy
+
+        height, image_width = self.size
+        found: Array = numpy.repeat(numpy.arange(len(self.counts)) % 2 == 1, self.counts)
+        return found.reshape(image_width, height).T
+
+
 RESULTS = ("boxes", "scores")
 OF_TASKS = ("masks", "prototypes", "points")
 MAX_NAMES_BYTES = 1 << 20
@@ -28,8 +55,7 @@ MAX_NAME = 60  # letters of a class's name that are shown
 class Detection(NamedTuple):
     """An object in a photo: its box xyxy in pixels of the photo, from the top left corner.
 
-    A turned box has its corners in `outline` too, in turn; `points` are x, y, and how likely it is that each is seen;
-    `mask` is (height, image_width) of bool.
+    A turned box has its corners in `outline` too, in turn; `points` are x, y, and how likely it is that each is seen.
     """
 
     box: tuple[float, float, float, float]
@@ -37,7 +63,7 @@ class Detection(NamedTuple):
     number: int
     outline: Sequence[Point] = ()
     points: Sequence[tuple[float, float, float]] = ()
-    mask: Array | None = None
+    mask: RunLengths | None = None  # the bits of 300 masks of a large photo would take gigabytes
 
 
 def check_results(names: Iterable[str]) -> None:
@@ -68,7 +94,9 @@ def detect(model: Any, photo: Image.Image, size: tuple[int, int], **options: Any
         hint = "choose a --size that the largest stride divides, such as 640"
         raise fail("input", f"'{model.name}' takes no images of {sides} pixels: {_first(error)}", hint=hint) from None
     given = {name: outputs[name] for name in (*RESULTS, *OF_TASKS) if name in outputs}
-    found = detections(given, size=fitted.image.shape[:2], **options)
+    found = detections(given, **options)
+    if "prototypes" in given:  # masks are made one by one: 300 of a large image would take gigabytes
+        found["prototypes"] = keras.ops.convert_to_numpy(given["prototypes"])
     return [_detection(fitted, found, place) for place in range(found["count"][0])]
 
 
@@ -82,15 +110,22 @@ def _detection(fitted: Letterbox, found: Mapping[str, Array], place: int) -> Det
     left, top, right, bottom = fitted.to_original(around).tolist()
     points = found["points"][0, place].reshape(-1, 3) if "points" in found else numpy.zeros((0, 3))
     places = numpy.concatenate([fitted.points_to_original(points[:, :2]), points[:, 2:]], -1)
-    masks = found.get("masks")
     return Detection(
         (left, top, right, bottom),
         float(found["scores"][0, place]),
         int(found["classes"][0, place]),
         [(x, y) for x, y in outline.tolist()],
         [(x, y, seen) for x, y, seen in places.tolist()],
-        fitted.mask_to_original(masks[0, place]) if masks is not None and masks.ndim == 4 else None,
+        _mask(fitted, found, place, (left, top, right, bottom)),
     )
+
+
+def _mask(fitted: Letterbox, found: Mapping[str, Array], place: int, box: Sequence[float]) -> RunLengths | None:
+    if not {"masks", "prototypes"} <= {*found}:
+        return None
+    coefficients, around = [found[name][:, place : place + 1] for name in ("masks", "boxes")]
+    whole = masks_of(coefficients, found["prototypes"], around, fitted.image.shape[:2])
+    return RunLengths.of(fitted.mask_to_original(whole[0, 0], box))
 
 
 def _corners(box: Array) -> Array:
@@ -137,20 +172,10 @@ def _coco(found: Detection) -> dict[str, Any]:
     if found.outline:
         result["segmentation"] = [[round(value, 3) for point in found.outline for value in point]]
     if found.mask is not None:
-        result["segmentation"] = {"size": list(found.mask.shape), "counts": _run_lengths(found.mask)}
+        result["segmentation"] = {"size": list(found.mask.size), "counts": found.mask.counts}
     if found.points:
         result["keypoints"] = [round(value, 3) for point in found.points for value in point]
     return result
-
-
-def _run_lengths(mask: Array) -> list[int]:
-    """How many pixels are not of the object, then how many are, and so on, column by column."""
-    import numpy
-
-    flat = numpy.concatenate([[False], mask.T.ravel(), [False]])
-    ends = numpy.flatnonzero(flat[1:] != flat[:-1])
-    counts: list[int] = numpy.diff(numpy.concatenate([[0], ends, [mask.size]])).tolist()
-    return counts if counts[-1] or len(counts) == 1 else counts[:-1]
 
 
 def read_names(path: Path) -> list[str]:

@@ -70,7 +70,7 @@ def _fill(picture: Image.Image, detection: Detection, colour: str) -> None:
     from PIL import Image, ImageColor
 
     if detection.mask is not None:
-        share = Image.fromarray(detection.mask.astype("uint8") * _MASK)
+        share = Image.fromarray(detection.mask.mask().astype("uint8") * _MASK)
         picture.paste(ImageColor.getrgb(colour), (0, 0), share)
 
 
