@@ -47,6 +47,7 @@ class RunLengths(NamedTuple):
 
 
 RESULTS = ("boxes", "scores")
+FAR = 1e6  # pixels
 OF_TASKS = ("masks", "prototypes", "points")
 MAX_NAMES_BYTES = 1 << 20
 MAX_NAME = 60  # letters of a class's name that are shown
@@ -94,6 +95,8 @@ def detect(model: Any, photo: Image.Image, size: tuple[int, int], **options: Any
         hint = "choose a --size that the largest stride divides, such as 640"
         raise fail("input", f"'{model.name}' takes no images of {sides} pixels: {_first(error)}", hint=hint) from None
     given = {name: outputs[name] for name in (*RESULTS, *OF_TASKS) if name in outputs}
+    if "points" in given and given["points"].shape[-1] % 3:
+        raise fail("detector", f"points {tuple(given['points'].shape)}; expected x, y and whether it is seen of each")
     found = detections(given, **options)
     if "prototypes" in given:  # masks are made one by one: 300 of a large image would take gigabytes
         found["prototypes"] = keras.ops.convert_to_numpy(given["prototypes"])
@@ -114,10 +117,18 @@ def _detection(fitted: Letterbox, found: Mapping[str, Array], place: int) -> Det
         (left, top, right, bottom),
         float(found["scores"][0, place]),
         int(found["classes"][0, place]),
-        [(x, y) for x, y in outline.tolist()],
-        [(x, y, seen) for x, y, seen in places.tolist()],
+        [(x, y) for x, y in _near(outline)],
+        [(x, y, seen) for x, y, seen in _near(places)],
         _mask(fitted, found, place, (left, top, right, bottom)),
     )
+
+
+def _near(points: Array) -> list[list[float]]:
+    """Numbers that can be drawn and written, whatever a network gives."""
+    import numpy
+
+    found: list[list[float]] = numpy.clip(numpy.nan_to_num(points), -FAR, FAR).tolist()
+    return found
 
 
 def _mask(fitted: Letterbox, found: Mapping[str, Array], place: int, box: Sequence[float]) -> RunLengths | None:

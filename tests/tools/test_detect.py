@@ -192,6 +192,14 @@ def test_points_of_a_pose_are_drawn_and_told(tmp_path: Path) -> None:
     assert drawn[120, 120] and drawn[119:122, 205:209].any() and not drawn[112:129, 226:245].any()  # those unseen
 
 
+def test_numbers_of_any_size_are_drawn_and_told(tmp_path: Path) -> None:
+    """Of a network that diverged."""
+    points = [[1e38, -1e38, 1.0, float("nan"), float("inf"), float("nan"), *[float("-inf"), 0, 1.0] * 15]]
+    boxes = [[320, 306, 3e38, 1e-30, 1e30]]
+    (found,) = results_of(of_task(tmp_path, boxes=boxes, scores=[[0.9]], points=points), tmp_path)
+    assert numpy.isfinite([*found["bbox"], *found["keypoints"], *found["segmentation"][0]]).all()
+
+
 def test_turned_boxes_are_drawn_along_their_sides_and_told_as_polygons(tmp_path: Path) -> None:
     box = [320, 306, 128, 64, numpy.pi / 6]
     (found,) = results_of(of_task(tmp_path, boxes=[box], scores=[[0.9]]), tmp_path)
