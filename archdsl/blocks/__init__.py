@@ -50,6 +50,7 @@ from archdsl.ir.ops import (
     SpaceToDepth,
     Split,
     Upsample,
+    WeightedSum,
 )
 from archdsl.schemas.annotations import Limits
 
@@ -91,6 +92,7 @@ __all__ = [
     "Stride",
     "Stride2D",
     "Upsample",
+    "WeightedSum",
     "Width",
     "Window",
     "block",

@@ -123,14 +123,18 @@ class _Compiler:
             self.findings.report("duplicate-output", message, at, "name them in `outputs: {name: layer, …}`")
 
     def ends(self, outputs: Mapping[str, Node]) -> dict[str, Node]:
-        """The outputs, and the layers of the last section, a neck or a head, that nothing reads."""
-        part = next((part for part in reversed(self.spec.parts) if part.layers), None)
-        if part is None or part.name not in OPEN_ENDED:
+        """The outputs, and what nothing reads: the tail's end, and the layers of the last section, a neck or a head."""
+        parts = [part for part in self.spec.parts if part.layers]
+        if not parts or parts[-1].name not in OPEN_ENDED:
             return dict(outputs)
         read = {*outputs.values(), *[source for node in self.nodes for source in node.inputs]}
         found = dict(outputs)
-        for layer in part.layers:
-            name = layer.name.removeprefix(f"{part.name}_")
+        for tail in [each for each in parts if not each.is_stage and each.name not in OPEN_ENDED]:
+            for suffix, node in self.scope.results[tail.name]:
+                if node not in read:
+                    self._output(f"{tail.name}_{suffix}" if suffix else tail.name, node, found, tail.at)
+        for layer in parts[-1].layers:
+            name = layer.name.removeprefix(f"{parts[-1].name}_")
             for suffix, node in self.scope.results[layer.name]:
                 if node not in read:
                     self._output(f"{name}_{suffix}" if suffix else name, node, found, layer.at)

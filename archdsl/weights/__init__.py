@@ -54,7 +54,8 @@ def load(
     keras.applications downloads, with and without classifier, for its architectures that are presets; and PyTorch's
     `.pt` and `.safetensors` of networks made of numbered modules, as YOLO's are (nothing of it is executed); of these
     `partial` takes the modules that fit a layer however the two networks are laid side by side. Of other networks of
-    PyTorch, such as timm's and torchvision's, shapes and names tell which module is which layer. `partial` takes
+    PyTorch, such as timm's and torchvision's, shapes and names tell which module is which layer. Darknet's `.weights`
+    are read for what was imported from its .cfg, and for the presets of YOLOv3 and YOLOv4. `partial` takes
     the layers that fit by name and shape, and leaves the others as they are; of a detector or classifier those of its
     backbone (an `.h5` of one around a CSPDarkNet does not name them). A first convolution for another number of
     channels is kept: one channel gets the sum of its kernels, several get them in turn, times the quotient of the

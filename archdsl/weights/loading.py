@@ -16,6 +16,7 @@ from archdsl.weights.applications import listed
 from archdsl.weights.arrays import refuse_strange_numbers, some
 from archdsl.weights.classes import by_class, class_layers, has_classes, places_of
 from archdsl.weights.counterpart import load_counterpart
+from archdsl.weights.darknet import contents_of
 from archdsl.weights.first_convolution import adapted, convolutions_of_the_image
 from archdsl.weights.fitting import (
     contradictions,
@@ -52,7 +53,8 @@ def load_into(
     model: Model, file: str | os.PathLike[str], partial: bool, sha256: str | None, classes: Sequence[str] = ()
 ) -> Transfer:
     """Give `model` the arrays of a file. See archdsl.weights.load."""
-    with opened(Path(file), most_bytes(_params(model)), sha256) as contents:
+    most = most_bytes(_params(model))
+    with opened(Path(file), most, sha256, lambda stream: contents_of(model.graph, stream)) as contents:
         return _take(model, contents, partial, Mark(str(file)), classes)
 
 

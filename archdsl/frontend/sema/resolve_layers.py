@@ -171,7 +171,7 @@ class Layers:
             if getattr(layer, key):
                 message = f"`{key}` is for layers of the network; a block under `blocks:` runs once wherever it is used"
                 self.findings.report("unused", message, at / key, f"write `{key}:` beside `block: {at.path[1]}`")
-        if block.inputs is None and "depth" in (layer.model_extra or {}):
+        if block.inputs is None and "depth" in (layer.model_extra or {}) and "depth" not in block.sizes:
             fact = f"block '{block.name}' merges layers once; it has no depth"
             self.findings.report("unused", fact, at / "depth")
         if layer.share is True and not layer.each:

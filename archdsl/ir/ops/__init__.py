@@ -10,7 +10,7 @@ from archdsl.ir.ops.attention import Attention
 from archdsl.ir.ops.channels import ChannelMax, ChannelMean, ChannelShuffle, Part, ReverseChannels, Slice, Split
 from archdsl.ir.ops.convolution import Conv2D, DepthwiseConv2D, TransposedConv2D
 from archdsl.ir.ops.detection import BoxesFromDistances, DistributionMean, Keypoints, RotatedBoxes
-from archdsl.ir.ops.merging import Add, Concat, ConcatRows, Multiply, Subtract
+from archdsl.ir.ops.merging import Add, Concat, ConcatRows, Multiply, Subtract, WeightedSum
 from archdsl.ir.ops.normalization import BatchNorm, GroupNorm, L2Normalize, LayerNorm, Normalize
 from archdsl.ir.ops.pointwise import (
     ACTIVATIONS,
@@ -94,4 +94,5 @@ __all__ = [
     "TokenMean",
     "TransposedConv2D",
     "Upsample",
+    "WeightedSum",
 ]

@@ -19,7 +19,7 @@ from archdsl.frontend.yaml.parser import read_text
 from archdsl.tools.cli.options import budget_option, output_options, overrides_argument, plugin_option
 from archdsl.tools.cli.output import print_json, print_table
 from archdsl.tools.output_file import check_output
-from archdsl.weights.darknet_import import import_cfg, import_weights
+from archdsl.weights.darknet import import_cfg, import_weights
 from archdsl.weights.torch_import import Imported, import_torch
 
 CFG, YAML = ".cfg", ".yaml"
