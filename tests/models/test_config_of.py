@@ -91,7 +91,7 @@ def test_a_keras_model_as_a_config_gives_the_same_numbers(make: Callable[[], ker
 
 
 def test_the_usual_norm_is_a_convention_and_layers_keep_their_names() -> None:
-    config = archdsl.config_of(keras.applications.MobileNetV2((64, 64, 3), weights=None))
+    config = archdsl.config_of(keras.applications.MobileNetV2((64, 64, 3), weights=None), fold=False)
     assert config["conventions"]["norm"] == {"kind": "batch", "momentum": 0.999, "epsilon": 1e-3}
     entries = {name: entry for stage in config["stages"].values() for name, entry in stage["post"].items()}
     assert entries["bn_conv1"] == {"block": "norm"}
@@ -99,7 +99,7 @@ def test_the_usual_norm_is_a_convention_and_layers_keep_their_names() -> None:
 
 
 def test_strides_tell_the_stages_and_what_follows_them_is_the_head() -> None:
-    config = archdsl.config_of(keras.applications.ResNet50(weights=None, input_shape=(64, 64, 3)))
+    config = archdsl.config_of(keras.applications.ResNet50(weights=None, input_shape=(64, 64, 3)), fold=False)
     assert list(config["stem"]) == ["conv1_pad"]
     assert list(config["stages"]) == ["p1", "p2", "p3", "p4", "p5"]
     assert list(config["stages"]["p4"]["post"])[-1] == "conv4_block6_out"

@@ -31,7 +31,8 @@ def relu(layer: Any, shapes: Shapes) -> list[Entry]:
     limit, slope = layer.max_value, float(layer.negative_slope)
     if limit is not None:
         only(layer, negative_slope=0.0)
-        return [{"block": "activation", "function": "relu", "limit": float(limit)}]
+        limited = {"function": "relu6"} if limit == 6 else {"function": "relu", "limit": float(limit)}
+        return [{"block": "activation", **limited}]
     return [leaky(slope) if slope else {"block": "activation", "function": "relu"}]
 
 

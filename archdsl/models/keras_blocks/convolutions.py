@@ -12,12 +12,13 @@ _CONV = {"stride": 1, "dilation": 1, "groups": 1, "bias": True, "padding": "same
 
 def _window(layer: Any) -> dict[str, Any]:
     only(layer, data_format="channels_last")
+    kernel = scalar_or_pair(layer.kernel_size)
     return {
-        "kernel": scalar_or_pair(layer.kernel_size),
+        "kernel": kernel,
         "stride": scalar_or_pair(layer.strides),
         "dilation": scalar_or_pair(layer.dilation_rate),
         "bias": layer.use_bias,
-        "padding": layer.padding,
+        "padding": "same" if kernel == 1 else layer.padding,  # one pixel reaches beyond no side
     }
 
 
