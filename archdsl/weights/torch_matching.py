@@ -7,10 +7,15 @@ have other layers, a layer belongs to a module only if that is so however the tw
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
+from math import prod
+
+import numpy
 
 from archdsl.diagnostics.problems import Mark, fail
 from archdsl.ir.graph import Graph, Node
-from archdsl.ir.ops import LayerScale
+from archdsl.ir.ops import AnchorBoxes, Anchors, LayerScale
+from archdsl.ir.types import both
+from archdsl.weights.arrays import read_arrays
 from archdsl.weights.formats.contents import Contents, Stored
 from archdsl.weights.matching import Match
 from archdsl.weights.torch_units import SCALE, Layer, Module, arrays_for, layers_of, modules_of
@@ -45,7 +50,25 @@ def match_torch(graph: Graph, contents: Contents, partial: bool, mark: Mark) -> 
             taken.add(id(stored))
             factors = {node.weights[0].name: stored.arrays[SCALE]}
             found[node.name] = Stored(stored.place, f"{stored.name}.{SCALE}", factors)
+    wrong += _other_anchors(graph, modules, mark)
     return Match(SCHEME, "name", found, tuple(_surplus(modules, taken)), tuple(wrong))
+
+
+def _other_anchors(graph: Graph, modules: Sequence[Module], mark: Mark) -> Iterator[str]:
+    """A fact where the anchors that the file was trained with are not those of the graph."""
+    ours = [(node.op.sizes, min(both(node.op.stride))) for node in graph.nodes if isinstance(node.op, Anchors)]
+    wanted = [side / stride for sizes, stride in ours for size in sizes for side in size]
+    if any(isinstance(node.op, AnchorBoxes) and node.op.style == "darknet" for node in graph.nodes):
+        yield "boxes are decoded by Darknet's formula, and such checkpoints are trained with YOLOv5's (formula: yolo)"
+    for module in modules:
+        if module.anchors and wanted:
+            if prod(module.anchors.shape) != len(wanted):
+                yield f"{module.name} has {prod(module.anchors.shape) // 2} anchors; expected {len(wanted) // 2}"
+                continue
+            (given,) = read_arrays([module.anchors], f"{module.name}.anchors", mark)
+            if not numpy.allclose(given.ravel(), wanted, rtol=2e-3):
+                told = ", ".join(f"{each:.4g}" for each in given.ravel()[:6])
+                yield f"{module.name} was trained with other anchors: {told}, … pixels of its maps"
 
 
 def in_turn(layers: Sequence[Layer], modules: Sequence[Module]) -> int:

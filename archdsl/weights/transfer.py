@@ -82,7 +82,8 @@ class Transfer:
         """One line: how many layers moved, stayed fresh, and were not used; and how a first convolution was made."""
         whole = counted(len(self.moved) + len(self.left), "layer")
         unused = len(self.unused)
-        not_used = f"{counted(unused, 'layer')} of the file {'was' if unused == 1 else 'were'} not used"
+        of = "other model" if self.matched_by == "structure" else "file"
+        not_used = f"{counted(unused, 'layer')} of the {of} {'was' if unused == 1 else 'were'} not used"
         made = [f"; {each.node} has {each.made}" for each in self.moved if each.made]
         return "".join([f"\n{len(self.moved):,} of {whole} moved; {not_used}", *made])
 
