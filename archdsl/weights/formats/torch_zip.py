@@ -72,7 +72,8 @@ def contents_of(stream: BinaryIO) -> Contents:
         root = _root(stream, members)
         found = read_pickle(_bytes(stream, members[root + PICKLE]), _KNOWN, _storage)
         model = _model_in(found)
-        return _contents(stream, members, root, _tensors(model))._replace(reads=_reads(model))
+        contents, reads = _contents(stream, members, root, _tensors(model)), _reads(model)
+        return contents._replace(reads=reads, modules=tuple(_in_row(model).values()) if reads else ())
     except (BadArchive, BadPickle) as error:
         raise DamagedFile(f"a damaged PyTorch file: {error}") from None
 
@@ -189,10 +190,8 @@ def _joined(path: str, name: Any) -> str:
 
 def _reads(model: Any) -> dict[int, tuple[int, ...]] | None:
     """Which modules each of a row of modules reads, as YOLO's say of themselves; None where they do not."""
-    row = _part(model.state, "_modules").get("model") if isinstance(model, Record) else None
-    modules = _part(row.state, "_modules") if isinstance(row, Record) else {}
     found: dict[int, tuple[int, ...]] = {}
-    for number, module in enumerate(modules.values()):
+    for number, module in enumerate(_in_row(model).values()):
         state = module.state if isinstance(module, Record) and isinstance(module.state, dict) else {}
         given: Any = state.get("f")
         places = given if isinstance(given, list) else [given]
@@ -200,6 +199,11 @@ def _reads(model: Any) -> dict[int, tuple[int, ...]] | None:
             return None
         found[number] = tuple([place if place >= 0 else max(number + place, -1) for place in places])
     return found or None
+
+
+def _in_row(model: Any) -> dict[str, Any]:
+    row = _part(model.state, "_modules").get("model") if isinstance(model, Record) else None
+    return _part(row.state, "_modules") if isinstance(row, Record) else {}
 
 
 def _is_before(number: int, place: Any) -> bool:
