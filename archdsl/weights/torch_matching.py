@@ -37,7 +37,7 @@ def match_torch(graph: Graph, contents: Contents, partial: bool, mark: Mark) -> 
     pairs = list(zip(layers, modules, strict=False))
     wrong = [] if partial or not contents.reads else list(misreadings(graph, pairs, contents.reads))
     if partial and in_turn(layers, modules) < len(layers):
-        sure = certain(list(map(_shapes, layers)), list(map(_shapes, modules)))
+        sure = certain(list(map(shapes_of, layers)), list(map(shapes_of, modules)))
         pairs = [(layers[own], modules[other]) for own, other in sure]
     found: dict[str, Stored] = {}
     taken = set()
@@ -78,10 +78,10 @@ def in_turn(layers: Sequence[Layer], modules: Sequence[Module]) -> int:
 
 
 def _is_same(layer: Layer, module: Module) -> bool:
-    return _shapes(layer) == _shapes(module) and len(layer.unnamed) == len(module.others)
+    return shapes_of(layer) == shapes_of(module) and len(layer.unnamed) == len(module.others)
 
 
-def _shapes(of: Layer | Module) -> Hashable:
+def shapes_of(of: Layer | Module) -> Hashable:
     return frozenset(of.shapes.items())
 
 

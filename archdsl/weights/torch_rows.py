@@ -146,7 +146,10 @@ _READERS: Mapping[str, Callable[[Described], Arguments]] = {
     "C2fPSA": _attention,
     "PSA": _attention,
     "SPPF": lambda module: (1, [_width(module, "cv2"), module.part("m").number("kernel_size")]),
-    "SPPELAN": lambda module: (1, [_width(module, "cv5"), _width(module, "cv1"), module.part("cv2").number("kernel_size")]),
+    "SPPELAN": lambda module: (
+        1,
+        [_width(module, "cv5"), _width(module, "cv1"), module.part("cv2").number("kernel_size")],
+    ),
     "ELAN1": lambda module: (1, [_width(module, part) for part in ("cv4", "cv1", "cv2")]),
     "RepNCSPELAN4": lambda module: (
         1,
@@ -154,7 +157,10 @@ _READERS: Mapping[str, Callable[[Described], Arguments]] = {
     ),
     "AConv": lambda module: (1, [_width(module, "cv1")]),
     "ADown": lambda module: (1, [_width(module, "cv1") + _width(module, "cv2")]),
-    "SCDown": lambda module: (1, [_width(module, "cv2"), *[module.part("cv2.conv").number(name) for name in ("kernel_size", "stride")]]),
+    "SCDown": lambda module: (
+        1,
+        [_width(module, "cv2"), *[module.part("cv2.conv").number(name) for name in ("kernel_size", "stride")]],
+    ),
     "Upsample": _upsample,
     "Concat": lambda module: (1, [1]),
     "Detect": _detect(),

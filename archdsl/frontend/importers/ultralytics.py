@@ -74,7 +74,9 @@ def text_of(rows: Sequence[Row], first_of_head: int, of: Network) -> str:
         size=f", size {size.name}" if size.name else "",
         side=640 if any(row.module == "A2C2f" for row in rows) else "null",  # areas are parts of a known size
         norm=flow(of.norm or (PLAIN_NORM if row.module == "Classify" else DETECT_NORM)),
-        scale=flow({"width": factors.width, "depth": factors.depth, "max_width": factors.max_width, **_divisor(factors)}),
+        scale=flow(
+            {"width": factors.width, "depth": factors.depth, "max_width": factors.max_width, **_divisor(factors)}
+        ),
     )
     return "".join([header, *network.lines(), *(head or [f"outputs: [{network.last}]\n"])])
 

@@ -20,7 +20,9 @@ from archdsl.tools.cli.options import budget_option, output_options, overrides_a
 from archdsl.tools.cli.output import import_keras, print_json, print_table, progress
 from archdsl.tools.output_file import check_output
 from archdsl.weights.darknet_import import import_cfg, import_weights
-from archdsl.weights.torch_import import Imported, import_torch
+from archdsl.weights.torch_difference import Pair
+from archdsl.weights.torch_import import Described, Imported, import_config, import_torch
+from archdsl.weights.torch_presets import params_of
 
 CFG, YAML, MODEL = ".cfg", ".yaml", ".keras"
 YAMLS = (YAML, ".yml")
@@ -48,8 +50,9 @@ def command(
 ) -> None:
     """Read the weights of FILE, a PyTorch checkpoint, and write them with their config as one .safetensors file.
 
-    Nothing in FILE is executed, and PyTorch is not needed. OVERRIDE changes values of CONFIG. Darknet's .cfg as FILE is
-    written as .yaml, and with its .weights in the place of OVERRIDE as one .safetensors file. A model file of
+    Nothing in FILE is executed, and PyTorch is not needed. As .yaml only the config is written: that of the preset it
+    is, or what the checkpoint of a whole module says of itself. OVERRIDE changes values of CONFIG. Darknet's .cfg as
+    FILE is written as .yaml, and with its .weights in the place of OVERRIDE as one .safetensors file. A model file of
     Ultralytics (.yaml) is written as one of ours. A Keras model (.keras) is written as .yaml, or with its weights as
     .safetensors.
     """
@@ -69,10 +72,33 @@ def command(
         return
     if overrides and config is None:
         raise click.UsageError("an OVERRIDE needs --config")
-    if output.suffix != SUFFIX:
-        raise fail("output", f"the name of a weights file with its config ends in {SUFFIX}", mark=Mark(str(output)))
+    _check_suffix(output, SUFFIX, *([] if config or as_json else [YAML]))
     check_output(output, [file], force)
+    if output.suffix == YAML:
+        _print_described(import_config(file, output, budget), file, output)
+        return
     _print(import_torch(file, output, load(config, overrides, budget) if config else None, budget), output, as_json)
+
+
+def _print_described(found: Described, file: Path, output: Path) -> None:
+    """Which preset a checkpoint is, or how it differs from the nearest."""
+    if difference := found.difference:
+        sizes = [(part, f"{ours:,}", f"{theirs:,}") for part, (ours, theirs) in difference.parts().items()]
+        print_table(Table(("parameters", difference.preset, file.name), sizes, (difference.preset, file.name)))
+        others = [(_layer(pair), _module(pair)) for pair in difference.others()]
+        say("")
+        print_table(Table(("layer", "module"), others, ()))
+    params = sum(node.params for node in found.graph.nodes)
+    name = f"the preset {found.preset}" if found.preset else file.stem
+    say(f"{output}: {name}, {params:,} parameters")
+
+
+def _layer(pair: Pair) -> str:
+    return f"{pair.layer.path.removeprefix('stages.')}, {pair.layer.params:,}" if pair.layer else "-"
+
+
+def _module(pair: Pair) -> str:
+    return f"{pair.module.name}, {params_of(pair.module):,}" if pair.module else "-"
 
 
 def _import_rows(file: Path, scale: str | None, output: Path, force: bool, budget: Budget) -> None:
