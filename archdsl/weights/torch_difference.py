@@ -11,7 +11,7 @@ from archdsl.frontend.compose.config import load
 from archdsl.frontend.lower import compile_graph
 from archdsl.weights.formats.contents import Contents
 from archdsl.weights.torch_matching import shapes_of
-from archdsl.weights.torch_presets import params_of
+from archdsl.weights.torch_presets import as_large_as, params_of
 from archdsl.weights.torch_units import Layer, Module, layers_of, modules_of
 
 _PARTS = {"neck": "neck", "head": "head"}  # every other section is of the backbone
@@ -47,9 +47,16 @@ class Difference(NamedTuple):
         return [pair for pair in self.pairs if not pair.is_same]
 
 
-def difference_of(contents: Contents, preset: str) -> Difference:
-    layers, modules = layers_of(compile_graph(load(preset))), modules_of(contents)
-    return Difference(preset, list(_pairs(layers, modules)))
+def nearest_to(contents: Contents) -> Difference | None:
+    """The difference to the preset that has most of its layers, of those about as large; None where none has any."""
+    modules = modules_of(contents)
+    found = [_difference(modules, name) for name in as_large_as(modules)]
+    nearest = max(found, key=lambda each: (len(each.pairs) - len(each.others()), -len(each.others())), default=None)
+    return nearest if nearest and len(nearest.others()) < len(nearest.pairs) else None
+
+
+def _difference(modules: list[Module], preset: str) -> Difference:
+    return Difference(preset, list(_pairs(layers_of(compile_graph(load(preset))), modules)))
 
 
 def _pairs(layers: Sequence[Layer], modules: Sequence[Module]) -> Iterator[Pair]:

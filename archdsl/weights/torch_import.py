@@ -22,7 +22,7 @@ from archdsl.weights.fitting import misfits, read_node, transfer_of, with_hint
 from archdsl.weights.formats import opened
 from archdsl.weights.formats.contents import Contents
 from archdsl.weights.formats.safetensors import write_arrays
-from archdsl.weights.torch_difference import Difference, difference_of
+from archdsl.weights.torch_difference import Difference, nearest_to
 from archdsl.weights.torch_matching import match_torch
 from archdsl.weights.torch_presets import nearest_of, presets_of
 from archdsl.weights.torch_rows import text_of_checkpoint
@@ -80,8 +80,7 @@ def import_config(file: Path, output: Path, budget: Budget = DEFAULT) -> Describ
         text = _PRESET.format(name=printable(file.name), preset=preset) if preset else _text_of(contents, file)
         graph = compile_graph(load(read_text(text, str(output)), (), budget), budget)
         _check_fit(graph, contents, file.stem, mark)
-        nearest = None if preset else nearest_of(contents)
-        difference = difference_of(contents, nearest.name) if nearest and nearest.same else None
+        difference = None if preset else nearest_to(contents)
     with written_whole(output) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
     return Described(graph, preset, difference)

@@ -14,6 +14,7 @@ from archdsl.weights.formats.contents import Contents
 from archdsl.weights.formats.described import Described, Undescribed
 
 _COUNTED = Size("", Scale(1.0, 1.0, None, 1))  # widths and depths are those of the arrays
+_FACTORS = range(2, 33)
 Arguments = tuple[int, list[Any]]
 """The repeats and the arguments of a row."""
 
@@ -25,15 +26,20 @@ def text_of_checkpoint(contents: Contents, name: str, mark: Mark) -> str:
     """
     problems: list[Problem] = []
     rows: list[Row] = []
+    facts: dict[str, Any] = {}
+    norm = None
     for number, (module, reads) in enumerate(zip(contents.modules, (contents.reads or {}).values(), strict=True)):
         try:
-            rows.append(_row(number, Described.of(module), reads, mark))
+            found = Described.of(module)
+            rows.append(_row(number, found, reads, mark))
+            norm = norm or _norm(found)
+            facts |= _facts(found)
         except Undescribed as fact:
             problems.append(problem("unknown-block", f"module {number}: {fact}", mark=mark))
     if problems:
         raise ArchError(problems)
     enlarging = [row.number for row in rows if row.module == "nn.Upsample" or row.module in HEADS]
-    return text_of(rows, min(enlarging, default=len(rows)), Network(name, _values(contents), _COUNTED, _norm(contents)))
+    return text_of(rows, min(enlarging, default=len(rows)), Network(name, facts, _COUNTED, norm))
 
 
 def _row(number: int, module: Described, reads: tuple[int, ...], mark: Mark) -> Row:
@@ -47,24 +53,20 @@ def _row(number: int, module: Described, reads: tuple[int, ...], mark: Mark) -> 
 _NAMES = {"Upsample": "nn.Upsample"}
 
 
-def _values(contents: Contents) -> dict[str, Any]:
-    """What is not a row's: the keypoints, and the bins of distances to the sides of a box."""
-    last = Described.of(contents.modules[-1])
-    found: dict[str, Any] = {}
-    points = last.state.get("kpt_shape")
-    if isinstance(points, (list, tuple)):
-        found["kpt_shape"] = list(points)
-    if "cv2" in last.inside and last.kind in HEADS:
-        found["reg_max"] = last.part("cv2.0.2").number("out_channels") // 4
-    return found
+def _facts(module: Described) -> dict[str, Any]:
+    """What a head says of the network: the keypoints, and the bins of distances to the sides of a box."""
+    if module.kind not in HEADS or "cv2" not in module.inside:
+        return {}
+    points = module.state.get("kpt_shape")
+    found = {"kpt_shape": list(points)} if isinstance(points, (list, tuple)) else {}
+    return {**found, "reg_max": _width(module, "cv2.0.2") // 4}
 
 
-def _norm(contents: Contents) -> dict[str, Any] | None:
-    """That of the first convolution."""
-    first = Described.of(contents.modules[0])
-    if "bn" not in first.inside:
+def _norm(module: Described) -> dict[str, Any] | None:
+    """That of a convolution."""
+    if "bn" not in module.inside:
         return None
-    state = first.part("bn").state
+    state = module.part("bn").state
     epsilon, momentum = state.get("eps"), state.get("momentum")
     if not isinstance(epsilon, float) or not isinstance(momentum, float):
         return None
@@ -77,7 +79,10 @@ def _norm(contents: Contents) -> dict[str, Any] | None:
 def _width(module: Described, path: str) -> int:
     """How many channels a part of a module gives."""
     part = module.part(path)
-    return (part.part("conv") if "conv" in part.inside else part).number("out_channels")
+    width = (part.part("conv") if "conv" in part.inside else part).number("out_channels")
+    if width < 1:
+        raise Undescribed(f"{module.kind} of no channels")
+    return width
 
 
 def _conv(module: Described) -> Arguments:
@@ -124,11 +129,22 @@ def _attention(module: Described) -> Arguments:
     return _repeats(module) if "m" in module.inside else 1, [width, _width(module, "cv1") / 2 / width]
 
 
+def _a2c2f(module: Described) -> Arguments:
+    width, hidden = _width(module, "cv2"), _width(module, "cv1")
+    first = module.part("m.0")
+    if "0" not in first.inside:
+        return _repeats(module), [width, False, -1, False, 2.0, hidden / width]
+    areas, share = first.part("0.attn").number("area"), _width(first, "0.mlp.0") / hidden
+    parameters = module.state.get("_parameters")
+    is_scaled = isinstance(parameters, dict) and parameters.get("gamma") is not None
+    return _repeats(module), [width, True, areas, is_scaled, share, hidden / width]
+
+
 def _upsample(module: Described) -> Arguments:
-    factor = module.state.get("scale_factor")
-    if not isinstance(factor, (int, float)) or factor != int(factor):
-        raise Undescribed("Upsample without a whole scale_factor")
-    return 1, [None, int(factor), str(module.state.get("mode"))]
+    factor, mode = module.state.get("scale_factor"), module.state.get("mode")
+    if not isinstance(factor, (int, float)) or factor not in _FACTORS or mode != "nearest":
+        raise Undescribed("Upsample by other than 2 to 32 times the nearest pixel")
+    return 1, [None, int(factor), "nearest"]
 
 
 def _detect(*more: Callable[[Described], Any]) -> Callable[[Described], Arguments]:
@@ -142,6 +158,7 @@ _READERS: Mapping[str, Callable[[Described], Arguments]] = {
     "C3": _stack("cv3", 1),
     "C3k2": _c3k2,
     "C2fCIB": _c2f_cib,
+    "A2C2f": _a2c2f,
     "C2PSA": _attention,
     "C2fPSA": _attention,
     "PSA": _attention,

@@ -23,6 +23,7 @@ from archdsl.frontend.lower import compile_graph
 from archdsl.ir.graph import Graph
 
 STAGE = "net"
+MOST_FOLDED = 4_000  # layers; twice those of the largest network that people have
 Config: TypeAlias = dict[str, Any]
 
 
@@ -41,7 +42,7 @@ def written(network: Network, described: Described, fold: bool = True) -> Config
     conventions: Config = {"padding": "same", **({"norm": norm} if norm else {})}
     plain = _Writer(described, conventions)
     said = _said_by(plain.flat(network))
-    if not fold:
+    if not fold or len(network.layers) > MOST_FOLDED:
         return _staged(plain, network, said, ("post",))
     writer = plain
     if norm:

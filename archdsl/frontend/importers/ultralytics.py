@@ -17,8 +17,18 @@ from archdsl.frontend.sema.spec import Scale
 from archdsl.frontend.source import Source
 from archdsl.frontend.yaml.files import read_file
 
-KNOWN_KEYS = ("nc", "scales", "scale", "backbone", "head", "depth_multiple", "width_multiple", "ch", "activation")
-KNOWN_KEYS += ("kpt_shape",)
+KNOWN_KEYS = (
+    "nc",
+    "scales",
+    "scale",
+    "backbone",
+    "head",
+    "depth_multiple",
+    "width_multiple",
+    "ch",
+    "activation",
+    "kpt_shape",
+)
 _HEADER = """# From {name}{size}. Layers have the numbers of its rows.
 input: {{shape: [{side}, {side}, 3], rescale: true}}
 conventions:

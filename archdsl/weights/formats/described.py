@@ -45,6 +45,7 @@ class Described:
         """A whole number, or one that several sides share."""
         value = self.state.get(name)
         sides = value if isinstance(value, tuple) else (value,)
-        if len(set(map(repr, sides))) != 1 or type(sides[0]) is not int:
-            raise Undescribed(f"its {name} is {short(repr(value))}; expected a number")
-        return sides[0]
+        if not sides or any(type(side) is not int or side != sides[0] for side in sides):
+            raise Undescribed(f"{self.kind} without a number as its {name}")
+        found: int = sides[0]
+        return found
