@@ -79,16 +79,16 @@ def in_turn(layers: Sequence[Layer], modules: Sequence[Module]) -> int:
 
 
 def _is_same(layer: Layer, module: Module) -> bool:
-    return _shapes(layer) == _shapes(module) and len(layer.unnamed) == len(module.others)
+    return shapes_of(layer) == shapes_of(module) and len(layer.unnamed) == len(module.others)
 
 
-def _shapes(of: Layer | Module) -> Hashable:
+def shapes_of(of: Layer | Module) -> Hashable:
     return frozenset(of.shapes.items())
 
 
 def _likeness(of: Layer | Module) -> Hashable:
     """Equal for a layer and a module that may be the same. A head, of which there is one, may be of other classes."""
-    return frozenset(of.shapes) if HEAD_UNIT in of.shapes else _shapes(of)
+    return frozenset(of.shapes) if HEAD_UNIT in of.shapes else shapes_of(of)
 
 
 def _surplus(modules: Sequence[Module], taken: set[int]) -> Iterator[Stored]:

@@ -71,6 +71,11 @@ class Layer:
     def shapes(self) -> dict[str, Shape]:
         return {path: unit.shape for path, unit in self.units.items()}
 
+    @property
+    def params(self) -> int:
+        nodes = [node for unit in self.units.values() for node in (unit.node, unit.norm) if node]
+        return sum(node.params for node in (*nodes, *self.unnamed))
+
 
 class TorchUnit(NamedTuple):
     """A convolution of theirs, with its batch norm if it has one. `is_folded` if its bias holds what was its norm."""

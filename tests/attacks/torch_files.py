@@ -192,6 +192,21 @@ def key(*path: bytes) -> bytes:
     return BEGIN + b"}(" + b"".join(path) + b"Nu" + END
 
 
+def telling(kind: str = "Conv", count: int = 1, **said: Any) -> Make:
+    """A module that describes itself: rows of this kind, the convolutions of which say these things."""
+    sides = dict.fromkeys(("kernel_size", "stride", "padding", "dilation"), (1, 1))
+    conv = Made(
+        Name("t", "Conv2d"), {"_parameters": {"weight": KERNEL}, "out_channels": 8, "groups": 1, **sides, **said}
+    )
+    parts = {"conv": conv, "act": Made(Name("t", "SiLU"), {}), "cv1": conv, "cv2": conv}
+    rows = {str(number): Made(Name("u", kind), {"f": -1, "_modules": parts, **said}) for number in range(count)}
+    return file(Made(Name("u", "Model"), {"_modules": {"model": Made(Name("t", "Sequential"), {"_modules": rows})}}))
+
+
+def described(name: str, make: Make, answer: str) -> Attack:
+    return Attack(f"torch: described, {name}", make, command("import", FILE, "-o", "a.yaml"), answer)
+
+
 NOTHING = "without a state dict or a module"
 RUN = [
     ("os", "system", "touch ran"),
@@ -289,4 +304,15 @@ ATTACKS: list[Attack] = [
     row("a folder", folder_there, "no such weights file"),
     row("a named pipe", pipe, "no such weights file"),
     row("nothing wrong with it", file(STATE), ""),
+    described("a width of 10**15", telling(out_channels=10**15), "expected 0 to 65536"),
+    described("no channels", telling("AConv", out_channels=0), "of no channels"),
+    described("a width of lists", telling(out_channels=[[["x"] * 9] * 9] * 9), "without a number"),
+    described("a stride of 0", telling(stride=(0, 0)), "a stride of 0"),
+    described("a class with a long name", telling("x" * 1_000), "is not a module"),
+    described("a factor without end", telling("Upsample", scale_factor=float("inf"), mode="nearest"), "2 to 32 times"),
+    described(
+        "maps of a quarter of a pixel", telling("Upsample", 9, scale_factor=2.0, mode="nearest"), "beyond the image"
+    ),
+    described("modules of nothing", telling("C2f"), "has no part 'm'"),
+    described("a thousand modules", telling(count=900), "are not in the file"),
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,24 +53,46 @@ def config_text(path: Path, scale: str | None = None) -> str:
     size = _scale(source, scale)
     places = [(part, index) for part in ("backbone", "head") for index in range(len(_list(source, part)))]
     rows = [_row(source, number, *place) for number, place in enumerate(places)]
-    network, first_of_head = Rows(), len(_list(source, "backbone"))
+    first_of_head = len(_list(source, "backbone"))
+    return text_of(rows, first_of_head, Network(path.name, values, size))
+
+
+@dataclass(frozen=True)
+class Network:
+    """What a file says of its network besides the rows: `values` by their keys, such as nc."""
+
+    name: str
+    values: Mapping[str, Any]
+    size: Size
+    norm: Mapping[str, Any] | None = None
+
+
+def text_of(rows: Sequence[Row], first_of_head: int, of: Network) -> str:
+    """The config in YAML of these rows."""
+    network, size = Rows(), of.size
     head: list[str] = []
     for row in rows:
         network.in_neck = row.number >= first_of_head
         inputs = [_input(network, row, place) for place in row.inputs]
         if row.module in HEADS:
-            head = Head(row, inputs, values, size, {each.module for each in rows}).lines()
+            head = Head(row, inputs, of.values, size, {each.module for each in rows}).lines()
             break
         network.values.append(_layer(network, row, inputs, size))
     factors = size.factors
     header = _HEADER.format(
-        name=printable(path.name)[:200],
+        name=printable(of.name)[:200],
         size=f", size {size.name}" if size.name else "",
         side=640 if any(row.module == "A2C2f" for row in rows) else "null",  # areas are parts of a known size
-        norm=flow(PLAIN_NORM if row.module == "Classify" else DETECT_NORM),
-        scale=flow({"width": factors.width, "depth": factors.depth, "max_width": factors.max_width}),
+        norm=flow(of.norm or (PLAIN_NORM if row.module == "Classify" else DETECT_NORM)),
+        scale=flow(
+            {"width": factors.width, "depth": factors.depth, "max_width": factors.max_width, **_divisor(factors)}
+        ),
     )
     return "".join([header, *network.lines(), *(head or [f"outputs: [{network.last}]\n"])])
+
+
+def _divisor(factors: Scale) -> dict[str, int]:
+    return {} if factors.divisor == 8 else {"divisor": factors.divisor}
 
 
 def _list(source: Source, key: str) -> list[Any]:

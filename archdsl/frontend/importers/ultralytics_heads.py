@@ -54,10 +54,12 @@ def _detect(head: Head, prefix: str = "") -> tuple[Layers, Results]:
         raise head.row.bad("expected [nc]; a head with anchors is not known")
     classes = head.number(0, "nc", "[nc], a number of classes")
     separable = {"depthwise": True} if head.is_separable else {}
+    bins = head.values.get("reg_max", 16)
+    own = {} if bins == 16 else {"bins": bins}
     layers = {
-        f"{prefix}box": head.branch("box_branch"),
+        f"{prefix}box": head.branch("box_branch", **own),
         f"{prefix}class": head.branch("class_branch", classes=classes, **separable),
-        f"{prefix}boxes": {"block": "dfl_boxes", "from": f"{prefix}box"},
+        f"{prefix}boxes": {"block": "dfl_boxes", "from": f"{prefix}box", **own},
         f"{prefix}scores": {"block": "class_scores", "from": f"{prefix}class"},
     }
     return layers, {"boxes": f"{prefix}boxes", "scores": f"{prefix}scores"}

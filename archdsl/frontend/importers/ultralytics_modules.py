@@ -54,8 +54,8 @@ class Row:
 
 
 def exact_width(width: int, factors: Scale) -> int:
-    """Ultralytics rounds up to a multiple of 8."""
-    return ceil(min(width, factors.max_width or width) * factors.width / 8) * 8
+    """Ultralytics rounds up to a multiple of 8; the divisor is 1 where widths were counted."""
+    return ceil(min(width, factors.max_width or width) * factors.width / factors.divisor) * factors.divisor
 
 
 def width_of(width: int, factors: Scale) -> Layer:

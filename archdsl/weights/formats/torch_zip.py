@@ -73,9 +73,9 @@ def contents_of(stream: BinaryIO) -> Contents:
         root = _root(stream, members)
         found = read_pickle(_bytes(stream, members[root + PICKLE]), _KNOWN, _storage)
         model = _model_in(found)
-        return _contents(stream, members, root, _tensors(model))._replace(
-            reads=_reads(model), classes=_classes(model, found)
-        )
+        contents, reads = _contents(stream, members, root, _tensors(model)), _reads(model)
+        modules = tuple(_in_row(model).values()) if reads else ()
+        return contents._replace(reads=reads, modules=modules, classes=_classes(model, found))
     except (BadArchive, BadPickle) as error:
         raise DamagedFile(f"a damaged PyTorch file: {error}") from None
 
@@ -192,10 +192,8 @@ def _joined(path: str, name: Any) -> str:
 
 def _reads(model: Any) -> dict[int, tuple[int, ...]] | None:
     """Which modules each of a row of modules reads, as YOLO's say of themselves; None where they do not."""
-    row = _part(model.state, "_modules").get("model") if isinstance(model, Record) else None
-    modules = _part(row.state, "_modules") if isinstance(row, Record) else {}
     found: dict[int, tuple[int, ...]] = {}
-    for number, module in enumerate(modules.values()):
+    for number, module in enumerate(_in_row(model).values()):
         state = module.state if isinstance(module, Record) and isinstance(module.state, dict) else {}
         given: Any = state.get("f")
         places = given if isinstance(given, list) else [given]
@@ -211,6 +209,11 @@ def _classes(model: Any, found: Any) -> tuple[str, ...]:
     names = [given.get(place) for place in range(len(given))] if isinstance(given, dict) else [*given]
     sound = [name for name in names[:_MOST_CLASSES] if isinstance(name, str) and len(name) <= MAX_NAME]
     return tuple(sound) if len(sound) == len(names) else ()
+
+
+def _in_row(model: Any) -> dict[str, Any]:
+    row = _part(model.state, "_modules").get("model") if isinstance(model, Record) else None
+    return _part(row.state, "_modules") if isinstance(row, Record) else {}
 
 
 def _is_before(number: int, place: Any) -> bool:
