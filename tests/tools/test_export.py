@@ -144,7 +144,7 @@ def test_a_file_that_gives_something_else_is_not_left(tmp_path: Path, monkeypatc
     wrong = {name: tuple(1.1 * array for array in arrays) for name, arrays in network.weights.items()}
     monkeypatch.setattr(export, "_fused", lambda network, form: network._replace(weights=wrong))
     with pytest.raises(archdsl.ArchError, match=r"differs by .*; expected at most 0.0001"):
-        export.export_onnx(network, tmp_path / "a.onnx", Form())
+        export.export(network, tmp_path / "a.onnx", "onnx", Form())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -173,3 +173,27 @@ def sides(values: Any) -> dict[str, list[Any]]:
     return {
         each.name: [side.dim_param or side.dim_value for side in each.type.tensor_type.shape.dim] for each in values
     }
+
+
+def test_openvino_has_two_files_and_replaces_neither_unasked(run: Any, tmp_path: Path) -> None:
+    call = ["export", "csp_darknet_tiny", TINY, "-o", "a.xml"]
+    (tmp_path / "a.bin").write_text("mine")
+    assert "a.bin: error[output]: exists already" in run(*call).stderr
+    done = run(*call, "--force")
+    assert done.returncode == 0, done.stderr
+    assert "OpenVINO: differs by at most" in done.stdout
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.bin", "a.xml"]
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize(("output", "layout"), [("a.tflite", "nhwc"), ("folder", "nchw")])
+def test_what_goes_through_keras_gives_what_the_model_gives(run: Any, tmp_path: Path, output: str, layout: str) -> None:
+    done = run("export", "csp_darknet_tiny", TINY, "-o", output, "--size", "64x96", "--layout", layout)
+    assert done.returncode == 0, done.stderr
+    assert [each.name for each in tmp_path.iterdir()] == [output]
+    again = run("export", "csp_darknet_tiny", TINY, "-o", output, "--size", "64x96")
+    assert "exists already" in again.stderr
+    params = archdsl.analyze("csp_darknet_tiny", [TINY]).params
+    size = sum(each.stat().st_size for each in [tmp_path / output, *tmp_path.rglob("*")] if each.is_file())
+    if layout == "nchw":  # every weight is stored once
+        assert size < 4 * params + 700_000

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from archdsl.backends.atomic_write import written_whole
+from archdsl.backends.atomic_write import files_written_whole
 from archdsl.backends.form import Form
-from archdsl.backends.runtimes import is_installed, package, run_onnx, run_reference
-from archdsl.frontend.yaml.embedded import metadata
 from archdsl.ir.passes import PASSES, run_passes
+from archdsl.models.export.formats import FORMATS
 from archdsl.models.export.proof import Proof, check, images_for, prove
 from archdsl.weights.network import Network
 
@@ -23,7 +21,7 @@ _EXACT = "fold_rescale"  # a kernel divided by 255 loses digits in half precisio
 
 
 class Exported(NamedTuple):
-    """A file that was written, its size, the runtime that ran it, and how it did."""
+    """A file that was written, or a folder; its size, the runtime that ran it, and how it did."""
 
     file: Path
     format: str
@@ -32,41 +30,23 @@ class Exported(NamedTuple):
     proof: Proof
 
 
-def export_onnx(network: Network, output: Path, form: Form, fuse: bool = True) -> Exported:
-    """Write an ONNX file. Raises ArchError, and writes nothing, when it does not give what the network gives.
-
-    It is run by ONNX Runtime, or where that is not installed by the evaluator that onnx has, which is slow.
-    """
-    package("onnx")
-    has_runtime = is_installed("onnxruntime")
+def export(network: Network, output: Path, format: str, form: Form, fuse: bool = True) -> Exported:
+    """Write `output`. Raises ArchError, and writes nothing, when it does not give what the network gives."""
+    chosen = FORMATS[format]
+    chosen.require()
     images = images_for(network.graph, form.batch or 1)
-    expected = _expected(network, form, images, partial(run_onnx, is_optimized=False) if has_runtime else run_reference)
-    with written_whole(output) as unfinished:
-        _write(_fused(network, form) if fuse else network, form, unfinished)
-        size = unfinished.stat().st_size
-        run = run_onnx(unfinished) if has_runtime else run_reference(unfinished)
+    expected = _run(chosen.expected(network, form), form, images)
+    with files_written_whole(output) as unfinished:
+        chosen.write(_fused(network, form) if fuse else network, form, unfinished)
+        size = sum([each.stat().st_size for each in unfinished.parent.rglob("*") if each.is_file()])
+        runtime, run = chosen.run(unfinished)
         proof = prove(_in_layout(run, form), images, expected)
         check(proof, TOLERANCES[form.precision], output.name)
-    return Exported(output, "onnx", size, "ONNX Runtime" if has_runtime else "onnx's evaluator", proof)
+    return Exported(output, format, size, runtime, proof)
 
 
-def _expected(
-    network: Network, form: Form, images: list[Array], runner: Callable[[bytes], Runner]
-) -> list[Mapping[str, Array]]:
-    """What the network gives in float32, written as it is and run without an optimizer."""
-    from archdsl.backends import onnx
-
-    plain = form._replace(precision="float32")
-    model = onnx.model_of(network.graph, network.weights, plain).SerializeToString()
-    run = _in_layout(runner(model), form)
-    return [run(each) for each in images]
-
-
-def _write(network: Network, form: Form, path: Path) -> None:
-    from archdsl.backends import onnx
-
-    header = metadata(network.config, network.passes)
-    onnx.write(onnx.model_of(network.graph, network.weights, form, header), path)
+def _run(run: Runner, form: Form, images: list[Array]) -> list[Mapping[str, Array]]:
+    return [_in_layout(run, form)(each) for each in images]
 
 
 def _fused(network: Network, form: Form) -> Network:
@@ -81,7 +61,7 @@ def _in_layout(run: Runner, form: Form) -> Runner:
     return run if form.layout == "nhwc" else lambda images: run(_channels_first(images))
 
 
-def _channels_first(images: Any) -> Any:
+def _channels_first(images: Array) -> Array:
     import numpy
 
     return numpy.ascontiguousarray(images.transpose(0, 3, 1, 2))

@@ -14,11 +14,12 @@ from archdsl.frontend.budget import Budget
 from archdsl.frontend.compose.config import load
 from archdsl.frontend.lower import compile_graph
 from archdsl.tools.cli.options import ConfigArgument, config_options, names, output_options, read_size
-from archdsl.tools.cli.output import print_json, progress
+from archdsl.tools.cli.output import import_keras, print_json, progress
 from archdsl.tools.cli.weights_option import weights_of, weights_option
 from archdsl.tools.output_file import check_output
 
-FORMATS = {".onnx": "onnx"}  # by the ending of the file
+THROUGH_KERAS = ("litert", "saved_model")
+FORMATS = {".onnx": "onnx", ".xml": "openvino", ".tflite": "litert", "": "saved_model"}  # by the ending of the file
 
 
 def _size(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
@@ -27,7 +28,7 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
 
 @click.command("export")
 @config_options
-@output_options("The file to write: .onnx.")
+@output_options("The file to write: .onnx, .xml (OpenVINO), .tflite, or a folder (SavedModel).")
 @weights_option
 @click.option("--format", "kind", type=click.Choice(list(FORMATS.values())), help="By default that of the ending.")
 @click.option("--size", callback=_size, help="Image size: a side, HEIGHTxWIDTH, or 'dynamic'; by default the config's.")
@@ -63,24 +64,45 @@ def command(
     """Write CONFIG as a file for another runtime, run it there, and compare it with the network as it was.
 
     Images go in as the Keras model takes them, channels last and 0 … 255 where the config rescales them. CONFIG may be
-    a .safetensors file, which has its weights.
+    a .safetensors file, which has its weights. Weights are random unless it has some, or --weights gives them.
     """
-    if kind is None and output.suffix not in FORMATS:
-        raise fail("output", f"no format ends in '{output.suffix}'; {one_of(FORMATS)}", mark=Mark(str(output)))
-    check_output(output, [each for each in (config, weights) if isinstance(each, str)], force)
+    kind = kind or _format_of(output)
+    _check(output, kind, [each for each in (config, weights) if isinstance(each, str)], force)
     loaded = load(config, overrides, budget)
     loaded = loaded if size is None else loaded.with_size(*size)
     compile_graph(loaded, budget)  # mistakes come before the packages are imported
     file = weights_of(config, weights)
 
     from archdsl.backends.form import Form
-    from archdsl.models.export import export_onnx
+    from archdsl.models.export import export
     from archdsl.weights.network import network_of
 
+    if kind in THROUGH_KERAS:
+        import_keras()
     with progress(f"writing {output}"):
         network = network_of(loaded, file, outputs or (), budget)
-        exported = export_onnx(network, output, Form(layout, batch, precision), fuse=not no_fuse)
+        exported = export(network, output, kind, Form(layout, batch, precision), fuse=not no_fuse)
     _print(exported, as_json)
+
+
+def _check(output: Path, kind: str, inputs: list[str], force: bool) -> None:
+    """Raise ArchError for an output that cannot be written; a folder is never replaced."""
+    if kind == "saved_model" and output.is_dir():
+        raise fail("output", "exists already", mark=Mark(str(output)), hint="choose the name of a new folder")
+    check_output(output, inputs, force)
+    if kind == "openvino":
+        check_output(output.with_suffix(".bin"), inputs, force)
+
+
+def _format_of(output: Path) -> str:
+    """By the ending of its name. Raises ArchError for another."""
+    if output.suffix not in FORMATS:
+        endings = [ending for ending in FORMATS if ending]
+        hint = "a name without an ending becomes a folder; or say --format"
+        raise fail(
+            "output", f"no format ends in '{output.suffix}'; {one_of(endings)}", mark=Mark(str(output)), hint=hint
+        )
+    return FORMATS[output.suffix]
 
 
 def _print(exported: Any, as_json: bool) -> None:
