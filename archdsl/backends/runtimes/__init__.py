@@ -81,7 +81,7 @@ def run_litert(model: Path, threads: int = 0) -> Runner:
     interpreter = module.Interpreter(model_path=str(model), num_threads=threads or os.cpu_count())
     names = interpreter.get_signature_list()["serving_default"]["inputs"]
     run = interpreter.get_signature_runner("serving_default")
-    return lambda images: run(**{names[0]: images})  # type: ignore[no-any-return]
+    return lambda images: run(**{names[0]: images})
 
 
 def run_saved_model(folder: Path) -> Runner:
