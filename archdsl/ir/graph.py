@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import Field, dataclass, field
+from dataclasses import Field, dataclass, field, replace
 from functools import cached_property
 from math import prod
 from operator import attrgetter
@@ -331,6 +331,13 @@ class Graph:
             if not found.isdisjoint(node.inputs):
                 found.add(node)
         return found
+
+    def only(self, outputs: Mapping[str, Node]) -> Graph:
+        """The part of the graph that computes these, as its results."""
+        needed = self.needed_by(outputs.values())
+        needed |= self.needed_by([node.owner for node in needed if node.owner is not None])
+        nodes = tuple([node for node in self.nodes if node in needed or node is self.input])
+        return replace(self, nodes=nodes, output=nodes[-1], levels={}, outputs=outputs, is_named=True)
 
     def is_frozen(self, node: Node) -> bool:
         """Whether `node` keeps its weights in training."""

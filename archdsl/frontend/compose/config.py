@@ -100,6 +100,14 @@ class Config:
         """The same config with these stages (and stem, tail) frozen; None for what it says itself."""
         return self if parts is None else replace(self, values={**self.values, "freeze": _as_list(parts, "freeze")})
 
+    def with_outputs(self, names: Sequence[str], mark: Mark) -> Config:
+        """The same config with these outputs, requested at `mark`. P3 is stage p3, as it is in results."""
+        stages = self.values.get("stages") or {}
+        found = [name.lower() if name not in stages and name.lower() in stages else name for name in names]
+        paths: list[KeyPath] = [("outputs",), *[("outputs", index) for index in range(len(found))]]
+        places = {**self.places, **dict.fromkeys(paths, Place(mark, mark))}
+        return replace(self, values={**self.values, "outputs": found}, places=places)
+
 
 class Location(NamedTuple):
     """An entry of a config. Where it is written is looked up when it is asked for: hardly any ever is."""

@@ -17,7 +17,7 @@ from archdsl.frontend.compose.config import Config, load
 from archdsl.frontend.lower import compile_graph
 from archdsl.frontend.source import Place
 from archdsl.frontend.yaml.embedded import SUFFIX
-from archdsl.tools.cli.options import ConfigArgument, config_options, output_options
+from archdsl.tools.cli.options import ConfigArgument, config_options, names, output_options
 from archdsl.tools.cli.output import import_keras, print_json, progress
 from archdsl.tools.cli.weights_option import weights_of, weights_option
 from archdsl.tools.output_file import check_output
@@ -27,17 +27,13 @@ if TYPE_CHECKING:
     from archdsl.weights.transfer import Transfer
 
 
-def _parts(context: click.Context, parameter: click.Parameter, value: str | None) -> list[str] | None:
-    return None if value is None else [name.strip() for name in value.split(",") if name.strip()]
-
-
 @click.command("build")
 @config_options
 @output_options("The .keras file to write.")
 @weights_option
 @click.option("--partial", is_flag=True, help="Load the layers that fit, and print what moved and what did not.")
 @click.option("--classes", metavar="FILE", help="Names of the classes, one to a line: --partial keeps those by name.")
-@click.option("--freeze", callback=_parts, metavar="STAGES", help="Stages that training leaves alone: stem,p2,p3")
+@click.option("--freeze", callback=names, metavar="STAGES", help="Stages that training leaves alone: stem,p2,p3")
 @click.option("--plain", is_flag=True, help="Write a plain Keras model, which loads where archdsl is not installed.")
 @click.option("--fuse", is_flag=True, help="Fold batch norms, padding and branches into convolutions, for inference.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every layer that moved or did not.")
