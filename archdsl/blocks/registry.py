@@ -227,7 +227,7 @@ def register(made: Block) -> Block:
 
 def _shipped(name: str) -> Block | None:
     """A registered block, or a shipped one, whose file is imported for it."""
-    if name not in _blocks and name in FAMILIES:
+    if name in FAMILIES:  # also if it is registered: another thread may still be importing the rest of the file
         import_module(f"archdsl.blocks.{FAMILIES[name]}")
     return _blocks.get(name)
 
