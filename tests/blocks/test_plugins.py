@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 import archdsl
-import archdsl.blocks
 from archdsl.blocks import registry
 
 Write = Callable[[str, str], Path]
