@@ -227,7 +227,7 @@ class _Compiler:
             if not self.adrift.isdisjoint(sources):
                 return self._adrift(layer, part, sources[0])
             if self.guesses.isdisjoint(sources):  # else it may fit once the layer before it is fixed
-                self.findings.add(self._shape_problem(layer, sources, error))
+                self.findings.add(self._shape_problem(layer, part, sources, error))
             return self._guess(layer, sources[0])
 
     def _share(self, layer: LayerSpec, runs: Sequence[Node], owner: str) -> None:
@@ -292,13 +292,20 @@ class _Compiler:
         hint = f"lower its depth, or scale.depth; {allow_more('layers', 2 * self.meter.limit)}"
         return fail("budget", message, mark=layer.at.value, path=str(layer.at), hint=hint)
 
-    def _shape_problem(self, layer: LayerSpec, sources: Sequence[Node], error: ShapeError) -> Problem:
+    def _shape_problem(self, layer: LayerSpec, part: PartSpec, sources: Sequence[Node], error: ShapeError) -> Problem:
         """The shape error, with nodes named as `from:` names them and a note on where each one is defined."""
-        named = reversed(self.scope.results.items())  # the layer's name, not its part's
-        error.names = {levels[0][1]: name for name, levels in named if len(levels) == 1}
+        error.names = self._names(layer, part)
         notes = self._notes_inside(layer, error) if error.at else self._notes(layer, sources, error)
         message, at = f"{'_'.join(error.scopes) or layer.name}: {error.fact}", error.at or layer.at
         return problem("shape", message, mark=at.value, path=str(at), hint=error.hint, notes=notes)
+
+    def _names(self, layer: LayerSpec, part: PartSpec) -> dict[Node, str]:
+        """The names that the layer reads nodes by; others have that of their layer, not of a repeat or a part."""
+        results = self.scope.results
+        made = list(reversed(results))
+        read = [self.scope.full_name(name, part) for name in (*layer.sources, *layer.each)]
+        names = (*made, *[name for name in made if name in self.named], *filter(None, read))
+        return {results[name][0][1]: name for name in names if len(results[name]) == 1}
 
     def _notes(self, layer: LayerSpec, sources: Sequence[Node], error: ShapeError) -> Iterator[Note]:
         """Where each of the nodes is made, unless by the layer itself."""

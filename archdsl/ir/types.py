@@ -73,7 +73,9 @@ class FeatureMap(NamedTuple):
         self, height: Side, image_width: Side, channels: int, stride: float | Sides = 1, factor: Sides = 1
     ) -> FeatureMap:
         """(H, W, C) -> (height, image_width, channels), `stride` times fewer pixels, or `factor` times more."""
-        down, across = [own * by / into for own, by, into in zip(self.strides, both(stride), both(factor), strict=True)]
+        down, across = [
+            _whole(own * by / into) for own, by, into in zip(self.strides, both(stride), both(factor), strict=True)
+        ]
         return FeatureMap(height, image_width, channels, down, None if down == across else across)
 
     def __str__(self) -> str:
@@ -184,6 +186,11 @@ def undivided(whole: int, what: str, parts: int, noun: str) -> tuple[str, str]:
 def area(sides: tuple[Side, Side]) -> Side:
     """Height × width; None while either is unknown."""
     return None if None in sides else prod(side or 0 for side in sides)
+
+
+def _whole(number: float) -> float:
+    """8 for 8.0: equal types are printed alike, whichever of them a block was first applied to."""
+    return int(number) if number == int(number) else number
 
 
 def _text(shape: tuple[Side, ...]) -> str:

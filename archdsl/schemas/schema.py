@@ -17,6 +17,7 @@ REQUIRED: Any = ...
 """The default of a key that must be given."""
 CLOSED: Mapping[str, Any] = {"extra": "forbid"}
 OPEN: Mapping[str, Any] = {"extra": "allow"}
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 Made = TypeVar("Made")
 
@@ -92,7 +93,7 @@ class Schema:
         return cls.model_validator.validate_python(values)  # type: ignore[no-any-return]
 
     @classmethod
-    def model_construct(cls, values: Mapping[str, Any], extra: Mapping[str, Any] = MappingProxyType({})) -> Self:
+    def model_construct(cls, values: Mapping[str, Any] = _NONE, extra: Mapping[str, Any] = _NONE) -> Self:
         """An instance of values that are known to be right, by their names in Python; `extra` is under other keys."""
         made = cls.__new__(cls)
         defaults = {name: field.default for name, field in cls.model_fields.items()}

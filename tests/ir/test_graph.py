@@ -65,6 +65,13 @@ def test_space_to_depth_halves_even_sides() -> None:
         SpaceToDepth()(image())
 
 
+def test_a_stride_prints_alike_by_whatever_way_it_is_reached() -> None:
+    image = FeatureMap(64, 64, 3)
+    around = image.strided((4, 4)).resized(32, 32, 3, factor=2)
+    assert str(around.strides) == str(image.strided(2).strides) == "(2, 2)"
+    assert str(image.resized(128, 96, 3, factor=(2, 1)).strides) == "(0.5, 1)"
+
+
 def test_weights_and_macs_are_those_of_the_formula() -> None:
     conv = Conv2D(8, 3, 2, groups=2, bias=True)(image())
     assert conv.weights == (Weight("kernel", (3, 3, 3, 8)), Weight("bias", (8,)))

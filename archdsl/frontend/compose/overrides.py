@@ -11,8 +11,7 @@ And `neck=null` leaves a section empty, whichever file fills it; Hydra refuses n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archdsl.diagnostics.codes import CodeName
 from archdsl.diagnostics.problems import ArchError, Mark, Note, Problem, fail
@@ -29,8 +28,7 @@ if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """Where an override points: the mapping or list that holds the key, and the key in it."""
 
     holder: Any

@@ -131,8 +131,7 @@ def _number(name: str) -> int | None:
     return int(name[1:]) if name[0] == "p" and name[1:].isdecimal() else None
 
 
-@dataclass(frozen=True)
-class Scale:
+class Scale(NamedTuple):
     """What a size variant does to a family: widths × `width` under a cap of `max_width`, depths × `depth`."""
 
     width: float = 1.0
