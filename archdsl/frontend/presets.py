@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,7 +38,7 @@ def list_presets() -> list[PresetInfo]:
     return [preset_info(name) for name in preset_names()]
 
 
-@lru_cache(maxsize=256)
+@cache  # names of shipped presets only: any other is an error
 def preset_info(name: str) -> PresetInfo:
     """What the preset says of itself. Raises ArchError with the nearest name when there is no such preset."""
     if name not in preset_names():

@@ -73,13 +73,17 @@ class FeatureMap(NamedTuple):
         self, height: Side, image_width: Side, channels: int, stride: float | Sides = 1, factor: Sides = 1
     ) -> FeatureMap:
         """(H, W, C) -> (height, image_width, channels), `stride` times fewer pixels, or `factor` times more."""
-        down, across = [
-            _whole(own * by / into) for own, by, into in zip(self.strides, both(stride), both(factor), strict=True)
-        ]
+        (down, across), (rows, columns), (up, along) = self.strides, both(stride), both(factor)
+        down, across = _whole(down * rows / up), _whole(across * columns / along)
         return FeatureMap(height, image_width, channels, down, None if down == across else across)
 
     def __str__(self) -> str:
         return _text(self.shape)
+
+
+def _whole(stride: float) -> float:
+    """2 for 2.0: they are equal, so that whichever was first cached would be printed for both."""
+    return int(stride) if stride.is_integer() else stride
 
 
 class Vector(NamedTuple):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
+from support import samples
 from support.drawn_configs import drawn_configs
 
 import archdsl
@@ -227,7 +228,7 @@ def test_yolo_v8_has_nothing_to_change() -> None:
 TASKS = ("_detect", "_segment", "_pose", "_obb")
 
 
-@pytest.mark.parametrize("preset", [preset.name for preset in archdsl.list_presets()])
+@pytest.mark.parametrize("preset", samples.presets())
 def test_every_change_for_a_preset_mends_what_it_is_for(preset: str) -> None:
     question = Question(levels=("p2", "p3", "p4", "p5", "p6"), neck="equal", min_object=8)
     joins = preset.startswith(("hrnet", "unet", "yolo_12")) or preset.endswith(TASKS)  # maps that are doubled, areas

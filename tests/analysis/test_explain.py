@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from support import samples
 
 import archdsl
 from archdsl.analysis.explain import Explanation, explain
@@ -65,9 +66,7 @@ def texts_by_place(file: str) -> dict[tuple[int, int], str]:
     return found
 
 
-@pytest.mark.parametrize(
-    "preset", [name if name in SOME else pytest.param(name, marks=pytest.mark.full) for name in preset_names()]
-)
+@pytest.mark.parametrize("preset", samples.sampled(preset_names(), SOME))
 def test_the_winner_of_every_key_is_the_composed_value_and_stands_where_it_says(preset: str) -> None:
     keys = dict(single_values(load(preset).values))
     assert len(keys) > 10

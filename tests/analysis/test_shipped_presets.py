@@ -6,14 +6,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from support import samples
 
 import archdsl
 from archdsl.analysis.lint import CHECKS
-from archdsl.frontend.compose.search_path import preset_names
 from archdsl.tools.cli import cli
 
-NAMES = preset_names()
-SOME = [name if number % 4 == 0 else pytest.param(name, marks=pytest.mark.full) for number, name in enumerate(NAMES)]
 # Levels of which a pixel sees the whole image: gates and attention look everywhere.
 SEES_ALL = {
     "efficientnet_b": {"P3", "P4", "P5"},  # squeeze-and-excitation in every block
@@ -33,7 +31,7 @@ def own_shape(name: str) -> tuple[int, int, int]:
     return height or 640, image_width or 640, channels
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", samples.presets())
 def test_a_preset_is_analysed_and_sees_as_far_as_its_layers_reach(name: str) -> None:
     shape = own_shape(name)
     found = archdsl.analyze(name, input_shape=shape)
@@ -49,7 +47,7 @@ def test_a_preset_is_analysed_and_sees_as_far_as_its_layers_reach(name: str) -> 
     assert fields == sorted(fields)
 
 
-@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("name", samples.presets())
 def test_a_preset_is_checked_and_written_out_and_read_again(name: str, tmp_path: Path) -> None:
     height, image_width, _ = own_shape(name)
     asked = CliRunner().invoke(cli, ["check", name, "--size", f"{height}x{image_width}"], catch_exceptions=False)

@@ -331,9 +331,20 @@ OVERRIDES = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(files(), OVERRIDES)
 def test_whatever_is_chosen_composes_as_in_hydra(made: Files, overrides: list[str]) -> None:
+    assert_composes_as_in_hydra(made, overrides)
+
+
+@pytest.mark.full
+@settings(max_examples=300, deadline=None)
+@given(files(), OVERRIDES)
+def test_many_choices_compose_as_in_hydra(made: Files, overrides: list[str]) -> None:
+    assert_composes_as_in_hydra(made, overrides)
+
+
+def assert_composes_as_in_hydra(made: Files, overrides: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = written(Path(folder), OPTIONS | made)
         try:

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
+from support import samples
 
 import archdsl
 from archdsl.frontend.compose.config import load
-from archdsl.frontend.compose.search_path import config_root, preset_names
+from archdsl.frontend.compose.search_path import config_root
 
 pytestmark = pytest.mark.usefixtures("bare_hydra")
 
@@ -273,7 +274,7 @@ def refusal(call: Callable[[], object]) -> archdsl.Problem:
     return caught.value.problems[0]
 
 
-@pytest.mark.parametrize("name", preset_names())
+@pytest.mark.parametrize("name", samples.presets())
 def test_every_preset_composes_as_hydra_does(name: str) -> None:
     assert text(load(name).values) == text(by_hydra(name, resolve=True))
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from jsonschema import Draft202012Validator
-from support import EXAMPLES
+from support import EXAMPLES, samples
 from support.drawn_configs import drawn_configs
 
 import archdsl
@@ -36,7 +36,7 @@ def validator() -> Draft202012Validator:
     return Draft202012Validator(schema)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", samples.files(FILES), ids=lambda path: path.stem)
 def test_every_shipped_file_is_valid(path: Path, validator: Draft202012Validator) -> None:
     values = read_file(path).values
     if path.parent.name in GROUPS:

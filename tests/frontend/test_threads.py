@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from support import samples
 
 import archdsl
 from archdsl.frontend.compose.config import load
-from archdsl.frontend.compose.search_path import config_root, preset_names
+from archdsl.frontend.compose.search_path import config_root
 from archdsl.frontend.yaml.files import read_file
 
 THREADS = 8
@@ -51,7 +52,7 @@ def at_once(tasks: list[Task]) -> list[str]:
 def some_tasks() -> list[Task]:
     """Good and bad configs of every kind, in a shuffled order."""
     tasks: list[Task] = []
-    for number, name in enumerate(preset_names()):
+    for number, name in enumerate(samples.one_of_each_kind()[::3]):
         overrides = [text.format(number % 3 + 1) for text in OVERRIDES[: number % 5]]
         tasks += [
             lambda name=name, overrides=overrides: archdsl.compile_config(name, overrides),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -27,6 +28,7 @@ from archdsl.ir.ops import (
     SpaceToDepth,
     Upsample,
 )
+from archdsl.ir.ops.windows import same_border
 from archdsl.ir.types import FeatureMap
 
 STYLE = Conventions(Activation("relu"), BatchNorm(), "same")
@@ -57,6 +59,21 @@ def test_shapes_follow_the_sliding_window(op: archdsl.ir.graph.Op, shape: tuple[
     assert (known.shape, known.stride) == (shape, stride)
     unknown = op(image(None, None)).type
     assert (unknown.shape, unknown.stride) == ((None, None, shape[2]), stride)
+
+
+def test_same_pads_as_little_as_lets_every_window_fit_and_more_after_than_before() -> None:
+    for side, kernel, stride, dilation in product(range(1, 12), range(1, 5), range(1, 4), (1, 2)):
+        windows = -(-side // stride)
+        last = (windows - 1) * stride + dilation * (kernel - 1)  # the pixel that the last window ends on
+        missing = max(last + 1 - side, 0)
+        assert same_border(side, kernel, stride, dilation) == (missing // 2, missing - missing // 2)
+
+
+def test_a_whole_stride_is_a_whole_number() -> None:
+    """2 and 2.0 are one key of a cache: the text of a graph would depend on what was compiled before it."""
+    halved = FeatureMap(8, 8, 4).strided(2)
+    assert repr((halved.strides, halved.resized(8, 8, 4, factor=2).strides)) == "((2, 2), (1, 1))"
+    assert repr(FeatureMap(8, 8, 4).resized(16, 8, 4, factor=(2, 1)).strides) == "(0.5, 1)"
 
 
 def test_space_to_depth_halves_even_sides() -> None:

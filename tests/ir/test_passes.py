@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 
 import pytest
+from support import samples
 from support.graphs import graph_of, image_of, kinds
 
 import archdsl
@@ -57,7 +58,7 @@ def graph_input(node: Node) -> Node:
     return node
 
 
-@pytest.mark.parametrize("preset", [preset.name for preset in archdsl.list_presets()])
+@pytest.mark.parametrize("preset", samples.presets())
 def test_every_preset_fuses_to_a_smaller_graph_of_the_same_maps(preset: str) -> None:
     before = archdsl.compile_config(preset, input_shape=(256, 256, 3))
     after, _ = run_passes(before)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 from support import keras
+from support.samples import sampled
 
 import archdsl
 from archdsl.frontend.compose.search_path import config_root, preset_names
@@ -56,12 +57,6 @@ SAMPLE = [
     "resnet50_v2_classify",
     "convnext_tiny_classify",
 ]
-
-
-def sampled(cases: Iterable[str], sample: Iterable[str]) -> list[Any]:
-    """A sample for every run, and the others for `-m full`."""
-    kept = set(sample)
-    return [case if case in kept else pytest.param(case, marks=pytest.mark.full) for case in cases]
 
 
 @pytest.fixture

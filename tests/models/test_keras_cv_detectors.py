@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from support import keras
+from support import keras, samples
 
 import archdsl
 
@@ -78,9 +78,7 @@ def test_retinanets_have_the_parameters_of_keras_cvs(backbone: str, counts: tupl
     assert backbone != "resnet50_v2" or params_of(report, "neck") == 7_997_440
 
 
-@pytest.mark.parametrize(
-    "backbone", ["resnet18_v2", *[pytest.param(name, marks=pytest.mark.full) for name in list(RETINANETS)[1:]]]
-)
+@pytest.mark.parametrize("backbone", samples.sampled(RETINANETS, ["resnet18_v2"]))
 def test_retinanets_give_keras_cvs_numbers(backbone: str) -> None:
     theirs = keras_cv.models.RetinaNet(
         backbone=keras_cv.models.ResNetV2Backbone(
@@ -122,9 +120,7 @@ def test_yolo_v8_detectors_have_the_parameters_of_keras_cvs(size: str, figures: 
     assert figures.trainable in (None, report.trainable_params)
 
 
-@pytest.mark.parametrize(
-    "size", ["xs", "m", *[pytest.param(size, marks=pytest.mark.full) for size in ("s", "l", "xl")]]
-)
+@pytest.mark.parametrize("size", samples.sampled(["xs", "s", "m", "l", "xl"], ["xs", "m"]))
 def test_yolo_v8_detectors_give_keras_cvs_numbers(size: str) -> None:
     from keras_cv.src.models.object_detection.yolo_v8 import yolo_v8_detector as decoding
 

@@ -20,7 +20,7 @@ from hydra.errors import ConfigCompositionException
 from hydra.plugins.config_source import ConfigLoadError
 from hydra.test_utils.config_source_common_tests import ConfigSourceTestSuite
 from omegaconf import OmegaConf
-from support import REPOSITORY
+from support import REPOSITORY, samples
 
 import archdsl
 from archdsl.frontend.compose.config import load
@@ -130,7 +130,9 @@ def composed(tmp_path: Path) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.mark.usefixtures("bare_hydra")
-@pytest.mark.parametrize("name", [*preset_names(), "family/yolo_v8", "family/resnet_v2_bottleneck"])
+@pytest.mark.parametrize(
+    "name", [*samples.every_fourth(preset_names()), "family/yolo_v8", "family/resnet_v2_bottleneck"]
+)
 def test_a_preset_composes_to_what_archdsl_loads(name: str, composed: Callable[..., dict[str, Any]]) -> None:
     values = load(name).values
     assert in_order(composed(f"defaults: [{name}, _self_]")) == in_order(values)

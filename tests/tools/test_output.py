@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import EXAMPLES
+from support import EXAMPLES, samples
 from support.terminal import on_a_terminal
 
 import archdsl
 from archdsl.analysis.text import Table, count_text, counted
 from archdsl.blocks.registry import all_blocks
 from archdsl.frontend.compose import config
-from archdsl.frontend.compose.search_path import preset_names
 from archdsl.frontend.source import Source
 from archdsl.models import hub
 from archdsl.tools.cli import list_command
@@ -206,7 +205,7 @@ def test_the_list_is_filtered_by_words(run: Run) -> None:
     refused(run("list", "yolo_v8_sbackbone"), "did you mean 'yolo_v8_s_backbone'?")
 
 
-@pytest.mark.parametrize("preset", preset_names())
+@pytest.mark.parametrize("preset", samples.presets())
 def test_a_shipped_network_is_readable_on_80_columns(preset: str) -> None:
     """A table is wrapped at most where a block of a long name is repeated, and what counts stays in one piece."""
     costs = archdsl.analyze(preset)

@@ -71,7 +71,7 @@ def _opener(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)  # more than ship, all of which `archdsl list` reads
 def _read_file(path: Path, name: str, read: Reader, budget: Budget, changed_ns: int, size: int) -> Source:
     """Parsed once for each state of the file; parents are shared by many presets."""
     with open(path, "rb", opener=_opener) as file:
