@@ -222,6 +222,11 @@ def register(made: Block) -> Block:
     return made
 
 
+def is_registered(made: Block) -> bool:
+    """Whether every config that names it gets this very block."""
+    return _blocks.get(made.name) is made
+
+
 def all_blocks() -> Mapping[str, Block]:
     """Every block by name, those of installed distributions included."""
     _load_installed()

@@ -54,8 +54,6 @@ def too_many_values(budget: Budget) -> Problem:
 
 def key_fault(key: Any) -> Problem | None:
     """What is wrong with a key, wherever it stands."""
-    if type(key) is str and len(key) <= _WORD:
-        return _fault_of_word(key)
     if not isinstance(key, str):
         return problem("key", f"a key must be text, got {describe(key)}", hint="names begin with a letter")
     if len(key) > MAX_KEY:
@@ -109,13 +107,15 @@ class _Copier:
             if isinstance(value, (dict, Mapping)):  # a dict is told apart at once, another mapping is not
                 self._count(path, len(value))
                 return {
-                    str(key): item if type(item) in _HARMLESS else self.copy(item, (*path, key))
+                    str(key): item if _is_sound(item) else self.copy(item, (*path, key))
                     for key, item in value.items()
-                    if (fault := key_fault(key)) is None or self._accepts(fault, path)
+                    if (type(key) is str and _is_sound(key)) or self._accepts(key_fault(key), path)
                 }
             if isinstance(value, (list, tuple)):
                 self._count(path, len(value))
-                return [self.copy(item, (*path, index)) for index, item in enumerate(value)]
+                return [
+                    item if _is_sound(item) else self.copy(item, (*path, index)) for index, item in enumerate(value)
+                ]
         return value if self._accepts(fault_of(value), path) else None
 
     def _plain(self, value: Any, path: KeyPath) -> Any:
@@ -138,6 +138,14 @@ class _Copier:
 
     def _too_deep(self, path: KeyPath) -> ArchError:
         return fail("depth", f"nested deeper than {MAX_DEPTH}", mark=self.mark, path=dotted(path[:8]))
+
+
+def _is_sound(value: Any) -> bool:
+    """Whether it is a single value without a fault, as nearly all are: of others, `copy` finds out more."""
+    kind = type(value)
+    if kind is str:
+        return len(value) <= _WORD and _fault_of_word(value) is None
+    return -_LARGEST < value < _LARGEST if kind is int else kind in _HARMLESS
 
 
 _HARMLESS = frozenset({type(None), float, bool})  # which have no fault whatever they are

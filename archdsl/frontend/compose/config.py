@@ -15,7 +15,7 @@ from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.defaults_list import Lineage, lineage
 from archdsl.frontend.compose.groups import choices_in
 from archdsl.frontend.compose.interpolation import escaped, has_reference, resolve_references
-from archdsl.frontend.compose.merge import merge
+from archdsl.frontend.compose.merge import copied, merge
 from archdsl.frontend.compose.order import with_explicit_order
 from archdsl.frontend.compose.override_grammar import read_overrides
 from archdsl.frontend.compose.overrides import apply_overrides
@@ -154,7 +154,10 @@ def load(config: ConfigLike, overrides: Sequence[str] = (), budget: Budget = DEF
     values, places = merge(found.sources)
     stages_before = _stage_names(values)
     idle = {choice.mark for choice in found.idle}  # as there is no choice to take back, they delete values
-    changes = apply_overrides(values, places, [each for each in given if not each.chooses or each.mark in idle], budget)
+    setting = [each for each in given if not each.chooses or each.mark in idle]
+    if setting:
+        values = copied(values)
+    changes = apply_overrides(values, places, setting, budget)
     removed = tuple(stages_before - _stage_names(values))
     if _is_open(values):
         _refuse_gaps(values, places, source.file)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from math import ceil
 from typing import Any
 
@@ -74,6 +75,7 @@ def _scaled(spec: NetworkSpec, factors: Scale) -> NetworkSpec:
     )
 
 
+@lru_cache(maxsize=1024)  # a network has few widths, which its layers share
 def scaled_width(width: int, factors: Scale) -> int:
     """min(width, max_width) × factor, to the nearest multiple of the divisor, at least one divisor."""
     return factors.multiple(_capped(width, factors) * factors.width)
@@ -108,24 +110,29 @@ def scaling(size: str, value: int, factors: Scale) -> str:
 
 
 def _part(part: PartSpec, factors: Scale, blocks: Mapping[Block, Composite]) -> PartSpec:
-    return part._replace(layers=tuple([_layer(layer, factors, blocks) for layer in part.layers]))
+    layers = tuple([_layer(layer, factors, blocks) for layer in part.layers])
+    return PartSpec(part.name, part.at, layers, part.is_stage)
 
 
 def _layer(layer: LayerSpec, factors: Scale, blocks: Mapping[Block, Composite]) -> LayerSpec:
-    block, sizes = layer.block, layer.block.sizes
-    return layer._replace(
-        block=blocks.get(block, block) if blocks else block,
-        arguments=_arguments(layer.arguments, sizes, factors),
-        first=_arguments(layer.first, sizes, factors),
-        repeats=scaled_depth(layer.repeats, factors) if isinstance(layer.repeats, int) else layer.repeats,
+    name, at, block, arguments, sources, repeats, first, *others = layer
+    return LayerSpec(
+        name,
+        at,
+        blocks.get(block, block) if blocks else block,
+        _arguments(arguments, block.sizes, factors),
+        sources,
+        scaled_depth(repeats, factors) if isinstance(repeats, int) else repeats,
+        _arguments(first, block.sizes, factors),
+        *others,
     )
 
 
 def _arguments(arguments: Mapping[str, Any], sizes: Mapping[str, str], factors: Scale) -> Mapping[str, Any]:
     """A number is scaled; a `$name` is not: what it stands for is, where that is written."""
-    if sizes.keys().isdisjoint(arguments):
-        return arguments
-    return {
-        name: SCALED[sizes[name]](value, factors) if name in sizes and isinstance(value, int) else value
-        for name, value in arguments.items()
+    scaled = {
+        name: SCALED[size](value, factors)
+        for name, size in sizes.items()
+        if isinstance(value := arguments.get(name), int)
     }
+    return {**arguments, **scaled} if scaled else arguments
