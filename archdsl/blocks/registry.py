@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, cached_property, partial, update_wrapper
 from math import inf
+from operator import attrgetter
 from typing import Annotated, Any, get_type_hints, overload
 
 from archdsl.blocks.synonyms import block_hint
@@ -40,6 +41,8 @@ EXACT = "filters"  # what a config calls a width that is not scaled
 STYLE = "style"  # filled in by the compiler from the config's conventions
 
 
+_type_of = attrgetter("type")
+
 Made = Node | dict[str, Node]
 """The result of a block: one node, or several by name."""
 
@@ -67,7 +70,7 @@ class Block:
 
     def _fragment(self, inputs: tuple[Node, ...], arguments: Mapping[str, Any]) -> Fragment:
         """What it makes of inputs of such types; made once, since a block is a pure function of them."""
-        types = tuple([node.type for node in inputs])
+        types = tuple(map(_type_of, inputs))
         key: Any = self, types, tuple(arguments.items())
         try:
             short = hash(key)

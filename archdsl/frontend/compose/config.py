@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -142,7 +143,10 @@ class Location(NamedTuple):
         return self.config.stated(self.path) in self.config.places
 
     def __str__(self) -> str:
-        return dotted(self.path)
+        return _dotted(self.path)
+
+
+_dotted = lru_cache(maxsize=1024)(dotted)  # the same few entries are in every config
 
 
 @one_report()
@@ -215,6 +219,9 @@ def _as_list(texts: Sequence[str], name: str = "overrides") -> list[str]:
 
 def _is_open(values: dict[str, Any]) -> bool:
     """Whether a text in it is a mark to be filled, or holds a reference."""
+    whole = repr(values)
+    if "${" not in whole and _TO_BE_FILLED not in whole:  # most have neither
+        return False
     pending: list[Any] = [values]
     while pending:
         value = pending.pop()

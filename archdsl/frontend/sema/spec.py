@@ -16,6 +16,7 @@ from archdsl.ir.types import FeatureMap
 
 MOST = 1 << 24
 """Channels, and pixels of the image between two of a map, or of a map between two of the image."""
+_LEAST = 1 / MOST
 
 
 def _beyond(result: Node, name: str) -> ShapeError:
@@ -88,7 +89,7 @@ class LayerSpec(NamedTuple):
             arguments = {**arguments, "style": style}
         result = self.block(*inputs, name=name, **arguments)
         down, across = result.type.strides
-        if result.channels > MOST or max(down, across) > MOST or min(down, across) < 1 / MOST:
+        if result.channels > MOST or not _LEAST <= down <= MOST or not _LEAST <= across <= MOST:
             raise _beyond(result, name)
         return result
 
