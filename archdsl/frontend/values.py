@@ -22,6 +22,7 @@ UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800
 
 _LARGEST = 10**40
 _WORD = 64  # characters
+_FEW = 32  # keys
 
 
 def fault_of(value: Any) -> Problem | None:
@@ -108,8 +109,7 @@ class _Copier:
                 self._count(path, len(value))
                 return {
                     str(key): item if _is_sound(item) else self.copy(item, (*path, key))
-                    for key, item in value.items()
-                    if (type(key) is str and _is_sound(key)) or self._accepts(key_fault(key), path)
+                    for key, item in (value.items() if _are_keys(value) else self._with_keys(value, path))
                 }
             if isinstance(value, (list, tuple)):
                 self._count(path, len(value))
@@ -123,6 +123,10 @@ class _Copier:
             return _plain(value)
         except RecursionError:
             raise self._too_deep(path) from None
+
+    def _with_keys(self, value: Mapping[Any, Any], path: KeyPath) -> list[tuple[Any, Any]]:
+        """The entries whose keys are in order."""
+        return [(key, item) for key, item in value.items() if self._accepts(key_fault(key), path)]
 
     def _accepts(self, fault: Problem | None, path: KeyPath) -> bool:
         if fault is not None:
@@ -138,6 +142,16 @@ class _Copier:
 
     def _too_deep(self, path: KeyPath) -> ArchError:
         return fail("depth", f"nested deeper than {MAX_DEPTH}", mark=self.mark, path=dotted(path[:8]))
+
+
+def _are_keys(value: Mapping[Any, Any]) -> bool:
+    """Whether all keys of a small mapping are in order; of others, `key_fault` finds out more."""
+    return len(value) <= _FEW and _are_sound(tuple(value))
+
+
+@lru_cache(maxsize=1024)  # the same keys stand together in every config
+def _are_sound(keys: tuple[Any, ...]) -> bool:
+    return all(type(key) is str and _is_sound(key) for key in keys)
 
 
 def _is_sound(value: Any) -> bool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import compress
 from math import prod
 from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple, cast
@@ -122,12 +123,12 @@ class Op:
     def cost(self, result: Any, *inputs: Any) -> Cost:
         """What it costs to make `result` of `inputs`."""
         if self.is_free:
-            return Cost(0, 0, 0, result.elements, 0)
+            return _free(result.elements)
         params = trained = 0
-        for _, shape, trainable in self.weights(*inputs):
-            size = prod(shape)
-            params += size
-            trained += size if trainable else 0
+        if weights := self.weights(*inputs):
+            _, shapes, is_trained = zip(*weights, strict=True)
+            sizes = [*map(prod, shapes)]
+            params, trained = sum(sizes), sum(compress(sizes, is_trained))
         macs = self.macs(result, *inputs)
         return Cost(params, trained, macs, result.elements, macs or 0)
 
@@ -202,7 +203,12 @@ class Cost(NamedTuple):
     known_macs: int
 
 
-_NOTHING = Cost(0, 0, 0, 0, 0)
+@lru_cache(maxsize=1024)  # half of all operations, on maps of a few sizes
+def _free(activations: int) -> Cost:
+    return Cost(0, 0, 0, activations, 0)
+
+
+_NOTHING = _free(0)
 
 
 def total(costs: Iterable[Cost]) -> Cost:
