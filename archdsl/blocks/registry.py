@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, cached_property, partial, update_wrapper
 from importlib import import_module
 from math import inf
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints, overload
 
@@ -43,6 +44,8 @@ EXACT = "filters"  # what a config calls a width that is not scaled
 STYLE = "style"  # filled in by the compiler from the config's conventions
 
 
+_type_of = attrgetter("type")
+
 Made = Node | dict[str, Node]
 """The result of a block: one node, or several by name."""
 
@@ -70,7 +73,7 @@ class Block:
 
     def _fragment(self, inputs: tuple[Node, ...], arguments: Mapping[str, Any]) -> Fragment:
         """What it makes of inputs of such types; made once, since a block is a pure function of them."""
-        types = tuple([node.type for node in inputs])
+        types = tuple(map(_type_of, inputs))
         key: Any = self, types, tuple(arguments.items())
         try:
             short = hash(key)
@@ -223,6 +226,11 @@ def register(made: Block) -> Block:
         raise fail("duplicate-block", f"block '{made.name}' is defined twice, in {before.source} and in {made.source}")
     _blocks[made.name] = made
     return made
+
+
+def is_registered(made: Block) -> bool:
+    """Whether every config that names it gets this very block."""
+    return _blocks.get(made.name) is made
 
 
 def _shipped(name: str) -> Block | None:

@@ -81,11 +81,6 @@ class FeatureMap(NamedTuple):
         return _text(self.shape)
 
 
-def _whole(stride: float) -> float:
-    """2 for 2.0: they are equal, so that whichever was first cached would be printed for both."""
-    return int(stride) if stride.is_integer() else stride
-
-
 class Vector(NamedTuple):
     """One value a channel: (channels)."""
 

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.defaults_list import Lineage, lineage
 from archdsl.frontend.compose.groups import choices_in
 from archdsl.frontend.compose.interpolation import escaped, has_reference, resolve_references
-from archdsl.frontend.compose.merge import merge
+from archdsl.frontend.compose.merge import copied, merge
 from archdsl.frontend.compose.order import with_explicit_order
 from archdsl.frontend.compose.override_grammar import read_overrides
 from archdsl.frontend.compose.overrides import apply_overrides
@@ -150,7 +151,10 @@ class Location(NamedTuple):
         return self.config.stated(self.path) in self.config.places
 
     def __str__(self) -> str:
-        return dotted(self.path)
+        return _dotted(self.path)
+
+
+_dotted = lru_cache(maxsize=1024)(dotted)  # the same few entries are in every config
 
 
 @one_report()
@@ -162,7 +166,10 @@ def load(config: ConfigLike, overrides: Sequence[str] = (), budget: Budget = DEF
     values, places = merge(found.sources)
     stages_before = _stage_names(values)
     idle = {choice.mark for choice in found.idle}  # as there is no choice to take back, they delete values
-    changes = apply_overrides(values, places, [each for each in given if not each.chooses or each.mark in idle], budget)
+    setting = [each for each in given if not each.chooses or each.mark in idle]
+    if setting:
+        values = copied(values)
+    changes = apply_overrides(values, places, setting, budget)
     removed = tuple(stages_before - _stage_names(values))
     if _is_open(values):
         _refuse_gaps(values, places, source.file)
@@ -220,6 +227,9 @@ def _as_list(texts: Sequence[str], name: str = "overrides") -> list[str]:
 
 def _is_open(values: dict[str, Any]) -> bool:
     """Whether a text in it is a mark to be filled, or holds a reference."""
+    whole = repr(values)
+    if "${" not in whole and _TO_BE_FILLED not in whole:  # most have neither
+        return False
     pending: list[Any] = [values]
     while pending:
         value = pending.pop()
