@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy
 
 from archdsl.diagnostics.problems import ArchError, Mark
 from archdsl.frontend.budget import DEFAULT, Budget
@@ -16,15 +19,18 @@ from archdsl.frontend.yaml.embedded import SUFFIX, carried_by
 from archdsl.ir.graph import Graph, Node
 from archdsl.ir.passes import run_passes
 from archdsl.weights.arrays import refuse_strange_numbers
+from archdsl.weights.darknet import contents_of as darknet_contents
 from archdsl.weights.fitting import misfits, read_node, with_hint
 from archdsl.weights.formats import opened
 from archdsl.weights.formats.contents import Contents
 from archdsl.weights.fresh import fresh_weights
 from archdsl.weights.matching import Match
 from archdsl.weights.torch_matching import match_torch
+from archdsl.weights.torch_units import owners_of
 
 if TYPE_CHECKING:
     from archdsl.ir.passes.rewrite import Weights
+    from archdsl.weights.formats.contents import Array
 
 MOST_BYTES = 1 << 34  # that an archive may unpack to
 
@@ -53,10 +59,9 @@ def network_of(
     carrier = Path(config.file) if config.file.endswith(SUFFIX) else None
     passes = carried_by(carrier).passes if carrier else ()
     graph, _ = run_passes(compile_graph(config, budget), names=passes)
-    graph = graph.only(_results(graph, [name.lower() for name in outputs]))
     source = file if file is not None else carrier
     weights = fresh_weights(graph) if source is None else _weights_of(graph, config.name, Path(source))
-    return Network(graph, weights, config.resolved, passes)
+    return Network(graph.only(_results(graph, [name.lower() for name in outputs])), weights, config.resolved, passes)
 
 
 def _results(graph: Graph, names: Sequence[str]) -> dict[str, Node]:
@@ -73,15 +78,32 @@ def _is_among(output: str, names: Sequence[str]) -> bool:
 
 def _weights_of(graph: Graph, name: str, file: Path) -> Weights:
     mark = Mark(str(file))
-    with opened(file, MOST_BYTES) as contents:
-        is_torch = contents.layout == "torch"
-        found = match_torch(graph, contents, partial=False, mark=mark) if is_torch else _by_name(contents)
-        nodes = {node.name: node for node in graph.nodes if node.weights}
-        if problems := misfits(name, nodes, replace(found, surplus=()), mark):
-            raise ArchError(with_hint(problems, contents))
-        values = {node: tuple(read_node(nodes[node], found.pairs[node], mark)) for node in nodes}
+    with opened(file, MOST_BYTES, unnamed=partial(darknet_contents, graph)) as contents:
+        values, _ = read_weights(graph, name, contents, mark)
+    return {node: tuple(arrays) for node, arrays in values.items()}
+
+
+def read_weights(graph: Graph, name: str, contents: Contents, mark: Mark) -> tuple[dict[str, list[Array]], Match]:
+    """The arrays of every node of a graph, and which layer of the file each is from.
+
+    PyTorch's layers are matched by structure, ours by the names of nodes. What only the file has is left out. How an
+    image is normalised is a setting for PyTorch. Raises ArchError where a layer is missing, or of another shape.
+    """
+    is_torch = contents.layout == "torch"
+    found = match_torch(graph, contents, partial=False, mark=mark) if is_torch else _by_name(contents)
+    own = [node for node in graph.nodes if node.weights]
+    nodes = {node.name: node for node in (owners_of(graph) if is_torch else own)}
+    if problems := misfits(name, nodes, replace(found, surplus=()), mark):
+        raise ArchError(with_hint(problems, contents))
+    values = {node.name: unnormalized(node) for node in own if node.name not in nodes}
+    values |= {node: read_node(nodes[node], found.pairs[node], mark) for node in nodes}
     refuse_strange_numbers(values, mark)
-    return values
+    return values, found
+
+
+def unnormalized(node: Node) -> list[Array]:
+    """The arrays of a layer that normalises by its own, as they begin: mean 0, variance 1, of no image."""
+    return [numpy.full(weight.shape, float(weight.name == "variance"), "float32") for weight in node.weights]
 
 
 def _by_name(contents: Contents) -> Match:

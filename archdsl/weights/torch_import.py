@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
-
-import numpy
+from typing import NamedTuple
 
 from archdsl.backends.atomic_write import written_whole
 from archdsl.diagnostics.problems import ArchError, Mark, fail
@@ -18,21 +15,19 @@ from archdsl.frontend.compose.config import Config, load
 from archdsl.frontend.lower import compile_graph
 from archdsl.frontend.yaml.embedded import metadata
 from archdsl.frontend.yaml.parser import read_text
-from archdsl.ir.graph import Graph, Node
-from archdsl.weights.arrays import refuse_strange_numbers, some
-from archdsl.weights.fitting import misfits, read_node, transfer_of, with_hint
+from archdsl.ir.graph import Graph
+from archdsl.weights.arrays import some
+from archdsl.weights.fitting import misfits, transfer_of, with_hint
 from archdsl.weights.formats import opened
 from archdsl.weights.formats.contents import Contents
 from archdsl.weights.formats.safetensors import write_arrays
+from archdsl.weights.network import read_weights
 from archdsl.weights.torch_difference import Difference, nearest_to
 from archdsl.weights.torch_matching import match_torch
 from archdsl.weights.torch_presets import nearest_of, presets_of
 from archdsl.weights.torch_rows import text_of_checkpoint
 from archdsl.weights.torch_units import owners_of
 from archdsl.weights.transfer import Transfer
-
-if TYPE_CHECKING:
-    from archdsl.weights.formats.contents import Array
 
 _PRESET = "# {name} has the layers of this preset.\ndefaults: [{preset}, _self_]\n"
 _UNPACKED_BYTES = 1 << 30  # of an archive that is packed, which PyTorch's are not
@@ -56,21 +51,12 @@ def import_torch(file: Path, output: Path, config: Config | None, budget: Budget
     with _opened(file) as contents:
         loaded = config or _config_of(contents, file, output, budget)
         graph = compile_graph(loaded, budget)
-        found = match_torch(graph, contents, partial=False, mark=mark)
+        values, found = read_weights(graph, loaded.name, contents, mark)
         nodes = {node.name: node for node in owners_of(graph)}
-        if problems := misfits(loaded.name, nodes, replace(found, surplus=()), mark):
-            raise ArchError(with_hint(problems, contents))
-        values = {node: read_node(node, found.pairs[name], mark) for name, node in nodes.items()}
-        values |= {node: unnormalized(node) for node in graph.nodes if node.weights and node.name not in nodes}
-        refuse_strange_numbers({node.name: arrays for node, arrays in values.items()}, mark)
         with written_whole(output) as unfinished:
-            write_arrays(values, metadata(loaded.resolved, ()), unfinished)
+            by_node = {node: values[node.name] for node in graph.nodes if node.name in values}
+            write_arrays(by_node, metadata(loaded.resolved, ()), unfinished)
     return Imported(loaded, transfer_of(nodes, found, found.pairs))
-
-
-def unnormalized(node: Node) -> list[Array]:
-    """The arrays of a layer that normalises by its own, as they begin: mean 0, variance 1, of no image."""
-    return [numpy.full(weight.shape, float(weight.name == "variance"), "float32") for weight in node.weights]
 
 
 class Described(NamedTuple):

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-from archdsl.backends.onnx.emission import ALL, TO_BODY, TO_HEAD, Emission, channel_axis
+import numpy
+
+from archdsl.backends.onnx.emission import ALL, TO_BODY, TO_HEAD, Emission, by_channel, channel_axis
 from archdsl.ir import ops
 from archdsl.ir.graph import Node, Op
 from archdsl.ir.types import FeatureMap, Tokens, Vector, both
@@ -17,6 +19,20 @@ if TYPE_CHECKING:
 
 def add(to: Emission, node: Node, arrays: tuple[Array, ...], *inputs: str) -> str:
     return reduce(lambda one, other: to("Add", one, other), inputs)
+
+
+def weighted_sum(to: Emission, node: Node, arrays: tuple[Array, ...], *inputs: str) -> str:
+    """The factors are constants once training is over."""
+    op: Any = node.op
+    kernel = arrays[0].astype("float64")
+    if op.normalization == "softmax":
+        kernel = numpy.exp(kernel - kernel.max(1, keepdims=True))
+        kernel /= kernel.sum(1, keepdims=True)
+    elif op.normalization == "relu":
+        kernel = numpy.maximum(kernel, 0)
+        kernel /= kernel.sum(1, keepdims=True) + 1e-4
+    factors = [to.weight(f"factor_{index}", by_channel(each, node.type)) for index, each in enumerate(kernel[0])]
+    return add(to, node, (), *[to("Mul", *each) for each in zip(inputs, factors, strict=True)])
 
 
 def subtract(to: Emission, node: Node, arrays: tuple[Array, ...], *inputs: str) -> str:
@@ -194,6 +210,7 @@ def _heads(to: Emission, op: Any, x: str, own: Any) -> str:
 
 WRITERS: dict[type[Op], Callable[..., Any]] = {
     ops.Add: add,
+    ops.WeightedSum: weighted_sum,
     ops.Subtract: subtract,
     ops.Multiply: multiply,
     ops.Concat: concat,
