@@ -95,7 +95,7 @@ def test_equal_values_of_another_type_are_other_values(right: dict[str, Any], wr
 
 
 def test_a_block_that_is_registered_anew_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_blocks", dict(registry._blocks))
+    monkeypatch.setattr(registry, "_blocks", dict(registry.all_blocks()))
 
     def registered(kernel: int) -> None:
         def changing(x, *, width: registry.Width):  # type: ignore[no-untyped-def]
