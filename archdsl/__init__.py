@@ -13,9 +13,9 @@ _FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: P
 if sys.argv[:1] == ["-m"] and not sys.flags.safe_path and sys.path[0] != _FOLDER:
     del sys.path[0]
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from archdsl.lazy import lazy
 from archdsl.models.registration import register_with_keras
 
 if TYPE_CHECKING:
@@ -42,26 +42,6 @@ __version__ = "0.1.0"
 
 register_with_keras()
 
-_MODULES = {
-    "ArchError": "diagnostics.problems",
-    "Backbone": "models",
-    "Budget": "frontend.budget",
-    "PresetInfo": "frontend.presets",
-    "Problem": "diagnostics.problems",
-    "analyze": "api",
-    "block": "blocks.registry",
-    "build_from_config": "api",
-    "compile_config": "api",
-    "config_of": "models.keras_config",
-    "detections": "models.detections",
-    "from_preset": "api",
-    "fuse": "models.fuse",
-    "keras_layer": "backends.keras.layer_block",
-    "letterbox": "models.letterbox",
-    "list_presets": "frontend.presets",
-}
-_PUBLIC = {*_MODULES, "models", "weights"}
-
 __all__ = [
     "ArchError",
     "Budget",
@@ -80,15 +60,20 @@ __all__ = [
     "weights",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """A public name, from the module that defines it."""
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'archdsl' has no attribute '{name}'")
-    module = importlib.import_module(f"archdsl.{_MODULES.get(name, name)}")
-    value = globals()[name] = getattr(module, name) if name in _MODULES else module
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*_PUBLIC, *[name for name in globals() if name.startswith("__")]})
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        ".api": "analyze build_from_config compile_config from_preset",
+        ".backends.keras.layer_block": "keras_layer",
+        ".blocks.registry": "block",
+        ".diagnostics.problems": "ArchError Problem",
+        ".frontend.budget": "Budget",
+        ".frontend.presets": "PresetInfo list_presets",
+        ".models": "Backbone models",
+        ".models.detections": "detections",
+        ".models.fuse": "fuse",
+        ".models.keras_config": "config_of",
+        ".models.letterbox": "letterbox",
+        ".weights": "weights",
+    },
+)

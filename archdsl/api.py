@@ -122,6 +122,7 @@ def build(
     weights: str | os.PathLike[str] | None = None,
     *,
     partial: bool = False,
+    classes: Sequence[str] = (),
     input_tensor: Any = None,
     name: str | None = None,
     budget: Budget = DEFAULT,
@@ -141,7 +142,7 @@ def build(
 
     fresh = file is None or partial
     model = Backbone(graph, loaded.resolved, input_tensor, passes=passes, fresh=fresh, name=name or graph.name)
-    return model, None if file is None else load_weights_file(model, file, partial=partial)
+    return model, None if file is None else load_weights_file(model, file, partial=partial, classes=classes)
 
 
 def from_preset(name: str | os.PathLike[str], load_weights: bool | None = None, **kwargs: Any) -> Backbone:

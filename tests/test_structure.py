@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ import archdsl
 PACKAGE = Path(archdsl.__file__).parent
 
 PACKAGES = """
+lazy
 diagnostics
 schemas
 ir
@@ -103,6 +105,38 @@ slow = {"keras", "tensorflow", "numpy", "matplotlib", "pydantic", "importlib.met
 assert not slow & set(sys.modules), "imported too early"
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_config_imports_the_families_and_operations_that_it_uses() -> None:
+    program = """
+import sys, archdsl
+archdsl.analyze("yolo_v8_s_backbone")
+print(*sorted(name for name in sys.modules if name.startswith(("archdsl.blocks.", "archdsl.ir.ops."))))
+"""
+    found = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
+    assert {"archdsl.blocks.csp", "archdsl.ir.ops.convolution"} <= set(found)
+    unused = (
+        "blocks.anchor_heads blocks.attention blocks.heads blocks.tokens ir.ops.anchors ir.ops.detection ir.ops.tokens"
+    )
+    assert not {f"archdsl.{module}" for module in unused.split()} & set(found)
+
+
+@pytest.mark.parametrize("package", ["archdsl.blocks", "archdsl.ir.ops"])
+def test_every_name_of_a_lazy_package_is_where_its_annotations_import_it_from(package: str) -> None:
+    path = file_of(package)
+    assert path
+    module = importlib.import_module(package)
+    stated = {
+        alias.asname: getattr(importlib.import_module(node.module), alias.name)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+        if alias.asname
+    }
+    public = {name for name in dir(module) if not name.startswith("__")}
+    assert all(getattr(module, name) is not None for name in public)
+    if package != "archdsl.ir.ops":  # which has stars
+        assert {name: getattr(module, name) for name in public} == stated
 
 
 BLOCK = '''"""A family of its own."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
+from typing import NamedTuple
 
 from archdsl.diagnostics.unicode import columns, printable
 
@@ -38,8 +38,7 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """Texts in columns. `right` names the headers of columns of numbers, which are aligned on the right."""
 
     headers: Sequence[str]

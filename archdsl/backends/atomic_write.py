@@ -45,6 +45,26 @@ def written_whole(path: Path, hint: str = "") -> Iterator[Path]:
 
 
 @contextmanager
+def files_written_whole(path: Path) -> Iterator[Path]:
+    """A path of the same name in a folder of its own; what is there when the block ends well goes beside `path`.
+
+    For formats of several files, which find each other by their names. `path` itself comes last; it may be a folder.
+    """
+    _check_parent(path)
+    folder = _beside(path)
+    try:
+        with _stopped_by_an_exception():
+            folder.mkdir()
+            yield folder / path.name
+            for each in sorted(folder.iterdir(), key=lambda each: each.name == path.name):
+                each.replace(path.with_name(each.name))
+    except OSError as error:
+        raise fail("output", f"cannot be written: {error.strerror or error}", mark=Mark(str(path))) from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
 def folder_written_whole(path: Path, files: Collection[str]) -> Iterator[Path]:
     """A new folder beside `path` that gets its name when the block ends well, with all that is in it by then.
 

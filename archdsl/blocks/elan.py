@@ -6,7 +6,7 @@ from typing import Annotated
 
 from archdsl.blocks.conv import conv_bn_act
 from archdsl.blocks.conventions import Conventions
-from archdsl.blocks.csp import hidden_width
+from archdsl.blocks.csp import halves_of, hidden_width
 from archdsl.blocks.registry import Depth, Ratio, Width, block
 from archdsl.ir.graph import Node
 from archdsl.ir.ops import Add, Concat
@@ -30,8 +30,8 @@ def elan(
     """Two 1 × 1 branches, a chain of 3 × 3 convolutions kept at every step, all fused (YOLOv7, figure 2c).
 
     (H, W, C) -> (H, W, width). The chain has `depth` steps of `convolutions` each; all its maps have
-    expansion × width channels. YOLOv9's small ELAN has one convolution a step and an expansion of 0.5. The ELAN of
-    YOLOv7's neck, of four steps, has an expansion of 1 for its branches, and a chain_expansion of 0.5.
+    expansion × width channels. The ELAN of YOLOv7's neck, of four
+    steps, has an expansion of 1 for its branches, and a chain_expansion of 0.5.
     """
     hidden = hidden_width(width, expansion)
     chained = hidden if chain_expansion is None else hidden_width(width, chain_expansion)
@@ -44,6 +44,20 @@ def elan(
             kept.append(deep)
     joined = Concat()(*reversed(kept), name="concat")
     return conv_bn_act(joined, width=width, style=style, name="fuse")
+
+
+@block
+def split_elan(x: Node, *, width: Width, depth: Depth = 2, expansion: Ratio = 0.5, style: Conventions) -> Node:
+    """elan whose two branches are the halves of one 1 × 1 convolution (YOLOv9's small ELAN, Wang et al. 2024).
+
+    (H, W, C) -> (H, W, width). The chain has `depth` 3 × 3 convolutions, each of expansion × width channels.
+    """
+    hidden = hidden_width(width, expansion)
+    short, deep = halves_of(x, hidden, style)
+    kept = [short, deep]
+    for number in range(1, depth + 1):
+        kept.append(conv_bn_act(kept[-1], width=hidden, kernel=3, style=style, name=f"conv{number}"))
+    return conv_bn_act(Concat()(*kept, name="concat"), width=width, style=style, name="fuse")
 
 
 @block

@@ -6,7 +6,8 @@ from functools import reduce
 
 from archdsl.blocks.registry import block
 from archdsl.ir.graph import Node
-from archdsl.ir.ops import Add, Concat, Multiply, Subtract
+from archdsl.ir.ops import Add, Concat, Multiply, Subtract, WeightedSum
+from archdsl.ir.ops.merging import Normalization
 
 
 @block
@@ -34,3 +35,13 @@ def multiply(*inputs: Node) -> Node:
 def subtract(*inputs: Node) -> Node:
     """The first of two layers in `from` minus the second. (…, C), (…, C) -> (…, C)."""
     return Subtract()(*inputs, name="subtract")
+
+
+@block
+def weighted_sum(*inputs: Node, normalization: Normalization = "relu", per_channel: bool = False) -> Node:
+    """Sum of the layers in `from`, each times a factor that is learned. n × (…, C) -> (…, C).
+
+    The factors sum to one: by relu(w) / (Σ relu(w) + 1e-4) (EfficientDet, Tan et al. 2020, section 3.3) or by softmax;
+    with `none` they are the weights themselves, which begin at one.
+    """
+    return WeightedSum(normalization, per_channel)(*inputs, name="add")

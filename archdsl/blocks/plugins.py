@@ -17,8 +17,6 @@ Plugin = str | os.PathLike[str]
 
 def load_plugins(plugins: Sequence[Plugin]) -> None:
     """Import every plugin once. Raises ArchError when there is none, or importing it fails."""
-    if plugins:
-        import archdsl.blocks  # noqa: F401  (first the shipped blocks, so that who takes a name of theirs is told)
     for plugin in plugins:
         text = os.fspath(plugin)
         is_file = text.endswith(".py") or os.sep in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from archdsl.blocks.conv import conv_bn_act
@@ -19,16 +20,41 @@ from archdsl.schemas.annotations import Limits
 def c2psa(x: Node, *, width: Width, depth: Depth = 1, expansion: Ratio = 0.5, style: Conventions) -> Node:
     """Split, `depth` times attention and a perceptron on one half, concatenate, fuse (C2PSA of YOLO11).
 
-    (H, W, C) -> (H, W, width). One time it is PSA of YOLOv10 (Wang et al. 2024, figure 3c): heads of 64 channels, whose
-    queries and keys have 32, and 2 × the channels between the layers of the perceptron.
+    (H, W, C) -> (H, W, width). Heads have 64 channels, and their queries and keys 32; the perceptron has 2 × the
+    channels between its layers.
     """
+    return _partly_attended(x, width, depth, expansion, style)
+
+
+def _partly_attended(x: Node, width: int, depth: int, expansion: float, style: Conventions) -> Node:
     hidden = hidden_width(width, expansion)
     short, deep = halves_of(x, hidden, style)
-    heads = heads_of(hidden, 64)
-    for step in range(1, depth + 1):
-        deep = Add()(deep, map_attention(deep, heads=heads, style=style, name=f"{step}_attention"), name=f"{step}_add1")
-        deep = Add()(deep, _perceptron(deep, 2.0, style, f"{step}"), name=f"{step}_add2")
-    return conv_bn_act(Concat()(short, deep, name="concat"), width=width, style=style, name="fuse")
+    steps = chain(deep, partial(_seen_and_mixed, style=style), depth=depth, residual=False)
+    return conv_bn_act(Concat()(short, steps[-1], name="concat"), width=width, style=style, name="fuse")
+
+
+def _seen_and_mixed(x: Node, step: int, style: Conventions) -> Node:
+    """Attention in heads of 64 channels and a perceptron, each added to its input. (H, W, C) -> (H, W, C)."""
+    heads = heads_of(x.channels, 64)
+    x = Add()(x, map_attention(x, heads=heads, style=style, name=f"{step}_attention"), name=f"{step}_add1")
+    return Add()(x, _perceptron(x, 2.0, style, f"{step}"), name=f"{step}_add2")
+
+
+@block
+def c2f_psa(x: Node, *, width: Width, depth: Depth = 1, expansion: Ratio = 0.5, style: Conventions) -> Node:
+    """c2psa that keeps the map after every step, as c2f does (C2fPSA of Ultralytics). (H, W, C) -> (H, W, width)."""
+    short, deep = halves_of(x, hidden_width(width, expansion), style)
+    steps = chain(deep, partial(_seen_and_mixed, style=style), depth=depth, residual=False)
+    return conv_bn_act(Concat()(short, *steps, name="concat"), width=width, style=style, name="fuse")
+
+
+@block
+def psa(x: Node, *, width: Width, expansion: Ratio = 0.5, style: Conventions) -> Node:
+    """c2psa with attention and a perceptron once (YOLOv10, Wang et al. 2024, figure 3c). (H, W, C) -> (H, W, width).
+
+    Checkpoints of the two have other names.
+    """
+    return _partly_attended(x, width, 1, expansion, style)
 
 
 @block

@@ -5,9 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, cached_property, partial, update_wrapper
+from importlib import import_module
 from math import inf
+from operator import attrgetter
+from pathlib import Path
 from typing import Annotated, Any, get_type_hints, overload
 
+from archdsl.blocks.families import FAMILIES
 from archdsl.blocks.synonyms import block_hint
 from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
@@ -40,6 +44,8 @@ EXACT = "filters"  # what a config calls a width that is not scaled
 STYLE = "style"  # filled in by the compiler from the config's conventions
 
 
+_type_of = attrgetter("type")
+
 Made = Node | dict[str, Node]
 """The result of a block: one node, or several by name."""
 
@@ -67,7 +73,7 @@ class Block:
 
     def _fragment(self, inputs: tuple[Node, ...], arguments: Mapping[str, Any]) -> Fragment:
         """What it makes of inputs of such types; made once, since a block is a pure function of them."""
-        types = tuple([node.type for node in inputs])
+        types = tuple(map(_type_of, inputs))
         key: Any = self, types, tuple(arguments.items())
         try:
             short = hash(key)
@@ -215,17 +221,45 @@ def block(
 
 def register(made: Block) -> Block:
     """Add a block to those that every config may use. Raises ArchError when its name is taken."""
-    before = _blocks.get(made.name)
+    before = _shipped(made.name)
     if before is not None and before.source != made.source:  # the same source again is a reload
         raise fail("duplicate-block", f"block '{made.name}' is defined twice, in {before.source} and in {made.source}")
     _blocks[made.name] = made
     return made
 
 
+def is_registered(made: Block) -> bool:
+    """Whether every config that names it gets this very block."""
+    return _blocks.get(made.name) is made
+
+
+def _shipped(name: str) -> Block | None:
+    """A registered block, or a shipped one, whose file is imported for it."""
+    if name in FAMILIES:  # also if it is registered: another thread may still be importing the rest of the file
+        import_module(f"archdsl.blocks.{FAMILIES[name]}")
+    return _blocks.get(name)
+
+
+def find_block(name: str) -> Block | None:
+    """The block called `name`; one of an installed distribution where none is shipped."""
+    found = _shipped(name)
+    if found is None:
+        _load_installed()
+    return found or _blocks.get(name)
+
+
 def all_blocks() -> Mapping[str, Block]:
     """Every block by name, those of installed distributions included."""
+    _load_shipped()
     _load_installed()
     return _blocks
+
+
+@cache
+def _load_shipped() -> None:
+    """Import every file beside this one."""
+    for file in sorted(Path(__file__).parent.glob("[a-z]*.py")):
+        import_module(f"archdsl.blocks.{file.stem}")
 
 
 @cache
@@ -245,9 +279,9 @@ def _load_installed() -> None:
 
 def get_block(name: str, own: Iterable[str] = ()) -> Block:
     """The block called `name`. Raises ArchError that lists what there is, and a config's `own` blocks."""
-    found = _blocks.get(name) or all_blocks().get(name)  # installed ones are looked for when one is asked for
+    found = find_block(name) or all_blocks().get(name)
     if found is None:
-        known = sorted({*_blocks, *own})
+        known = sorted({*all_blocks(), *own})
         raise fail(
             "unknown-block", f"no block '{name}'; {one_of(known)}", hint=block_hint(name) or did_you_mean(name, known)
         )

@@ -40,20 +40,22 @@ def pad(
     padding = style.padding if padding is None else padding
     if padding == "same" or padding == "valid":
         return x, padding
-    kernel, dilation = shortest(kernel), shortest(dilation)
     if padding != "symmetric":
         frame = Pad(_border(padding, 1, 1), outside)
-    elif shortest(stride) == 1 and not is_counted and _has_middle(kernel):
+    elif not is_counted and _keeps_the_middle(kernel, stride):
         return x, "same"
     else:
-        frame = _centred(kernel, dilation, outside)
+        frame = _centred(shortest(kernel), shortest(dilation), outside)
     if frame.size:
         return frame(x, name="pad"), "valid"
-    return x, "same" if kernel == 1 else "valid"
+    return x, "same" if shortest(kernel) == 1 else "valid"
 
 
-def _has_middle(kernel: Sides) -> bool:
-    return kernel % 2 == 1 if type(kernel) is int else all(side % 2 for side in both(kernel))
+def _keeps_the_middle(kernel: Sides, stride: Sides) -> bool:
+    """Whether the window moves pixel by pixel, and each of its sides is odd."""
+    if type(kernel) is int:
+        return kernel % 2 == 1 and shortest(stride) == 1
+    return shortest(stride) == 1 and all(side % 2 for side in both(kernel))
 
 
 def conv2d(

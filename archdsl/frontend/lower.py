@@ -123,14 +123,18 @@ class _Compiler:
             self.findings.report("duplicate-output", message, at, "name them in `outputs: {name: layer, …}`")
 
     def ends(self, outputs: Mapping[str, Node]) -> dict[str, Node]:
-        """The outputs, and the layers of the last section, a neck or a head, that nothing reads."""
-        part = next((part for part in reversed(self.spec.parts) if part.layers), None)
-        if part is None or part.name not in OPEN_ENDED:
+        """The outputs, and what nothing reads: the tail's end, and the layers of the last section, a neck or a head."""
+        parts = [part for part in self.spec.parts if part.layers]
+        if not parts or parts[-1].name not in OPEN_ENDED:
             return dict(outputs)
         read = {*outputs.values(), *[source for node in self.nodes for source in node.inputs]}
         found = dict(outputs)
-        for layer in part.layers:
-            name = layer.name.removeprefix(f"{part.name}_")
+        for tail in [each for each in parts if not each.is_stage and each.name not in OPEN_ENDED]:
+            for suffix, node in self.scope.results[tail.name]:
+                if node not in read:
+                    self._output(f"{tail.name}_{suffix}" if suffix else tail.name, node, found, tail.at)
+        for layer in parts[-1].layers:
+            name = layer.name.removeprefix(f"{parts[-1].name}_")
             for suffix, node in self.scope.results[layer.name]:
                 if node not in read:
                     self._output(f"{name}_{suffix}" if suffix else name, node, found, layer.at)
@@ -223,7 +227,7 @@ class _Compiler:
             if not self.adrift.isdisjoint(sources):
                 return self._adrift(layer, part, sources[0])
             if self.guesses.isdisjoint(sources):  # else it may fit once the layer before it is fixed
-                self.findings.add(self._shape_problem(layer, sources, error))
+                self.findings.add(self._shape_problem(layer, part, sources, error))
             return self._guess(layer, sources[0])
 
     def _share(self, layer: LayerSpec, runs: Sequence[Node], owner: str) -> None:
@@ -288,13 +292,20 @@ class _Compiler:
         hint = f"lower its depth, or scale.depth; {allow_more('layers', 2 * self.meter.limit)}"
         return fail("budget", message, mark=layer.at.value, path=str(layer.at), hint=hint)
 
-    def _shape_problem(self, layer: LayerSpec, sources: Sequence[Node], error: ShapeError) -> Problem:
+    def _shape_problem(self, layer: LayerSpec, part: PartSpec, sources: Sequence[Node], error: ShapeError) -> Problem:
         """The shape error, with nodes named as `from:` names them and a note on where each one is defined."""
-        named = reversed(self.scope.results.items())  # the layer's name, not its part's
-        error.names = {levels[0][1]: name for name, levels in named if len(levels) == 1}
+        error.names = self._names(layer, part)
         notes = self._notes_inside(layer, error) if error.at else self._notes(layer, sources, error)
         message, at = f"{'_'.join(error.scopes) or layer.name}: {error.fact}", error.at or layer.at
         return problem("shape", message, mark=at.value, path=str(at), hint=error.hint, notes=notes)
+
+    def _names(self, layer: LayerSpec, part: PartSpec) -> dict[Node, str]:
+        """The names that the layer reads nodes by; others have that of their layer, not of a repeat or a part."""
+        results = self.scope.results
+        made = list(reversed(results))
+        read = [self.scope.full_name(name, part) for name in (*layer.sources, *layer.each)]
+        names = (*made, *[name for name in made if name in self.named], *filter(None, read))
+        return {results[name][0][1]: name for name in names if len(results[name]) == 1}
 
     def _notes(self, layer: LayerSpec, sources: Sequence[Node], error: ShapeError) -> Iterator[Note]:
         """Where each of the nodes is made, unless by the layer itself."""

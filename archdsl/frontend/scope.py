@@ -47,12 +47,16 @@ class Scope:
         if levels[0][0]:
             self.results.update({f"{name}_{suffix}": [("", node)] for suffix, node in levels})
 
+    def full_name(self, name: str, part: PartSpec | None = None) -> str:
+        """The full name that `name` means to a layer of `part`; empty where there is none, or not yet."""
+        return next((full for full in self.full_names(name, part) if full in self.results), "")
+
     def find(self, name: str, part: PartSpec | None = None) -> list[Level]:
         """The results that `name` means to a layer of `part`; none for a name that does not exist, or not yet."""
-        names = self.full_names(name, part)
-        full = next((full for full in names if full in self.results), None)
+        full = self.full_name(name, part)
         if full:
             return self.results[full]
+        names = self.full_names(name, part)
         guessed = [guess for layer, guess in self.guesses.items() for full in names if full.startswith(f"{layer}_")]
         return [("", guess) for guess in guessed[:1]]
 

@@ -22,6 +22,7 @@ UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800
 
 _LARGEST = 10**40
 _WORD = 64  # characters
+_FEW = 32  # keys
 
 
 def fault_of(value: Any) -> Problem | None:
@@ -54,8 +55,6 @@ def too_many_values(budget: Budget) -> Problem:
 
 def key_fault(key: Any) -> Problem | None:
     """What is wrong with a key, wherever it stands."""
-    if type(key) is str and len(key) <= _WORD:
-        return _fault_of_word(key)
     if not isinstance(key, str):
         return problem("key", f"a key must be text, got {describe(key)}", hint="names begin with a letter")
     if len(key) > MAX_KEY:
@@ -109,13 +108,14 @@ class _Copier:
             if isinstance(value, (dict, Mapping)):  # a dict is told apart at once, another mapping is not
                 self._count(path, len(value))
                 return {
-                    str(key): item if type(item) in _HARMLESS else self.copy(item, (*path, key))
-                    for key, item in value.items()
-                    if (fault := key_fault(key)) is None or self._accepts(fault, path)
+                    str(key): item if _is_sound(item) else self.copy(item, (*path, key))
+                    for key, item in (value.items() if _are_keys(value) else self._with_keys(value, path))
                 }
             if isinstance(value, (list, tuple)):
                 self._count(path, len(value))
-                return [self.copy(item, (*path, index)) for index, item in enumerate(value)]
+                return [
+                    item if _is_sound(item) else self.copy(item, (*path, index)) for index, item in enumerate(value)
+                ]
         return value if self._accepts(fault_of(value), path) else None
 
     def _plain(self, value: Any, path: KeyPath) -> Any:
@@ -123,6 +123,10 @@ class _Copier:
             return _plain(value)
         except RecursionError:
             raise self._too_deep(path) from None
+
+    def _with_keys(self, value: Mapping[Any, Any], path: KeyPath) -> list[tuple[Any, Any]]:
+        """The entries whose keys are in order."""
+        return [(key, item) for key, item in value.items() if self._accepts(key_fault(key), path)]
 
     def _accepts(self, fault: Problem | None, path: KeyPath) -> bool:
         if fault is not None:
@@ -138,6 +142,24 @@ class _Copier:
 
     def _too_deep(self, path: KeyPath) -> ArchError:
         return fail("depth", f"nested deeper than {MAX_DEPTH}", mark=self.mark, path=dotted(path[:8]))
+
+
+def _are_keys(value: Mapping[Any, Any]) -> bool:
+    """Whether all keys of a small mapping are in order; of others, `key_fault` finds out more."""
+    return len(value) <= _FEW and _are_sound(tuple(value))
+
+
+@lru_cache(maxsize=1024)  # the same keys stand together in every config
+def _are_sound(keys: tuple[Any, ...]) -> bool:
+    return all(type(key) is str and _is_sound(key) for key in keys)
+
+
+def _is_sound(value: Any) -> bool:
+    """Whether it is a single value without a fault, as nearly all are: of others, `copy` finds out more."""
+    kind = type(value)
+    if kind is str:
+        return len(value) <= _WORD and _fault_of_word(value) is None
+    return -_LARGEST < value < _LARGEST if kind is int else kind in _HARMLESS
 
 
 _HARMLESS = frozenset({type(None), float, bool})  # which have no fault whatever they are

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import Field, dataclass, field
-from functools import cached_property
+from dataclasses import Field, dataclass, field, replace
+from functools import cached_property, lru_cache
+from itertools import compress
 from math import prod
 from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple, cast
@@ -100,9 +101,12 @@ class Op:
     kind: ClassVar[str] = "op"
     takes: ClassVar[tuple[type, ...]] = (FeatureMap,)
     """The types of its inputs."""
+    is_free: ClassVar[bool] = False
+    """Whether it never has weights or multiply-accumulates."""
 
     def __init_subclass__(cls) -> None:
         cls.kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+        cls.is_free = cls.weights is Op.weights and cls.macs is Op.macs
 
     def infer(self, *inputs: Any) -> TensorType:
         """The type of the result. Raises ShapeError when the inputs do not fit."""
@@ -118,11 +122,13 @@ class Op:
 
     def cost(self, result: Any, *inputs: Any) -> Cost:
         """What it costs to make `result` of `inputs`."""
+        if self.is_free:
+            return _free(result.elements)
         params = trained = 0
-        for _, shape, trainable in self.weights(*inputs):
-            size = prod(shape)
-            params += size
-            trained += size if trainable else 0
+        if weights := self.weights(*inputs):
+            _, shapes, is_trained = zip(*weights, strict=True)
+            sizes = [*map(prod, shapes)]
+            params, trained = sum(sizes), sum(compress(sizes, is_trained))
         macs = self.macs(result, *inputs)
         return Cost(params, trained, macs, result.elements, macs or 0)
 
@@ -197,17 +203,20 @@ class Cost(NamedTuple):
     known_macs: int
 
 
+@lru_cache(maxsize=1024)  # half of all operations, on maps of a few sizes
+def _free(activations: int) -> Cost:
+    return Cost(0, 0, 0, activations, 0)
+
+
+_NOTHING = _free(0)
+
+
 def total(costs: Iterable[Cost]) -> Cost:
     """The costs together."""
-    params = trained = known = activations = 0
-    is_known = True
-    for own_params, own_trained, macs, own_activations, own_known in costs:
-        params += own_params
-        trained += own_trained
-        is_known = is_known and macs is not None
-        activations += own_activations
-        known += own_known
-    return Cost(params, trained, known if is_known else None, activations, known)
+    columns: Iterable[Any] = zip(_NOTHING, *costs, strict=True)
+    params, trained, macs, activations, known = columns
+    known_macs = sum(known)
+    return Cost(sum(params), sum(trained), None if None in macs else known_macs, sum(activations), known_macs)
 
 
 @dataclass(slots=True, eq=False, repr=False)  # never written to; `frozen` would make creating it four times slower
@@ -331,6 +340,13 @@ class Graph:
             if not found.isdisjoint(node.inputs):
                 found.add(node)
         return found
+
+    def only(self, outputs: Mapping[str, Node]) -> Graph:
+        """The part of the graph that computes these, as its results."""
+        needed = self.needed_by(outputs.values())
+        needed |= self.needed_by([node.owner for node in needed if node.owner is not None])
+        nodes = tuple([node for node in self.nodes if node in needed or node is self.input])
+        return replace(self, nodes=nodes, output=nodes[-1], levels={}, outputs=outputs, is_named=True)
 
     def is_frozen(self, node: Node) -> bool:
         """Whether `node` keeps its weights in training."""

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from archdsl.ir.graph import NOWHERE, Cost, Graph, Meter, Node, Op, Origin, ShapeError, total
@@ -28,6 +29,7 @@ class Placeholder(Op):
         return self.type
 
 
+_cost_of = attrgetter("cost")
 _placeholder = lru_cache(maxsize=1024)(Placeholder)
 
 
@@ -79,11 +81,13 @@ def fragment(make: Callable[..., Node | dict[str, Node]], types: Sequence[Tensor
     meter = Meter(outer.left, made=outer.made)
     inputs = tuple([Node(_placeholder(each), (), each, "", meter=meter) for each in types])
     made = make(*inputs)
-    ends, several = ([made], {}) if isinstance(made, Node) else (made.values(), made)
-    inside: list[Node] = []
-    for end in ends:
+    if isinstance(made, Node):  # nearly all
+        inside = in_order(made, inputs)
+        return Fragment(inputs, tuple(inside), made, meter.count, total(map(_cost_of, inside)), {})
+    inside = []
+    for end in made.values():
         inside += in_order(end, {*inputs, *inside})
-    return Fragment(inputs, tuple(inside), end, meter.count, total([node.cost for node in inside]), several)
+    return Fragment(inputs, tuple(inside), end, meter.count, total(map(_cost_of, inside)), made)
 
 
 def call(made: Fragment, inputs: tuple[Node, ...], name: str) -> Node:
@@ -91,7 +95,7 @@ def call(made: Fragment, inputs: tuple[Node, ...], name: str) -> Node:
     meter = inputs[0].meter if inputs else None
     if meter is not None:
         meter.add(max(1, made.count))  # what does nothing would otherwise be done without end
-    if made.is_plain(name):
+    if len(made.nodes) == 1 and made.is_plain(name):
         return Node(made.result.op, inputs, made.result.type, name, NOWHERE, meter)
     return Node(Call(made), inputs, made.result.type, name, NOWHERE, meter, made.cost)
 
@@ -107,17 +111,21 @@ def in_order(end: Node, known: Container[Node]) -> list[Node]:
 
     A loop, since a chain can be thousands long.
     """
+    chain: list[Node] = []
+    while len(end.inputs) == 1 and end not in known:  # nearly all of most networks
+        chain.append(end)
+        (end,) = end.inputs
     order: dict[Node, None] = {}
     pending = [] if end in known else [end]
     while pending:
         current, is_ready = pending[-1], True
-        for source in reversed(current.inputs):
+        for source in current.inputs[::-1]:
             if source not in order and source not in known:
                 pending.append(source)
                 is_ready = False
         if is_ready:
             order[pending.pop()] = None
-    return list(order)
+    return [*order, *chain[::-1]]
 
 
 class Unfolded(NamedTuple):

@@ -81,11 +81,6 @@ class FeatureMap(NamedTuple):
         return _text(self.shape)
 
 
-def _whole(stride: float) -> float:
-    """2 for 2.0: they are equal, so that whichever was first cached would be printed for both."""
-    return int(stride) if stride.is_integer() else stride
-
-
 class Vector(NamedTuple):
     """One value a channel: (channels)."""
 
@@ -190,6 +185,11 @@ def undivided(whole: int, what: str, parts: int, noun: str) -> tuple[str, str]:
 def area(sides: tuple[Side, Side]) -> Side:
     """Height × width; None while either is unknown."""
     return None if None in sides else prod(side or 0 for side in sides)
+
+
+def _whole(number: float) -> float:
+    """8 for 8.0: equal types are printed alike, whichever of them a block was first applied to."""
+    return int(number) if number == int(number) else number
 
 
 def _text(shape: tuple[Side, ...]) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.wording import one_of
+from archdsl.models.letterbox import sides_of
+from archdsl.models.masks import masks_of
+from archdsl.models.overlap import overlap
 
 if TYPE_CHECKING:
     import numpy
@@ -24,16 +27,20 @@ def detections(
     iou: float = 0.7,
     limit: int = 300,
     per_class: bool = True,
+    size: int | Sequence[int] | None = None,
 ) -> dict[str, Array]:
     """The objects in the outputs of a detector, as NumPy arrays, by falling score.
 
-    `outputs` has `boxes` (B, N, 4) xyxy and `scores` (B, N, classes), of NumPy or of any backend of Keras. A box is of
-    its best class, and is left out where that scores no more than `confidence`, or where it overlaps a better one
-    by more than `iou` (intersection over union); with `per_class` only a box of the same class counts. `iou=1` leaves
-    none out, for a detector that needs no suppression. At most `limit` boxes of an image are kept.
+    `outputs` has `boxes` (B, N, 4) xyxy, or (B, N, 5) for boxes that are turned, x, y, width, height and radians; and
+    `scores` (B, N, classes), of NumPy or of any backend of Keras. A box is of its best class, and is left out where
+    that scores no more than `confidence`, or where it overlaps a better one by more than `iou`: intersection over
+    union, or of turned boxes ProbIoU (Llerena et al. 2021). With `per_class` only a box of the same class counts.
+    `iou=1` leaves none out, for a detector that needs no suppression. At most `limit` boxes of an image are kept.
 
-    -> boxes (B, limit, 4), scores (B, limit), classes (B, limit), and how many there are: count (B). After those, boxes
-    and scores are 0 and classes -1. What else `outputs` has for every box, (B, N, …), is there too.
+    -> boxes (B, limit, 4 or 5), scores (B, limit), classes (B, limit), and how many there are: count (B). After those,
+    boxes and scores are 0 and classes -1. What else `outputs` has for every box, (B, N, …), is there too. With `size`,
+    a side or (height, width) of the images, `masks` (B, N, k) times `prototypes` (B, h, w, k) are masks
+    (B, limit, h, w): how likely a pixel is of the object, 0 outside of its box.
     Raises ArchError for other shapes, and for a number out of its range.
     """
     _check_range("confidence", confidence, 0, 1)
@@ -53,6 +60,8 @@ def detections(
         for each in zip(boxes, best, groups, strict=True)
     ]
     picked = {name: _picked(array, kept, limit, NO_CLASS if name == "classes" else 0) for name, array in found.items()}
+    if size is not None and {"masks", "prototypes"} <= {*arrays}:
+        picked["masks"] = masks_of(picked["masks"], arrays["prototypes"], picked["boxes"], sides_of(size))
     return {**picked, "count": numpy.array([len(places) for places in kept], "int32")}
 
 
@@ -69,8 +78,8 @@ def _checked(outputs: Mapping[str, Any]) -> dict[str, Array]:
         raise fail("detector", f"these outputs have no '{missing[0]}'; {has}")
     arrays = {name: _as_numpy(value) for name, value in outputs.items()}
     boxes, scores = arrays["boxes"].shape, arrays["scores"].shape
-    if len(boxes) != 3 or boxes[-1] != 4 or len(scores) != 3 or scores[:2] != boxes[:2] or not scores[-1]:
-        raise fail("detector", f"boxes {boxes} and scores {scores}; expected (B, N, 4) and (B, N, classes)")
+    if len(boxes) != 3 or boxes[-1] not in (4, 5) or len(scores) != 3 or scores[:2] != boxes[:2] or not scores[-1]:
+        raise fail("detector", f"boxes {boxes} and scores {scores}; expected (B, N, 4 or 5) and (B, N, classes)")
     return arrays
 
 
@@ -100,8 +109,9 @@ def _kept(
 
 
 def _keep_for(boxes: Any) -> _Keep:
-    """The suppression of the framework that the boxes are of, where it has one."""
-    return _kept_by_tensorflow if type(boxes).__module__.startswith("tensorflow.") else _kept_by_numpy
+    """The suppression of the framework that the boxes are of, where it has one for boxes of this kind."""
+    is_of_tensorflow = type(boxes).__module__.startswith("tensorflow.") and boxes.shape[-1] == 4
+    return _kept_by_tensorflow if is_of_tensorflow else _kept_by_numpy
 
 
 def _kept_by_tensorflow(boxes: Array, scores: Array, iou: float, limit: int) -> Array:
@@ -115,18 +125,12 @@ def _kept_by_numpy(boxes: Array, scores: Array, iou: float, limit: int) -> Array
     """Places of the boxes to keep of those given by falling score, in at most `limit` steps over all that are left."""
     import numpy
 
-    low, high = numpy.minimum(boxes[:, :2], boxes[:, 2:]), numpy.maximum(boxes[:, :2], boxes[:, 2:])
-    areas = (high - low).prod(-1)
     left = numpy.arange(len(boxes))
     found: list[int] = []
     while len(left) and len(found) < limit:
         first, left = left[0], left[1:]
         found.append(first)
-        sides = numpy.minimum(high[first], high[left]) - numpy.maximum(low[first], low[left])
-        shared = numpy.maximum(sides, 0).prod(-1)
-        united = areas[first] + areas[left] - shared
-        overlap = numpy.divide(shared, united, out=numpy.zeros_like(shared), where=shared > 0)
-        left = left[overlap <= numpy.float32(iou)]
+        left = left[overlap(boxes[first], boxes[left]) <= numpy.float32(iou)]
     return numpy.array(found, "int64")
 
 

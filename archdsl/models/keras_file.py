@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import replace
+from itertools import islice
 from math import inf, prod
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import keras
 
 import archdsl.models.keras_cv  # noqa: F401  (registers its classes with Keras, and with it the Backbone)
-from archdsl.diagnostics.problems import ArchError, Mark, Problem, fail
+from archdsl.diagnostics.problems import ArchError, Mark, Problem, fail, problem
 from archdsl.diagnostics.wording import describe
 from archdsl.frontend.budget import Budget, allow_more
 from archdsl.models.backbone import Backbone
@@ -26,6 +27,7 @@ from archdsl.weights.formats.contents import short
 from archdsl.weights.loading import most_bytes
 
 CONFIG = "config.json"
+_MOST_NAMED = 20  # of what a file asks for, so that a report of it has an end
 _MODULES = ("keras.layers", "keras.initializers", "keras.regularizers", "keras.constraints")
 _OPERATIONS = "keras.src.ops."  # what keras.ops.split and the like are inside a model
 _CLASSES = {
@@ -98,10 +100,15 @@ def _model(path: Path, config: dict[str, Any], stored: int, mark: Mark) -> Any:
         model = registered.from_config(config["config"])
         load_weights_file(model, path)
         return model
-    foreign = next(_foreign(config), "")
-    if foreign:
-        message = f"it asks for {short(foreign)}, which is not a layer of Keras's own, nor registered with it"
-        raise fail("model", message, mark=mark, hint="archdsl loads no code that a file names")
+    if foreign := list(islice(dict.fromkeys(_foreign(config)), _MOST_NAMED)):
+        fact = "which is not a layer of Keras's own, nor registered with it"
+        hint = "archdsl loads no code that a file names"
+        raise ArchError(
+            [
+                problem("model", f"it asks for {short(asked)}, {fact}", mark=mark, path=name, hint=hint)
+                for asked, name in foreign
+            ]
+        )
     with ThreadPoolExecutor(1) as thread:  # what Keras remembers of it, it remembers for a thread
         params = thread.submit(_params, deepcopy(config)).result()
     if params > stored:
@@ -118,16 +125,24 @@ def _registered(value: dict[str, Any]) -> Any:
     return keras.saving.get_registered_object(name) if is_named else None
 
 
-def _foreign(config: dict[str, Any]) -> Iterator[str]:
-    """Objects that are neither plain parts of Keras nor registered. How the model was trained is taken out."""
+def _foreign(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Objects that are neither plain parts of Keras nor registered, and their names; how a model was trained goes."""
     pending: list[Any] = [config]
     while pending:
         value = pending.pop()
         if isinstance(value, dict):
             value.pop("compile_config", None)
             if "class_name" in value and not _is_known(value):
-                yield f"{describe(value['class_name'])} of {describe(value.get('module'))}"
-        pending += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+                inside = value.get("config")
+                name = inside.get("name") if isinstance(inside, dict) else None
+                yield f"{describe(value['class_name'])} of {describe(value.get('module'))}", _short_text(name)
+                continue
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        pending += reversed(list(inner))
+
+
+def _short_text(value: Any) -> str:
+    return short(value) if isinstance(value, str) else ""
 
 
 def _is_known(value: dict[str, Any]) -> bool:

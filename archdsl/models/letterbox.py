@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, floor
 from typing import TYPE_CHECKING, Any
 
 from archdsl.diagnostics.problems import fail
@@ -43,6 +44,37 @@ class Letterbox:
         """Boxes xyxy in pixels of the original -> of the letterbox. (…, 4) -> (…, 4)."""
         return _boxes(boxes) * self.ratio + self._corner()
 
+    def points_to_original(self, points: Any) -> Array:
+        """Points x, y in pixels of the letterbox -> of the original, wherever they are. (…, 2) -> (…, 2)."""
+        import numpy
+
+        return (numpy.asarray(points, "float32") - self._corner()[:2]) / self.ratio
+
+    def mask_to_original(self, mask: Any, box: Sequence[float]) -> Array:
+        """How likely a pixel of the letterbox is of an object, at any scale -> which of the original are.
+
+        (h, w) of 0 … 1 -> (height, image_width) of bool, bilinear between the four that are nearest, and none beyond
+        `box`, which is xyxy in pixels of the original.
+        """
+        import numpy
+        from PIL import Image
+
+        values = numpy.asarray(mask, "float32")
+        down, across = [side / whole for side, whole in zip(values.shape, self.image.shape[:2], strict=True)]
+        left, top, right, bottom = floor(box[0]), floor(box[1]), ceil(box[2]), ceil(box[3])
+        rightwards = self.ratio * across, 0, (self.left + self.ratio * left) * across
+        downwards = 0, self.ratio * down, (self.top + self.ratio * top) * down
+        found = numpy.zeros(self.original, bool)
+        if right > left and bottom > top:
+            page = Image.fromarray(values).transform(
+                (right - left, bottom - top),
+                Image.Transform.AFFINE,
+                (*rightwards, *downwards),
+                Image.Resampling.BILINEAR,
+            )
+            found[top:bottom, left:right] = numpy.asarray(page) > 0.5
+        return found
+
     def _corner(self) -> Array:
         import numpy
 
@@ -59,7 +91,7 @@ def letterbox(image: Image.Image | Array, size: int | Sequence[int]) -> Letterbo
     import numpy
     from PIL import Image
 
-    sides = _sides(size)
+    sides = sides_of(size)
     photo = image.convert("RGB") if isinstance(image, Image.Image) else _from_array(image)
     ratio = min(sides[0] / photo.height, sides[1] / photo.width)
     inner = max(1, round(photo.width * ratio)), max(1, round(photo.height * ratio))
@@ -73,7 +105,7 @@ def letterbox(image: Image.Image | Array, size: int | Sequence[int]) -> Letterbo
     return Letterbox(numpy.asarray(page), (photo.height, photo.width), ratio, left, top)
 
 
-def _sides(size: int | Sequence[int]) -> tuple[int, int]:
+def sides_of(size: int | Sequence[int]) -> tuple[int, int]:
     sides = (size, size) if isinstance(size, int) else tuple(size)
     if len(sides) != 2 or not all(isinstance(side, int) and 1 <= side <= MAX_SIDE for side in sides):
         raise fail("range", f"the size is {size}; expected a side, or (height, width), of 1 to {MAX_SIDE} pixels")

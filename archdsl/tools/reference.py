@@ -1,7 +1,7 @@
 """Writes the documents that are derived from the code: `python -m archdsl.tools.reference`, in a checkout.
 
-configs/README.md has the presets and every key, archdsl/blocks/README.md every block; configs/archdsl.schema.json
-and configs/group.schema.json are for editors.
+configs/README.md has the presets and every key, archdsl/blocks/README.md every block, archdsl/blocks/families.py the
+file of each; configs/archdsl.schema.json and configs/group.schema.json are for editors.
 """
 
 from __future__ import annotations
@@ -56,6 +56,13 @@ A layer of a config is `{block: NAME, ARGUMENT: VALUE, …}`. An argument withou
 (N, C) of tokens, (C) of a vector, (…, C) of any of them. To add a block of your own, see
 [`examples/add_a_block.py`](../../examples/add_a_block.py).
 """
+FAMILIES = '''"""The file of each shipped block, which is imported when the block is first asked for.
+
+Written by `python -m archdsl.tools.reference`.
+"""
+
+FAMILIES = {
+'''
 HEADINGS = {
     "InputSchema": "`input`",
     "ConventionsSchema": "`conventions`",
@@ -75,6 +82,7 @@ def documents() -> dict[str, str]:
     return {
         "configs/README.md": "\n".join([NOTE + CONFIGS, *gallery(), *groups(), *keys()]),
         "archdsl/blocks/README.md": "\n".join([NOTE + BLOCKS, *blocks()]),
+        "archdsl/blocks/families.py": "".join(families()),
         f"configs/{SCHEMA}": json.dumps(json_schema(), indent=2) + "\n",
         "configs/group.schema.json": json.dumps(group_schema(SCHEMA), indent=2) + "\n",
     }
@@ -146,11 +154,26 @@ def key_table(schema: Json) -> Iterator[str]:
     return table(("key", "values", "default", "meaning"), rows)
 
 
+_module = attrgetter("function.__module__")
+
+
+def shipped() -> list[Block]:
+    return [block for block in all_blocks().values() if _module(block).startswith("archdsl.")]
+
+
+def families() -> Iterator[str]:
+    """The table from the name of a shipped block to its file."""
+    yield FAMILIES
+    yield from [
+        f'    "{block.name}": "{_module(block).rpartition(".")[2]}",\n'
+        for block in sorted(shipped(), key=attrgetter("name"))
+    ]
+    yield "}\n"
+
+
 def blocks() -> Iterator[str]:
     """Every shipped block, family by family."""
-    module = attrgetter("function.__module__")
-    shipped = [block for block in all_blocks().values() if module(block).startswith("archdsl.")]
-    for family, members in groupby(sorted(shipped, key=module), module):
+    for family, members in groupby(sorted(shipped(), key=_module), _module):
         yield f"## {(sys.modules[family].__doc__ or '').strip().rstrip('.')}\n"
         for block in members:
             yield from described(block)

@@ -6,6 +6,7 @@ Importing this module imports neither Keras nor NumPy.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -35,7 +36,12 @@ class Published:
 
 
 def load(
-    model: Model, source: str | os.PathLike[str] | Any, *, partial: bool = False, sha256: str | None = None
+    model: Model,
+    source: str | os.PathLike[str] | Any,
+    *,
+    partial: bool = False,
+    classes: Sequence[str] = (),
+    sha256: str | None = None,
 ) -> Transfer:
     """Read a weights file into `model`, or copy the weights of a Keras model; returns which layer came from where.
 
@@ -47,24 +53,30 @@ def load(
     `.safetensors`, `.weights.h5`, `.keras` (nothing of it is executed) and the older `.h5`; also those that
     keras.applications downloads, with and without classifier, for its architectures that are presets; and PyTorch's
     `.pt` and `.safetensors` of networks made of numbered modules, as YOLO's are (nothing of it is executed); of these
-    `partial` takes the modules that fit a layer however the two networks are laid side by side. `partial` takes
+    `partial` takes the modules that fit a layer however the two networks are laid side by side. Of other networks of
+    PyTorch, such as timm's and torchvision's, shapes and names tell which module is which layer. Darknet's `.weights`
+    are read for what was imported from its .cfg, and for the presets of YOLOv3 and YOLOv4. `partial` takes
     the layers that fit by name and shape, and leaves the others as they are; of a detector or classifier those of its
     backbone (an `.h5` of one around a CSPDarkNet does not name them). A first convolution for another number of
     channels is kept: one channel gets the sum of its kernels, several get them in turn, times the quotient of the
-    numbers. `sha256` is required of the file: then the bytes that are checked are those that are read, whatever is
-    written to the file meanwhile.
+    numbers. `classes` are the names of the model's classes in the order of its outputs: with `partial` each class that
+    the file names too, as whole modules of YOLO do, gets its numbers, and the others stay fresh. `sha256` is required
+    of the file: then the bytes that are checked are those that are read, whatever is written to the file meanwhile.
 
     Raises ArchError, and leaves the model as it was, when the file is missing, damaged, of another kind or another
     architecture, when its names and places contradict each other, or when it holds numbers that are not finite.
     """
     from archdsl.weights.loading import checked_model, load_into
 
-    if not isinstance(source, (str, os.PathLike)):
+    is_file = isinstance(source, (str, os.PathLike))
+    if isinstance(classes, str) or (classes and not (partial and is_file)):
+        raise fail("value", "`classes` is a list of names, and needs partial=True and a file")
+    if not is_file:
         from archdsl.weights.counterpart import load_counterpart
 
         return load_counterpart(checked_model(model), source, partial, Mark(str(getattr(source, "name", source))))
     published = source.sha256 if isinstance(source, Published) else None
-    return load_into(checked_model(model), source, partial, sha256 or published)
+    return load_into(checked_model(model), source, partial, sha256 or published, classes)
 
 
 def save(model: Model, file: str | os.PathLike[str], *, names: Literal["archdsl", "torch"] = "archdsl") -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from archdsl.backends.keras.arrays import fill
@@ -47,7 +48,8 @@ def load_counterpart(model: Model, source: Any, partial: bool, mark: Mark, array
     refuse_strange_numbers({layer.name: arrays for layer, arrays in values.items()}, mark)
     for layer, arrays in values.items():
         fill(layer, arrays)
-    return _transfer(model, ours, theirs, moving, times)
+    found = _transfer(model, ours, theirs, moving, times)
+    return replace(found, source="other model") if arrays_of is _own_arrays else found
 
 
 def _structure(model: Any, mark: Mark) -> Structure:

@@ -61,9 +61,9 @@ def _of_layer(layer: Layer, values: Values) -> Iterator[tuple[str, Array]]:
             message = f"{node.name} has no name in PyTorch's checkpoints: block '{layer.block}' is not known there"
             raise fail("weights", message)
         yield SCALE, values[node.name][0]
-    for path, unit in layer.units.items():
+    for unit in layer.units.values():
         for name, array in _of_unit(unit, values):
-            yield f"{path}.{name}".lstrip("."), array
+            yield f"{unit.path}.{name}".lstrip("."), array
     if _BOXES in layer.units:
         bins = layer.units[_BOXES].shape[0] // 4
         yield f"{FIXED}.conv.weight", numpy.arange(bins, dtype="float32").reshape(1, bins, 1, 1)

@@ -1,26 +1,35 @@
-"""A PyTorch checkpoint → our .safetensors with the config that it is of. Needs neither Keras nor PyTorch."""
+"""A PyTorch checkpoint → our .safetensors with the config it is of, or the config. Needs neither Keras nor PyTorch."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from archdsl.backends.atomic_write import written_whole
 from archdsl.diagnostics.problems import ArchError, Mark, fail
+from archdsl.diagnostics.unicode import printable
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import Config, load
 from archdsl.frontend.lower import compile_graph
 from archdsl.frontend.yaml.embedded import metadata
-from archdsl.weights.arrays import refuse_strange_numbers, some
-from archdsl.weights.fitting import misfits, read_node, transfer_of, with_hint
+from archdsl.frontend.yaml.parser import read_text
+from archdsl.ir.graph import Graph
+from archdsl.weights.arrays import some
+from archdsl.weights.fitting import misfits, transfer_of, with_hint
 from archdsl.weights.formats import opened
 from archdsl.weights.formats.contents import Contents
 from archdsl.weights.formats.safetensors import write_arrays
+from archdsl.weights.network import read_weights
+from archdsl.weights.torch_difference import Difference, nearest_to
 from archdsl.weights.torch_matching import match_torch
 from archdsl.weights.torch_presets import nearest_of, presets_of
+from archdsl.weights.torch_rows import text_of_checkpoint
+from archdsl.weights.torch_units import owners_of
 from archdsl.weights.transfer import Transfer
 
+_PRESET = "# {name} has the layers of this preset.\ndefaults: [{preset}, _self_]\n"
 _UNPACKED_BYTES = 1 << 30  # of an archive that is packed, which PyTorch's are not
 
 
@@ -32,27 +41,75 @@ class Imported(NamedTuple):
 
 
 def import_torch(file: Path, output: Path, config: Config | None, budget: Budget = DEFAULT) -> Imported:
-    """Write the weights of a checkpoint with the config they are of; without `config`, with the preset that they fit.
+    """Write the weights of a checkpoint with their config; without `config`, with the preset that they fit, or what a
+    checkpoint of a whole module says of itself.
 
     Every layer of the config must be in the file; modules that only the file has are in the report. Raises ArchError,
     and writes nothing, where they do not fit.
     """
     mark = Mark(str(file))
+    with _opened(file) as contents:
+        loaded = config or _config_of(contents, file, output, budget)
+        graph = compile_graph(loaded, budget)
+        values, found = read_weights(graph, loaded.name, contents, mark)
+        nodes = {node.name: node for node in owners_of(graph)}
+        with written_whole(output) as unfinished:
+            by_node = {node: values[node.name] for node in graph.nodes if node.name in values}
+            write_arrays(by_node, metadata(loaded.resolved, ()), unfinished)
+    return Imported(loaded, transfer_of(nodes, found, found.pairs))
+
+
+class Described(NamedTuple):
+    """What a checkpoint was written as: the network, and the preset that it is, or the nearest with what differs."""
+
+    graph: Graph
+    preset: str | None
+    difference: Difference | None
+
+
+def import_config(file: Path, output: Path, budget: Budget = DEFAULT) -> Described:
+    """Write the config of a checkpoint: that of its preset, or what a checkpoint of a whole module says of itself.
+
+    Raises ArchError, and writes nothing, for one that is of no preset and says nothing, or says what its arrays do not.
+    """
+    mark = Mark(str(file))
+    with _opened(file) as contents:
+        preset = None if contents.modules and not presets_of(contents) else _preset_of(contents, mark)
+        text = _PRESET.format(name=printable(file.name), preset=preset) if preset else _text_of(contents, file)
+        graph = compile_graph(load(read_text(text, str(output)), (), budget), budget)
+        _check_fit(graph, contents, file.stem, mark)
+        difference = None if preset else nearest_to(contents)
+    with written_whole(output) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+    return Described(graph, preset, difference)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Contents]:
     with opened(file, _UNPACKED_BYTES) as contents:
         if contents.layout != "torch":
             hint = "`archdsl build CONFIG --weights FILE` loads it"
-            raise fail("weights", "not a PyTorch file, which alone is imported", mark=mark, hint=hint)
-        loaded = config or load(_preset_of(contents, mark))
-        graph = compile_graph(loaded, budget)
-        found = match_torch(graph, contents, partial=False, mark=mark)
-        nodes = {node.name: node for node in graph.nodes if node.weights}
-        if problems := misfits(loaded.name, nodes, replace(found, surplus=()), mark):
-            raise ArchError(with_hint(problems, contents))
-        values = {node: read_node(node, found.pairs[name], mark) for name, node in nodes.items()}
-        refuse_strange_numbers({node.name: arrays for node, arrays in values.items()}, mark)
-        with written_whole(output) as unfinished:
-            write_arrays(values, metadata(loaded.resolved, ()), unfinished)
-    return Imported(loaded, transfer_of(nodes, found, found.pairs))
+            raise fail("weights", "not a PyTorch file, which alone is imported", mark=Mark(str(file)), hint=hint)
+        yield contents
+
+
+def _config_of(contents: Contents, file: Path, output: Path, budget: Budget) -> Config:
+    """That of the preset it is, or of what it says of itself."""
+    if not contents.modules or presets_of(contents):
+        return load(_preset_of(contents, Mark(str(file))))
+    return load(read_text(_text_of(contents, file), str(output.with_suffix(".yaml"))), (), budget)
+
+
+def _text_of(contents: Contents, file: Path) -> str:
+    return text_of_checkpoint(contents, file.name, Mark(str(file)))
+
+
+def _check_fit(graph: Graph, contents: Contents, name: str, mark: Mark) -> None:
+    """Raise ArchError unless every layer has its arrays in the file, and reads what its module reads."""
+    found = match_torch(graph, contents, partial=False, mark=mark)
+    nodes = {node.name: node for node in owners_of(graph)}
+    if problems := misfits(name, nodes, found, mark):
+        raise ArchError(with_hint(problems, contents))
 
 
 def _preset_of(contents: Contents, mark: Mark) -> str:

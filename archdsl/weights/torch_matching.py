@@ -7,16 +7,23 @@ have other layers, a layer belongs to a module only if that is so however the tw
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
+from math import prod
 
-from archdsl.diagnostics.problems import Mark, fail
+import numpy
+
+from archdsl.diagnostics.problems import Mark
 from archdsl.ir.graph import Graph, Node
-from archdsl.ir.ops import LayerScale
+from archdsl.ir.ops import AnchorBoxes, Anchors, LayerScale
+from archdsl.ir.types import both
+from archdsl.weights.arrays import read_arrays
 from archdsl.weights.formats.contents import Contents, Stored
 from archdsl.weights.matching import Match
+from archdsl.weights.torch_modules import match_modules
 from archdsl.weights.torch_units import SCALE, Layer, Module, arrays_for, layers_of, modules_of
 from archdsl.weights.torch_wiring import misreadings
 
 SCHEME = "torch"
+HEAD_UNIT = "cv2.0.2"  # of the boxes of the finest map
 MAX_PAIRS = 2_000  # of layers and modules of equal shapes; a network of a hundred layers has some hundreds
 
 
@@ -27,12 +34,11 @@ def match_torch(graph: Graph, contents: Contents, partial: bool, mark: Mark) -> 
     """
     layers, modules = layers_of(graph), modules_of(contents)
     if not modules:
-        message = "its layers have no numbers (model.0, model.1, …) that tell the order they run in"
-        raise fail("weights", message, mark=mark, hint="checkpoints of YOLO are made in this way")
+        return match_modules(graph, contents, partial, mark)
     pairs = list(zip(layers, modules, strict=False))
     wrong = [] if partial or not contents.reads else list(misreadings(graph, pairs, contents.reads))
     if partial and in_turn(layers, modules) < len(layers):
-        sure = certain(list(map(_shapes, layers)), list(map(_shapes, modules)))
+        sure = certain(list(map(_likeness, layers)), list(map(_likeness, modules)))
         pairs = [(layers[own], modules[other]) for own, other in sure]
     found: dict[str, Stored] = {}
     taken = set()
@@ -45,7 +51,25 @@ def match_torch(graph: Graph, contents: Contents, partial: bool, mark: Mark) -> 
             taken.add(id(stored))
             factors = {node.weights[0].name: stored.arrays[SCALE]}
             found[node.name] = Stored(stored.place, f"{stored.name}.{SCALE}", factors)
+    wrong += _other_anchors(graph, modules, mark)
     return Match(SCHEME, "name", found, tuple(_surplus(modules, taken)), tuple(wrong))
+
+
+def _other_anchors(graph: Graph, modules: Sequence[Module], mark: Mark) -> Iterator[str]:
+    """A fact where the anchors that the file was trained with are not those of the graph."""
+    ours = [(node.op.sizes, min(both(node.op.stride))) for node in graph.nodes if isinstance(node.op, Anchors)]
+    wanted = [side / stride for sizes, stride in ours for size in sizes for side in size]
+    if any(isinstance(node.op, AnchorBoxes) and node.op.style == "darknet" for node in graph.nodes):
+        yield "boxes are decoded by Darknet's formula, and such checkpoints are trained with YOLOv5's (formula: yolo)"
+    for module in modules:
+        if module.anchors and wanted:
+            if prod(module.anchors.shape) != len(wanted):
+                yield f"{module.name} has {prod(module.anchors.shape) // 2} anchors; expected {len(wanted) // 2}"
+                continue
+            (given,) = read_arrays([module.anchors], f"{module.name}.anchors", mark)
+            if not numpy.allclose(given.ravel(), wanted, rtol=2e-3):
+                told = ", ".join(f"{each:.4g}" for each in given.ravel()[:6])
+                yield f"{module.name} was trained with other anchors: {told}, … pixels of its maps"
 
 
 def in_turn(layers: Sequence[Layer], modules: Sequence[Module]) -> int:
@@ -55,11 +79,16 @@ def in_turn(layers: Sequence[Layer], modules: Sequence[Module]) -> int:
 
 
 def _is_same(layer: Layer, module: Module) -> bool:
-    return _shapes(layer) == _shapes(module) and len(layer.unnamed) == len(module.others)
+    return shapes_of(layer) == shapes_of(module) and len(layer.unnamed) == len(module.others)
 
 
-def _shapes(of: Layer | Module) -> Hashable:
+def shapes_of(of: Layer | Module) -> Hashable:
     return frozenset(of.shapes.items())
+
+
+def _likeness(of: Layer | Module) -> Hashable:
+    """Equal for a layer and a module that may be the same. A head, of which there is one, may be of other classes."""
+    return frozenset(of.shapes) if HEAD_UNIT in of.shapes else shapes_of(of)
 
 
 def _surplus(modules: Sequence[Module], taken: set[int]) -> Iterator[Stored]:

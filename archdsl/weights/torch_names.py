@@ -27,6 +27,7 @@ _C3 = {**_CROSS_STAGE, "{i}_reduce": "m.{i}.cv1", "{i}_conv": "m.{i}.cv2"}
 _REP = {"dense": "conv1", "pointwise": "conv2"}
 _REP_NCSP = {**_CROSS_STAGE, **_inside("{i}_rep", "m.{i}.cv1", _REP), "{i}_conv": "m.{i}.cv2"}
 _C2F = {"split": "cv1", "fuse": "cv2", "{i}_conv1": "m.{i}.cv1", "{i}_conv2": "m.{i}.cv2"}
+_SPLIT_ELAN = {"split": "cv1", "conv1": "cv2", "conv2": "cv3", "fuse": "cv4"}
 _C3K = {**_CROSS_STAGE, "{j}_conv1": "m.{j}.cv1", "{j}_conv2": "m.{j}.cv2"}
 _ATTENTION = {"attention_qkv": "attn.qkv", "attention_projection": "attn.proj", "attention_position": "attn.pe"}
 _PSA = {**_ATTENTION, "expand": "ffn.0", "reduce": "ffn.1"}
@@ -45,11 +46,15 @@ _POOLED = {"reduce": "cv1", "fuse": "cv2"}
 PATHS: dict[str, Paths] = {
     "conv_bn_act": {"": ""},
     "conv": {"": ""},
+    "c2": _C2F,
     "c2f": _C2F,
+    "split_elan": _SPLIT_ELAN,
     "c3k": _C3K,
     "c3k2": {**_C2F, **_inside("{i}", "m.{i}", _C3K)},
     "c2f_cib": {"split": "cv1", "fuse": "cv2", **_inside("{i}", "m.{i}", _CIB)},
     "c2psa": {"split": "cv1", "fuse": "cv2", **_inside("{i}", "m.{i}", _PSA)},
+    "c2f_psa": {"split": "cv1", "fuse": "cv2", **_inside("{i}", "m.{i}", _PSA)},
+    "psa": {"split": "cv1", "fuse": "cv2", **_inside("{i}", "", _PSA)},
     "csp": _C3,
     "c3": _C3,
     "r_elan": {
@@ -97,6 +102,7 @@ HEADS: dict[str, Paths] = {
         "{level}_conv2": "cv4.{level}.1",
         "{level}_values": "cv4.{level}.2",
     },
+    "anchor_branch": {"{level}_conv": "m.{level}"},
 }
 _IN_HEADS = {
     "proto1": "proto.cv1",

@@ -34,10 +34,15 @@ class Likeness(NamedTuple):
 def nearest_of(contents: Contents) -> Likeness | None:
     """The preset of which most layers are in the file, of those that are not much smaller or larger than it."""
     modules = modules_of(contents)
-    params = sum(map(params_of, modules))
-    infos = sorted(_fresh(), key=lambda info: abs((info.params or 0) - params))[:_COMPARED]
-    found = [_likeness(info.name, modules) for info in infos]
+    found = [_likeness(name, modules) for name in as_large_as(modules)]
     return max(found, key=lambda each: (each.same, each.same - each.layers), default=None)
+
+
+def as_large_as(modules: list[Module]) -> list[str]:
+    """The presets with about as many parameters, the nearest first."""
+    params = sum(map(params_of, modules))
+    infos = sorted(_fresh(), key=lambda info: abs((info.params or 0) - params))
+    return [info.name for info in infos[:_COMPARED]]
 
 
 def params_of(module: Module) -> int:

@@ -13,7 +13,7 @@ import numpy
 
 from archdsl.frontend.sections import STAGES
 from archdsl.ir.graph import Graph, Node
-from archdsl.ir.ops import BatchNorm, Conv2D, Dense, DepthwiseConv2D, TransposedConv2D
+from archdsl.ir.ops import BatchNorm, Conv2D, Dense, DepthwiseConv2D, Normalize, TransposedConv2D
 from archdsl.weights.formats.contents import Contents, Shape, Stored, StoredArray
 from archdsl.weights.torch_names import is_in_head, numbered, path_of
 
@@ -29,16 +29,18 @@ AXES: dict[type, tuple[int, ...]] = {  # of PyTorch's kernels, in the order in w
 NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
 SCALE = "gamma"  # of the factors that a module scales its result by
 _COUNTER = "num_batches_tracked"  # of training, which nothing else needs
+_ANCHORS = ("anchors", "anchor_grid")  # twice the same, in pixels of the map and of the image: settings, not weights
 FIXED = "dfl"  # 0, 1, 2, …: arithmetic, not weights
 _SLOTS = (STAGES.name, "post")  # of a layer's path, which its name leaves out
 
 
 @dataclass
 class Unit:
-    """A convolution or dense layer of ours, with the batch norm that follows."""
+    """A convolution or dense layer of ours, with the batch norm that follows, and its path in PyTorch's module."""
 
     node: Node
     norm: Node | None = None
+    path: str = ""
 
     @property
     def shape(self) -> Shape:
@@ -49,7 +51,7 @@ class Unit:
 
 @dataclass
 class Layer:
-    """A layer of the config: its units by the path that they have in PyTorch's module. Others have no path.
+    """A layer of the config: its units by the path in PyTorch's module, as `numbered`. Others have no path.
 
     A head is several entries of the config, the first and `more`.
     """
@@ -68,6 +70,11 @@ class Layer:
     @property
     def shapes(self) -> dict[str, Shape]:
         return {path: unit.shape for path, unit in self.units.items()}
+
+    @property
+    def params(self) -> int:
+        nodes = [node for unit in self.units.values() for node in (unit.node, unit.norm) if node]
+        return sum(node.params for node in (*nodes, *self.unnamed))
 
 
 class TorchUnit(NamedTuple):
@@ -90,6 +97,7 @@ class Module:
     name: str
     units: dict[str, TorchUnit] = field(default_factory=dict)
     others: list[Stored] = field(default_factory=list)
+    anchors: StoredArray | None = None
 
     @property
     def shapes(self) -> dict[str, Shape]:
@@ -133,13 +141,19 @@ def _layer(path: str, block: str, nodes: list[Node]) -> Layer:
         if inner is None and len(named) > 1:
             layer.unnamed += filter(None, (unit.node, unit.norm))
         else:
-            layer.units[inner or ""] = unit
+            unit.path = inner or ""
+            layer.units[numbered(unit.path)] = unit
     return layer
 
 
 def _unit_name(node: str, prefix: str) -> str:
     """split for p2_body_split_conv, nothing for p2_down_conv."""
-    return node.removeprefix(prefix).removesuffix("conv").strip("_")
+    return node.removeprefix(prefix).removesuffix("conv").removesuffix("dense").strip("_")
+
+
+def owners_of(graph: Graph) -> list[Node]:
+    """The nodes whose arrays are trained, in the order they run. How an image is normalised is a setting."""
+    return [node for node in graph.nodes if node.weights and not isinstance(node.op, Normalize)]
 
 
 # Theirs
@@ -147,7 +161,7 @@ def _unit_name(node: str, prefix: str) -> str:
 
 def modules_of(contents: Contents) -> list[Module]:
     """The numbered modules of a checkpoint that own arrays, by their numbers; none if it is made in another way."""
-    stored = {each.name: each for each in map(_without_counter, contents.layers) if each.arrays}
+    stored = {each.name: each for each in map(without_counter, contents.layers) if each.arrays}
     found: dict[int, Module] = {}
     for name, each in stored.items():
         number = re.match(r"(?:model\.){0,2}(\d{1,4})(?:\.|$)", name)
@@ -158,7 +172,7 @@ def modules_of(contents: Contents) -> list[Module]:
     return [found[number] for number in sorted(found)]
 
 
-def _without_counter(stored: Stored) -> Stored:
+def without_counter(stored: Stored) -> Stored:
     arrays = {name: array for name, array in stored.arrays.items() if name != _COUNTER}
     return Stored(stored.place, stored.name, arrays)
 
@@ -168,6 +182,9 @@ def _add(module: Module, stored: Stored, path: str, all_stored: Mapping[str, Sto
     parent, _, own = path.rpartition(".")
     beside = stored.name.removesuffix(own).rstrip(".")
     if own == "bn" and f"{beside}.conv" in all_stored:
+        return
+    if stored.arrays.keys() <= {*_ANCHORS}:
+        module.anchors = stored.arrays.get(_ANCHORS[0])
         return
     weight = stored.arrays.get("weight")
     if own == FIXED or (own == "conv" and parent == FIXED):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from archdsl.analysis.text import Table, counted
 from archdsl.weights.formats.contents import Shape
@@ -13,7 +14,8 @@ from archdsl.weights.formats.contents import Shape
 class Moved(NamedTuple):
     """A layer that has the file's values now: its node, the entry of the config it is of, its name in the file.
 
-    `made` is how they were made, where they are not those of the file: for an image of other channels.
+    `made` is how they were made, where they are not those of the file: for an image of other channels, or of the
+    classes that both have.
     """
 
     node: str
@@ -45,6 +47,12 @@ class Transfer:
     moved: tuple[Moved, ...]
     left: tuple[Left, ...] = ()
     unused: tuple[str, ...] = ()
+    source: Literal["file", "other model"] = "file"
+
+    def with_made(self, made: Mapping[str, str]) -> Transfer:
+        """The same, with how the layers of these nodes were made."""
+        moved = [each._replace(made=made.get(each.node, each.made)) for each in self.moved]
+        return replace(self, moved=tuple(moved))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
@@ -82,7 +90,7 @@ class Transfer:
         """One line: how many layers moved, stayed fresh, and were not used; and how a first convolution was made."""
         whole = counted(len(self.moved) + len(self.left), "layer")
         unused = len(self.unused)
-        not_used = f"{counted(unused, 'layer')} of the file {'was' if unused == 1 else 'were'} not used"
+        not_used = f"{counted(unused, 'layer')} of the {self.source} {'was' if unused == 1 else 'were'} not used"
         made = [f"; {each.node} has {each.made}" for each in self.moved if each.made]
         return "".join([f"\n{len(self.moved):,} of {whole} moved; {not_used}", *made])
 

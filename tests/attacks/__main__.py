@@ -7,6 +7,7 @@ one that started it.
 from __future__ import annotations
 
 import gc
+import importlib
 import io
 import json
 import os
@@ -118,6 +119,7 @@ def warm_up(keras: bool) -> None:
                 archdsl.weights.load(model, f"{folder}/{name}")
             model.save(f"{folder}/a.keras")
             sys.modules["keras"].models.load_model(f"{folder}/a.keras")
+            importlib.import_module("archdsl.tools.model_import")
 
 
 def main(topic: str, *names: str) -> None:

@@ -48,6 +48,11 @@ def named(folder: Path) -> None:
 
 WIDE = CONV.replace("filters=8", "filters=65536")
 DOUBLING = NET + CONV + "[route]\nlayers=-1,-1\n" * 1500  # channels 2^1500
+CONNECTED = "[connected]\noutput=65536\n"
+SQUARE = "[net]\nwidth=65536\nheight=65536\nchannels=3\n"
+WEIGHTED = "[shortcut]\nfrom=" + ",".join(["0"] * 1000) + "\nweights_type=per_channel\nweights_normalization=softmax\n"
+INTO_PRESET = command("build", "yolo_v3_tiny_detect", "--weights", "net.weights", "-o", "net.keras")
+INTO_OTHER = command("build", "yolo_v8_xs_backbone", "--weights", "net.weights", "-o", "net.keras")
 ATTACKS = [
     Attack("a pipe for a cfg", lambda folder: os.mkfifo(folder / "net.cfg"), READ, "no such file"),
     Attack("a device", lambda folder: (folder / "net.cfg").symlink_to("/dev/zero"), READ, "no such file"),
@@ -61,6 +66,11 @@ ATTACKS = [
     Attack("endless numbers", cfg(NET + CONV.replace("8", "9" * 100_000)), READ, "none beyond"),
     Attack("a tag as activation", cfg(NET + CONV.replace("leaky", "!!python/name:os.system")), READ, "expected one of"),
     Attack("a name that is YAML", named, command("import", "a\nplugins: [evil.py]\n#.cfg", "-o", "net.yaml")),
+    Attack("wide connected layers", cfg(NET + CONV + CONNECTED * 3), READ, "budget"),
+    Attack("an image of any size before them", cfg(SQUARE + CONV + CONNECTED), READ, "expected at most"),
+    Attack("weighted sums of many", cfg(NET + CONV + WEIGHTED * 400), READ, None),
+    Attack("weights with a name but no network", weights(HEADER), INTO_PRESET, "too short", keras=True),
+    Attack("weights for another network", weights(HEADER), INTO_OTHER, "its order is not that of", keras=True),
     Attack("weights of 4 TB", sparse, LOAD, "too long"),
     Attack("a pipe of weights", piped, LOAD, "no such weights file"),
     Attack("weights of nothing", weights(b""), LOAD, "too short"),

@@ -41,6 +41,8 @@ def photo(folder: Path) -> None:
     names(b"a")(folder)
 
 
+FAR = [(-1e6, -1e6), (1e6, -1e6), (1e6, 1e6), (-1e6, 1e6)]
+TURNED = BOX._replace(outline=FAR, points=[(x, y, 1.0) for x, y in FAR * 4] + [(0.0, 0.0, 1.0)])
 ATTACKS = [
     Attack("PostScript as a photo", photo, DETECT, "not an image"),
     Attack("a pipe of names", lambda folder: os.mkfifo(folder / NAMES), read, "no such file"),
@@ -50,5 +52,8 @@ ATTACKS = [
     Attack("names that are orders", names(b"\x1b[2J\n\x07\r\n\xe2\x80\xaeevil\n"), shown),
     Attack(
         "a box beyond everything", lambda folder: None, lambda folder: draw_boxes(Image.new("RGB", (64, 64)), [BOX])
+    ),
+    Attack(
+        "points beyond everything", lambda folder: None, lambda folder: draw_boxes(Image.new("RGB", (64, 64)), [TURNED])
     ),
 ]

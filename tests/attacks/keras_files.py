@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from attacks.case import Attack
+import archdsl.tools.cli.import_command  # noqa: F401  (it imports NumPy, and compiles data classes)
+from attacks.case import Attack, command
 
 INNER = {"archdsl": 1, "name": "net", "stages": {"p1": {"width": 8, "down": {"block": "conv", "stride": 2}}}}
 OURS = {"name": "net", "trainable": True, "dtype": "float32", "frozen": [], "config": INNER, "passes": []}
@@ -82,6 +83,11 @@ def row(name: str, config: Any, answer: str, **more: Any) -> Attack:
     return Attack(f"keras file: {name}", written(config), read, answer, keras=True, **more)
 
 
+def imported(name: str, config: Any, answer: str) -> Attack:
+    act = command("import", "a.keras", "-o", "a.yaml")
+    return Attack(f"keras file: imported, {name}", written(config), act, answer, keras=True)
+
+
 WIDE = {"s": {"width": 60_000, "depth": 9, "body": {"block": "conv", "kernel": 3}}}
 IMAGE = ("InputLayer", {"batch_shape": [None, 8, 8, 3], "dtype": "float32", "name": "image"})
 DENSE = [("Dense", {"units": 60_000, "name": f"d{number}"}) for number in range(9)]
@@ -130,4 +136,7 @@ ATTACKS: list[Attack] = [
     row("a large constant", part(None, "__numpy__", {"value": ["a"], "dtype": "S1000000000"}), "'__numpy__'"),
     row("plain layers without weights", sequential(IMAGE, *DENSE), "parameters, and the file"),
     row("an embedding of petabytes", sequential(TEXT, PETABYTES), "parameters, and the file"),
+    imported("code", part("keras.layers", "Lambda", {"name": "x\x1b[2J", "function": "rm"}), "'Lambda'"),
+    imported("code a thousand times", sequential(*[("Lambda", {"name": f"x{n}"}) for n in range(1_000)]), "x19"),
+    imported("an embedding of petabytes", sequential(TEXT, PETABYTES), "parameters, and the file"),
 ]

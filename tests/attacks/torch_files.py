@@ -34,6 +34,7 @@ CONFIG = "stages: {p1: {width: 8, down: {block: conv, bias: false, kernel: 3, st
 NUMBERS = {"0": bytes(864)}
 KERNEL = tensor(Reference("Float", "0", 216), 0, (8, 3, 3, 3), (27, 9, 3, 1))
 STATE = {"model.0.weight": KERNEL}
+MANY = [f"{first}{second}" for first in "abcdefghijklmnop" for second in "qrstuvwxyz"]
 OLD = bytes.fromhex("80028a0a6cfc9c46f9206aa85019")
 Make = Callable[[Path], object]
 
@@ -191,6 +192,21 @@ def key(*path: bytes) -> bytes:
     return BEGIN + b"}(" + b"".join(path) + b"Nu" + END
 
 
+def telling(kind: str = "Conv", count: int = 1, **said: Any) -> Make:
+    """A module that describes itself: rows of this kind, the convolutions of which say these things."""
+    sides = dict.fromkeys(("kernel_size", "stride", "padding", "dilation"), (1, 1))
+    conv = Made(
+        Name("t", "Conv2d"), {"_parameters": {"weight": KERNEL}, "out_channels": 8, "groups": 1, **sides, **said}
+    )
+    parts = {"conv": conv, "act": Made(Name("t", "SiLU"), {}), "cv1": conv, "cv2": conv}
+    rows = {str(number): Made(Name("u", kind), {"f": -1, "_modules": parts, **said}) for number in range(count)}
+    return file(Made(Name("u", "Model"), {"_modules": {"model": Made(Name("t", "Sequential"), {"_modules": rows})}}))
+
+
+def described(name: str, make: Make, answer: str) -> Attack:
+    return Attack(f"torch: described, {name}", make, command("import", FILE, "-o", "a.yaml"), answer)
+
+
 NOTHING = "without a state dict or a module"
 RUN = [
     ("os", "system", "touch ran"),
@@ -265,7 +281,11 @@ ATTACKS: list[Attack] = [
     *[row(f"a pickle {name}", raw(description), fact) for name, (description, fact) in PICKLES.items()],
     row("a name of 5 MB", file({"model.0." + "x" * 5_000_000: KERNEL}), "a name of 5000008 characters"),
     row("100,000 tensors of one storage", file({f"model.{n}.x": KERNEL for n in range(50_000)}), "operations"),
-    row("a layer number of 5,000 digits", file({"model." + "9" * 900 + ".conv.weight": KERNEL}), "have no numbers"),
+    row("a layer number of 5,000 digits", file({"model." + "9" * 900 + ".conv.weight": KERNEL}), "does not fit"),
+    row("modules that fit in very many ways", file({f"{letter}x.weight": KERNEL for letter in MANY}), "does not fit"),
+    row("modules nested 400 deep", file({"a." * 400 + "weight": KERNEL}), "does not fit"),
+    row("a million names of classes", file({"model": STATE, "names": ["x"] * 1_000_000}), None),
+    row("names that are not names", file({"model": STATE, "names": {0: Made(Name("os", "system"), "ls")}}), ""),
     row("packed members", archive(members_of(STATE), zipfile.ZIP_DEFLATED), "packed or encrypted"),
     row("an archive that unpacks to a gigabyte", archive(SMALL | {"net/data/0": bytes(1 << 27)}, 8), "packed"),
     row("members that overlap", overlapping, "overlap"),
@@ -284,4 +304,15 @@ ATTACKS: list[Attack] = [
     row("a folder", folder_there, "no such weights file"),
     row("a named pipe", pipe, "no such weights file"),
     row("nothing wrong with it", file(STATE), ""),
+    described("a width of 10**15", telling(out_channels=10**15), "expected 0 to 65536"),
+    described("no channels", telling("AConv", out_channels=0), "of no channels"),
+    described("a width of lists", telling(out_channels=[[["x"] * 9] * 9] * 9), "without a number"),
+    described("a stride of 0", telling(stride=(0, 0)), "a stride of 0"),
+    described("a class with a long name", telling("x" * 1_000), "is not a module"),
+    described("a factor without end", telling("Upsample", scale_factor=float("inf"), mode="nearest"), "2 to 32 times"),
+    described(
+        "maps of a quarter of a pixel", telling("Upsample", 9, scale_factor=2.0, mode="nearest"), "beyond the image"
+    ),
+    described("modules of nothing", telling("C2f"), "has no part 'm'"),
+    described("a thousand modules", telling(count=900), "are not in the file"),
 ]

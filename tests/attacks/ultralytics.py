@@ -30,6 +30,10 @@ ATTACKS = [
     Attack("a stride of nothing", rows("[-1, 1, Conv, [64, 3, 0]]"), READ, None),
     Attack("a negative kernel", rows("[-1, 1, Conv, [64, -3, 2]]"), READ, None),
     Attack("enlarged by nothing", rows("[-1, 1, nn.Upsample, [None, 0, nearest]]"), READ, "expected"),
+    Attack("bottlenecks without end", rows("[-1, 1, RepNCSPELAN4, [64, 64, 32, 65536]]"), READ, None),
+    Attack("areas without end", rows("[-1, 1, A2C2f, [64, True, 65536]]"), READ, None),
+    Attack("a head of another key", rows(CONV, "[-1, 1, Detect, [__class__]]"), READ, "a number of classes"),
+    Attack("points without end", rows(CONV, "[-1, 1, Pose, [nc, [999999, 3]]]"), READ, "kpt_shape"),
     Attack("many rows", rows(*[CONV] * 2000), READ, "at most 1000 rows"),
     Attack("smaller and smaller", rows(*[CONV] * 999), READ, None),
 ]

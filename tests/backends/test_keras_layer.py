@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 import archdsl
-import archdsl.blocks
 from archdsl.analysis.expect import check_expectations
 from archdsl.blocks import registry
 from archdsl.frontend.compose.config import load

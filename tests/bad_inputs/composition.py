@@ -260,7 +260,7 @@ def _group(text: str, code: str, message: str, hint: str = "", at: tuple[str, in
 
 
 GROUPS = [
-    _group(_S + "neck: §unet_decode, _self_]\n", "unknown-option", "expected one of: fpn, one, pan_c2f, ", "did you mean 'unet_decoder'?"),
+    _group(_S + "neck: §unet_decode, _self_]\n", "unknown-option", "expected one of: bifpn, fpn, one, pan_c2f, ", "did you mean 'unet_decoder'?"),
     _group(_S + "neck: §PAN_C2F, _self_]\n", "unknown-option", "no option 'PAN_C2F' of neck", "did you mean 'pan_c2f'?"),
     _group(_S + "neck: §one.yaml, _self_]\n", "unknown-option", "no option 'one.yaml'", "write neck: one"),
     _group(_S + "neck: §neck/one, _self_]\n", "unknown-option", "no option 'neck/one'", "write neck: one"),
@@ -275,7 +275,7 @@ GROUPS = [
     _group(_S + "neck: §../neck/one, _self_]\n", "unknown-option", "no option '../neck/one'"),
     _group(_S + "neck: §/etc/passwd, _self_]\n", "unknown-option", "no option '/etc/passwd'"),
     _group(_S + "neck: §https://example.com/a, _self_]\n", "unknown-option", "no option 'https:"),
-    _group(_S + "neck: §'???', _self_]\n", "missing-value", "no option of neck is chosen", "choose one: neck=fpn"),
+    _group(_S + "neck: §'???', _self_]\n", "missing-value", "no option of neck is chosen", "choose one: neck=bifpn"),
     _group(_S + "neck: §'o\u043ee', _self_]\n", "unknown-option", "no option 'o\u043ee'", "U+043E"),
     _group(_S + "head: §one, _self_]\n", "unknown-option", "no option 'one' of head"),
     _group(_S + "§Neck: one, _self_]\n", "type", "got a mapping", "the groups are stem, tail, neck, head"),

@@ -47,7 +47,7 @@ GRAPH = texts(
         (180, f"archdsl: §2\n{NET}", "range", "got the number 2; expected a value ≤ 1", ""),
         (180, f"archdsl: §'1'\n{NET}", "type", "expected a whole number, got text '1'", "without quotes"),
         (181, "stages: {p1: {width: 8, stride: 2, body: {block: conv}, post: {a: {block: conv, width: 4}, b: §{block: add, from: [body, a]}}}}\n", "shape", "of p1_body", ""),
-        (183, "stages:\n  p1: {width: 8, stride: 2, body: {block: conv}}\n  p2: {width: 8, stride: 2, body: {block: conv}, post: {b: §{block: concat, from: [p1, p2_body]}}}\n", "shape", "of p1_body", ""),
+        (183, "stages:\n  p1: {width: 8, stride: 2, body: {block: conv}}\n  p2: {width: 8, stride: 2, body: {block: conv}, post: {b: §{block: concat, from: [p1, p2_body]}}}\n", "shape", "of p1 (", ""),
         (185, f"{NET}§dtype: float17\n", "unknown-key", "unknown key 'dtype'", ""),
         (187, "stages: {p1: {width: 8, body: {block: §os.system}}}\n", "unknown-block", "no block 'os.system'; expected one of: ", ""),
         (187, "stages: {p1: {width: 8, body: {block: §keras.layers.Lambda}}}\n", "unknown-block", "no block 'keras.layers.Lambda'", ""),

@@ -25,6 +25,7 @@ FRAMES = {"pad", "crop", "global_avg_pool", "global_max_pool"}  # they change th
 OF_KNOWN_SIZE = {"flatten", "resize"}
 OF_PLACES = {"attention", "transformer"}  # of which a vector has none
 NEEDED = {"width": 16, "units": 9, "heads": 2, "height": 9, "image_width": 7}
+SEVERAL = ["exchange", "bifpn"]  # maps of several sizes
 HEADS = ["box_branch", "class_branch", "value_branch"]
 READERS = {"dfl_boxes": "box_branch", "class_scores": "class_branch"}
 ANCHORED = {
@@ -338,6 +339,19 @@ def test_an_exchange_sums_every_map_in_every_size() -> None:
     assert params(made) == up + down
 
 
+@pytest.mark.parametrize("depth", [1, 3])
+def test_a_bifpn_sums_each_map_with_its_neighbours_down_and_up(depth: int) -> None:
+    """EfficientDet, figure 3d: of 5 levels, 8 sums a layer; equations of section 3.3 for P6."""
+    maps = [Input(FeatureMap(64 // 2**step, 32 // 2**step, 24, 8 * 2**step))(name=f"p{step + 3}") for step in range(5)]
+    made = get_block("bifpn")(*maps, depth=depth, style=STYLE)
+    assert [node.type for node in results_of(made).values()] == [node.type for node in maps]
+    assert sources(made, "layer1_down4_add") == ["p6", "layer1_up4"]
+    assert sources(made, "layer1_sum4_add") == ["p6", "layer1_down4_act", "layer1_pool4_pool"]
+    assert sources(made, "layer1_sum5_add") == ["p7", "layer1_pool5_pool"]
+    factors = 2 + 2 + 2 + 2 + 3 + 3 + 3 + 2
+    assert params(made) == depth * (8 * (3 * 3 * 24 + 24 * 24 + 4 * 24) + factors)
+
+
 def test_mp_down_joins_a_convolution_and_a_pooling() -> None:
     assert sources(applied("mp_down", image()), "concat") == ["conv_act", "pooled_act"]
     assert ops_of(applied("mp_down", image()), MaxPool) == [MaxPool(2, 2)]
@@ -383,10 +397,11 @@ def config_of_every_block() -> dict[str, Any]:
     rest = [name for name in kinds if name not in (*vectors, "to_tokens", "to_map", "stop_gradient")]
     of_tokens = [name for name in rest if kinds[name][0] == "N, C"]
     add([name for name in rest if name not in of_tokens])
-    layers["half"] = {"block": "max_pool"}
-    add(["exchange"], **{"from": [list(layers)[-2], "half"]})
-    layers["coarse"] = {"block": "upsample", "from": "the_exchange_map2"}
-    layers["exchanged"] = {"block": "add", "from": ["the_exchange_map1", "coarse"]}
+    for name in SEVERAL:
+        layers[f"{name}_half"] = {"block": "max_pool"}
+        add([name], **{"from": list(layers)[-2:]})
+        layers[f"{name}_coarse"] = {"block": "upsample", "from": f"the_{name}_map2"}
+        layers[f"{name}_sum"] = {"block": "add", "from": [f"the_{name}_map1", f"{name}_coarse"]}
     last_token = add(["to_tokens", *of_tokens])
     last_map = add(["to_map"])
     last_fixed = add(["stop_gradient"], **{"from": last_map})
@@ -404,7 +419,8 @@ def config_of_every_block() -> dict[str, Any]:
     for name in vectors:
         add([name], **{"from": last_token if kinds[name][0] == "N, C" else last_map})
     layers["joined"] = {"block": "concat", "from": [*means, *[f"the_{name}" for name in vectors]]}
-    for name in [name for name in SHIPPED if name not in (*SINGLE, *HEADS, *READERS, *ANCHORED, *PLACED, "exchange")]:
+    merging = [name for name in SHIPPED if name not in (*SINGLE, *HEADS, *READERS, *ANCHORED, *PLACED, *SEVERAL)]
+    for name in sorted(merging, key="subtract".__eq__):
         last = list(layers)[-1]
         add([name], **{"from": [last, last]})
     layers["end"] = {"block": "concat", "from": list(layers)[-2:]}  # a difference of equal numbers is nothing

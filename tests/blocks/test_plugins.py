@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 import archdsl
-import archdsl.blocks
 from archdsl.blocks import registry
 
 Write = Callable[[str, str], Path]
@@ -46,6 +45,36 @@ def test_a_file_brings_its_blocks(write: Write) -> None:
     assert archdsl.compile_config(config, plugins=[plugin]).output.channels == 2
     again = archdsl.analyze(config, input_shape=(8, 8, 4), plugins=[str(plugin)])  # not defined twice
     assert again.params == 8
+
+
+def test_a_block_of_a_file_that_is_not_imported_yet_is_not_replaced(
+    write: Write, run: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    write("net.yaml", "stages: {a: {width: 8, body: {block: conv_bn_act}}}\n")
+    write("my_blocks.py", PLUGIN.replace("def narrow", "def transformer"))
+    refused = run("show", "net.yaml", "--plugin", "my_blocks.py")
+    assert refused.returncode == 2
+    assert "block 'transformer' is defined twice, in " in refused.stderr
+    assert refused.stderr.index("tokens.py") < refused.stderr.index("my_blocks.py")
+
+
+def test_a_block_of_a_config_is_not_called_as_one_of_a_file_that_is_not_imported_yet(
+    write: Write, run: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    own = "blocks: {transformer: {layers: {only: {block: conv_bn_act, width: 8}}}}\n"
+    write("net.yaml", own + "stages: {a: {width: 8, body: {block: conv_bn_act}}}\n")
+    refused = run("show", "net.yaml")
+    assert refused.returncode == 2
+    assert "there is a block 'transformer' already, defined in " in refused.stderr
+
+
+def test_a_misspelt_block_is_compared_with_those_of_every_file(
+    write: Write, run: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    write("net.yaml", "stages: {a: {width: 8, body: {block: transformr}}}\n")
+    refused = run("show", "net.yaml")
+    assert refused.returncode == 2
+    assert "transformer" in refused.stderr.partition("hint")[2]
 
 
 @pytest.mark.parametrize("command", [["show", "net.yaml"], ["resolve", "net.yaml"], ["validate", "net.yaml"]])

@@ -102,8 +102,23 @@ def test_a_shape_error_names_both_layers_both_shapes_and_both_places(write: Writ
         "  hint: give p4_side the width of p4_body, 64 channels",
     ]
     (found,) = found_in(path, "stages.p4.post.sum.from=[p4_down,p3]")
-    assert "add of p4_down (?x?x64) and p3_body (?x?x32)" in found
-    assert "note: p3_body (?x?x32) comes from parent.yaml:8:3" in found
+    assert "add of p4_down (?x?x64) and p3 (?x?x32)" in found
+    assert "note: p3 (?x?x32) comes from parent.yaml:8:3" in found
+
+
+def test_a_shape_error_names_a_repeated_layer_as_it_is_read_and_not_by_its_last_repeat(write: Write) -> None:
+    net = "input: {shape: [64, 64, 3]}\nstages:\n  a: {width: 8, body: {block: conv_bn_act, depth: 3}}\n"
+    path = write(
+        "my_net.yaml", net + "  b: {width: 4, body: {block: conv_bn_act, depth: 2}, post: {c: {block: add}}}\n"
+    )
+    for read, told in {
+        "[a,b_body]": "a (64x64x8) and b_body",
+        "[a_body,b_body_1]": "a_body (64x64x8) and b_body_1",
+    }.items():
+        (found,) = found_in(path, f"+stages.b.post.c.from={read}")
+        assert f"b_c: add of {told} (64x64x4): " in found
+    (found,) = found_in(path, "stages.b.post.c.block=conv", "+stages.b.post.c.groups=3")
+    assert "b_c: conv of b_body (64x64x4): " in found
 
 
 def test_a_shape_error_inside_a_block_says_what_the_block_was_given(write: Write) -> None:

@@ -14,7 +14,6 @@ from support import samples
 from support.fuzz import PARTS
 
 import archdsl
-import archdsl.blocks  # registers the shipped ones
 from archdsl.blocks.registry import all_blocks
 from archdsl.diagnostics.wording import did_you_mean
 from archdsl.frontend.budget import read_budget

@@ -476,6 +476,18 @@ def test_shipped_necks_are_read_by_a_shipped_backbone() -> None:
         assert archdsl.analyze(backbone, [f"neck={name}"], (256, 256, 3)).nodes
 
 
+def test_a_bifpn_on_efficientnet_b0_has_the_parameters_counted_by_hand() -> None:
+    """EfficientDet-D0 (Tan et al. 2020, table 1): 64 channels, 3 layers; levels of 40, 112 and 320 channels."""
+    of_one_layer = 8 * (3 * 3 * 64 + 64 * 64 + 2 * 64) + 19  # 8 sums, of 19 maps
+    lateral = (40 + 112 + 320 + 320) * 64 + 4 * 2 * 64
+    alone, whole = (
+        archdsl.analyze("efficientnet_b0_backbone"),
+        archdsl.analyze("efficientnet_b0_backbone", ["neck=bifpn"]),
+    )
+    assert whole.trainable_params - alone.trainable_params == lateral + 3 * of_one_layer
+    assert [whole.outputs[f"n{level}"].channels for level in range(3, 8)] == [64] * 5
+
+
 def test_the_neck_of_yolo_v8_has_the_published_parameters() -> None:
     # /cfg/models/v8/yolov8.yaml of Ultralytics 8.4, measured: 5,079,712 in the backbone and 3,939,840 in the neck of s.
     costs = archdsl.analyze("yolo_v8_s_backbone", ["neck=pan_c2f"])
@@ -486,3 +498,9 @@ def test_the_neck_of_yolo_v8_has_the_published_parameters() -> None:
         (40, 256),
         (20, 512),
     ]
+
+
+@pytest.mark.parametrize("backbone", ["efficientnet_b0_backbone", "resnet50_v2", "densenet121_backbone"])
+def test_a_neck_reads_a_backbone_that_ends_in_a_tail_and_the_tail_stays_an_output(backbone: str) -> None:
+    found = archdsl.analyze(backbone, ["neck=bifpn", "head=retinanet"], (256, 256, 3)).outputs
+    assert {"tail", "boxes", "scores"} <= {*found}

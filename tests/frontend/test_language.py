@@ -153,7 +153,7 @@ def test_two_maps_of_different_stride_are_refused_even_at_unknown_size(problems_
     config["stages"]["p3"]["post"] = {"sum": {"block": "concat", "from": ["p2", "p3_body"]}}
     (problem,) = problems_of(config)
     assert problem.code == "shape"
-    assert "p2_body (?x?x16) and p3_body (?x?x32)" in problem.message
+    assert "p2 (?x?x16) and p3_body (?x?x32)" in problem.message
     assert "their strides are 4 and 8" in problem.message
 
 

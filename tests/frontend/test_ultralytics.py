@@ -5,69 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.ultralytics import FILES, V5, file, rows
 
 import archdsl
 from archdsl.frontend.importers.ultralytics import config_text
 from archdsl.tools.cli import main
 
-UP = '[-1, 1, nn.Upsample, [None, 2, "nearest"]]'
-
-
-def rows(*lines: str) -> str:
-    return "".join([f"  - {line}\n" for line in lines])
-
-
-def join(row: int) -> str:
-    return f"[[-1, {row}], 1, Concat, [1]]"
-
-
-def file(scales: str, backbone: str, head: str) -> str:
-    return f"# ours\nnc: 80 # classes\nscales: # [depth, width, most]\n{scales}\nbackbone:\n{backbone}\nhead:\n{head}\n"
-
-
-def pan(block: str, td4: int, p3: int, p5: int, last: str, repeats: int = 3) -> str:
-    """Top-down and bottom-up, after a backbone whose last row is `p5`."""
-    first = p5 + 3
-    return rows(
-        *(UP, join(td4), f"[-1, {repeats}, {block}, [512, False]]", UP, join(p3)),
-        *(f"[-1, {repeats}, {block}, [256, False]]", "[-1, 1, Conv, [256, 3, 2]]", join(first)),
-        *(f"[-1, {repeats}, {block}, [512, False]]", "[-1, 1, Conv, [512, 3, 2]]", join(p5)),
-        *(f"[-1, {repeats}, {block}, [1024, {last}]]", f"[[{first + 3}, {first + 6}, {first + 9}], 1, Detect, [nc]]"),
-    )
-
-
-def staged(block: str, repeats: tuple[int, ...], stem: str = "[64, 3, 2]") -> str:
-    lines = [f"[-1, 1, Conv, {stem}]"]
-    for width, depth in zip((128, 256, 512, 1024), repeats, strict=True):
-        lines += [f"[-1, 1, Conv, [{width}, 3, 2]]", f"[-1, {depth}, {block}, [{width}, True]]"]
-    return rows(*lines, "[-1, 1, SPPF, [1024, 5]]")
-
-
-V8 = file(
-    "  n: [0.33, 0.25, 1024]\n  s: [0.33, 0.50, 1024]\n  m: [0.67, 0.75, 768]\n  x: [1.00, 1.25, 512]",
-    staged("C2f", (3, 6, 6, 3)),
-    pan("C2f", 6, 4, 9, "False"),
-)
-V11 = file(
-    "  n: [0.50, 0.25, 1024]\n  s: [0.50, 0.50, 1024]\n  m: [0.50, 1.00, 512]",
-    rows(
-        *("[-1, 1, Conv, [64, 3, 2]]", "[-1, 1, Conv, [128, 3, 2]]", "[-1, 2, C3k2, [256, False, 0.25]]"),
-        *("[-1, 1, Conv, [256, 3, 2]]", "[-1, 2, C3k2, [512, False, 0.25]]", "[-1, 1, Conv, [512, 3, 2]]"),
-        *("[-1, 2, C3k2, [512, True]]", "[-1, 1, Conv, [1024, 3, 2]]", "[-1, 2, C3k2, [1024, True]]"),
-        *("[-1, 1, SPPF, [1024, 5]]", "[-1, 2, C2PSA, [1024]]"),
-    ),
-    pan("C3k2", 6, 4, 10, "True", 2),
-)
-
-V5 = file(  # its C3 says nothing about shortcuts in the backbone
-    "  n: [0.33, 0.25, 1024]",
-    staged("C3", (3, 6, 9, 3), "[64, 6, 2, 2]").replace(", True", ""),
-    rows(
-        *("[-1, 1, Conv, [512, 1, 1]]", UP, join(6), "[-1, 3, C3, [512, False]]", "[-1, 1, Conv, [256, 1, 1]]", UP),
-        *(join(4), "[-1, 3, C3, [256, False]]", "[-1, 1, Conv, [256, 3, 2]]", join(14), "[-1, 3, C3, [512, False]]"),
-        *("[-1, 1, Conv, [512, 3, 2]]", join(10), "[-1, 3, C3, [1024, False]]", "[[17, 20, 23], 1, Detect, [nc]]"),
-    ),
-)
 DFL_MACS = 4 * 16 * 8400
 """What Ultralytics counts of the convolution that is arithmetic here; it has 16 weights, which are not trained."""
 
@@ -79,28 +22,19 @@ def test_yolo_v5_without_anchors_has_the_costs_that_ultralytics_counts(tmp_path:
     assert (found.trainable_params, found.macs) == (2_654_800, 3_862_451_200 - DFL_MACS)
 
 
-@pytest.mark.parametrize(
-    ("text", "scale", "preset"),
-    [
-        (V8, "n", "yolo_v8_xs_detect"),
-        (V8, "s", "yolo_v8_s_detect"),
-        (V8, "m", "yolo_v8_m_detect"),
-        (V8, "x", "yolo_v8_xl_detect"),
-        (V11, "n", "yolo_11_n_detect"),
-        (V11, "s", "yolo_11_s_detect"),
-        (V11, "m", "yolo_11_m_detect"),
-    ],
-)
-def test_a_file_becomes_a_config_with_the_costs_of_the_preset(
-    text: str, scale: str, preset: str, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("preset", FILES)
+def test_a_file_becomes_a_config_with_the_costs_of_the_preset(preset: str, tmp_path: Path) -> None:
+    text, scale = FILES[preset]
     (tmp_path / "theirs.yaml").write_text(text)
     ours = tmp_path / "ours.yaml"
-    main(["import", str(tmp_path / "theirs.yaml"), "--scale", scale, "-o", str(ours)])
+    main(["import", str(tmp_path / "theirs.yaml"), *(["--scale", scale] if scale else []), "-o", str(ours)])
     found, known = archdsl.analyze(ours), archdsl.analyze(preset)
-    assert (found.trainable_params, found.macs) == (known.trainable_params, known.macs)
-    graph = archdsl.compile_config(ours)
-    assert list(graph.levels) == ["P1", "P2", "P3", "P4", "P5"] and list(graph.outputs) == ["boxes", "scores"]
+    assert (found.params, found.trainable_params, found.macs) == (known.params, known.trainable_params, known.macs)
+    graph, wanted = archdsl.compile_config(ours), archdsl.compile_config(preset)
+    assert list(graph.levels) == ["P1", "P2", "P3", "P4", "P5"]
+    results = list(wanted.outputs.values())[-len(graph.outputs) :]  # a classifier of ours has levels before
+    assert [node.type for node in graph.outputs.values()] == [node.type for node in results]
+    assert "classify" in preset or list(graph.outputs) == list(wanted.outputs)
 
 
 def test_widths_that_are_rounded_otherwise_are_exact(tmp_path: Path) -> None:
@@ -126,6 +60,16 @@ REFUSED = {
     "[[-1, 0], 1, Conv, [64]]": "reads 2 rows",
     "[-1, 1, nn.Upsample, [None, 4, nearest]]": "beyond the image",
     "[-1, 1, Detect, [many]]": "number of classes",
+    "[-1, 1, Segment, [nc, 1.5]]": "[nc, masks, width of the prototypes]",
+    "[-1, 1, Pose, [nc, kpt_shape]]": "kpt_shape: [points, 3]",
+    "[-1, 1, OBB, [nc, 2]]": "one angle",
+    "[-1, 1, Classify, [0]]": "number of classes",
+    "[-1, 1, RepNCSPELAN4, [64, 40, 32, 1]]": "not twice",
+    "[-1, 1, ELAN1, [64, 40, 32]]": "not twice",
+    "[-1, 2, PSA, [64]]": "2 repeats",
+    "[-1, 1, C2fCIB, [64, True, False, 2]]": "groups",
+    "[-1, 1, A2C2f, [64, 1]]": "argument 1",
+    "[-1, 1, ADown, [many]]": "argument 0",
 }
 
 
@@ -137,3 +81,24 @@ def test_what_is_not_known_is_named_with_its_line(row: str, tmp_path: Path) -> N
         config_text(theirs)
     (problem,) = caught.value.problems
     assert problem.mark and problem.mark.line == 9 and REFUSED[row] in problem.message
+
+
+def test_bottlenecks_that_are_not_scaled_there_are_not_scaled_here(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs.yaml"
+    theirs.write_text(file("  s: [0.33, 1.0, 1024]", rows(CONV), rows("[-1, 1, RepNCSPELAN4, [64, 64, 32, 3]]")))
+    with pytest.raises(archdsl.ArchError, match=r"3 bottlenecks, which are not scaled there, with a depth of 0\.33"):
+        config_text(theirs)
+
+
+def test_c2f_psa_keeps_every_step(tmp_path: Path) -> None:
+    """1 × 1 to 2 × 64, two steps of attention and a perceptron, 4 × 64 to 128."""
+    theirs = tmp_path / "theirs.yaml"
+    theirs.write_text(file("  s: [1.0, 1.0, 1024]", rows("[-1, 1, Conv, [128, 3, 2]]"), rows("[-1, 2, C2fPSA, [128]]")))
+    (tmp_path / "ours.yaml").write_text(config_text(theirs))
+
+    def unit(before: int, after: int, taps: int = 1) -> int:
+        return before * after * taps + 2 * after
+
+    step = unit(64, 128) + unit(64, 64) + unit(1, 64, 9) + unit(64, 128) + unit(128, 64)
+    wanted = unit(3, 128, 9) + unit(128, 128) + 2 * step + unit(256, 128)
+    assert archdsl.analyze(tmp_path / "ours.yaml").trainable_params == wanted

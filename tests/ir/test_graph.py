@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -27,6 +28,7 @@ from archdsl.ir.ops import (
     SpaceToDepth,
     Upsample,
 )
+from archdsl.ir.ops.windows import same_border
 from archdsl.ir.types import FeatureMap
 
 STYLE = Conventions(Activation("relu"), BatchNorm(), "same")
@@ -59,6 +61,14 @@ def test_shapes_follow_the_sliding_window(op: archdsl.ir.graph.Op, shape: tuple[
     assert (unknown.shape, unknown.stride) == ((None, None, shape[2]), stride)
 
 
+def test_same_pads_as_little_as_lets_every_window_fit_and_more_after_than_before() -> None:
+    for side, kernel, stride, dilation in product(range(1, 12), range(1, 5), range(1, 4), (1, 2)):
+        windows = -(-side // stride)
+        last = (windows - 1) * stride + dilation * (kernel - 1)  # the pixel that the last window ends on
+        missing = max(last + 1 - side, 0)
+        assert same_border(side, kernel, stride, dilation) == (missing // 2, missing - missing // 2)
+
+
 def test_a_whole_stride_is_a_whole_number() -> None:
     """2 and 2.0 are one key of a cache: the text of a graph would depend on what was compiled before it."""
     halved = FeatureMap(8, 8, 4).strided(2)
@@ -70,6 +80,13 @@ def test_space_to_depth_halves_even_sides() -> None:
     assert SpaceToDepth()(image(32, 40)).type.shape == (16, 20, 24)
     with pytest.raises(ShapeError, match="a side of 33 is odd"):
         SpaceToDepth()(image())
+
+
+def test_a_stride_prints_alike_by_whatever_way_it_is_reached() -> None:
+    image = FeatureMap(64, 64, 3)
+    around = image.strided((4, 4)).resized(32, 32, 3, factor=2)
+    assert str(around.strides) == str(image.strided(2).strides) == "(2, 2)"
+    assert str(image.resized(128, 96, 3, factor=(2, 1)).strides) == "(0.5, 1)"
 
 
 def test_weights_and_macs_are_those_of_the_formula() -> None:

@@ -196,6 +196,21 @@ def test_normalising_and_scaling_are_their_formulas(form: TensorType) -> None:
     check(result_of(ops.LayerNorm(1e-6), form), centred / np.sqrt(x.var(-1, keepdims=True) + 1e-6))
 
 
+@pytest.mark.parametrize("form", [MAP, TOKENS, VECTOR], ids=str)
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_a_weighted_sum_is_the_formula_of_its_paper(per_channel: bool, form: TensorType) -> None:
+    """EfficientDet (Tan et al. 2020), section 3.3: unbounded, softmax-based, and fast normalized fusion."""
+    arrays = arrays_of(form, form, form)
+    w = np.random.default_rng(1).normal(size=(1, 3, 4 if per_channel else 1)).astype("float32")
+    positive, powers = np.maximum(w[0], 0), np.exp(w[0])
+    factors = {"none": w[0], "relu": positive / (positive.sum(0) + 1e-4), "softmax": powers / powers.sum(0)}
+    for normalization, each in factors.items():
+        model = model_of(ops.WeightedSum(normalization, per_channel), form, form, form)  # type: ignore[arg-type]
+        assert np.unique(model.get_weights()[0]) == [1]
+        model.set_weights([w])
+        check(model(arrays), sum(factor * x for factor, x in zip(each, arrays, strict=True)))
+
+
 def anchors_of(rows: int, columns: int, sizes: list[tuple[float, float]], stride: int) -> np.ndarray:
     """x, y, width and height of each, row by row."""
     rings = [((column + 0.5) * stride, (row + 0.5) * stride) for row in range(rows) for column in range(columns)]

@@ -13,6 +13,7 @@ from keras import layers
 
 import archdsl
 from archdsl import weights
+from archdsl.frontend.importers.network_config import config_text
 
 TOLERANCE = 1e-5  # of the largest value
 
@@ -90,8 +91,40 @@ def test_a_keras_model_as_a_config_gives_the_same_numbers(make: Callable[[], ker
     check_same(make())
 
 
+DEPTHS = {  # of stages p2 to p5, from the papers: those that are not their first block, where that has a shortcut
+    "ResNet50": ([2, 3, 5, 2], 60),  # He et al. 2015, table 1: 3, 4, 6, 3
+    "DenseNet121": ([6, 12, 24, 16], 55),  # Huang et al. 2017, table 1
+    "VGG16": ([3, 3, 3, None], 50),  # Simonyan and Zisserman 2015, table 1; two convolutions before p2 are p1's
+    "MobileNetV2": ([None, 2, 3, 2], 60),  # Sandler et al. 2018, table 2: 2, 3, 4, 3
+}
+
+
+@pytest.mark.parametrize("name", DEPTHS)
+def test_what_repeats_is_a_block_and_a_stage_has_the_depth_of_the_paper(name: str) -> None:
+    depths, most_lines = DEPTHS[name]
+    config = archdsl.config_of(getattr(keras.applications, name)(weights=None))
+    assert [config["stages"][f"p{level}"].get("depth") for level in (2, 3, 4, 5)] == depths
+    text = config_text(config)
+    assert yaml.safe_load(text) == config
+    assert text.count("\n") <= most_lines
+
+
+def test_a_layer_that_others_read_is_not_hidden_in_a_block() -> None:
+    image = keras.Input((16, 16, 4))
+    x, seen = image, []
+    for number in range(4):
+        x = layers.Conv2D(4, 3, padding="same", name=f"conv{number}")(x)
+        seen += [x] if number == 2 else []
+        x = layers.ReLU(name=f"relu{number}")(layers.AveragePooling2D(1, name=f"pool{number}")(x))
+    model = keras.Model(image, layers.Add(name="sum")([x, *seen]))
+    config = check_same(model).config
+    entries = config["stages"]["net"]["post"]
+    assert len(config["blocks"]) == 1
+    assert entries["sum"]["from"][0] in entries and entries["sum"]["from"][1] in entries
+
+
 def test_the_usual_norm_is_a_convention_and_layers_keep_their_names() -> None:
-    config = archdsl.config_of(keras.applications.MobileNetV2((64, 64, 3), weights=None))
+    config = archdsl.config_of(keras.applications.MobileNetV2((64, 64, 3), weights=None), fold=False)
     assert config["conventions"]["norm"] == {"kind": "batch", "momentum": 0.999, "epsilon": 1e-3}
     entries = {name: entry for stage in config["stages"].values() for name, entry in stage["post"].items()}
     assert entries["bn_conv1"] == {"block": "norm"}
@@ -99,7 +132,7 @@ def test_the_usual_norm_is_a_convention_and_layers_keep_their_names() -> None:
 
 
 def test_strides_tell_the_stages_and_what_follows_them_is_the_head() -> None:
-    config = archdsl.config_of(keras.applications.ResNet50(weights=None, input_shape=(64, 64, 3)))
+    config = archdsl.config_of(keras.applications.ResNet50(weights=None, input_shape=(64, 64, 3)), fold=False)
     assert list(config["stem"]) == ["conv1_pad"]
     assert list(config["stages"]) == ["p1", "p2", "p3", "p4", "p5"]
     assert list(config["stages"]["p4"]["post"])[-1] == "conv4_block6_out"

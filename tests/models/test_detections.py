@@ -119,7 +119,7 @@ def test_boxes_that_are_not_numbers_are_not_found() -> None:
     [
         ({"boxes": numpy.zeros((1, 2, 4))}, {}, "detector"),
         (numpy.zeros((1, 2, 4)), {}, "detector"),
-        ({"boxes": numpy.zeros((1, 2, 5)), "scores": numpy.zeros((1, 2, 3))}, {}, "detector"),
+        ({"boxes": numpy.zeros((1, 2, 6)), "scores": numpy.zeros((1, 2, 3))}, {}, "detector"),
         ({"boxes": numpy.zeros((1, 2, 4)), "scores": numpy.zeros((1, 3, 3))}, {}, "detector"),
         ({"boxes": numpy.zeros((1, 2, 4)), "scores": numpy.zeros((1, 2, 0))}, {}, "detector"),
         (drawn(0, 2, 2), {"confidence": 1.5}, "range"),
@@ -206,3 +206,75 @@ archdsl.detections({"boxes": numpy.zeros((1, 2, 4)), "scores": numpy.ones((1, 2,
 assert not {"keras", "tensorflow", "matplotlib"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def gaussian(box: Any) -> tuple[Any, Any]:
+    """Middle and covariance of points drawn evenly from a turned box."""
+    x, y, width, height, angle = box
+    turn = numpy.array([[numpy.cos(angle), -numpy.sin(angle)], [numpy.sin(angle), numpy.cos(angle)]])
+    return numpy.array([x, y]), turn @ numpy.diag([width**2, height**2]) @ turn.T / 12
+
+
+def prob_iou(one: Any, other: Any) -> float:
+    """Llerena et al. 2021: 1 - Hellinger distance, of the Bhattacharyya coefficient of two Gaussians, by matrices."""
+    (mean, covariance), (mean2, covariance2) = gaussian(one), gaussian(other)
+    middle, apart = (covariance + covariance2) / 2, mean - mean2
+    determinants = numpy.linalg.det(covariance) * numpy.linalg.det(covariance2)
+    distance = apart @ numpy.linalg.inv(middle) @ apart / 8
+    distance += numpy.log(numpy.linalg.det(middle) / numpy.sqrt(determinants)) / 2
+    return float(1 - numpy.sqrt(1 - min(1, numpy.exp(-distance))))
+
+
+def drawn_turned(seed: int, count: int) -> Outputs:
+    random = numpy.random.default_rng(seed)
+    middles, sides = random.uniform(0, 60, (2, count, 2)), random.uniform(5, 40, (2, count, 2))
+    boxes = numpy.concatenate([middles, sides, random.uniform(-0.8, 2.4, (2, count, 1))], -1).astype("float32")
+    scores = random.permutation(6 * count).reshape(2, count, 3) / (6 * count)
+    return {"boxes": boxes, "scores": scores.astype("float32")}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("per_class", [True, False])
+def test_turned_boxes_are_suppressed_by_their_gaussians(per_class: bool, backend: str) -> None:
+    outputs = drawn_turned(0, 80)
+    given = {name: BACKENDS[backend](array) for name, array in outputs.items()}
+    found = archdsl.detections(given, confidence=0.3, iou=0.4, per_class=per_class)
+    assert found["boxes"].shape == (2, 300, 5)
+    for image, (boxes, scores) in enumerate(zip(outputs["boxes"], outputs["scores"], strict=True)):
+        kept: list[int] = []
+        for place in numpy.argsort(-scores.max(-1)):
+            rivals = [other for other in kept if not per_class or scores[other].argmax() == scores[place].argmax()]
+            alone = all(prob_iou(boxes[place], boxes[other]) <= 0.4 for other in rivals)
+            kept += [int(place)] if scores[place].max() > 0.3 and alone else []
+        assert 5 < len(kept) < 75
+        numpy.testing.assert_array_equal(found["boxes"][image, : found["count"][image]], boxes[kept])
+
+
+def test_a_box_turned_by_half_a_turn_is_the_same_and_one_without_an_area_is_no_error() -> None:
+    half = numpy.pi
+    boxes = [[20, 20, 10, 4, 0.3], [20, 20, 10, 4, 0.3 + half], [20, 20, 0, 0, 0], [20, 20, 4, 10, 0.3]]
+    scores = numpy.array([[[0.9], [0.8], [0.7], [0.6]]])
+    found = archdsl.detections({"boxes": numpy.array([boxes]), "scores": scores}, iou=0.6)
+    assert found["count"] == 3 and found["scores"][0, :3].tolist() == pytest.approx([0.9, 0.7, 0.6])
+
+
+def test_masks_are_sums_of_prototypes_within_their_boxes() -> None:
+    """YOLACT (Bolya et al. 2019), section 3.3: sigmoid(P C^T), cropped; a prototype's pixel is 4 × 4 of the image."""
+    random = numpy.random.default_rng(0)
+    outputs = {
+        "boxes": numpy.array([[[4.0, 8.0, 20.0, 40.0], [0.0, 0.0, 48.0, 32.0], [1.0, 1.0, 2.0, 2.0]]]),
+        "scores": numpy.array([[[0.5, 0.1], [0.2, 0.9], [0.1, 0.1]]]),
+        "masks": random.normal(size=(1, 3, 5)),
+        "prototypes": random.normal(size=(1, 10, 12, 5)),
+    }
+    found = archdsl.detections(outputs, limit=4, size=(40, 48))
+    assert found["masks"].shape == (1, 4, 10, 12) and found["count"] == 2
+    for rank, (place, (left, top, right, bottom)) in enumerate(((1, (0, 0, 12, 8)), (0, (1, 2, 5, 10)))):
+        expected = numpy.zeros((10, 12))
+        whole = 1 / (1 + numpy.exp(-outputs["prototypes"][0] @ outputs["masks"][0, place]))
+        expected[top:bottom, left:right] = whole[top:bottom, left:right]
+        numpy.testing.assert_allclose(found["masks"][0, rank], expected, atol=1e-6)
+    assert not found["masks"][0, 2:].any()
+    assert archdsl.detections(outputs)["masks"].shape == (1, 300, 5)  # coefficients, where no size is known
+    with pytest.raises(archdsl.ArchError, match="expected"):
+        archdsl.detections({**outputs, "prototypes": numpy.zeros((1, 10, 12, 6))}, size=40)

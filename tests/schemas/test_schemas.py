@@ -18,7 +18,6 @@ from pydantic_core import ValidationError
 from support.mutation import value_mutant
 
 import archdsl
-import archdsl.blocks
 from archdsl.blocks import registry
 from archdsl.blocks.registry import Block, Kernel, Ratio, Width, all_blocks
 from archdsl.diagnostics.problems import ArchError

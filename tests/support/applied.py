@@ -41,6 +41,7 @@ POINTWISE: list[Op] = [
 APPLIED: list[tuple[Op, tuple[TensorType, ...]]] = [
     *[(op, (each,)) for op in POINTWISE for each in EVERY_TYPE],
     *[(op, (each, each)) for op in (ops.Add(), ops.Subtract(), ops.Multiply(), ops.Concat()) for each in EVERY_TYPE],
+    *[(op, (each,) * 3) for op in (ops.WeightedSum(), ops.WeightedSum("softmax", True)) for each in EVERY_TYPE],
     (ops.Multiply(), (IMAGE, VECTOR)),
     (ops.Multiply(), (TOKENS, VECTOR)),
     (ops.Multiply(), (IMAGE, FeatureMap(6, 8, 1))),

@@ -52,7 +52,44 @@ OTHERS = "".join(  # what is rarer
         yolo("0,1,2", "new_coords=1\nscale_x_y=2.0\n"),
     ]
 )
-CFGS = {"v3_tiny": V3_TINY, "v4_tiny": V4_TINY, "others": OTHERS}
+
+
+def weighted(kind: str, normalization: str, origin: str = "-2") -> str:
+    more = f"weights_type={kind}\nweights_normalization={normalization}\nactivation=leaky\n"
+    return f"[shortcut]\nfrom={origin}\n{more}"
+
+
+def connected(outputs: int, activation: str = "leaky", norm: int = 0) -> str:
+    return f"[connected]\noutput={outputs}\nactivation={activation}\n" + f"batch_normalize={norm}\n" * norm
+
+
+WEIGHTED = "".join(  # every kind of shortcut with weights
+    [
+        *(NET, conv(4), conv(4), weighted("per_feature", "relu"), weighted("per_channel", "relu", "-2,-3")),
+        *(weighted("per_feature", "softmax"), weighted("per_channel", "softmax"), conv(4), maxpool(2, 2), LAST),
+        *(yolo("3,4,5"), "[route]\nlayers=5\n", weighted("per_layer", "none", "6")),
+        *(weighted("per_channel", "none", "6").replace("normalization", "normalizion"), LAST, yolo("0,1,2")),
+    ]
+)
+CFGS = {"v3_tiny": V3_TINY, "v4_tiny": V4_TINY, "others": OTHERS, "weighted": WEIGHTED}
+SMALL = NET.replace("64", "12")
+CLASSIFIERS = {
+    "pooled": SMALL
+    + conv(4)
+    + maxpool(2, 2)
+    + conv(6)
+    + "[avgpool]\n"
+    + conv(5, 1, norm=0, activation="linear")
+    + "[softmax]\n",
+    "connected": SMALL
+    + conv(4, 3, 2)
+    + connected(7)
+    + "[dropout]\n"
+    + connected(6, "logistic", norm=1)
+    + connected(5, "linear")
+    + "[softmax]\ngroups=1\n",
+    "both": SMALL + conv(4, 3, 2) + "[avgpool]\n" + connected(3, norm=1) + "[cost]\n",
+}
 
 
 def read(text: str) -> list[tuple[str, Options]]:
@@ -88,10 +125,24 @@ class Darknet:
         self.boxes, self.scores = [], []
         for kind, options in self.sections:
             x = values[-1] if values else image
-            if kind == "convolutional":
+            is_weighted = options.get("weights_type", "none") != "none"
+            if kind in ("convolutional", "connected") or is_weighted:
                 if fresh:
-                    self.layers.append(self.drawn(options, x.shape[-1]))
-                x, number = convolved(x, options, self.layers[number]), number + 1
+                    self.layers.append(DRAWN[kind](self, options, x))
+                number += 1
+            if kind == "convolutional":
+                x = convolved(x, options, self.layers[number - 1])
+            elif kind == "connected":
+                x = fully_connected(x, options, self.layers[number - 1])
+            elif kind == "avgpool":
+                x = x.mean((0, 1), keepdims=True)
+            elif kind == "softmax":
+                x = numpy.exp(x - x.max()) / numpy.exp(x - x.max()).sum()
+            elif kind in ("dropout", "cost"):
+                pass
+            elif is_weighted:
+                together = numpy.stack([x, *behind(options, "from", values)])
+                x = activated(summed(together, options, self.layers[number - 1]), options["activation"])
             elif kind == "yolo":
                 self.decode(x, options, image.shape[0] // x.shape[0])
             elif kind == "route":
@@ -107,8 +158,21 @@ class Darknet:
             values.append(x)
         return values
 
-    def drawn(self, options: Options, channels: int) -> dict[str, Any]:
-        filters, size = int(options["filters"]), int(options["size"])
+    def factors(self, options: Options, x: Any) -> dict[str, Any]:
+        inputs = 1 + len(options["from"].split(","))
+        shape = inputs, x.shape[-1] if options["weights_type"] == "per_channel" else 1
+        return {"weights": self.random.normal(0.4, size=shape).astype("float32")}
+
+    def matrix(self, options: Options, x: Any) -> dict[str, Any]:
+        """Of a fully connected layer: biases and weights come before what a norm has."""
+        outputs = int(options["output"])
+        kernel = (self.random.normal(size=(outputs, x.size)) / x.size**0.5).astype("float32")
+        names = ("scales", "means", "variances") if options.get("batch_normalize") == "1" else ()
+        biases, *norm = (self.random.uniform(0.5, 1.5, outputs).astype("float32") for _ in ("biases", *names))
+        return {"biases": biases, "kernel": kernel, **dict(zip(names, norm, strict=True))}
+
+    def drawn(self, options: Options, x: Any) -> dict[str, Any]:
+        channels, filters, size = x.shape[-1], int(options["filters"]), int(options["size"])
         has_norm = options.get("batch_normalize") == "1"
         shape = filters, channels // int(options.get("groups", 1)), size, size
         names = ("biases", "scales", "means", "variances") if has_norm else ("biases",)
@@ -154,6 +218,25 @@ def convolved(x: Any, options: Options, layer: dict[str, Any]) -> Any:
     return activated(x + layer["biases"], options.get("activation", "logistic"))
 
 
+def fully_connected(x: Any, options: Options, layer: dict[str, Any]) -> Any:
+    """connected_layer.c: of a map channel by channel."""
+    x = layer["kernel"] @ x.transpose(2, 0, 1).ravel()
+    if "scales" in layer:
+        x = layer["scales"] * (x - layer["means"]) / numpy.sqrt(layer["variances"] + 1e-5)
+    return activated(x + layer["biases"], options.get("activation", "logistic"))[None, None]
+
+
+def summed(together: Any, options: Options, layer: dict[str, Any]) -> Any:
+    """shortcut_layer.c, with weights, one for each input or each channel of it; what is before comes first."""
+    w = layer["weights"]
+    normalization = options.get("weights_normalization", "none")
+    if normalization == "relu":
+        w = numpy.maximum(w, 0) / (numpy.maximum(w, 0).sum(0) + 1e-4)
+    if normalization == "softmax":
+        w = numpy.exp(w) / numpy.exp(w).sum(0)
+    return (together * w[:, None, None]).sum(0)
+
+
 def activated(x: Any, function: str) -> Any:
     return {
         "linear": lambda: x,
@@ -177,3 +260,6 @@ def pooled(x: Any, options: Options) -> Any:
             window = x[max(top, 0) : top + size, max(left, 0) : left + size]
             result[row, column] = window.max((0, 1))
     return result
+
+
+DRAWN = {"convolutional": Darknet.drawn, "connected": Darknet.matrix, "shortcut": Darknet.factors}

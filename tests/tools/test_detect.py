@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy
@@ -140,3 +141,78 @@ def test_boxes_beyond_the_photo_and_long_names_are_drawn_within_it() -> None:
     found = [Detection(box, 0.5, number * 100) for number, box in enumerate(boxes)]
     for size in ((1, 1), (60, 40), (2000, 30)):
         assert draw_boxes(Image.new("RGB", size), found, ["x" * 60]).size == size
+
+
+def of_task(folder: Path, **outputs: Any) -> Path:
+    """As `detector`, with other results."""
+    inputs = keras.Input((None, None, 3))
+    mean, results = keras.layers.GlobalAveragePooling2D()(inputs), {}
+    for name, values in outputs.items():
+        array = numpy.array(values, "float32")
+        layer = keras.layers.Dense(array.size, kernel_initializer="zeros")
+        results[name] = keras.layers.Reshape(array.shape)(layer(mean))
+        layer.bias.assign(array.ravel())
+    keras.Model(inputs, results).save(folder / "task.keras")
+    return folder / "task.keras"
+
+
+def results_of(model: Path, folder: Path) -> list[dict[str, Any]]:
+    main(["detect", str(model), str(PHOTO), "-o", str(folder / "out.json")])
+    main(["detect", str(model), str(PHOTO), "-o", str(folder / "out.png")])
+    found: list[dict[str, Any]] = json.loads((folder / "out.json").read_text())
+    return found
+
+
+def changed(folder: Path) -> numpy.ndarray:
+    """Where the picture differs from the photo."""
+    with Image.open(folder / "out.png") as picture, Image.open(PHOTO) as photo:
+        return numpy.asarray(ImageChops.difference(picture.convert("RGB"), photo.convert("RGB"))).max(-1) > 0
+
+
+def test_masks_are_drawn_and_told_in_cocos_run_lengths(tmp_path: Path) -> None:
+    prototypes = numpy.full((160, 160, 1), -9.0)
+    prototypes[50:100, 20:60] = 9  # pixels 80 … 240 by 200 … 400 of the letterbox
+    model = of_task(tmp_path, boxes=BOXES[:1], scores=SCORES[:1], masks=[[1.0]], prototypes=prototypes)
+    (found,) = results_of(model, tmp_path)
+    counts, (height, image_width) = found["segmentation"]["counts"], found["segmentation"]["size"]
+    assert (height, image_width, sum(counts)) == (400, 600, 240_000)
+    flags = numpy.repeat(numpy.arange(len(counts)) % 2 == 1, counts).reshape(image_width, height).T
+    expected = numpy.zeros((400, 600), bool)
+    expected[88:276, 75:225] = True  # of the photo, which is smaller by 600/640 and 106 rows below; within the box
+    assert (flags != expected).mean() < 0.002
+    assert changed(tmp_path)[100:250, 90:210].mean() > 0.95
+
+
+def test_points_of_a_pose_are_drawn_and_told(tmp_path: Path) -> None:
+    points = [[value for step in range(17) for value in (128 + 8 * step, 234.0, 1.0 if step < 13 else 0.0)]]
+    (found,) = results_of(of_task(tmp_path, boxes=BOXES[:1], scores=[[0.9]], points=points), tmp_path)
+    assert len(found["keypoints"]) == 51
+    numpy.testing.assert_allclose(found["keypoints"][:6], [120, 120, 1, 127.5, 120, 1], atol=0.01)
+    drawn = changed(tmp_path)
+    assert drawn[120, 120] and drawn[119:122, 205:209].any() and not drawn[112:129, 226:245].any()  # those unseen
+
+
+def test_numbers_of_any_size_are_drawn_and_told(tmp_path: Path) -> None:
+    """Of a network that diverged."""
+    points = [[1e38, -1e38, 1.0, float("nan"), float("inf"), float("nan"), *[float("-inf"), 0, 1.0] * 15]]
+    boxes = [[320, 306, 3e38, 1e-30, 1e30]]
+    (found,) = results_of(of_task(tmp_path, boxes=boxes, scores=[[0.9]], points=points), tmp_path)
+    assert numpy.isfinite([*found["bbox"], *found["keypoints"], *found["segmentation"][0]]).all()
+
+
+def test_turned_boxes_are_drawn_along_their_sides_and_told_as_polygons(tmp_path: Path) -> None:
+    box = [320, 306, 128, 64, numpy.pi / 6]
+    (found,) = results_of(of_task(tmp_path, boxes=[box], scores=[[0.9]]), tmp_path)
+    corners = numpy.reshape(found["segmentation"][0], (4, 2))
+    middle = numpy.array([300, 187.5])
+    along = numpy.array([numpy.cos(numpy.pi / 6), numpy.sin(numpy.pi / 6)]) * 60
+    across = numpy.array([-along[1], along[0]]) / 2
+    expected = [middle - along - across, middle + along - across, middle + along + across, middle - along + across]
+    numpy.testing.assert_allclose(corners, expected, atol=0.01)
+    low, high = corners.min(0), corners.max(0)
+    numpy.testing.assert_allclose(found["bbox"], [*low, *(high - low)], atol=0.01)
+    drawn = changed(tmp_path)
+    for one, other in zip(corners, numpy.roll(corners, 1, 0), strict=True):
+        x, y = ((one + other) / 2).round().astype(int)
+        assert drawn[y - 2 : y + 3, x - 2 : x + 3].any()
+    assert not drawn[180:195, 290:310].any() and not drawn[round(high[1]) - 5, round(low[0]) + 5]

@@ -13,7 +13,13 @@ from support import REPOSITORY
 from archdsl.blocks.registry import all_blocks
 from archdsl.frontend.compose.search_path import preset_names
 
-PATHS = ["configs/README.md", "archdsl/blocks/README.md", "configs/archdsl.schema.json", "configs/group.schema.json"]
+PATHS = [
+    "configs/README.md",
+    "archdsl/blocks/README.md",
+    "archdsl/blocks/families.py",
+    "configs/archdsl.schema.json",
+    "configs/group.schema.json",
+]
 
 
 @pytest.fixture(scope="module")

@@ -249,6 +249,7 @@ def test_a_variant_gets_what_is_computed_or_used_in_the_same_way() -> None:
     theirs = branched(random.Random(0), classes=5)
     ours = built(BRANCHED)
     transfer = weights.load(ours, theirs, partial=True)
+    assert "of the other model w" in transfer.summary()
     assert not transfer.left
     assert len(transfer.unused) == 1
     assert_same_numbers(ours, keras.Model(theirs.inputs, theirs.layers[-1].input))
@@ -345,6 +346,7 @@ def test_a_file_of_keras_applications_goes_into_a_variant_in_part(resnet: keras.
     ours = archdsl.build_from_config("resnet50_v2", ["stages.p4.depth=8"], weights=False)
     assert "p4" in problem_of(lambda: weights.load(ours, tmp_path / "a.h5")).message
     transfer = weights.load(ours, tmp_path / "a.h5", partial=True)
+    assert "of the file w" in transfer.summary()
     assert {each.entry for each in transfer.left} == {"stages.p4.body"}
     assert not transfer.unused
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archdsl.analysis.lint.design import Design, Finding
+from archdsl.analysis.lint.design import Design, Finding, fused
 from archdsl.analysis.report import receptive_fields, report, whole_pixels
 from archdsl.analysis.text import count_text, field_text
 from archdsl.frontend.sections import STAGES
 from archdsl.frontend.source import dotted
 from archdsl.ir.ops import Concat, Conv2D, MaxPool
-from archdsl.ir.passes import run_passes
 from archdsl.ir.types import FeatureMap
 
 
@@ -47,13 +46,13 @@ def pyramids(design: Design) -> list[tuple[str, str]]:
 
 def unfused_branches(design: Design) -> Iterator[Finding]:
     """Are there re-parameterised branches, which only training needs?"""
-    fused, _ = run_passes(design.graph)
-    kept = {node.name for node in fused.nodes}
+    deployed = fused(design.graph)
+    kept = {node.name for node in deployed.nodes}
     lost = [node for node in design.graph.nodes if isinstance(node.op, Conv2D) and node.name not in kept]
     if not lost:
         yield Finding("ok", "there are no re-parameterised branches to fuse")
         return
-    before, after = report(design.graph), report(fused)
+    before, after = report(design.graph), report(deployed)
     saved = [f"{count_text(before.params - after.params)} of {count_text(before.params)} parameters"]
     if before.macs is not None and after.macs is not None:
         saved.append(f"{count_text(before.macs - after.macs)} of {count_text(before.macs)} MACs")

@@ -21,7 +21,6 @@ from archdsl.frontend.sema.scale import scale_spec
 from archdsl.frontend.sema.spec import LayerSpec, NetworkSpec, PartSpec
 from archdsl.frontend.source import KeyPath, dotted
 from archdsl.ir.graph import Graph, Node
-from archdsl.ir.passes import run_passes
 
 Verdict = Literal["ok", "note", "change"]
 Neck = Literal["multiple-of-8", "equal"]
@@ -64,6 +63,13 @@ class Question(NamedTuple):
     fuse: bool = False
 
 
+def fused(graph: Graph) -> Graph:
+    """The graph after every pass."""
+    from archdsl.ir.passes import run_passes  # most commands fuse nothing
+
+    return run_passes(graph)[0]
+
+
 @dataclass(frozen=True)
 class Design:
     """A config on all its ways: `spec` as it is written, `scaled` as it is built, `graph` as it runs."""
@@ -83,7 +89,7 @@ class Design:
     @cached_property
     def graph(self) -> Graph:
         graph = compile_graph(self.config, self.budget)
-        return run_passes(graph)[0] if self.question.fuse else graph
+        return fused(graph) if self.question.fuse else graph
 
     def sizes(self, kind: Literal["width", "depth"]) -> dict[KeyPath, tuple[int, int]]:
         """Every width or depth that the config states, by where it can be changed: as written, and as built."""

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.defaults_list import Lineage, lineage
 from archdsl.frontend.compose.groups import choices_in
 from archdsl.frontend.compose.interpolation import escaped, has_reference, resolve_references
-from archdsl.frontend.compose.merge import merge
+from archdsl.frontend.compose.merge import copied, merge
 from archdsl.frontend.compose.order import with_explicit_order
 from archdsl.frontend.compose.override_grammar import read_overrides
 from archdsl.frontend.compose.overrides import apply_overrides
@@ -100,6 +101,14 @@ class Config:
         """The same config with these stages (and stem, tail) frozen; None for what it says itself."""
         return self if parts is None else replace(self, values={**self.values, "freeze": _as_list(parts, "freeze")})
 
+    def with_outputs(self, names: Sequence[str], mark: Mark) -> Config:
+        """The same config with these outputs, requested at `mark`. P3 is stage p3, as it is in results."""
+        stages = self.values.get("stages") or {}
+        found = [name.lower() if name not in stages and name.lower() in stages else name for name in names]
+        paths: list[KeyPath] = [("outputs",), *[("outputs", index) for index in range(len(found))]]
+        places = {**self.places, **dict.fromkeys(paths, Place(mark, mark))}
+        return replace(self, values={**self.values, "outputs": found}, places=places)
+
 
 class Location(NamedTuple):
     """An entry of a config. Where it is written is looked up when it is asked for: hardly any ever is."""
@@ -142,7 +151,10 @@ class Location(NamedTuple):
         return self.config.stated(self.path) in self.config.places
 
     def __str__(self) -> str:
-        return dotted(self.path)
+        return _dotted(self.path)
+
+
+_dotted = lru_cache(maxsize=1024)(dotted)  # the same few entries are in every config
 
 
 @one_report()
@@ -154,7 +166,10 @@ def load(config: ConfigLike, overrides: Sequence[str] = (), budget: Budget = DEF
     values, places = merge(found.sources)
     stages_before = _stage_names(values)
     idle = {choice.mark for choice in found.idle}  # as there is no choice to take back, they delete values
-    changes = apply_overrides(values, places, [each for each in given if not each.chooses or each.mark in idle], budget)
+    setting = [each for each in given if not each.chooses or each.mark in idle]
+    if setting:
+        values = copied(values)
+    changes = apply_overrides(values, places, setting, budget)
     removed = tuple(stages_before - _stage_names(values))
     if _is_open(values):
         _refuse_gaps(values, places, source.file)
@@ -212,6 +227,9 @@ def _as_list(texts: Sequence[str], name: str = "overrides") -> list[str]:
 
 def _is_open(values: dict[str, Any]) -> bool:
     """Whether a text in it is a mark to be filled, or holds a reference."""
+    whole = repr(values)
+    if "${" not in whole and _TO_BE_FILLED not in whole:  # most have neither
+        return False
     pending: list[Any] = [values]
     while pending:
         value = pending.pop()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from archdsl.diagnostics.codes import CodeName
 from archdsl.diagnostics.problems import ArchError, Mark, Note, Problem, fail
@@ -32,8 +31,7 @@ SELF = "_self_"
 _REFERENCE = re.compile(r"/?[A-Za-z0-9_\-]+(?:/[A-Za-z0-9_\-]+)*")
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """A file that a config is made of. Names in it are looked up in `root`, relative to its sub-folder `group`.
 
     Its keys go under `package`, the name of a group, or to the top level where that is empty. `choice` is that of the
@@ -71,8 +69,7 @@ class Member:
         return Source(self.source.file, {self.package: values}, places, self.package, chosen)
 
 
-@dataclass(frozen=True)
-class Lineage:
+class Lineage(NamedTuple):
     """The files that make up a config, parents before children; the options chosen for its groups, in the same order.
 
     `idle` are the deletions that no Defaults List has a choice for.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from archdsl.frontend.compose.interpolation import refuse_extending
@@ -10,25 +10,28 @@ from archdsl.frontend.source import KeyPath, Place, Source
 
 
 def merge(sources: Sequence[Source]) -> tuple[dict[str, Any], dict[KeyPath, Place]]:
-    """One mapping out of several: mappings merge key by key, anything else of a later file replaces the earlier."""
+    """One mapping out of several: mappings merge key by key, anything else of a later file replaces the earlier.
+
+    It is not to be written to: what only one of them sets is still a part of that one.
+    """
     values: dict[str, Any] = {}
     places: dict[KeyPath, Place] = {}
     for source in sources:
         if values:
             refuse_extending(values, source.values, source.places)
-        merge_into(values, source.values)
+        values = merged(values, source.values)
         places.update(source.places)
     values.pop("defaults", None)
     return values, places
 
 
-def merge_into(target: dict[str, Any], addition: dict[str, Any]) -> None:
-    for key, value in addition.items():
-        present = target.get(key)
-        if isinstance(present, dict) and isinstance(value, dict):
-            merge_into(present, value)
-        else:
-            target[key] = copied(value)
+def merged(values: Mapping[str, Any], addition: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` with an `addition`, of which neither changes."""
+    made = {**values, **addition}
+    for key in values.keys() & addition.keys():
+        if isinstance(values[key], dict) and isinstance(addition[key], dict):
+            made[key] = merged(values[key], addition[key])
+    return made
 
 
 def copied(value: Any) -> Any:

@@ -11,15 +11,14 @@ And `neck=null` leaves a section empty, whichever file fills it; Hydra refuses n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archdsl.diagnostics.codes import CodeName
 from archdsl.diagnostics.problems import ArchError, Mark, Note, Problem, fail
 from archdsl.diagnostics.wording import describe, did_you_mean
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.interpolation import has_reference
-from archdsl.frontend.compose.merge import merge_into
+from archdsl.frontend.compose.merge import copied, merged
 from archdsl.frontend.compose.override_grammar import Given
 from archdsl.frontend.sections import GROUPS, default_of
 from archdsl.frontend.source import ABSENT, KeyPath, Place, Places, Source, dotted, is_index, set_places
@@ -29,8 +28,7 @@ if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """Where an override points: the mapping or list that holds the key, and the key in it."""
 
     holder: Any
@@ -50,9 +48,8 @@ class Target:
     def set(self, value: Any) -> None:
         """Mappings merge; anything else replaces what was there."""
         if isinstance(self.value, dict) and isinstance(value, dict):
-            merge_into(self.value, value)
-        else:
-            self.holder[self.key] = value
+            value = merged(self.value, copied(value))
+        self.holder[self.key] = value
 
 
 def apply_overrides(

@@ -5,7 +5,7 @@ Facts: parser.c, convolutional_layer.c, maxpool_layer.c, yolo_layer.c of Darknet
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.unicode import printable
 from archdsl.diagnostics.wording import one_of
 from archdsl.frontend.importers.darknet_cfg import Section, read_cfg
-from archdsl.frontend.importers.rows import NECK, Rows, Value, flow
+from archdsl.frontend.importers.rows import OPEN, Rows, Value, flow
 from archdsl.frontend.source import Source
 
 ACTIVATIONS = {
@@ -30,12 +30,16 @@ ACTIVATIONS = {
 }
 DEFAULT_ACTIVATION = "logistic"
 ENLARGING = ("upsample", "yolo")
+CLASSIFYING = ("avgpool", "connected", "softmax")
+ONE_PIXEL = 0  # the stride of a map of one pixel
+NORMALIZATIONS = {"none": "none", "relu": "relu", "avg_relu": "relu", "softmax": "softmax"}
+WEIGHTS_TYPES = {"none": None, "per_feature": False, "per_layer": False, "per_channel": True}  # whether by channel
 OTHER_NETWORKS = (  # keys that change what is computed, in ways that are not here
     *("binary", "xnor", "flipped", "antialiasing", "assisted_excitation", "share_index", "deform", "sway", "rotate"),
-    *("stretch", "stretch_sway", "maxpool_depth", "weights_type", "weights_normalization", "reverse"),
+    *("stretch", "stretch_sway", "maxpool_depth", "reverse", "temperature", "tree"),
 )
 _HEADER = """# From {name}, whose images are {width} × {height} pixels. Layers have the numbers of its sections.
-input: {{shape: [null, null, {channels}], rescale: true}}
+input: {{shape: [{sides}, {channels}], rescale: true}}
 conventions:
   activation: leaky_relu
   slope: 0.1
@@ -44,22 +48,14 @@ conventions:
 """
 
 
-@dataclass(frozen=True)
-class StoredConv:
-    """A convolution that a .weights file has the arrays of: its layer, and its kernel's shape (O, I, H, W)."""
-
-    layer: str
-    shape: tuple[int, int, int, int]
-    has_norm: bool
-
-
 @dataclass
 class Network(Rows):
     """What has been read so far."""
 
     sections: Sequence[Section] = ()
     channels: int = 3
-    convs: list[StoredConv] = field(default_factory=list)
+    vectors: set[Value] = field(default_factory=set)
+    has_one_size: bool = False
     decoded: list[tuple[int, Section, Value]] = field(default_factory=list)
 
     @property
@@ -83,6 +79,7 @@ def network_of(path: Path) -> Network:
     """What a .cfg file describes. Raises ArchError, with its line, for a section or a key that is not known here."""
     sections = read_cfg(path)
     network = Network(sections=sections, channels=sections[0].number("channels", 3, 1))
+    has_boxes = any(section.kind == "yolo" for section in sections)
     for section in sections[1:]:
         if section.kind not in READERS:
             hint = f"sections are {', '.join(READERS)}"
@@ -91,8 +88,9 @@ def network_of(path: Path) -> Network:
         if other:
             raise section.bad(other[0], "it changes the network in a way that is not known here")
         network.in_neck = network.in_neck or section.kind in ENLARGING
+        network.in_head = network.in_head or (section.kind in CLASSIFYING and not has_boxes)
         network.values.append(READERS[section.kind](network, section, len(network.values)))
-    if not network.parts or all(part == NECK for part in network.parts):
+    if not network.parts or all(part in OPEN for part in network.parts):
         raise fail("empty", "there is no layer before the maps grow", mark=sections[0].mark)
     return network
 
@@ -117,7 +115,6 @@ def _convolutional(network: Network, section: Section, number: int) -> Value:
     layer |= {} if 2 * padding == dilation * (size - 1) else {"padding": padding}
     layer |= {"activation": activation} if has_norm and activation != "leaky_relu" else {}
     value = network.add(f"conv_{number}", layer, [before], filters, _stride(before, strides))
-    network.convs.append(StoredConv(value.name, (filters, before.channels // groups, size, size), has_norm))
     following = network.sections[number + 2].kind if number + 2 < len(network.sections) else ""
     return value if has_norm or following == "yolo" else _activated(network, activation, value, number)
 
@@ -175,9 +172,62 @@ def _shortcut(network: Network, section: Section, number: int) -> Value:
     if len(shapes) > 1:
         sizes = " and ".join(f"{channels} channels at stride {stride}" for channels, stride in sorted(shapes))
         raise fail("shape", f"[shortcut] of {sizes}; expected equal shapes", mark=section.at("from"))
-    layer = {"block": "add"}
+    layer: dict[str, Any] = {"block": "add"}
+    is_by_channel = _one_of(section, "weights_type", WEIGHTS_TYPES)
+    if is_by_channel is not None:
+        key = "weights_normalization" if "weights_normalization" in section.values else "weights_normalizion"
+        layer = {"block": "weighted_sum", "normalization": _one_of(section, key, NORMALIZATIONS)}
+        layer |= {"per_channel": True} if is_by_channel else {}
     value = network.add(f"shortcut_{number}", layer, inputs, inputs[0].channels, inputs[0].stride)
     return _activated(network, _activation(section, "linear"), value, number)
+
+
+def _one_of(section: Section, key: str, values: Mapping[str, Any]) -> Any:
+    """What a word means; without the key, what `none` does."""
+    word = section.text(key, "none")
+    if word not in values:
+        raise section.bad(key, one_of(values))
+    return values[word]
+
+
+def _avgpool(network: Network, section: Section, number: int) -> Value:
+    layer = {"block": "global_avg_pool", "keep_sides": True}
+    return network.add(f"avgpool_{number}", layer, [network.before], network.before.channels, ONE_PIXEL)
+
+
+def _vector(network: Network, number: int) -> Value:
+    """What is before as a vector; a map of several pixels makes the size of the image that of [net]."""
+    before = network.before
+    if before in network.vectors:
+        return before
+    network.has_one_size = network.has_one_size or before.stride != ONE_PIXEL
+    return network.add(f"flat_{number}", {"block": "flatten"}, [before], before.channels, ONE_PIXEL)
+
+
+def _connected(network: Network, section: Section, number: int) -> Value:
+    outputs, before = section.number("output", 1, 1), _vector(network, number)
+    has_norm = bool(section.number("batch_normalize", 0))
+    layer = {"block": "dense", "units": outputs} | ({"bias": False} if has_norm else {})
+    value = network.add(f"connected_{number}", layer, [before], outputs, ONE_PIXEL)
+    if has_norm:
+        value = network.add(f"norm_{number}", {"block": "norm"}, [value], outputs, ONE_PIXEL)
+    value = _activated(network, _activation(section, DEFAULT_ACTIVATION), value, number)
+    network.vectors.add(value)
+    return value
+
+
+def _softmax(network: Network, section: Section, number: int) -> Value:
+    if section.number("groups", 1) != 1 or network.before.stride != ONE_PIXEL:
+        raise fail("value", "[softmax] of groups, or of a map; expected one of numbers", mark=section.mark)
+    before = _vector(network, number)
+    value = network.add(f"softmax_{number}", {"block": "softmax"}, [before], before.channels, ONE_PIXEL)
+    network.vectors.add(value)
+    return value
+
+
+def _nothing(network: Network, section: Section, number: int) -> Value:
+    """Of training alone."""
+    return network.before
 
 
 def _route(network: Network, section: Section, number: int) -> Value:
@@ -229,10 +279,15 @@ def _mask(section: Section) -> list[tuple[float, float]]:
 
 Reader = Callable[[Network, Section, int], Value]
 READERS: dict[str, Reader] = {
+    "avgpool": _avgpool,
+    "connected": _connected,
     "convolutional": _convolutional,
+    "cost": _nothing,
+    "dropout": _nothing,
     "maxpool": _maxpool,
     "route": _route,
     "shortcut": _shortcut,
+    "softmax": _softmax,
     "upsample": _upsample,
     "yolo": _yolo,
 }
@@ -241,8 +296,9 @@ READERS: dict[str, Reader] = {
 def config_text(network: Network, name: str) -> str:
     """The network as a config in YAML; boxes and scores are its results where it has a [yolo], fine to coarse."""
     net = network.sections[0]
-    sides = {key: net.number(key, 416, 1) for key in ("width", "height")}
-    header = _HEADER.format(name=printable(name)[:200], channels=network.channels, **sides)
+    size = {key: net.number(key, 416, 1) for key in ("width", "height")}
+    sides = "{height}, {width}".format(**size) if network.has_one_size else "null, null"
+    header = _HEADER.format(name=printable(name)[:200], channels=network.channels, sides=sides, **size)
     return "".join([header, *network.lines(), *_head(network)])
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-NECK = "neck"
+NECK, HEAD = "neck", "head"
+OPEN = (NECK, HEAD)  # sections of layers; the others are stages
 
 
 @dataclass(frozen=True)
@@ -22,17 +23,18 @@ class Value:
 
 @dataclass
 class Rows:
-    """The layers so far: `parts` are stages and neck, with the layers of each by name."""
+    """The layers so far: `parts` are stages, neck and head, with the layers of each by name."""
 
     parts: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     values: list[Value] = field(default_factory=list)
     last: str = "input"
     in_neck: bool = False
+    in_head: bool = False
 
     def add(self, name: str, layer: dict[str, Any], inputs: Sequence[Value], channels: int, stride: int) -> Value:
         """Write a layer into the part that it belongs to."""
         part = self._part(stride)
-        is_down = part != NECK and not self.parts[part] and stride > 1
+        is_down = part not in OPEN and not self.parts[part] and stride > 1
         key = "down" if is_down else name
         names = [each.name for each in inputs]
         origin = {} if names == [self.last] else {"from": names[0] if len(names) == 1 else names}
@@ -41,18 +43,19 @@ class Rows:
         return Value(self.last, channels, stride)
 
     def _part(self, stride: int) -> str:
-        """The last stage, a new one where a map is smaller than all before, or the neck."""
+        """The last stage, a new one where a map is smaller than all before, or the neck or head."""
         last = next(reversed(self.parts), "")
         largest = max([value.stride for value in self.values], default=0)
-        name = NECK if self.in_neck else last if last and stride <= largest else stage_name(stride)
+        stage = last if last and stride <= largest else stage_name(stride)
+        name = HEAD if self.in_head else NECK if self.in_neck else stage
         self.parts.setdefault(name, {})
         return name
 
     def lines(self) -> Iterator[str]:
-        """`stages` and `neck` of the config."""
+        """`stages`, `neck` and `head` of the config."""
         yield "stages:\n"
         for part, layers in self.parts.items():
-            if part == NECK:
+            if part in OPEN:
                 yield f"{part}:\n"
                 yield from [f"  {key}: {flow(layer)}\n" for key, layer in layers.items()]
             else:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from inspect import Parameter
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import CoreSchema, ValidationError, core_schema
 
@@ -210,8 +209,7 @@ def _check_repeats(repeats: int | None) -> None:
         raise ShapeError(f"depth: got {describe(repeats)}; expected a value from 1 to {MAX_DEPTH}")
 
 
-@dataclass(frozen=True)
-class EveryOf:
+class EveryOf(NamedTuple):
     """A type of values that are of each of several types, for an argument that is used in several ways."""
 
     types: tuple[Any, ...]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import archdsl.blocks  # noqa: F401  (importing it registers the shipped blocks)
 from archdsl.blocks.registry import Block, Depth, all_blocks
 from archdsl.frontend.compose.search_path import config_root
 from archdsl.frontend.sections import GROUPS, LAYER_SLOTS, NAMED_SLOTS, SECTIONS

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from pydantic_core import ValidationError
 
-from archdsl.blocks.conventions import Conventions, activation_of, norm_of
+from archdsl.blocks.conventions import Conventions, PaddingStyle, activation_of, norm_of
 from archdsl.diagnostics.nearest import one_report
 from archdsl.diagnostics.problems import ArchError, Mark, Note, Problem, TooManyProblems, fail, problem
 from archdsl.diagnostics.wording import did_you_mean, one_of
@@ -24,11 +25,12 @@ from archdsl.frontend.sema.composite import Composite
 from archdsl.frontend.sema.findings import Findings
 from archdsl.frontend.sema.resolve_blocks import Blocks
 from archdsl.frontend.sema.resolve_stages import Parts
-from archdsl.frontend.sema.schema import ConfigSchema, ConventionsSchema, InputSchema, NormSchema, ScaleSchema
+from archdsl.frontend.sema.schema import ConfigSchema, ConventionsSchema, InputSchema, ScaleSchema
 from archdsl.frontend.sema.spec import NetworkSpec, Output, PartSpec, Scale
 from archdsl.frontend.sema.validate import problems_of
 from archdsl.frontend.sema.vocabulary import fields
 from archdsl.frontend.source import KeyPath
+from archdsl.ir.ops import ActivationName
 from archdsl.ir.types import FeatureMap
 from archdsl.schemas.unions import details_of
 
@@ -97,8 +99,10 @@ def check(config: Config) -> tuple[ConfigSchema, list[Problem]]:
 
 def _refuse_option(config: Config) -> None:
     """A file of a group is not a config, but is easily mistaken for one."""
+    if STAGES.name in config.values:
+        return
     file = Path(config.file)
-    if file.parent.name in GROUPS and STAGES.name not in config.values:
+    if file.parent.name in GROUPS:
         fact = f"the config needs '{STAGES.name}'; this file looks like an option of the group {file.parent.name}"
         hint = f"choose it for a config: archdsl show CONFIG {file.parent.name}={file.stem}"
         raise fail("missing-key", fact, mark=Mark(config.file, 1, 1), hint=hint)
@@ -153,12 +157,15 @@ def without(values: dict[str, Any], locations: Sequence[KeyPath]) -> dict[str, A
 
 def conventions(checked: ConventionsSchema) -> Conventions:
     """The conventions as operations."""
-    return Conventions(
-        activation=activation_of(checked.activation, checked.slope),
-        norm=norm_of(**{name: getattr(checked.norm, name) for name in NormSchema.model_fields}),
-        padding=checked.padding,
-        slope=checked.slope,
-    )
+    norm = tuple(vars(checked.norm).items())
+    return _conventions(checked.activation, checked.slope, checked.padding, norm)
+
+
+@lru_cache(maxsize=64)  # the same object every time is quickly found equal to itself
+def _conventions(
+    activation: ActivationName, slope: float, padding: PaddingStyle, norm: tuple[tuple[str, Any], ...]
+) -> Conventions:
+    return Conventions(activation_of(activation, slope), norm_of(**dict(norm)), padding, slope)
 
 
 def scale(checked: ScaleSchema) -> Scale:

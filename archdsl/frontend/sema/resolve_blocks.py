@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from archdsl.blocks.registry import Block, all_blocks, get_block
+from archdsl.blocks.registry import Block, find_block, get_block
 from archdsl.diagnostics.problems import ArchError, Note
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.budget import DEFAULT, Budget
@@ -106,7 +106,7 @@ class Blocks:
     def _resolved(self, defined: BlockSchema, at: Location, choices: Mapping[str, Any]) -> Composite | None:
         before = len(self.findings)
         name = str(at.path[-1])
-        registered = all_blocks().get(name)
+        registered = find_block(name)
         if registered is not None:
             message = f"there is a block '{name}' already, defined in {registered.source}; expected a name of its own"
             self.findings.report("duplicate-block", message, at)

@@ -99,6 +99,13 @@ class Layers:
             found = problems_of(error, self.config, block.schema, at.path, owner, given_later)
             self.findings.add(*[self._said_before(each, block, at) for each in found])
 
+    def may_add(self, layers: int) -> bool:
+        """Count layers that were resolved before; False, and none of them is counted, where they are too many."""
+        if self._made + layers > self._most:
+            return False
+        self._made += layers
+        return True
+
     def _count(self, at: Location) -> None:
         """A few lines can stand for millions of layers: every stage has those of stage_defaults."""
         self._made += 1
@@ -171,7 +178,7 @@ class Layers:
             if getattr(layer, key):
                 message = f"`{key}` is for layers of the network; a block under `blocks:` runs once wherever it is used"
                 self.findings.report("unused", message, at / key, f"write `{key}:` beside `block: {at.path[1]}`")
-        if block.inputs is None and "depth" in (layer.model_extra or {}):
+        if block.inputs is None and "depth" in (layer.model_extra or {}) and "depth" not in block.sizes:
             fact = f"block '{block.name}' merges layers once; it has no depth"
             self.findings.report("unused", fact, at / "depth")
         if layer.share is True and not layer.each:

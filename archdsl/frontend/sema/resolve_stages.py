@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from archdsl.diagnostics.problems import Note
 from archdsl.frontend.compose.config import Location
 from archdsl.frontend.sections import SECTIONS, Section
 from archdsl.frontend.sema.findings import Findings
+from archdsl.frontend.sema.kept_parts import keep, kept_part
 from archdsl.frontend.sema.resolve_layers import Layers
 from archdsl.frontend.sema.schema import ConfigSchema, LayerSchema, StageSchema, filled
+from archdsl.frontend.sema.schema import Layers as NamedLayers
 from archdsl.frontend.sema.spec import LayerSpec, PartSpec
 
 # `from:` means something else by the first; the others are not read as names by every YAML reader.
@@ -33,15 +36,34 @@ class Parts:
     def of(self, section: Section) -> list[PartSpec]:
         """The parts of a section, in the order they run."""
         entries = getattr(self.checked, section.name)
+        stated: Any = self.config.values.get(section.name)
         at = self.config.at(section.name)
         if not section.has_stages:  # null takes away what a parent has
-            entries = entries or {}
-            return [PartSpec(section.name, at, tuple(self.layers.named(entries, at, section.name, {})))]
-        defaults = getattr(self.checked, section.defaults)
-        stages = [self._stage(stage, defaults, at / name) for name, stage in self.layers.in_order(entries, at)]
+            return [self._once(at, repr(stated), partial(self._section, entries or {}))]
+        filler, filled_in = getattr(self.checked, section.defaults), repr(self.config.values.get(section.defaults))
+        stages = [
+            self._once(at / name, f"{stated[name]} {filled_in}", partial(self._stage, stage, filler))
+            for name, stage in self.layers.in_order(entries, at)
+        ]
         if not stages and not self.findings:
             self.findings.report("empty", "there is no stage; expected at least one", at)
         return stages
+
+    def _once(self, at: Location, stated: str, resolve: Callable[[Location], PartSpec]) -> PartSpec:
+        """The part at an entry of the config, resolved unless one was that has the same path and the same values.
+
+        `stated` has them as text, which tells 1, 1.0 and True apart. What is wrong is found anew each time.
+        """
+        key = f"{at} {stated}"
+        if not self.findings and (kept := kept_part(key, self.config)) and self.layers.may_add(len(kept.layers)):
+            return kept
+        part = resolve(at)
+        if not self.findings:
+            keep(key, part)
+        return part
+
+    def _section(self, entries: NamedLayers, at: Location) -> PartSpec:
+        return PartSpec(str(at), at, tuple(self.layers.named(entries, at, str(at), {})))
 
     def _stage(self, stage: StageSchema, defaults: StageSchema, at: Location) -> PartSpec:
         name = str(at.path[-1])

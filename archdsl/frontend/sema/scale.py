@@ -5,13 +5,14 @@ In `blocks:` too, every number is scaled where it is written; a `$name` stands f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from math import ceil
 from typing import Any
 
 from archdsl.blocks.registry import MAX_DEPTH, MAX_WIDTH, Block
-from archdsl.diagnostics.problems import Note, fail
+from archdsl.diagnostics.problems import ArchError, Note, fail
 from archdsl.frontend.compose.config import Location
 from archdsl.frontend.sections import part_of
 from archdsl.frontend.sema.composite import Composite
@@ -25,34 +26,19 @@ def scale_spec(spec: NetworkSpec) -> NetworkSpec:
 
     Raises ArchError where that goes beyond the largest width or depth that a config may say itself.
     """
-    factors = spec.scale
-    if factors == UNSCALED:
-        return spec
-    scaled = _scaled(spec, factors)
-    for block in _composites(scaled):
-        _check_sizes(block.at / "arguments", block.sizes, block.defaults)
-    for layer in (*scaled.layers, *[layer for block in _composites(scaled) for layer in block.layers]):
-        _check_size(layer.at, "depth", "depth", layer.repeats)
-        _check_sizes(layer.at, layer.block.sizes, layer.arguments)
-    return scaled
+    return spec if spec.scale == UNSCALED else _scaled(spec, spec.scale)
 
 
 def _composites(spec: NetworkSpec) -> list[Composite]:
     return [block for block in spec.blocks if isinstance(block, Composite)]
 
 
-def _check_sizes(at: Location, sizes: Mapping[str, str], arguments: Mapping[str, Any]) -> None:
-    for name, size in sizes.items():
-        _check_size(at, name, size, arguments.get(name))
-
-
-def _check_size(at: Location, name: str, size: str, value: Any) -> None:
-    if isinstance(value, int) and value > LIMITS[size]:
-        message = f"{at} gets {name} {value}; expected at most {LIMITS[size]}"
-        before = _size_at(at, name).value
-        notes = [Note(before, f"its {name} before scaling is set at")] if before.line else []
-        scale = at.config.at("scale", size)
-        raise fail("range", message, mark=scale.value, path=str(scale), hint=f"lower scale.{size}", notes=notes)
+def _too_large(at: Location, name: str, size: str, value: int) -> ArchError:
+    message = f"{at} gets {name} {value}; expected at most {LIMITS[size]}"
+    before = _size_at(at, name).value
+    notes = [Note(before, f"its {name} before scaling is set at")] if before.line else []
+    scale = at.config.at("scale", size)
+    return fail("range", message, mark=scale.value, path=str(scale), hint=f"lower scale.{size}", notes=notes)
 
 
 def _size_at(layer: Location, key: str) -> Location:
@@ -65,7 +51,9 @@ def _scaled(spec: NetworkSpec, factors: Scale) -> NetworkSpec:
     blocks: dict[Block, Composite] = {}
     for block in _composites(spec):  # each after those that it is made of
         layers = [_layer(layer, factors, blocks) for layer in block.layers]
-        blocks[block] = block.resized(_arguments(block.defaults, block.sizes, factors), layers, factors)
+        blocks[block] = block.resized(
+            _arguments(block.at / "arguments", block.defaults, block.sizes, factors), layers, factors
+        )
     return replace(
         spec,
         scale=UNSCALED,
@@ -74,6 +62,7 @@ def _scaled(spec: NetworkSpec, factors: Scale) -> NetworkSpec:
     )
 
 
+@lru_cache(maxsize=1024)  # a network has few widths, which its layers share
 def scaled_width(width: int, factors: Scale) -> int:
     """min(width, max_width) × factor, to the nearest multiple of the divisor, at least one divisor."""
     return factors.multiple(_capped(width, factors) * factors.width)
@@ -89,7 +78,7 @@ def scaled_depth(depth: int, factors: Scale) -> int:
     return max(1, ceil(exact) if factors.depth_rounding == "up" else round(exact))
 
 
-SCALED = {"width": scaled_width, "depth": scaled_depth}
+SCALED: Mapping[str, Callable[[int, Scale], int]] = {"width": scaled_width, "depth": scaled_depth}
 
 
 def scaling(size: str, value: int, factors: Scale) -> str:
@@ -108,24 +97,42 @@ def scaling(size: str, value: int, factors: Scale) -> str:
 
 
 def _part(part: PartSpec, factors: Scale, blocks: Mapping[Block, Composite]) -> PartSpec:
-    return part._replace(layers=tuple([_layer(layer, factors, blocks) for layer in part.layers]))
+    layers = tuple([_layer(layer, factors, blocks) for layer in part.layers])
+    return PartSpec(part.name, part.at, layers, part.is_stage)
 
 
 def _layer(layer: LayerSpec, factors: Scale, blocks: Mapping[Block, Composite]) -> LayerSpec:
-    block, sizes = layer.block, layer.block.sizes
-    return layer._replace(
-        block=blocks.get(block, block) if blocks else block,
-        arguments=_arguments(layer.arguments, sizes, factors),
-        first=_arguments(layer.first, sizes, factors),
-        repeats=scaled_depth(layer.repeats, factors) if isinstance(layer.repeats, int) else layer.repeats,
+    name, at, block, arguments, sources, repeats, first, last, each, share, when = layer
+    sizes = block.sizes
+    return LayerSpec(
+        name,
+        at,
+        blocks.get(block, block) if blocks else block,
+        _arguments(at, arguments, sizes, factors),
+        sources,
+        _size(at, "depth", "depth", repeats, factors) if isinstance(repeats, int) else repeats,
+        _arguments(at, first, sizes, factors) if first else first,
+        last,
+        each,
+        share,
+        when,
     )
 
 
-def _arguments(arguments: Mapping[str, Any], sizes: Mapping[str, str], factors: Scale) -> Mapping[str, Any]:
+def _arguments(
+    at: Location, arguments: Mapping[str, Any], sizes: Mapping[str, str], factors: Scale
+) -> Mapping[str, Any]:
     """A number is scaled; a `$name` is not: what it stands for is, where that is written."""
-    if sizes.keys().isdisjoint(arguments):
-        return arguments
-    return {
-        name: SCALED[sizes[name]](value, factors) if name in sizes and isinstance(value, int) else value
-        for name, value in arguments.items()
+    scaled = {
+        name: _size(at, name, size, value, factors)
+        for name, size in sizes.items()
+        if isinstance(value := arguments.get(name), int)
     }
+    return {**arguments, **scaled} if scaled else arguments
+
+
+def _size(at: Location, name: str, size: str, value: int, factors: Scale) -> int:
+    scaled = SCALED[size](value, factors)
+    if scaled > LIMITS[size]:
+        raise _too_large(at, name, size, scaled)
+    return scaled

@@ -58,7 +58,7 @@ class ConventionsSchema(Schema):
     """Slope of leaky_relu below zero."""
     padding: PaddingStyle = "same"
     """`same` as TensorFlow pads, `symmetric` as PyTorch does; they differ where the stride is 2."""
-    norm: NormSchema = NormSchema()
+    norm: NormSchema = NormSchema.model_construct()
     """Normalisation after every convolution."""
 
 
@@ -204,17 +204,17 @@ class ConfigSchema(Schema):
     """What it is, in a sentence or two."""
     source: Text = ""
     """The paper or code that it follows."""
-    input: InputSchema = InputSchema()
+    input: InputSchema = InputSchema.model_construct()
     """The image."""
-    conventions: ConventionsSchema = ConventionsSchema()
+    conventions: ConventionsSchema = ConventionsSchema.model_construct()
     """Activation, padding and normalisation, the same everywhere."""
-    scale: ScaleSchema = ScaleSchema()
+    scale: ScaleSchema = ScaleSchema.model_construct()
     """The size of this variant of the family."""
     blocks: Annotated[dict[Name, BlockSchema | None], Limits(max_length=2_048)] = {}
     """Blocks defined by the config, by name."""
     stem: Layers | None = {}
     """Layers before the first stage, by name."""
-    stage_defaults: StageSchema = StageSchema()
+    stage_defaults: StageSchema = StageSchema.model_construct()
     """Values for every stage that does not set its own."""
     stages: dict[Name, StageSchema | None]
     """The stages by name, in order; one named pN comes out 2^N times smaller than the image."""
@@ -229,9 +229,9 @@ class ConfigSchema(Schema):
     names the results of `model(x)`, p3 as P3."""
     freeze: Annotated[list[Text], Limits(max_length=64), OneOrMore()] = []
     """Stages that training leaves unchanged; other sections, such as `stem`, may be named too."""
-    expect: ExpectSchema = ExpectSchema()
+    expect: ExpectSchema = ExpectSchema.model_construct()
     """Figures that this file promises."""
-    published: PublishedSchema = PublishedSchema()
+    published: PublishedSchema = PublishedSchema.model_construct()
     """Where trained weights of this very file are published."""
 
 

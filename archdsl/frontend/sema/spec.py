@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Block, exact_as_width
-from archdsl.frontend.compose.config import Location
+from archdsl.frontend.compose.config import Config, Location
 from archdsl.ir.graph import Node, ShapeError
 from archdsl.ir.types import FeatureMap
 
 MOST = 1 << 24
 """Channels, and pixels of the image between two of a map, or of a map between two of the image."""
+_LEAST = 1 / MOST
 
 
 def _beyond(result: Node, name: str) -> ShapeError:
@@ -65,6 +66,10 @@ class LayerSpec(NamedTuple):
         """The names of all layers that it reads."""
         return (*self.sources, *self.each, *([self.share] if isinstance(self.share, str) else []))
 
+    def of(self, config: Config) -> LayerSpec:
+        """The same entry of another config that says the same there."""
+        return LayerSpec(self.name, Location(config, self.at.path), *self[2:])
+
     def runs(self, name: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Name and arguments of every repeat; `name` is that of the layer at one of `each`."""
         count, name = self.repeats or 1, name or self.name
@@ -84,7 +89,7 @@ class LayerSpec(NamedTuple):
             arguments = {**arguments, "style": style}
         result = self.block(*inputs, name=name, **arguments)
         down, across = result.type.strides
-        if result.channels > MOST or max(down, across) > MOST or min(down, across) < 1 / MOST:
+        if result.channels > MOST or not _LEAST <= down <= MOST or not _LEAST <= across <= MOST:
             raise _beyond(result, name)
         return result
 
@@ -115,6 +120,11 @@ class PartSpec(NamedTuple):
     layers: tuple[LayerSpec, ...]
     is_stage: bool = False
 
+    def of(self, config: Config) -> PartSpec:
+        """The same part of another config that says the same there."""
+        layers = tuple([layer.of(config) for layer in self.layers])
+        return PartSpec(self.name, Location(config, self.at.path), layers, self.is_stage)
+
     @property
     def number(self) -> int | None:
         """N of a stage called pN, whose map is 2^N times smaller than the image."""
@@ -131,8 +141,7 @@ def _number(name: str) -> int | None:
     return int(name[1:]) if name[0] == "p" and name[1:].isdecimal() else None
 
 
-@dataclass(frozen=True)
-class Scale:
+class Scale(NamedTuple):
     """What a size variant does to a family: widths × `width` under a cap of `max_width`, depths × `depth`."""
 
     width: float = 1.0

@@ -1,97 +1,44 @@
 """Every primitive operation, one class each: its shape rule, its weights, its cost, its Keras layer.
 
 Multiply-accumulates are those of convolutions, dense layers and attention; normalisation, activations, pooling and
-additions count as zero, as in the tables of the papers.
+additions count as zero, as in the tables of the papers. A file is imported when one of its names is first asked for.
 """
 
-from archdsl.ir.graph import Op
-from archdsl.ir.ops.anchors import AnchorBoxes, Anchors, DeltaBoxes
-from archdsl.ir.ops.attention import Attention
-from archdsl.ir.ops.channels import ChannelMax, ChannelMean, ChannelShuffle, Part, ReverseChannels, Slice, Split
-from archdsl.ir.ops.convolution import Conv2D, DepthwiseConv2D, TransposedConv2D
-from archdsl.ir.ops.detection import BoxesFromDistances, DistributionMean, Keypoints, RotatedBoxes
-from archdsl.ir.ops.merging import Add, Concat, ConcatRows, Multiply, Subtract
-from archdsl.ir.ops.normalization import BatchNorm, GroupNorm, L2Normalize, LayerNorm, Normalize
-from archdsl.ir.ops.pointwise import (
-    ACTIVATIONS,
-    Activation,
-    ActivationName,
-    Dropout,
-    Identity,
-    Input,
-    LayerScale,
-    PRelu,
-    Rescale,
-    StochasticDepth,
-    StopGradient,
-)
-from archdsl.ir.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, GlobalPool, MaxPool, Pool, SumRows
-from archdsl.ir.ops.resizing import Crop, Pad, Resize, SpaceToDepth, Upsample
-from archdsl.ir.ops.tokens import ConcatTokens, FirstToken, Learned, Ones, TokenMean, ToMap, ToTokens
-from archdsl.ir.ops.vectors import Dense, Flatten
-from archdsl.ir.ops.windows import Padding
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "ACTIVATIONS",
-    "Activation",
-    "ActivationName",
-    "Add",
-    "AnchorBoxes",
-    "Anchors",
-    "Attention",
-    "AvgPool",
-    "BatchNorm",
-    "BoxesFromDistances",
-    "ChannelMax",
-    "ChannelMean",
-    "ChannelShuffle",
-    "Concat",
-    "ConcatRows",
-    "ConcatTokens",
-    "Conv2D",
-    "Crop",
-    "DeltaBoxes",
-    "Dense",
-    "DepthwiseConv2D",
-    "DistributionMean",
-    "Dropout",
-    "FirstToken",
-    "Flatten",
-    "GlobalAvgPool",
-    "GlobalMaxPool",
-    "GlobalPool",
-    "GroupNorm",
-    "Identity",
-    "Input",
-    "Keypoints",
-    "L2Normalize",
-    "LayerNorm",
-    "LayerScale",
-    "Learned",
-    "MaxPool",
-    "Multiply",
-    "Normalize",
-    "Ones",
-    "Op",
-    "PRelu",
-    "Pad",
-    "Padding",
-    "Part",
-    "Pool",
-    "Rescale",
-    "Resize",
-    "ReverseChannels",
-    "RotatedBoxes",
-    "Slice",
-    "SpaceToDepth",
-    "Split",
-    "StochasticDepth",
-    "StopGradient",
-    "Subtract",
-    "SumRows",
-    "ToMap",
-    "ToTokens",
-    "TokenMean",
-    "TransposedConv2D",
-    "Upsample",
-]
+from archdsl.lazy import lazy
+
+if TYPE_CHECKING:
+    from archdsl.ir.ops.anchors import *  # noqa: F403
+    from archdsl.ir.ops.attention import *  # noqa: F403
+    from archdsl.ir.ops.channels import *  # noqa: F403
+    from archdsl.ir.ops.convolution import *  # noqa: F403
+    from archdsl.ir.ops.detection import *  # noqa: F403
+    from archdsl.ir.ops.merging import *  # noqa: F403
+    from archdsl.ir.ops.normalization import *  # noqa: F403
+    from archdsl.ir.ops.pointwise import *  # noqa: F403
+    from archdsl.ir.ops.pooling import *  # noqa: F403
+    from archdsl.ir.ops.resizing import *  # noqa: F403
+    from archdsl.ir.ops.tokens import *  # noqa: F403
+    from archdsl.ir.ops.vectors import *  # noqa: F403
+    from archdsl.ir.ops.windows import *  # noqa: F403
+
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        ".anchors": "AnchorBoxes Anchors DeltaBoxes",
+        ".attention": "Attention",
+        ".channels": "ChannelMax ChannelMean ChannelShuffle Part ReverseChannels Slice Split",
+        ".convolution": "Conv2D DepthwiseConv2D TransposedConv2D",
+        ".detection": "BoxesFromDistances DistributionMean Keypoints RotatedBoxes",
+        ".merging": "Add Concat ConcatRows Multiply Subtract WeightedSum",
+        ".normalization": "BatchNorm GroupNorm L2Normalize LayerNorm Normalize",
+        ".pointwise": "ACTIVATIONS Activation ActivationName Dropout Identity Input LayerScale PRelu Rescale "
+        "StochasticDepth StopGradient",
+        ".pooling": "AvgPool GlobalAvgPool GlobalMaxPool GlobalPool MaxPool Pool SumRows",
+        ".resizing": "Crop Pad Resize SpaceToDepth Upsample",
+        ".tokens": "ConcatTokens FirstToken Learned Ones TokenMean ToMap ToTokens",
+        ".vectors": "Dense Flatten",
+        ".windows": "Padding",
+    },
+)

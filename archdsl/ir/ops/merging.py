@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from archdsl.ir.emission import EmitContext
-from archdsl.ir.graph import Op, ShapeError
+from archdsl.ir.graph import Op, ShapeError, Weight
 from archdsl.ir.types import ANY, FeatureMap, TensorType, Tokens, Vector, misfit, stride_text
 
 
@@ -30,6 +31,40 @@ class Add(OfEqualShapes):
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         return context.keras.layers.Add(name=name)(inputs)
+
+
+Normalization = Literal["relu", "softmax", "none"]
+
+
+@dataclass(eq=False, repr=False)
+class WeightedSum(OfEqualShapes):
+    """Sum of equal shapes, each times a learned factor, which begins at one. n × (…, C) -> (…, C).
+
+    Of the weights w the factors are relu(w) / (Σ relu(w) + 1e-4) (EfficientDet, Tan et al. 2020, section 3.3, fast
+    normalized fusion), those of softmax, or w itself. `per_channel` has one for each channel of each input.
+    """
+
+    normalization: Normalization = "relu"
+    per_channel: bool = False
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        return (Weight("kernel", (1, len(inputs), inputs[0].channels if self.per_channel else 1)),)
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        ops, first = context.keras.ops, inputs[0]
+        one = ops.ones_like(first[(slice(None), *[0] * (len(first.shape) - 2), slice(1))])
+        shape = len(inputs), first.shape[-1] if self.per_channel else 1
+        factors = context.keras.layers.EinsumDense(
+            "ab,bcd->acd", output_shape=shape, kernel_initializer="ones", name=name
+        )(one)
+        if self.normalization == "softmax":
+            factors = ops.softmax(factors, axis=1)
+        elif self.normalization == "relu":
+            factors = ops.relu(factors)
+            factors = factors / (ops.sum(factors, axis=1, keepdims=True) + 1e-4)
+        places = [-1, *[1] * (len(first.shape) - 2), shape[1]]
+        parts = [x * ops.reshape(factors[:, number], places) for number, x in enumerate(inputs)]
+        return context.keras.layers.Add(name=f"{name}_sum")(parts)
 
 
 class Subtract(OfEqualShapes):

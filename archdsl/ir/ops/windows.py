@@ -25,8 +25,10 @@ class Windowed(Op):
 def slide(x: FeatureMap, channels: int, kernel: Sides, stride: Sides, dilation: Sides, padding: Padding) -> FeatureMap:
     """What a window over both sides of `x` gives, with so many channels."""
     if x.stride_across is None and type(stride) is type(kernel) is type(dilation) is int:  # nearly all
-        height = _side(x.height, kernel, stride, dilation, padding)
-        return FeatureMap(height, _side(x.image_width, kernel, stride, dilation, padding), channels, x.stride * stride)
+        height, image_width, _, before, _ = x
+        side = _side(height, kernel, stride, dilation, padding)
+        other = side if image_width == height else _side(image_width, kernel, stride, dilation, padding)
+        return FeatureMap(side, other, channels, before * stride)
     (down, across), (high, wide), (rows, columns) = both(stride), both(kernel), both(dilation)
     height = _side(x.height, high, down, rows, padding)
     return x.resized(height, _side(x.image_width, wide, across, columns, padding), channels, stride)

@@ -32,6 +32,7 @@ COMMANDS = {
     "explain": "Where a value of a config comes from, or what an error code means.",
     "diff": "What differs between two configs, in values, layers and costs.",
     "build": "Write a Keras model file.",
+    "export": "Write an ONNX file, without Keras, and prove that it gives the same.",
     "import": "Read a PyTorch checkpoint, without PyTorch, into a .safetensors file with its config.",
     "schema": "JSON Schema of config files, for editors.",
     "detect": "Find objects in photos: pictures with boxes, or JSON.",

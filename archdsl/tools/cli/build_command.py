@@ -17,7 +17,7 @@ from archdsl.frontend.compose.config import Config, load
 from archdsl.frontend.lower import compile_graph
 from archdsl.frontend.source import Place
 from archdsl.frontend.yaml.embedded import SUFFIX
-from archdsl.tools.cli.options import ConfigArgument, config_options, output_options
+from archdsl.tools.cli.options import ConfigArgument, config_options, names, output_options
 from archdsl.tools.cli.output import import_keras, print_json, progress
 from archdsl.tools.cli.weights_option import weights_of, weights_option
 from archdsl.tools.output_file import check_output
@@ -27,16 +27,13 @@ if TYPE_CHECKING:
     from archdsl.weights.transfer import Transfer
 
 
-def _parts(context: click.Context, parameter: click.Parameter, value: str | None) -> list[str] | None:
-    return None if value is None else [name.strip() for name in value.split(",") if name.strip()]
-
-
 @click.command("build")
 @config_options
 @output_options("The .keras file to write.")
 @weights_option
 @click.option("--partial", is_flag=True, help="Load the layers that fit, and print what moved and what did not.")
-@click.option("--freeze", callback=_parts, metavar="STAGES", help="Stages that training leaves alone: stem,p2,p3")
+@click.option("--classes", metavar="FILE", help="Names of the classes, one to a line: --partial keeps those by name.")
+@click.option("--freeze", callback=names, metavar="STAGES", help="Stages that training leaves alone: stem,p2,p3")
 @click.option("--plain", is_flag=True, help="Write a plain Keras model, which loads where archdsl is not installed.")
 @click.option("--fuse", is_flag=True, help="Fold batch norms, padding and branches into convolutions, for inference.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every layer that moved or did not.")
@@ -48,21 +45,25 @@ def command(
     force: bool,
     weights: str | None,
     partial: bool,
+    classes: str | None,
     freeze: list[str] | None,
     plain: bool,
     fuse: bool,
     as_json: bool,
 ) -> None:
     """Build CONFIG and write it as a Keras model file. CONFIG may be a .safetensors file, which has its weights."""
+    if classes is not None and not partial:
+        raise click.UsageError("--classes needs --partial")
     inputs = [each for each in (config, weights) if isinstance(each, str)]
     check_call(output, inputs, force=force, is_partial_of_nothing=partial and weights is None)
     loaded = with_freeze(load(config, overrides, budget), freeze)
     compile_graph(loaded, budget)  # mistakes come before the seconds that Keras takes to be imported
     file = weights_of(config, weights)
+    names = _names(classes)
     import_keras()
     with written_whole(output) as unfinished:
         with progress(f"building {loaded.name}"):
-            model, transfer = build(loaded, file, partial=partial, budget=budget)
+            model, transfer = build(loaded, file, partial=partial, classes=names, budget=budget)
         if fuse:
             from archdsl.models.fuse import fuse as fuse_model
 
@@ -71,6 +72,14 @@ def command(
         with progress(f"writing {output}"):
             (model.to_keras() if plain else model).save(unfinished)
     _print(model, output, transfer, partial, as_json)
+
+
+def _names(file: str | None) -> list[str]:
+    if file is None:
+        return []
+    from archdsl.tools.detecting import read_names
+
+    return read_names(Path(file))
 
 
 def check_call(output: Path, inputs: list[str], *, force: bool, is_partial_of_nothing: bool) -> None:

@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import click
-from click.shell_completion import CompletionItem
 
 from archdsl.diagnostics.problems import ArchError
 from archdsl.diagnostics.unicode import printable
@@ -17,6 +16,8 @@ from archdsl.frontend.sections import GROUPS
 if TYPE_CHECKING:
     from inspect import Parameter
 
+    from click.shell_completion import CompletionItem
+
     from archdsl.frontend.compose.config import Config
 
 _COMPLETED = re.compile(r"(?:~|\+{0,2})[\w.-]+(?:=[\w.-]*)?", re.ASCII)
@@ -24,11 +25,15 @@ _COMPLETED = re.compile(r"(?:~|\+{0,2})[\w.-]+(?:=[\w.-]*)?", re.ASCII)
 
 def completions(helps: Mapping[str, str], end: str = "") -> list[CompletionItem]:
     """The names in `helps`, but for those that are more than a name to a shell, which puts them in as they are."""
+    from click.shell_completion import CompletionItem
+
     safe = {name: printable(text) for name, text in helps.items() if _COMPLETED.fullmatch(name)}
     return [CompletionItem(f"{name}{end}", help=text or None) for name, text in safe.items()]
 
 
 def complete_config(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
     from archdsl.frontend.compose.search_path import preset_names
 
     names = [name for name in preset_names() if name.startswith(incomplete)]
@@ -110,7 +115,7 @@ def _arguments(context: click.Context, path: str, name: str) -> list[Any]:
 def _parameters(context: click.Context, layer: str) -> Mapping[str, Parameter] | None:
     """The arguments of the block of the layer at a dotted key; None where that is not a registered block."""
     from archdsl.analysis.explain import at
-    from archdsl.blocks.registry import all_blocks
+    from archdsl.blocks.registry import find_block
     from archdsl.frontend.sections import default_of
     from archdsl.frontend.source import ABSENT
 
@@ -118,7 +123,7 @@ def _parameters(context: click.Context, layer: str) -> Mapping[str, Parameter] |
     places = [(*each, "block") for each in (path, default_of(path)) if each]
     named = [at(config.values, each) for each in places] if config else []
     name = next((each for each in named if each is not ABSENT), None)
-    found = all_blocks().get(name) if isinstance(name, str) else None
+    found = find_block(name) if isinstance(name, str) else None
     return found.parameters if found else None
 
 

@@ -1,4 +1,4 @@
-"""archdsl import FILE.pt -o net.safetensors; archdsl import net.cfg [net.weights] or yolov8.yaml -o net.yaml"""
+"""archdsl import FILE.pt -o net.safetensors; archdsl import net.cfg, yolov8.yaml or model.keras -o net.yaml"""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ from archdsl.frontend.lower import compile_graph
 from archdsl.frontend.yaml.embedded import SUFFIX
 from archdsl.frontend.yaml.parser import read_text
 from archdsl.tools.cli.options import budget_option, output_options, overrides_argument, plugin_option
-from archdsl.tools.cli.output import print_json, print_table
+from archdsl.tools.cli.output import import_keras, print_json, print_table, progress
 from archdsl.tools.output_file import check_output
-from archdsl.weights.darknet_import import import_cfg, import_weights
-from archdsl.weights.torch_import import Imported, import_torch
+from archdsl.weights.darknet import import_cfg, import_weights
+from archdsl.weights.torch_difference import Pair
+from archdsl.weights.torch_import import Described, Imported, import_config, import_torch
+from archdsl.weights.torch_presets import params_of
 
-CFG, YAML = ".cfg", ".yaml"
+CFG, YAML, MODEL = ".cfg", ".yaml", ".keras"
 YAMLS = (YAML, ".yml")
+_TAKES = {CFG: "at most a .weights file", MODEL: "no other arguments"}
 
 
 @click.command("import")
@@ -47,14 +50,16 @@ def command(
 ) -> None:
     """Read the weights of FILE, a PyTorch checkpoint, and write them with their config as one .safetensors file.
 
-    Nothing in FILE is executed, and PyTorch is not needed. OVERRIDE changes values of CONFIG. Darknet's .cfg as FILE is
-    written as .yaml, and with its .weights in the place of OVERRIDE as one .safetensors file. A model file of
-    Ultralytics (.yaml) is written as one of ours.
+    Nothing in FILE is executed, and PyTorch is not needed. As .yaml only the config is written: that of the preset it
+    is, or what the checkpoint of a whole module says of itself. OVERRIDE changes values of CONFIG. Darknet's .cfg as
+    FILE is written as .yaml, and with its .weights in the place of OVERRIDE as one .safetensors file. A model file of
+    Ultralytics (.yaml) is written as one of ours. A Keras model (.keras) is written as .yaml, or with its weights as
+    .safetensors.
     """
-    if file.suffix in (CFG, *YAMLS):
+    if file.suffix in (CFG, *YAMLS, MODEL):
         most = 1 if file.suffix == CFG else 0
-        if config is not None or as_json or len(overrides) > most or (scale is not None and most):
-            takes = "at most a .weights file" if most else "nothing but --scale"
+        if config is not None or as_json or len(overrides) > most or (scale is not None and file.suffix not in YAMLS):
+            takes = _TAKES.get(file.suffix, "nothing but --scale")
             raise click.UsageError(f"a {file.suffix} file takes {takes}")
     if file.suffix in YAMLS:
         _import_rows(file, scale, output, force, budget)
@@ -62,12 +67,38 @@ def command(
     if file.suffix == CFG:
         _import_darknet(file, Path(overrides[0]) if overrides else None, output, force, budget)
         return
+    if file.suffix == MODEL:
+        _import_model(file, output, force, budget)
+        return
     if overrides and config is None:
         raise click.UsageError("an OVERRIDE needs --config")
-    if output.suffix != SUFFIX:
-        raise fail("output", f"the name of a weights file with its config ends in {SUFFIX}", mark=Mark(str(output)))
+    _check_suffix(output, SUFFIX, *([] if config or as_json else [YAML]))
     check_output(output, [file], force)
+    if output.suffix == YAML:
+        _print_described(import_config(file, output, budget), file, output)
+        return
     _print(import_torch(file, output, load(config, overrides, budget) if config else None, budget), output, as_json)
+
+
+def _print_described(found: Described, file: Path, output: Path) -> None:
+    """Which preset a checkpoint is, or how it differs from the nearest."""
+    if difference := found.difference:
+        sizes = [(part, f"{ours:,}", f"{theirs:,}") for part, (ours, theirs) in difference.parts().items()]
+        print_table(Table(("parameters", difference.preset, file.name), sizes, (difference.preset, file.name)))
+        others = [(_layer(pair), _module(pair)) for pair in difference.others()]
+        say("")
+        print_table(Table(("layer", "module"), others, ()))
+    params = sum(node.params for node in found.graph.nodes)
+    name = f"the preset {found.preset}" if found.preset else file.stem
+    say(f"{output}: {name}, {params:,} parameters")
+
+
+def _layer(pair: Pair) -> str:
+    return f"{pair.layer.path.removeprefix('stages.')}, {pair.layer.params:,}" if pair.layer else "-"
+
+
+def _module(pair: Pair) -> str:
+    return f"{pair.module.name}, {params_of(pair.module):,}" if pair.module else "-"
 
 
 def _import_rows(file: Path, scale: str | None, output: Path, force: bool, budget: Budget) -> None:
@@ -80,9 +111,22 @@ def _import_rows(file: Path, scale: str | None, output: Path, force: bool, budge
     say(f"{output}: {file.stem}, {sum(node.params for node in graph.nodes):,} parameters")
 
 
-def _check_suffix(output: Path, wanted: str) -> None:
-    if output.suffix != wanted:
-        raise fail("output", f"the name of what is written here ends in {wanted}", mark=Mark(str(output)))
+def _import_model(file: Path, output: Path, force: bool, budget: Budget) -> None:
+    _check_suffix(output, YAML, SUFFIX)
+    check_output(output, [file], force)
+    if not file.is_file():
+        raise fail("missing-file", "there is no such model file", mark=Mark(str(file)))
+    import_keras()
+    from archdsl.tools.model_import import import_model
+
+    with progress(f"reading {file}"):
+        graph = import_model(file, output, budget)
+    say(f"{output}: {file.stem}, {sum(node.params for node in graph.nodes):,} parameters")
+
+
+def _check_suffix(output: Path, *wanted: str) -> None:
+    if output.suffix not in wanted:
+        raise fail("output", f"the name of what is written here ends in {' or '.join(wanted)}", mark=Mark(str(output)))
 
 
 def _import_darknet(cfg: Path, weights: Path | None, output: Path, force: bool, budget: Budget) -> None:

@@ -118,6 +118,11 @@ def plugin_option(function: Decorated) -> Decorated:
     )
 
 
+def names(context: click.Context, parameter: click.Parameter, value: str | None) -> list[str] | None:
+    """For an option that takes names with commas between them."""
+    return None if value is None else [name.strip() for name in value.split(",") if name.strip()]
+
+
 def _remember(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
     """Keeps the overrides under the names that marks know them by, for excerpts beside errors."""
     context.ensure_object(dict).update({override_name(number): text for number, text in enumerate(value, 1)})
@@ -141,6 +146,11 @@ def _load(context: click.Context, parameter: click.Parameter, value: tuple[str, 
 
 
 def _size(context: click.Context, parameter: click.Parameter, value: str | None) -> Size | None:
+    return read_size(value)
+
+
+def read_size(value: str | None) -> Size | None:
+    """640, 480x640 or any. Raises BadParameter."""
     if value is None:
         return None
     if value == "any":

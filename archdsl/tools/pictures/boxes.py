@@ -17,19 +17,28 @@ COLOURS = (  # neighbours differ in hue and lightness; that of a class is the sa
     *("#6f9bd8", "#b5bd00", "#f7a6c1", "#2d2e83", "#ffd400", "#006633", "#c1766b", "#5c6670"),
 )
 DARK, LIGHT = "#14181c", "#ffffff"
+LIMBS = (  # between the 17 points of a person in COCO: nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles
+    *((0, 1), (0, 2), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 6), (5, 7), (7, 9), (6, 8), (8, 10)),
+    *((5, 11), (6, 12), (11, 12), (11, 13), (13, 15), (12, 14), (14, 16)),
+)
+SEEN = 0.5  # points that are less likely to be seen are not drawn
+_MASK = 120  # of 255, how much of its colour a mask has
 _HALO = (0, 0, 0, 90)  # around each line, so that it is seen on any ground
 _Box = tuple[float, float, float, float]
 
 
 def draw_boxes(photo: Image.Image, found: Sequence[Detection], names: Sequence[str] = ()) -> Image.Image:
-    """The photo, in its own size, with a box for each detection; what scores highest lies on top."""
+    """The photo, in its own size, with a box, a mask and points for each detection; what scores highest lies on top."""
     from PIL import ImageDraw
 
     picture = photo.convert("RGB")
     drawing = ImageDraw.Draw(picture, "RGBA")
     line = max(2, round(sum(picture.size) / 560))
     for detection in reversed(found):
-        _frame(drawing, detection.box, line, COLOURS[detection.number % len(COLOURS)])
+        colour = COLOURS[detection.number % len(COLOURS)]
+        _fill(picture, detection, colour)
+        _frame(drawing, detection, line, colour)
+        _points(drawing, detection, line, colour)
     placed: list[_Box] = []
     font = _font(max(11, round(sum(picture.size) / 75)))
     for detection in found:  # the best has the first choice of a place
@@ -57,8 +66,34 @@ def _font(size: int) -> Any:
     return ImageFont.truetype(str(Path(get_data_path(), "fonts", "ttf", "DejaVuSans-Bold.ttf")), size)
 
 
-def _frame(drawing: ImageDraw.ImageDraw, box: _Box, line: int, colour: str) -> None:
-    left, top, right, bottom = box
+def _fill(picture: Image.Image, detection: Detection, colour: str) -> None:
+    from PIL import Image, ImageColor
+
+    if detection.mask is not None:
+        share = Image.fromarray(detection.mask.mask().astype("uint8") * _MASK)
+        picture.paste(ImageColor.getrgb(colour), (0, 0), share)
+
+
+def _points(drawing: ImageDraw.ImageDraw, detection: Detection, line: int, colour: str) -> None:
+    """Dots where points are seen, and of people their limbs."""
+    places = [(x, y) if seen > SEEN else None for x, y, seen in detection.points]
+    for one, other in LIMBS if len(places) == 17 else ():
+        ends = [place for place in (places[one], places[other]) if place]
+        if len(ends) == 2:
+            drawing.line(ends, fill=_HALO, width=line + 2)
+            drawing.line(ends, fill=colour, width=line)
+    for x, y in filter(None, places):
+        around = [x - 1.5 * line, y - 1.5 * line, x + 1.5 * line, y + 1.5 * line]
+        drawing.ellipse(around, fill=LIGHT, outline=colour, width=max(1, line // 2 + 1))
+
+
+def _frame(drawing: ImageDraw.ImageDraw, detection: Detection, line: int, colour: str) -> None:
+    if detection.outline:
+        closed = [*detection.outline, *detection.outline[:2]]
+        drawing.line(closed, fill=_HALO, width=line + 2, joint="curve")
+        drawing.line(closed, fill=colour, width=line, joint="curve")
+        return
+    left, top, right, bottom = detection.box
     outer = left - 1, top - 1, max(left, right) + 1, max(top, bottom) + 1
     drawing.rectangle(outer, outline=_HALO, width=line + 2)
     drawing.rectangle((left, top, max(left, right), max(top, bottom)), outline=colour, width=line)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from archdsl.diagnostics.problems import Mark, fail
-from archdsl.weights.formats import hdf5, safetensors, torch_zip
+from archdsl.weights.formats import darknet, hdf5, safetensors, torch_zip
 from archdsl.weights.formats.archive import BadArchive, member, names_in
 from archdsl.weights.formats.contents import Contents, DamagedFile
 
 WEIGHTS_IN_ARCHIVE = "model.weights.h5"
-EXPECTED = "expected Keras's .weights.h5, .h5 or .keras, PyTorch's .pt, or .safetensors"
+EXPECTED = "expected Keras's .weights.h5, .h5 or .keras, PyTorch's .pt, Darknet's .weights, or .safetensors"
 
 _CHUNK_BYTES = 1 << 20
 _IN_MEMORY_BYTES = 1 << 30  # of a copy; what is larger is on disk
@@ -34,12 +34,17 @@ _OTHERS = {  # what people take for a weights file, by how it begins
 
 
 @contextmanager
-def opened(path: Path, most_bytes: int, sha256: str | None = None) -> Iterator[Contents]:
+def opened(
+    path: Path,
+    most_bytes: int,
+    sha256: str | None = None,
+    unnamed: Callable[[BinaryIO], Contents] | None = None,
+) -> Iterator[Contents]:
     """The layers of the weights file at `path`, whose arrays can be read inside the block.
 
     `most_bytes` bounds what an archive may unpack to, if it is smaller itself. With `sha256`, what is read is a copy
-    that nobody else can write to. Raises ArchError for a file that is missing, damaged, of another kind, or that
-    does not have the `sha256`.
+    that nobody else can write to. `unnamed` reads Darknet's .weights, which only the name of the file tells. Raises
+    ArchError for a file that is missing, damaged, of another kind, or that does not have the `sha256`.
     """
     mark = Mark(str(path))
     try:
@@ -47,7 +52,7 @@ def opened(path: Path, most_bytes: int, sha256: str | None = None) -> Iterator[C
             hint = f"the file that is expected has the sha256 {sha256}" if sha256 else ""
             raise fail("missing-file", "there is no such weights file", mark=mark, hint=hint)
         with path.open("rb") as stream, _checked(stream, sha256, mark) as checked:
-            yield _contents(checked, most_bytes)
+            yield unnamed(checked) if unnamed and path.suffix == darknet.SUFFIX else _contents(checked, most_bytes)
     except DamagedFile as error:
         raise fail("weights", str(error), mark=mark) from None
     except OSError as error:

@@ -69,10 +69,13 @@ class Stored:
 class Contents(NamedTuple):
     """The layers of a file, in its order. `nested` reads those of the models that are layers of it, by their place.
 
-    `reads` has the numbers of the modules that each numbered module reads, -1 for the image, where the file tells.
+    `reads` has the numbers of the modules that each numbered module reads, -1 for the image, `classes` the names of the
+    classes in the order of its outputs, where the file tells, and `modules` what it says of each (described.py).
     """
 
     layout: Layout
     layers: tuple[Stored, ...]
     nested: Callable[[], Mapping[str, Contents]] = dict
     reads: Mapping[int, tuple[int, ...]] | None = None
+    classes: tuple[str, ...] = ()
+    modules: tuple[Any, ...] = ()

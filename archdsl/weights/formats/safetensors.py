@@ -79,7 +79,7 @@ def contents_of(stream: BinaryIO) -> Contents:
     except (BadHeader, KeyError, TypeError, ValueError, OverflowError) as error:
         raise DamagedFile(f"no whole safetensors file: {error}") from None
     _check_places(found, stream.seek(0, os.SEEK_END) - start)
-    is_torch = bool(found) and all("." in name and "/" not in name for name in found)
+    is_torch = bool(found) and not any("/" in name for name in found)
     layout: Layout = "torch" if is_torch else "nodes"
     layers: dict[str, dict[str, StoredArray]] = {}
     for name, entry in found.items():

@@ -38,6 +38,7 @@ _DTYPES = {  # by the class of the storage; bfloat16, which NumPy does not have,
     "BoolStorage": ("bool", "?"),
 }
 _MOST_READ = 1000  # modules in a row, and that one of them reads
+_MOST_CLASSES = 65_536
 _WHERE = ("ema", "model", "state_dict", "model_state_dict")  # of what trainers save; the averaged weights come first
 _WRAPPERS = ("module", "_orig_mod")  # put around a model for training
 
@@ -72,7 +73,9 @@ def contents_of(stream: BinaryIO) -> Contents:
         root = _root(stream, members)
         found = read_pickle(_bytes(stream, members[root + PICKLE]), _KNOWN, _storage)
         model = _model_in(found)
-        return _contents(stream, members, root, _tensors(model))._replace(reads=_reads(model))
+        contents, reads = _contents(stream, members, root, _tensors(model)), _reads(model)
+        modules = tuple(_in_row(model).values()) if reads else ()
+        return contents._replace(reads=reads, modules=modules, classes=_classes(model, found))
     except (BadArchive, BadPickle) as error:
         raise DamagedFile(f"a damaged PyTorch file: {error}") from None
 
@@ -189,10 +192,8 @@ def _joined(path: str, name: Any) -> str:
 
 def _reads(model: Any) -> dict[int, tuple[int, ...]] | None:
     """Which modules each of a row of modules reads, as YOLO's say of themselves; None where they do not."""
-    row = _part(model.state, "_modules").get("model") if isinstance(model, Record) else None
-    modules = _part(row.state, "_modules") if isinstance(row, Record) else {}
     found: dict[int, tuple[int, ...]] = {}
-    for number, module in enumerate(modules.values()):
+    for number, module in enumerate(_in_row(model).values()):
         state = module.state if isinstance(module, Record) and isinstance(module.state, dict) else {}
         given: Any = state.get("f")
         places = given if isinstance(given, list) else [given]
@@ -202,13 +203,26 @@ def _reads(model: Any) -> dict[int, tuple[int, ...]] | None:
     return found or None
 
 
+def _classes(model: Any, found: Any) -> tuple[str, ...]:
+    """The names of the classes in order, as the module or the trainer says them; none where they are not names."""
+    given = _part(getattr(model, "state", None), "names", (dict, list)) or _part(found, "names", (dict, list))
+    names = [given.get(place) for place in range(len(given))] if isinstance(given, dict) else [*given]
+    sound = [name for name in names[:_MOST_CLASSES] if isinstance(name, str) and len(name) <= MAX_NAME]
+    return tuple(sound) if len(sound) == len(names) else ()
+
+
+def _in_row(model: Any) -> dict[str, Any]:
+    row = _part(model.state, "_modules").get("model") if isinstance(model, Record) else None
+    return _part(row.state, "_modules") if isinstance(row, Record) else {}
+
+
 def _is_before(number: int, place: Any) -> bool:
     return type(place) is int and -number - 1 <= place < number
 
 
-def _part(state: Any, key: str) -> dict[str, Any]:
+def _part(state: Any, key: str, kinds: type | tuple[type, ...] = dict) -> Any:
     found = state.get(key) if isinstance(state, dict) else None
-    return found if isinstance(found, dict) else {}
+    return found if isinstance(found, kinds) else {}
 
 
 def _without_wrappers(name: str) -> str:

@@ -1,0 +1,223 @@
+"""Modules of Ultralytics' model files, each with the arguments of its row → a layer of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from archdsl.diagnostics.problems import ArchError, Mark, fail
+from archdsl.frontend.sema.scale import scaled_depth, scaled_width
+from archdsl.frontend.sema.spec import Scale
+
+NESTED_SIZES = ("m", "l", "x")  # in which every C3k2 is nested, whatever its row says
+SCALED_SIZES = ("l", "x")  # in which every A2C2f scales its result, and has a smaller perceptron
+MAX_ROWS = 1000
+MOST = 65_536
+Layer = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Size:
+    """One of the sizes of a file, and what it scales widths and depths by."""
+
+    name: str
+    factors: Scale
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of `backbone` or `head`: places of its inputs, repeats, module and arguments."""
+
+    number: int
+    inputs: list[int]
+    repeats: int
+    module: str
+    arguments: list[Any]
+    mark: Mark
+
+    def bad(self, fact: str, hint: str = "") -> ArchError:
+        return fail("argument", f"row {self.number}, {self.module}: {fact}", mark=self.mark, hint=hint)
+
+    def argument(self, place: int, default: Any) -> Any:
+        """An argument, of the type of its default. Raises ArchError for another type."""
+        if place >= len(self.arguments) or self.arguments[place] in (None, "None"):
+            return default
+        value = self.arguments[place]
+        wanted = (int, float) if isinstance(default, float) else type(default)
+        if not isinstance(value, wanted) or isinstance(value, bool) is not isinstance(default, bool):
+            raise self.bad(f"argument {place} is {value!r:.60}; expected one such as {default}")
+        if isinstance(value, (int, float)) and not 0 <= value <= MOST:
+            raise self.bad(f"argument {place} is {value!r:.60}; expected 0 to {MOST}")
+        return value
+
+
+def exact_width(width: int, factors: Scale) -> int:
+    """Ultralytics rounds up to a multiple of 8; the divisor is 1 where widths were counted."""
+    return ceil(min(width, factors.max_width or width) * factors.width / factors.divisor) * factors.divisor
+
+
+def width_of(width: int, factors: Scale) -> Layer:
+    """A width, or what our rule would make something else of as `filters`, which are not scaled."""
+    exact = exact_width(width, factors)
+    return {"width": width} if scaled_width(width, factors) == exact else {"filters": exact}
+
+
+Module = Callable[[Row, Size], tuple[Layer, float]]
+"""A row and the size → the layer, and by how much it changes the stride."""
+
+
+def _conv(row: Row, size: Size) -> tuple[Layer, float]:
+    width, kernel, stride = row.argument(0, 1), row.argument(1, 1), row.argument(2, 1)
+    if not stride:
+        raise row.bad("a stride of 0")
+    padding, groups, dilation = row.argument(3, kernel // 2), row.argument(4, 1), row.argument(5, 1)
+    if len(row.arguments) > 6:
+        raise row.bad("an activation of its own is not known")
+    layer: Layer = {"block": "conv_bn_act", "width": width, "kernel": kernel, "stride": stride}
+    layer |= {"groups": groups} if groups != 1 else {}
+    layer |= {"dilation": dilation} if dilation != 1 else {}
+    padding = padding * dilation if len(row.arguments) < 4 else padding
+    return layer | ({} if 2 * padding == dilation * (kernel - 1) else {"padding": padding}), stride
+
+
+def _stack(block: str, residual: bool) -> Module:
+    """[width, shortcut, groups, expansion] of C2f and C3."""
+
+    def read(row: Row, size: Size) -> tuple[Layer, float]:
+        expansion = row.argument(3, 0.5)
+        if row.argument(2, 1) != 1:
+            raise row.bad("groups are not known")
+        layer = {"block": block, "width": row.argument(0, 1), "depth": 1, "residual": row.argument(1, residual)}
+        return layer | _expansion(expansion), 1
+
+    return read
+
+
+def _c3k2(row: Row, size: Size) -> tuple[Layer, float]:
+    nested, expansion = row.argument(1, False) or size.name in NESTED_SIZES, row.argument(2, 0.5)
+    if row.argument(3, 1) != 1:
+        raise row.bad("groups are not known")
+    layer = {"block": "c3k2", "width": row.argument(0, 1), "depth": 1, "nested": nested}
+    layer |= {"residual": False} if not row.argument(4, True) else {}
+    return layer | _expansion(expansion), 1
+
+
+def _attention(block: str, repeats: bool = True) -> Module:
+    """[width, expansion] of C2PSA, C2fPSA and PSA."""
+
+    def read(row: Row, size: Size) -> tuple[Layer, float]:
+        layer = {"block": block, "width": row.argument(0, 1)} | ({"depth": 1} if repeats else {})
+        return layer | _expansion(row.argument(1, 0.5)), 1
+
+    return read
+
+
+def _expansion(expansion: float) -> Layer:
+    return {"expansion": expansion} if expansion != 0.5 else {}
+
+
+def _shares(row: Row, size: Size, *places: int) -> list[float]:
+    """Arguments that are widths inside of a block, as shares of the width that it gives. They are not scaled."""
+    width = exact_width(row.argument(0, 1), size.factors)
+    return [row.argument(place, 1) / width for place in places]
+
+
+def _elan1(row: Row, size: Size) -> tuple[Layer, float]:
+    """[width, channels of both halves, channels of each step]"""
+    both, step = _shares(row, size, 1, 2)
+    if both != 2 * step:
+        raise row.bad("argument 1 is not twice argument 2")
+    return {"block": "split_elan", "width": row.argument(0, 1)} | _expansion(step), 1
+
+
+def _gelan(row: Row, size: Size) -> tuple[Layer, float]:
+    """[width, channels of both halves, channels of each step, bottlenecks of each]"""
+    both, step = _shares(row, size, 1, 2)
+    if both != 2 * step:
+        raise row.bad("argument 1 is not twice argument 2")
+    depth = row.argument(3, 1)
+    if scaled_depth(depth, size.factors) != depth:
+        raise row.bad(f"{depth} bottlenecks, which are not scaled there, with a depth of {size.factors.depth:g}")
+    layer = {"block": "rep_ncsp_elan", "width": row.argument(0, 1)} | ({"depth": depth} if depth > 1 else {})
+    return layer | _expansion(step), 1
+
+
+def _spp_elan(row: Row, size: Size) -> tuple[Layer, float]:
+    """[width, channels between the poolings, window]"""
+    (share,) = _shares(row, size, 1)
+    return {"block": "spp_elan", "width": row.argument(0, 1), "kernel": row.argument(2, 5)} | _expansion(share), 1
+
+
+def _half(block: str) -> Module:
+    """[width] of what halves the sides."""
+    return lambda row, size: ({"block": block, "width": row.argument(0, 1)}, 2)
+
+
+def _sc_down(row: Row, size: Size) -> tuple[Layer, float]:
+    kernel, stride = row.argument(1, 3), row.argument(2, 2)
+    if not stride:
+        raise row.bad("a stride of 0")
+    return {"block": "sc_down", "width": row.argument(0, 1), "kernel": kernel, "stride": stride}, stride
+
+
+def _c2f_cib(row: Row, size: Size) -> tuple[Layer, float]:
+    """[width, shortcut, large kernel, groups, expansion]"""
+    if row.argument(3, 1) != 1:
+        raise row.bad("groups are not known")
+    layer = {"block": "c2f_cib", "width": row.argument(0, 1), "depth": 1, "residual": row.argument(1, False)}
+    layer |= {"large_kernel": True} if row.argument(2, False) else {}
+    return layer | _expansion(row.argument(4, 0.5)), 1
+
+
+def _a2c2f(row: Row, size: Size) -> tuple[Layer, float]:
+    """[width, attention, areas, scaled and added, share of the perceptron, expansion]"""
+    attention, is_scaled = row.argument(1, True), size.name in SCALED_SIZES
+    layer = {"block": "r_elan", "width": row.argument(0, 1), "depth": 1} | _expansion(row.argument(5, 0.5))
+    if not attention:  # areas are -1
+        return layer | {"attention": False}, 1
+    areas, share = row.argument(2, 1), row.argument(4, 1.2 if is_scaled else 2.0)
+    layer |= {"areas": areas} if areas != 1 else {}
+    layer |= {"mlp_expansion": share} if share != 2 else {}
+    return layer | ({"initial": 0.01} if row.argument(3, is_scaled) else {}), 1
+
+
+def _sppf(row: Row, size: Size) -> tuple[Layer, float]:
+    return {"block": "sppf", "width": row.argument(0, 1), "kernel": row.argument(1, 5)}, 1
+
+
+def _upsample(row: Row, size: Size) -> tuple[Layer, float]:
+    factor = row.argument(1, 2)
+    if row.argument(2, "nearest") != "nearest" or row.argument(0, "None") != "None" or not 1 <= factor <= 32:
+        raise row.bad("expected [None, factor, nearest]")
+    return {"block": "upsample"} | ({"factor": factor} if factor != 2 else {}), 1 / factor
+
+
+def _concat(row: Row, size: Size) -> tuple[Layer, float]:
+    if row.argument(0, 1) != 1:
+        raise row.bad("expected channels, [1]")
+    return {"block": "concat"}, 1
+
+
+MODULES: dict[str, Module] = {
+    "Conv": _conv,
+    "C2f": _stack("c2f", residual=False),
+    "C3": _stack("c3", residual=True),
+    "C3k2": _c3k2,
+    "C2": _stack("c2", residual=True),
+    "C2fCIB": _c2f_cib,
+    "C2PSA": _attention("c2psa"),
+    "C2fPSA": _attention("c2f_psa"),
+    "PSA": _attention("psa", repeats=False),
+    "A2C2f": _a2c2f,
+    "ELAN1": _elan1,
+    "RepNCSPELAN4": _gelan,
+    "SPPELAN": _spp_elan,
+    "AConv": _half("a_conv"),
+    "ADown": _half("a_down"),
+    "SCDown": _sc_down,
+    "SPPF": _sppf,
+    "nn.Upsample": _upsample,
+    "Concat": _concat,
+}

@@ -1,0 +1,29 @@
+"""Packages that import the module of a public name when the name is first asked for."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def lazy(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """`__getattr__` and `__dir__` of a package: its public names, separated by spaces, by the module that has them.
+
+    The name of a module in the package is that module.
+    """
+    homes = {name: module for module, names in modules.items() for name in names.split()}
+
+    def attribute(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module '{package}' has no attribute '{name}'")
+        module = importlib.import_module(homes[name], package)
+        value = module if homes[name] == f".{name}" else getattr(module, name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    def listed() -> list[str]:
+        return sorted({*homes, *[name for name in vars(sys.modules[package]) if name.startswith("__")]})
+
+    return attribute, listed

@@ -1,0 +1,42 @@
+"""The random arrays that training begins with, drawn by NumPy as Keras's initializers would. Needs no Keras."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy
+
+from archdsl.ir.graph import Graph, Node, Weight
+
+if TYPE_CHECKING:
+    from archdsl.ir.passes.rewrite import Array, Weights
+
+_ONES = ("gamma", "moving_variance", "variance")
+_PRELU_SLOPE = 0.25
+
+
+def fresh_weights(graph: Graph, seed: int = 0) -> Weights:
+    """Arrays of float32 for every node that owns any, by its name."""
+    random = numpy.random.default_rng(seed)
+    return {node.name: tuple([_fresh(node, each, random) for each in node.weights]) for node in graph.nodes}
+
+
+def _fresh(node: Node, weight: Weight, random: numpy.random.Generator) -> Array:
+    op: Any = node.op
+    if weight.name == "kernel" and len(weight.shape) > 1:
+        limit = (6 / sum(_fans(weight.shape))) ** 0.5  # Glorot and Bengio 2010, equation 16
+        return random.uniform(-limit, limit, weight.shape).astype("float32")
+    values = {
+        **dict.fromkeys(_ONES, 1.0),
+        "kernel": getattr(op, "initial", 0.0),  # a factor for each channel
+        "alpha": _PRELU_SLOPE,
+        "bias": getattr(op, "initial_bias", 0.0),
+    }
+    return numpy.full(weight.shape, values.get(weight.name, 0.0), "float32")
+
+
+def _fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Numbers that a result is made of, and results that a number goes into."""
+    *window, given, made = shape
+    return prod(window) * given, prod(window) * made

@@ -1,0 +1,310 @@
+"""Which module of a PyTorch checkpoint with names of its own, as timm's and torchvision's, is which node of a graph.
+
+Modules are a tree of names. What is in a module runs in a row, and children that differ in a number run by their
+numbers; in which order other children run is for the shapes to tell, and for their names where shapes fit several ways.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from math import prod
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from archdsl.diagnostics.problems import Mark, fail
+from archdsl.ir.graph import Graph, Node
+from archdsl.ir.ops import Add, BatchNorm, Flatten, LayerNorm, LayerScale, Learned
+from archdsl.ir.ops.convolution import Convolution
+from archdsl.ir.types import both
+from archdsl.weights.formats.contents import Contents, Shape, Stored, StoredArray, short
+from archdsl.weights.matching import Match, shapes_text
+from archdsl.weights.torch_units import AXES, NORM, owners_of, without_counter
+
+if TYPE_CHECKING:
+    from archdsl.weights.formats.contents import Array
+
+EARLY = ("downsample", "shortcut")  # children that run beside others, where our blocks have them
+LATE = ("identity", "gamma", "layer_scale", "norm", "head", "fc", "classifier")
+MAX_STEPS = 200_000  # of the search; a network of a thousand modules takes some thousands
+MAX_DEPTH = 300  # of calls: a child that runs after others takes one, a module in another `_NESTED`
+_NESTED = 5
+_ROLES = {"weight", "bias", "running_mean", "running_var"}
+_ONE_ARRAY = (LayerScale, Learned)
+_NORMS = (BatchNorm, LayerNorm)
+_ALONE = "*"  # the role of an array that is a parameter by itself
+
+
+class Item(NamedTuple):
+    """A module of theirs that owns arrays, or an array that is a child of a module; its shapes by PyTorch's names."""
+
+    name: str
+    stored: Stored
+    shapes: Mapping[str, Shape]
+
+
+@dataclass
+class Tree:
+    """A module: its children by name, or the item that it is."""
+
+    children: dict[str, Tree] = field(default_factory=dict)
+    item: Item | None = None
+    count: int = 0
+
+    def series(self) -> Series:
+        """Children that run one after the other: the same but for a number at the end, or named by one letter."""
+        found: dict[str, list[tuple[str, Tree]]] = {}
+        for name, child in self.children.items():
+            found.setdefault("" if len(name) == 1 else name.rstrip("0123456789"), []).append((name, child))
+        return [sorted(each, key=_by_number) for each in found.values()]
+
+
+def match_modules(graph: Graph, contents: Contents, is_partial: bool, mark: Mark) -> Match:
+    """The arrays by the nodes they belong to. Raises ArchError where names and shapes do not tell.
+
+    With `is_partial`, the last layer may have another number of outputs, and there may be modules behind it.
+    """
+    nodes, items = owners_of(graph), items_of(contents)
+    search = _Search(nodes, is_partial)
+    found = search.run(tree_of(items))
+    if found is None:
+        raise fail("weights", f"does not fit: {search.difference(items)}", mark=mark)
+    pairs = dict(zip(nodes, found, strict=False))
+    if twins := next(_twins(graph, pairs), None):
+        message = f"nothing tells which of {twins[0].name} and {twins[1].name} is {pairs[twins[0]].name}"
+        raise fail("weights", message, mark=mark, hint="they have equal shapes and read the same map")
+    stored = {node.name: _for(node, item) for node, item in pairs.items()}
+    taken = {item.name for item in found}
+    surplus = tuple(item.stored for item in items if item.name not in taken)
+    return Match("torch", "name", stored, surplus, () if is_partial else tuple(_padded_otherwise(graph)))
+
+
+def _padded_otherwise(graph: Graph) -> Iterator[str]:
+    """A fact about a convolution whose padding PyTorch does not have; equal weights would give other numbers."""
+    for node in graph.nodes:
+        op = node.op
+        if isinstance(op, Convolution) and op.padding == "same" and max(both(op.kernel)) > max(both(op.stride)) > 1:
+            yield (
+                f"{node.name} pads as TensorFlow does, and PyTorch pads both sides alike: "
+                "conventions.padding=symmetric (partial loads a file of timm's tf_ networks, which pad so too)"
+            )
+            return
+
+
+def items_of(contents: Contents) -> list[Item]:
+    """What owns arrays, but for what training counts."""
+    found = []
+    for stored in map(without_counter, contents.layers):
+        plain = {name: array for name, array in stored.arrays.items() if name in _ROLES}
+        if plain:
+            shapes = {name: _squeezed(array.shape) for name, array in plain.items()}
+            found.append(Item(stored.name, Stored(stored.place, stored.name, plain), shapes))
+        for name in stored.arrays.keys() - plain.keys():
+            path, array = f"{stored.name}.{name}".lstrip("."), stored.arrays[name]
+            found.append(Item(path, Stored(path, path, {_ALONE: array}), {_ALONE: _squeezed(array.shape)}))
+    return found
+
+
+def tree_of(items: Sequence[Item]) -> Tree:
+    root = Tree()
+    for item in items:
+        node = root
+        node.count += 1
+        for name in item.name.split("."):
+            node = node.children.setdefault(name, Tree())
+            node.count += 1
+        node.item = item
+    return root
+
+
+Series = list[list[tuple[str, Tree]]]
+Next = tuple[int, str, Tree]
+Allowed = Callable[[list[Next]], list[Next]]
+
+
+class _Search:
+    """Places of modules in the row of nodes: those in which every array has the shape that its node wants."""
+
+    def __init__(self, nodes: Sequence[Node], is_partial: bool):
+        self.nodes, self.is_partial = nodes, is_partial
+        self.wanted = [shapes_wanted(node) for node in nodes]
+        self.furthest = self.steps = self.depth = 0
+        self.ambiguous = ""
+        self.known: dict[tuple[int, int], list[Item] | None] = {}
+
+    def run(self, root: Tree) -> list[Item] | None:
+        """The item of each node in turn, those behind them left out; None if there is no way, or more than one."""
+        return self._children(root, 0)
+
+    def difference(self, items: Sequence[Item]) -> str:
+        """Where the search came to an end."""
+        if self.ambiguous or self.steps > MAX_STEPS:
+            return f"its names fit in several ways, {short(self.ambiguous or 'too many')} in the first place"
+        if self.furthest >= len(self.nodes):
+            return f"it has {len(items)} modules with arrays, the network {len(self.nodes)}"
+        node = self.nodes[self.furthest]
+        return f"no module in the place of {node.name}, with {shapes_text(self.wanted[self.furthest].values())}"
+
+    def _fits(self, tree: Tree, at: int) -> list[Item] | None:
+        """The items of a module that begins at a place; None if it does not."""
+        key = (id(tree), at)
+        if key not in self.known:
+            self.depth += _NESTED
+            self.known[key] = self._children(tree, at) if tree.children else self._item(tree, at)
+            self.depth -= _NESTED
+        return self.known[key]
+
+    def _item(self, tree: Tree, at: int) -> list[Item] | None:
+        self.steps += 1
+        item = tree.item
+        if item is None or at >= len(self.nodes) or not self._is_like(item, at):
+            return None
+        self.furthest = max(self.furthest, at + 1)
+        return [item]
+
+    def _is_like(self, item: Item, at: int) -> bool:
+        wanted = self.wanted[at]
+        if self.is_partial and at == len(self.nodes) - 1 and wanted.keys() == item.shapes.keys():
+            return all(shape[1:] == item.shapes[role][1:] for role, shape in wanted.items())
+        return wanted == item.shapes
+
+    def _children(self, tree: Tree, at: int) -> list[Item] | None:
+        """The one way to run the series of children, each in its order, that fits the nodes from a place on."""
+        if tree.item is not None or self.depth > MAX_DEPTH:
+            return None
+        series = tree.series()
+        ways = next(filter(None, (self._ways(series, (0,) * len(series), at, {}, by) for by in (_by_name, _any))), [])
+        if len(ways) > 1:
+            names = next(one.name for one, other in zip(*ways, strict=False) if one is not other)
+            self.ambiguous = self.ambiguous or names
+        return ways[0] if len(ways) == 1 else None
+
+    def _ways(
+        self, series: Series, done: tuple[int, ...], at: int, seen: dict[tuple[int, ...], int], allowed: Allowed
+    ) -> list[list[Item]]:
+        """At most two ways to go on; those that come to the same children done have failed, or are a second way."""
+        left = [(number, *each[done[number]]) for number, each in enumerate(series) if done[number] < len(each)]
+        if not left or at == len(self.nodes):
+            return [[]] if not left or self.is_partial else []
+        found: list[list[Item]] = []
+        for number, _, child in allowed(left):
+            self.steps += 1
+            items = self._fits(child, at) if self.steps <= MAX_STEPS else None
+            after = tuple([count + (place == number) for place, count in enumerate(done)])
+            if items is None or seen.get(after) == 0:
+                continue
+            self.depth += 1
+            rest = self._ways(series, after, at + len(items), seen, allowed) if self.depth <= MAX_DEPTH else []
+            self.depth -= 1
+            seen[after] = len(rest)
+            found += [[*items, *each] for each in rest]
+            if len(found) > 1:
+                break
+        return found[:2]
+
+
+def _by_name(left: list[Next]) -> list[Next]:
+    """Of the next children of each series, those whose names let them run now."""
+    early = [each for each in left if each[1] in EARLY]
+    return early or [each for each in left if each[1] not in LATE] or left
+
+
+def _any(left: list[Next]) -> list[Next]:
+    return left
+
+
+def _by_number(named: tuple[str, Tree]) -> tuple[int, str]:
+    name = named[0]
+    number = re.search(r"\d{1,9}$", name)
+    return (int(number[0]) if number else -1, name)
+
+
+def shapes_wanted(node: Node) -> dict[str, Shape]:
+    """The arrays of a node as PyTorch has them, by PyTorch's names."""
+    if isinstance(node.op, _ONE_ARRAY):
+        return {_ALONE: _squeezed(node.weights[0].shape)}
+    return {role: _squeezed(shape) for role, shape in _roles(node)}
+
+
+def _roles(node: Node) -> Iterator[tuple[str, Shape]]:
+    for weight in node.weights:
+        if weight.name == "kernel" and type(node.op) in AXES:
+            axes = AXES[type(node.op)]
+            yield "weight", tuple([weight.shape[axes.index(axis)] for axis in range(len(axes))])
+        else:
+            yield (NORM[weight.name] if isinstance(node.op, _NORMS) else weight.name), weight.shape
+
+
+def _squeezed(shape: Shape) -> Shape:
+    """Without sides of 1 at the end: a 1 × 1 convolution is a dense layer."""
+    while shape and shape[-1] == 1:
+        shape = shape[:-1]
+    return shape
+
+
+def _for(node: Node, item: Item) -> Stored:
+    """The arrays of an item, with the names and the axes that the node has."""
+    roles = [_ALONE] if isinstance(node.op, _ONE_ARRAY) else [role for role, _ in _roles(node)]
+    arrays = {}
+    for weight, role in zip(node.weights, roles, strict=True):
+        given = item.stored.arrays[role]
+        axes = AXES.get(type(node.op), ()) if weight.name == "kernel" else ()
+        is_whole = prod(given.shape) == prod(weight.shape)  # the last layer may have another number of outputs
+        if is_whole and role == "weight" and isinstance(node.inputs[0].op, Flatten):
+            given = _flattened(given, *node.inputs[0].inputs[0].type.shape)
+        arrays[weight.name] = _turned(given, axes, weight.shape) if is_whole else given
+    return Stored(item.stored.place, item.stored.name, arrays)
+
+
+def _turned(given: StoredArray, axes: tuple[int, ...], shape: Shape) -> StoredArray:
+    return StoredArray(shape, given.dtype, partial(_read, given, axes, shape))
+
+
+def _flattened(given: StoredArray, *sides: Any) -> StoredArray:
+    """A dense kernel for a map that is flattened row by row, from one for its channels one after the other."""
+    *area, channels = sides
+
+    def read() -> Array:
+        return given.read().reshape(-1, channels, prod(area)).transpose(0, 2, 1).reshape(given.shape)
+
+    return StoredArray(given.shape, given.dtype, read)
+
+
+def _read(given: StoredArray, axes: tuple[int, ...], shape: Shape) -> Array:
+    array = given.read()
+    if axes:
+        array = array.reshape([shape[axes.index(axis)] for axis in range(len(axes))]).transpose(axes)
+    return array.reshape(shape)
+
+
+def _are_added(users: Mapping[Node, list[Node]], *nodes: Node) -> bool:
+    """Whether it makes no difference which is which: their results, normalised or not, have one sum."""
+    ends = set()
+    for node in nodes:
+        after = users[node]
+        if len(after) == 1 and isinstance(after[0].op, BatchNorm):
+            after = users[after[0]]
+        ends.add(after[0] if len(after) == 1 and isinstance(after[0].op, Add) else node)
+    return len(ends) == 1
+
+
+def _twins(graph: Graph, pairs: Mapping[Node, Item]) -> Iterator[tuple[Node, Node]]:
+    """Layers of equal shapes that run side by side, where the names in the file are of one series: a swap would fit."""
+    behind: dict[Node, int] = {}
+    users: dict[Node, list[Node]] = {node: [] for node in graph.nodes}
+    for number, node in enumerate(graph.nodes):
+        behind[node] = 1 << number
+        for source in node.inputs:
+            behind[node] |= behind[source]
+            users[source].append(node)
+    place = {node: number for number, node in enumerate(graph.nodes)}
+    last: dict[tuple[str, tuple[tuple[str, Shape], ...]], Node] = {}
+    for node, item in pairs.items():
+        if type(node.op) in AXES:
+            key = re.sub(r"\d+(?=\.|$)", "", item.name), tuple(item.shapes.items())
+            before = last.get(key)
+            is_beside = before is not None and not behind[node] >> place[before] & 1
+            if before is not None and is_beside and not _are_added(users, before, node):
+                yield before, node
+            last[key] = node

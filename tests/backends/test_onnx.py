@@ -1,0 +1,135 @@
+"""ONNX files give what the Keras layers give, whatever the operation, the size and the layout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper
+from support.applied import APPLIED
+
+import archdsl
+from archdsl.backends import onnx as backend
+from archdsl.backends.form import Form
+from archdsl.backends.keras.arrays import fill
+from archdsl.backends.onnx.emission import TO_BODY, Emission
+from archdsl.frontend.compose.config import load
+from archdsl.ir import ops
+from archdsl.ir.emission import EmitContext
+from archdsl.ir.graph import Node, Op, ShapeError
+from archdsl.ir.types import FeatureMap, TensorType
+from archdsl.weights.network import network_of
+
+RANDOM = np.random.default_rng(0)
+BIGGEST = 1e9  # minus infinity, where an operation pads with it
+
+
+def test_every_operation_has_a_writer() -> None:
+    assert {*backend.WRITERS} == {*{type(op) for op, _ in APPLIED}, ops.Split, ops.Part}
+
+
+def file_of(op: Op, types: tuple[TensorType, ...], arrays: list[Any]) -> bytes:
+    """A model of one operation, whose inputs are as Keras has them."""
+    inputs = [Node(ops.Input(each), (), each, f"input{index}") for index, each in enumerate(types)]  # type: ignore[arg-type]
+    node = op(*inputs, name="node")
+    described = [described_input(each) for each in inputs]
+    model = helper.make_model(
+        helper.make_graph([], "one", described, [backend.described("result", node.type, Form())]),
+        ir_version=backend.IR_VERSION,
+        opset_imports=[helper.make_opsetid("", backend.OPSET)],
+    )
+    to = Emission(model.graph)
+    to.enter(node, "float32")
+    given = [to.transpose(each.name, *TO_BODY) if isinstance(each.type, FeatureMap) else each.name for each in inputs]
+    result = backend.WRITERS[type(op)](to, node, arrays, *given)
+    backend.write_result(to, "result", result, node.type, Form())
+    onnx.checker.check_model(model, full_check=True)
+    return model.SerializeToString()  # type: ignore[no-any-return]
+
+
+def described_input(node: Node) -> Any:
+    sides = [side or f"{node.name}_{axis}" for axis, side in enumerate(node.type.shape)]
+    return helper.make_tensor_value_info(node.name, TensorProto.FLOAT, ["batch", *sides])
+
+
+@pytest.mark.parametrize("is_open", [False, True], ids=["known sides", "open sides"])
+@pytest.mark.parametrize(("op", "types"), APPLIED, ids=str)
+def test_an_operation_gives_what_its_keras_layer_gives(op: Op, types: tuple[TensorType, ...], is_open: bool) -> None:
+    images = [RANDOM.normal(size=(2, *each.shape)).astype("float32") for each in types]
+    begin = [keras.Input(each.shape) for each in types]
+    model = keras.Model(begin, op.emit(EmitContext(keras), "node", *begin))
+    arrays = [RANDOM.uniform(0.5, 2, array.shape).astype("float32") for array in model.get_weights()]
+    for layer in model.layers:
+        if layer.weights:
+            fill(layer, arrays)
+    stated = [open_sides(each) if is_open else each for each in types]
+    try:
+        session = onnxruntime.InferenceSession(file_of(op, tuple(stated), arrays))
+    except ShapeError:
+        assert is_open  # it needs to know the size, and says so when the config is read
+        return
+    (received,) = session.run(None, {f"input{index}": image for index, image in enumerate(images)})
+    expected = np.asarray(model(images))
+    assert received.shape == expected.shape
+    assert np.allclose(finite(received), finite(expected), rtol=1e-5, atol=2e-5)
+
+
+def open_sides(kind: TensorType) -> TensorType:
+    return kind._replace(height=None, image_width=None) if isinstance(kind, FeatureMap) else kind
+
+
+def finite(array: Any) -> Any:
+    return np.nan_to_num(array, posinf=BIGGEST, neginf=-BIGGEST)
+
+
+PRESETS = {  # with what each of them adds
+    "yolo_v8_xs_detect": "distributions, up-sampling",
+    "yolo_v8_xs_pose": "points",
+    "yolo_v8_xs_obb": "turned boxes",
+    "yolo_v5_n_detect": "anchors",
+    "retinanet_resnet18_v2_detect": "deltas, shared heads",
+    "yolo_11_n_detect": "attention over maps",
+    "resnet18_v2": "levels",
+    "efficientnet_b0_classify": "squeezes, statistics",
+    "convnext_tiny_classify": "layer norms",
+    "vit_tiny_patch16_classify": "tokens",
+    "mobilenet_v3_small_classify": "hard activations",
+    "hrnet_w18_backbone": "several branches",
+}
+
+
+@pytest.mark.parametrize("layout", ["nhwc", "nchw"])
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_gives_what_keras_gives_at_any_size_and_batch(name: str, layout: Any) -> None:
+    model = archdsl.build_from_config(name, weights=False)
+    weights = perturb(model)
+    form = Form(layout)
+    graph = network_of(load(name)).graph
+    session = onnxruntime.InferenceSession(backend.model_of(graph, weights, form).SerializeToString())
+    names = list(graph.outputs)
+    wanted = model.features(names)
+    fixed = graph.image.height
+    for batch, sides in ((1, (fixed or 96, fixed or 64)), (2, (fixed or 64, fixed or 128))):
+        image = RANDOM.uniform(0, 255, (batch, *sides, 3)).astype("float32")
+        given = image if layout == "nhwc" else image.transpose(0, 3, 1, 2)
+        received = dict(zip(names, session.run(names, {"input": given}), strict=True))
+        for key, expected in wanted(image, training=False).items():
+            expected = np.asarray(expected)
+            found = received[key]
+            if layout == "nchw" and found.ndim == 4:
+                found = found.transpose(0, 2, 3, 1)
+            assert np.abs(found - expected).max() <= 1e-4 * max(np.abs(expected).max(), 0.01), key
+
+
+def perturb(model: Any) -> dict[str, tuple[Any, ...]]:
+    """Gives a model other weights than it begins with, statistics among them; they are returned by node."""
+    found = {}
+    for name, layer in model.layers_by_node.items():
+        arrays = [array * RANDOM.uniform(0.8, 1.2, array.shape) for array in layer.get_weights()]
+        fill(layer, [array.astype("float32") for array in arrays])
+        found[name] = tuple(layer.get_weights())
+    return found

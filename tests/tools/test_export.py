@@ -1,0 +1,199 @@
+"""archdsl export: a file for another runtime, that is run and compared before it gets its name."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import yaml
+from onnx import numpy_helper
+from support import TESTS
+
+import archdsl
+
+FILES = TESTS / "weights" / "files"
+TINY = "scale.width=0.0625"
+CONFIG = ("--config", "yolo_v5_s_backbone", "scale.width=0.03125")
+WITHOUT = """
+import sys
+class Absent:
+    def find_spec(self, name, *rest):
+        if name.split(".")[0] in {without!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Absent())
+from archdsl.tools.cli import main
+{calls}
+"""
+
+
+def test_a_checkpoint_becomes_onnx_without_any_framework_and_gives_the_numbers_of_pytorch(tmp_path: Path) -> None:
+    calls = [
+        [
+            "import",
+            str(FILES / "yolo_v5.pt"),
+            "scale.width=0.03125",
+            "--config",
+            "yolo_v5_s_backbone",
+            "-o",
+            "a.safetensors",
+        ],
+        ["export", "a.safetensors", "-o", "a.onnx", "--outputs", "P5"],
+    ]
+    program = WITHOUT.format(
+        without=["keras", "tensorflow", "torch", "h5py"], calls="\n".join(f"main({call!r})" for call in calls)
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path, capture_output=True)
+    session = onnxruntime.InferenceSession(tmp_path / "a.onnx")
+    with np.load(FILES / "yolo_v5.npz") as known:
+        (found,) = session.run(None, {"input": (255 * known["image"]).astype("float32")})
+        assert np.abs(found - known["result0"]).max() < 1e-5 * np.abs(known["result0"]).max()
+
+
+def test_the_file_says_what_it_takes_and_gives_and_what_it_is_of(run: Any, tmp_path: Path) -> None:
+    done = run("export", "yolo_v8_xs_detect", TINY, "-o", "a.onnx", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["bytes"] == (tmp_path / "a.onnx").stat().st_size
+    assert set(told["differences"]) == {"boxes", "scores"}
+    assert 0 <= max(told["differences"].values()) < 1e-4
+    assert len(told["sizes"]) == 2
+    model = onnx.load(tmp_path / "a.onnx")
+    assert sides(model.graph.input) == {"input": ["batch", "height", "width", 3]}
+    assert sides(model.graph.output) == {"boxes": ["batch", "places", 4], "scores": ["batch", "places", 80]}
+    config = {each.key: each.value for each in model.metadata_props}["config"]
+    assert archdsl.analyze(yaml.safe_load(config)).params == archdsl.analyze("yolo_v8_xs_detect", [TINY]).params
+    assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
+
+
+@pytest.mark.parametrize(
+    ("options", "inputs", "outputs"),
+    [
+        (["--size", "96x64"], [("batch"), 96, 64, 3], {"P3": ["batch", 12, 8, 16]}),
+        (["--size", "64", "--batch", "2", "--layout", "nchw"], [2, 3, 64, 64], {"P3": [2, 16, 8, 8]}),
+        (["--size", "dynamic"], ["batch", "height", "width", 3], {"P3": ["batch", "height_P3", "width_P3", 16]}),
+    ],
+)
+def test_sizes_batch_layout_and_outputs_are_as_asked_for(
+    run: Any, tmp_path: Path, options: list[str], inputs: list[Any], outputs: dict[str, list[Any]]
+) -> None:
+    done = run("export", "yolo_v8_xs_detect", TINY, "-o", "a.onnx", "--outputs", "P3", *options)
+    assert done.returncode == 0, done.stderr
+    model = onnx.load(tmp_path / "a.onnx")
+    assert (sides(model.graph.input), sides(model.graph.output)) == ({"input": inputs}, outputs)
+
+
+@pytest.mark.keras
+def test_weights_of_a_file_are_those_of_the_model(run: Any, tmp_path: Path) -> None:
+    model = archdsl.build_from_config("csp_darknet_tiny", [TINY])
+    archdsl.weights.save(model, tmp_path / "a.safetensors")
+    model.save_weights(tmp_path / "a.weights.h5")
+    model.save(tmp_path / "a.keras")
+    image = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3)).astype("float32")
+    expected = model.features(["P5"])(image)["P5"]
+    for source in ("a.safetensors", "a.weights.h5", "a.keras"):
+        call = ["export", "csp_darknet_tiny", TINY, "--weights", source, "-o", "a.onnx", "--outputs", "P5", "--force"]
+        done = run(*call, "--no-fuse")
+        assert done.returncode == 0, done.stderr
+        (found,) = onnxruntime.InferenceSession(tmp_path / "a.onnx").run(None, {"input": image})
+        assert np.allclose(found, expected, rtol=1e-4, atol=1e-5), source
+    assert "BatchNormalization" in {node.op_type for node in onnx.load(tmp_path / "a.onnx").graph.node}
+
+
+def test_half_precision_halves_the_file_and_takes_the_same_images(run: Any, tmp_path: Path) -> None:
+    for precision in ("float32", "float16"):
+        done = run("export", "yolo_v8_xs_detect", "-o", f"{precision}.onnx", "--precision", precision)
+        assert done.returncode == 0, done.stderr
+    sizes = [(tmp_path / f"{precision}.onnx").stat().st_size for precision in ("float16", "float32")]
+    assert sizes[0] < 0.55 * sizes[1]
+    model = onnx.load(tmp_path / "float16.onnx")
+    assert model.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+    kinds = {numpy_helper.to_array(each).dtype.name for each in model.graph.initializer if "kernel" in each.name}
+    assert kinds == {"float16"}
+
+
+def test_onnx_alone_is_enough_to_write_and_to_prove(tmp_path: Path) -> None:
+    program = WITHOUT.format(
+        without=["keras", "tensorflow", "torch", "onnxruntime"],
+        calls=f"main({['export', 'csp_darknet_tiny', TINY, '-o', 'a.onnx', '--size', '64']!r})",
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path, capture_output=True, text=True)
+    assert "onnx's evaluator: differs by at most" in done.stdout
+
+
+def test_a_missing_package_names_its_extra(tmp_path: Path) -> None:
+    program = WITHOUT.format(without=["onnx"], calls="main(['export', 'csp_darknet_tiny', '-o', 'a.onnx'])")
+    done = subprocess.run([sys.executable, "-c", program], check=False, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "onnx is not installed" in done.stderr and "pip install 'archdsl[onnx]'" in done.stderr
+
+
+def test_a_file_that_gives_something_else_is_not_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from archdsl.backends.form import Form
+    from archdsl.frontend.compose.config import load
+    from archdsl.models import export
+    from archdsl.weights.network import network_of
+
+    network = network_of(load("csp_darknet_tiny", [TINY]))
+    wrong = {name: tuple(1.1 * array for array in arrays) for name, arrays in network.weights.items()}
+    monkeypatch.setattr(export, "_fused", lambda network, form: network._replace(weights=wrong))
+    with pytest.raises(archdsl.ArchError, match=r"differs by .*; expected at most 0.0001"):
+        export.export(network, tmp_path / "a.onnx", "onnx", Form())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (["csp_darknet_tiny", "-o", "a.pb"], "no format ends in '.pb'; expected one of: .onnx"),
+        (["csp_darknet_tiny", "-o", "a.onnx", "--outputs", "p9"], "--outputs: error[unknown-output]: outputs.0"),
+        (["csp_darknet_tiny", "-o", "a.onnx", "--size", "0"], "'0' is not an image size"),
+        (["csp_darknet_tiny", "-o", "a.onnx", "--batch", "0"], "0 is not in the range"),
+        (["csp_darknet_tiny", "-o", "no/a.onnx"], "there is no folder 'no'"),
+        (["csp_darknet_tiny", "-o", "a.onnx", "--weights", "none.pt"], "there is no such weights file"),
+        (["csp_darknet_tiny", "-o", "a.onnx", "--weights", str(FILES / "yolo_v5.pt")], "does not fit csp_darknet_tiny"),
+    ],
+)
+def test_what_cannot_be_exported_is_told_and_nothing_is_written(
+    run: Any, tmp_path: Path, call: list[str], message: str
+) -> None:
+    done = run("export", *call)
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.split())
+    assert list(tmp_path.iterdir()) == []
+
+
+def sides(values: Any) -> dict[str, list[Any]]:
+    return {
+        each.name: [side.dim_param or side.dim_value for side in each.type.tensor_type.shape.dim] for each in values
+    }
+
+
+def test_openvino_has_two_files_and_replaces_neither_unasked(run: Any, tmp_path: Path) -> None:
+    call = ["export", "csp_darknet_tiny", TINY, "-o", "a.xml"]
+    (tmp_path / "a.bin").write_text("mine")
+    assert "a.bin: error[output]: exists already" in run(*call).stderr
+    done = run(*call, "--force")
+    assert done.returncode == 0, done.stderr
+    assert "OpenVINO: differs by at most" in done.stdout
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.bin", "a.xml"]
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize(("output", "layout"), [("a.tflite", "nhwc"), ("folder", "nchw")])
+def test_what_goes_through_keras_gives_what_the_model_gives(run: Any, tmp_path: Path, output: str, layout: str) -> None:
+    done = run("export", "csp_darknet_tiny", TINY, "-o", output, "--size", "64x96", "--layout", layout)
+    assert done.returncode == 0, done.stderr
+    assert [each.name for each in tmp_path.iterdir()] == [output]
+    again = run("export", "csp_darknet_tiny", TINY, "-o", output, "--size", "64x96")
+    assert "exists already" in again.stderr
+    params = archdsl.analyze("csp_darknet_tiny", [TINY]).params
+    size = sum(each.stat().st_size for each in [tmp_path / output, *tmp_path.rglob("*")] if each.is_file())
+    if layout == "nchw":  # every weight is stored once
+        assert size < 4 * params + 700_000

@@ -1,0 +1,90 @@
+"""archdsl import MODEL.keras: a Keras model as YAML, or with its weights as one .safetensors file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import archdsl
+from archdsl.tools.cli import main
+
+
+def small() -> keras.Model:
+    image = keras.Input((32, 32, 3))
+    x = layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False, name="first")(image)
+    for number in range(5):
+        y = layers.Conv2D(8, 3, padding="same", use_bias=False, name=f"unit{number}_conv")(x)
+        y = layers.ReLU(name=f"unit{number}_relu")(layers.BatchNormalization(name=f"unit{number}_bn")(y))
+        x = layers.Add(name=f"unit{number}_add")([x, y])
+    return keras.Model(image, x, name="small")
+
+
+def numbers(model: Any) -> np.ndarray:
+    return np.array(model(np.random.default_rng(0).normal(size=(1, 32, 32, 3)).astype("float32")))
+
+
+def test_a_keras_file_becomes_a_config_that_a_person_can_read(run: Any, tmp_path: Path) -> None:
+    model = small()
+    model.save(tmp_path / "a.keras")
+    done = run("import", "a.keras", "-o", "a.yaml")
+    assert (done.returncode, done.stdout) == (0, f"a.yaml: a, {model.count_params():,} parameters\n"), done.stderr
+    config = archdsl.config_of(model)
+    assert config["stages"]["p1"]["depth"] == 5
+    assert (tmp_path / "a.yaml").read_text().count("\n") == 15
+    assert archdsl.analyze(tmp_path / "a.yaml").params == model.count_params()
+
+
+def test_with_its_weights_it_is_one_file_that_gives_the_same_numbers(tmp_path: Path) -> None:
+    model = small()
+    model.save(tmp_path / "a.keras")
+    main(["import", str(tmp_path / "a.keras"), "-o", str(tmp_path / "a.safetensors")])
+    assert np.array_equal(numbers(archdsl.build_from_config(tmp_path / "a.safetensors")), numbers(model))
+
+
+def test_everything_that_cannot_be_said_is_named_and_nothing_is_run(run: Any, tmp_path: Path) -> None:
+    @keras.saving.register_keras_serializable("import_tests")
+    class Own(layers.Layer):
+        def call(self, x: Any) -> Any:
+            return x
+
+    image = keras.Input((8, 8, 3))
+    x = layers.Lambda(lambda each: __import__("pytest") and each, name="twice")(image)
+    keras.Model(image, Own(name="mine")(x)).save(tmp_path / "a.keras")
+    done = run("import", "a.keras", "-o", "a.yaml")
+    assert done.returncode == 2
+    assert "'Lambda'" in done.stderr and "twice" in done.stderr
+    assert "'Own'" in done.stderr and "mine" in done.stderr
+    assert not (tmp_path / "a.yaml").exists()
+
+
+def test_layers_without_words_are_named_at_once(run: Any, tmp_path: Path) -> None:
+    image = keras.Input((8, 8, 3))
+    x = layers.GaussianNoise(0.1, name="noise")(image)
+    keras.Model(image, layers.DepthwiseConv2D(3, depth_multiplier=2, name="deep")(x)).save(tmp_path / "a.keras")
+    done = run("import", "a.keras", "-o", "a.yaml")
+    assert done.returncode == 2
+    assert "'noise'" in done.stderr and "'deep'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fact"),
+    [
+        (["a.keras", "-o", "a.keras"], "ends in .yaml or .safetensors"),
+        (["b.keras", "-o", "a.yaml"], "there is no such model file"),
+        (["a.keras", "-o", "a.yaml", "--scale", "n"], "takes no other arguments"),
+        (["a.keras", "stages=null", "-o", "a.yaml"], "takes no other arguments"),
+    ],
+)
+def test_other_calls_are_refused_before_keras_is_imported(
+    run: Any, tmp_path: Path, arguments: list[str], fact: str
+) -> None:
+    (tmp_path / "a.keras").write_bytes(b"")
+    done = run("import", *arguments)
+    assert done.returncode == 2
+    assert fact in done.stderr
+    assert "importing" not in done.stderr

@@ -1,0 +1,196 @@
+"""Networks of timm and torchvision come in by the names they have there, and compute what they computed there.
+
+The files were written by timm 1.0.31 and torchvision 0.28.0 with torch 2.13.0 (support/torch_networks.py): small
+networks of theirs with random weights, and what they give for an image of random numbers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+from support import TESTS
+
+import archdsl
+from archdsl import weights
+
+FILES = TESTS / "weights" / "files" / "named"
+NO_SOFTMAX = ["head.classes.units=5", "head.classes.activation=linear"]
+PLAIN = [*NO_SOFTMAX, "stem.normalize=null", "input.rescale=false"]
+PYTORCH = ["conventions.padding=symmetric", "conventions.norm.epsilon=1e-5"]
+DEPTHS = [f"stages.{stage}.depth={depth}" for stage, depth in zip(("p2", "p3", "p4", "p5"), (1, 1, 2, 1), strict=True)]
+
+
+def widths(*numbers: int) -> list[str]:
+    return [f"stages.p{level}.width={width}" for level, width in enumerate(numbers, 2)]
+
+
+def depths(*numbers: int) -> list[str]:
+    return [f"stages.p{level}.depth={depth}" for level, depth in enumerate(numbers, 2)]
+
+
+CONVNEXT = [*PLAIN, *DEPTHS, "scale.width=0.08333333"]
+UNSCALED = "scale.divisor=1"
+IN_BOTTLENECK = "blocks.bottleneck_v1.layers"
+RESNET = [f"{IN_BOTTLENECK}.{layer}.bias=false" for layer in ("shortcut", "reduce", "spatial", "restore")]
+RESNET += [f"{IN_BOTTLENECK}.reduce.stride=1", f"+{IN_BOTTLENECK}.spatial.stride=$stride", "stem.conv.bias=false"]
+BASIC = [f"{IN_BOTTLENECK}.shortcut.bias=false", f"{IN_BOTTLENECK}.restore=null", "stem.conv.bias=false"]
+BASIC += [
+    f"{IN_BOTTLENECK}.{layer}.{change}" for layer in ("reduce", "spatial") for change in ("width=$width", "bias=false")
+]
+BASIC += [
+    "~blocks.bottleneck_v1.arguments.expansion",
+    f"+{IN_BOTTLENECK}.reduce.kernel=3",
+    f"+{IN_BOTTLENECK}.spatial.activation=linear",
+]
+BASIC += [f"{IN_BOTTLENECK}.add.from=[shortcut, spatial]"]
+CASES: dict[str, tuple[str, list[str]]] = {
+    "timm_convnext": ("convnext_tiny_classify", CONVNEXT),
+    "torchvision_convnext": ("convnext_tiny_classify", CONVNEXT),
+    "timm_vit": (
+        "vit_tiny_patch16_classify",
+        [*NO_SOFTMAX, "input.shape=[32,32,3]", "stages.p4.width=24", "stages.p4.depth=2"],
+    ),
+    "timm_repvgg": (
+        "repvgg_a0_classify",
+        [*NO_SOFTMAX, "stem.conv.width=8", *widths(8, 16, 24, 40), *depths(2, 2, 3, 1)],
+    ),
+    "timm_regnet": (
+        "regnety_004_classify",
+        [*NO_SOFTMAX, UNSCALED, *widths(8, 16, 24, 48), *depths(1, 1, 1, 2)],
+    ),
+    "torchvision_regnet": (
+        "regnety_004_classify",
+        [*NO_SOFTMAX, UNSCALED, *widths(8, 16, 24, 32), *depths(1, 1, 2, 1)],
+    ),
+    "torchvision_densenet": (
+        "densenet121_classify",
+        [*NO_SOFTMAX, *PYTORCH, "stem.conv.width=16", "stage_defaults.width=8", *depths(2, 2, 2, 2)],
+    ),
+    "torchvision_mobilenet_v2": (
+        "mobilenet_v2_classify",
+        [*NO_SOFTMAX, *PYTORCH, "scale.width=0.25", *depths(2, 1, 1, 1), "stages.p4.post.wide.depth=1"],
+    ),
+    "torchvision_efficientnet": (
+        "efficientnet_b0_classify",
+        [
+            *PLAIN,
+            *PYTORCH,
+            "scale.width=0.25",
+            *depths(1, 1, 1, 1),
+            "stages.p4.post.wide.depth=1",
+            "tail.conv.width=320",
+        ],
+    ),
+    "timm_resnet18": (
+        "resnet50_classify",
+        [*NO_SOFTMAX, *PYTORCH, *BASIC, *widths(8, 16, 24, 32), *depths(2, 1, 1, 1)],
+    ),
+    "timm_resnet50": (
+        "resnet50_classify",
+        [*NO_SOFTMAX, *PYTORCH, *RESNET, *widths(32, 32, 32, 32), *depths(2, 1, 1, 1)],
+    ),
+}
+
+
+def built(name: str, *more: str) -> archdsl.Backbone:
+    config, overrides = CASES[name]
+    return archdsl.build_from_config(config, [*overrides, *more])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_network_gives_the_numbers_that_it_gave_there(name: str) -> None:
+    model = built(name)
+    transfer = weights.load(model, FILES / f"{name}.safetensors")
+    assert not transfer.left and not transfer.unused
+    side = 32 if "vit" in name else 64
+    image = np.random.RandomState(0).rand(1, side, side, 3).astype("float32")
+    known = np.load(FILES / f"{name}.npz")["result"]
+    found = keras.ops.convert_to_numpy(model(image))
+    assert np.abs(found - known).max() < 1e-3 * np.abs(known).max(), (found, known)
+
+
+def test_a_network_takes_what_fits_of_one_with_other_classes_and_of_one_with_a_head() -> None:
+    more = built("timm_convnext", "head.classes.units=7")
+    with pytest.raises(archdsl.ArchError, match="no module in the place of head_classes_dense, with 7×64 and 7"):
+        weights.load(more, FILES / "timm_convnext.safetensors")
+    transfer = weights.load(more, FILES / "timm_convnext.safetensors", partial=True)
+    assert [each.node for each in transfer.left] == ["head_classes_dense"]
+    backbone = archdsl.build_from_config("regnety_004_backbone", [UNSCALED, *widths(8, 16, 24, 32), *DEPTHS])
+    with pytest.raises(archdsl.ArchError, match="it has 51 modules with arrays, the network 50"):
+        weights.load(backbone, FILES / "torchvision_regnet.safetensors")
+    transfer = weights.load(backbone, FILES / "torchvision_regnet.safetensors", partial=True)
+    assert (len(transfer.left), transfer.unused) == (0, ("fc",))
+
+
+def test_weights_that_pytorch_pads_otherwise_are_not_taken_without_a_word() -> None:
+    """Every shape fits; but a convolution of stride 2 sees other pixels, and no number of the network is right."""
+    config, overrides = CASES["torchvision_mobilenet_v2"]
+    model = archdsl.build_from_config(config, [each for each in overrides if each not in PYTORCH])
+    with pytest.raises(archdsl.ArchError, match="stem_conv_conv pads as TensorFlow does"):
+        weights.load(model, FILES / "torchvision_mobilenet_v2.safetensors")
+    assert not weights.load(model, FILES / "torchvision_mobilenet_v2.safetensors", partial=True).left
+
+
+STYLE = {"padding": "symmetric", "activation": "relu", "norm": {"kind": "batch"}}
+
+
+def test_what_shapes_and_names_do_not_tell_is_refused(tmp_path: Path) -> None:
+    """Two convolutions of equal shapes that read one map, and whose results are not exchangeable."""
+    conv = {"block": "conv", "width": 4, "from": "p1"}
+    tail = {
+        "one": conv,
+        "two": conv,
+        "both": {"block": "concat", "from": ["one", "two"]},
+        "last": {**conv, "from": "both"},
+    }
+    stages = {"p1": {"down": {"block": "conv", "width": 4, "stride": 2, "kernel": 3}}}
+    model = archdsl.build_from_config({"conventions": STYLE, "stages": stages, "tail": tail})
+
+    def layer(before: int, kernel: int = 1) -> np.ndarray:
+        return np.ones((4, before, kernel, kernel), "float32")
+
+    def load(*names: str) -> None:
+        kernels = (layer(3, 3), layer(4), layer(4), layer(8))
+        arrays = {f"{name}.weight": kernel for name, kernel in zip(names, kernels, strict=True)}
+        save_file(arrays | {f"{name}.bias": np.zeros(4, "float32") for name in names}, tmp_path / "a.safetensors")
+        weights.load(model, tmp_path / "a.safetensors")
+
+    with pytest.raises(archdsl.ArchError, match=r"nothing tells which of tail_one_conv and tail_two_conv is x\.cv1"):
+        load("stem.conv", "x.cv1", "x.cv2", "x.fuse")
+    with pytest.raises(archdsl.ArchError, match="its names fit in several ways"):
+        load("stem.conv", "x.left", "x.right", "x.fuse")
+    load("stem.conv", "x.downsample", "x.conv", "x.fuse")
+
+
+def test_a_dense_layer_behind_a_map_reads_its_channels_where_they_are_here(tmp_path: Path) -> None:
+    """PyTorch flattens channel after channel, Keras row after row."""
+    stages = {"p1": {"down": {"block": "conv", "width": 2, "stride": 2, "kernel": 3, "bias": False}}}
+    head = {"flatten": {"block": "flatten"}, "classes": {"block": "dense", "units": 1}}
+    shape = {"shape": [4, 6, 3]}
+    model = archdsl.build_from_config({"conventions": STYLE, "input": shape, "stages": stages, "head": head})
+    draw = np.random.default_rng(0)
+    kernel, dense = draw.normal(size=(2, 3, 3, 3)), draw.normal(size=(1, 2 * 2 * 3))
+    arrays = {"features.0.weight": kernel, "fc.weight": dense, "fc.bias": np.zeros(1)}
+    save_file({name: array.astype("float32") for name, array in arrays.items()}, tmp_path / "a.safetensors")
+    weights.load(model, tmp_path / "a.safetensors")
+    image = draw.normal(size=(1, 4, 6, 3)).astype("float32")
+    seen = np.asarray(model.features(["P1"])(image)["P1"])[0].transpose(2, 0, 1).ravel()
+    assert np.allclose(np.asarray(model(image)).ravel(), dense @ seen, atol=1e-5)
+
+
+def test_a_file_of_theirs_becomes_one_with_its_config(run: Any, tmp_path: Path) -> None:
+    """EfficientNet normalises by arrays that files of PyTorch do not have: they stay as they begin."""
+    config, overrides = CASES["torchvision_efficientnet"]
+    kept = [each for each in overrides if not each.startswith("stem.normalize")]
+    file = FILES / "torchvision_efficientnet.safetensors"
+    done = run("import", str(file), "-o", "a.safetensors", "--config", config, *kept)
+    assert done.returncode == 0, done.stderr
+    image = np.random.RandomState(0).rand(1, 64, 64, 3).astype("float32")
+    known = np.load(FILES / "torchvision_efficientnet.npz")["result"]
+    found = keras.ops.convert_to_numpy(archdsl.build_from_config(tmp_path / "a.safetensors")(image))
+    assert np.abs(found - known).max() < 1e-3 * np.abs(known).max()
