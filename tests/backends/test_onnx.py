@@ -11,6 +11,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 from support.applied import APPLIED
+from support.keras_weights import perturbed
 
 import archdsl
 from archdsl.backends import onnx as backend
@@ -106,7 +107,7 @@ PRESETS = {  # with what each of them adds
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_gives_what_keras_gives_at_any_size_and_batch(name: str, layout: Any) -> None:
     model = archdsl.build_from_config(name, weights=False)
-    weights = perturb(model)
+    weights = perturbed(model)
     form = Form(layout)
     graph = network_of(load(name)).graph
     session = onnxruntime.InferenceSession(backend.model_of(graph, weights, form).SerializeToString())
@@ -123,13 +124,3 @@ def test_a_preset_gives_what_keras_gives_at_any_size_and_batch(name: str, layout
             if layout == "nchw" and found.ndim == 4:
                 found = found.transpose(0, 2, 3, 1)
             assert np.abs(found - expected).max() <= 1e-4 * max(np.abs(expected).max(), 0.01), key
-
-
-def perturb(model: Any) -> dict[str, tuple[Any, ...]]:
-    """Gives a model other weights than it begins with, statistics among them; they are returned by node."""
-    found = {}
-    for name, layer in model.layers_by_node.items():
-        arrays = [array * RANDOM.uniform(0.8, 1.2, array.shape) for array in layer.get_weights()]
-        fill(layer, [array.astype("float32") for array in arrays])
-        found[name] = tuple(layer.get_weights())
-    return found

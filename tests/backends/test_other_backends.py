@@ -38,34 +38,34 @@ SOME = [
 ]
 
 
-@pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_a_network_gives_the_same_on_every_backend(backend: str, tmp_path: Path) -> None:
-    check(backend, SOME, tmp_path)
+@pytest.mark.parametrize(("backend", "cases"), [("jax", SOME[:1]), ("torch", SOME)], ids=["jax", "torch"])
+def test_a_network_gives_the_same_on_every_backend(backend: str, cases: list[Case], tmp_path: Path) -> None:
+    check(backend, cases, tmp_path, is_whole=backend == "torch")
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("name", one_of_each_kind())
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_every_family_gives_the_same_on_every_backend(backend: str, name: str, tmp_path: Path) -> None:
-    check(backend, [Case(name)], tmp_path)
+    check(backend, [Case(name)], tmp_path, is_whole=True)
 
 
-def check(backend: str, cases: list[Case], folder: Path) -> None:
+def check(backend: str, cases: list[Case], folder: Path, is_whole: bool) -> None:
     """Run the cases here and on `backend`; all results are equal to 1e-4 of the largest value."""
     expected = [prepared(number, case, folder) for number, case in enumerate(cases)]
     calls = [
-        {"config": case.config, "overrides": case.overrides, "weights": f"{number}.safetensors", "image": f"{number}.npy"}
+        {**case._asdict(), "weights": f"{number}.safetensors", "image": f"{number}.npy", "whole": is_whole}
         for number, case in enumerate(cases)
     ]
     (folder / "calls.json").write_text(json.dumps(calls))
     subprocess.run([sys.executable, SCRIPT, folder], check=True, env={**os.environ, "KERAS_BACKEND": backend})
     for number, (case, wanted) in enumerate(zip(cases, expected, strict=True)):
         with np.load(folder / f"{number}.npz") as found:
-            assert float(found["loss"]) < loss_of(wanted), case
             for name, one in wanted.items():
-                for kind in ("model", "fused"):
+                for kind in ("model", "fused") if is_whole else ("model",):
                     other = found[f"{kind}.{name}"]
                     assert np.abs(other - one).max() <= 1e-4 * max(np.abs(one).max(), 0.01), (case, kind, name)
+            assert not is_whole or found["loss"].item() < loss_of(wanted), case
             if "boxes" in wanted:
                 best = archdsl.detections(wanted, confidence=0.0, limit=5)
                 assert np.allclose(found["detections.boxes"], best["boxes"], atol=1e-2), case

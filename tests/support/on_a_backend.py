@@ -1,6 +1,7 @@
 """Runs networks on the backend of Keras that the environment names, for tests of another: python on_a_backend.py FOLDER
 
-FOLDER has calls.json, a list of {config, overrides, weights, image}, and gets NUMBER.npz with what each gives.
+FOLDER has calls.json, a list of {config, overrides, weights, image, whole}, and gets NUMBER.npz with what each gives.
+Without `whole` the model only runs: fusing and training take minutes where every operation is compiled by itself.
 """
 
 from __future__ import annotations
@@ -24,12 +25,14 @@ def main(folder: Path) -> None:
     for number, call in enumerate(json.loads((folder / "calls.json").read_text())):
         model = archdsl.build_from_config(call["config"], call["overrides"], weights=folder / call["weights"])
         image = np.load(folder / call["image"])
-        found = {f"model/{name}": each for name, each in named(model(image, training=False)).items()}
-        found |= {f"fused/{name}": each for name, each in named(archdsl.fuse(model)(image, training=False)).items()}
+        result = model.predict(image, verbose=0)
+        found = {f"model/{name}": each for name, each in named(result).items()}
         if "boxes" in model.graph.outputs:
-            boxes = archdsl.detections(model(image, training=False), confidence=0.0, limit=5)
+            boxes = archdsl.detections(result, confidence=0.0, limit=5)
             found |= {f"detections/{name}": each for name, each in boxes.items()}
-        found["loss"] = loss_after_a_step(model, image)
+        if call["whole"]:
+            found |= {f"fused/{name}": each for name, each in named(archdsl.fuse(model)(image)).items()}
+            found["loss"] = loss_after_a_step(model, image)
         arrays = {name.replace("/", "."): keras.ops.convert_to_numpy(each) for name, each in found.items()}
         np.savez(folder / f"{number}.npz", **arrays)
 
