@@ -48,6 +48,8 @@ class BoxesFromDistances(Op):
     and bottom edge in pixels of the image, of which `stride` lie between two of the map.
     """
 
+    keeps = "nothing"
+
     stride: float | tuple[float, float] = 1
 
     def infer(self, x: FeatureMap) -> FeatureMap:
