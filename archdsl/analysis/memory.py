@@ -21,7 +21,7 @@ from archdsl.ir.graph import Graph, Node
 from archdsl.ir.ops import Add, Pad
 
 FLOAT_BYTES = 4
-_COPIES = 3  # of a weight in training: its gradient, and what an optimizer such as Adam has of it
+_COPIES = 3  # of a weight in training: its gradient, and two averages of an optimizer such as Adam
 
 
 class Occupied(NamedTuple):
@@ -63,7 +63,7 @@ class Memory(NamedTuple):
     """Bytes that a network takes at least for a batch of images: values between operations, in inference and training.
 
     The peak in inference is while `layer` runs, an entry of the config; `held` has what each entry has of it, the most
-    first. `to_train`, the weights with their gradients and an optimizer's two copies, comes on top of `training`.
+    first. `to_train`, the weights with their gradients and the two copies of Adam, comes on top of `training`.
     """
 
     batch: int

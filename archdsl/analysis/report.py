@@ -17,7 +17,7 @@ from archdsl.ir.types import both
 
 ImageShape = tuple[int | None, int | None, int]
 Shape = tuple[int | None, ...]
-_MOST_HOLDERS = 3  # of the peak of memory that are named
+_MOST_HOLDERS = 2  # of the peak of memory that are named
 
 
 class OutputInfo(NamedTuple):
@@ -165,12 +165,11 @@ class Report:
 
     def to_table(self, batch: int = 1) -> str:
         """The tables that `archdsl show` prints, as text."""
-        tables = [self.name, *self.table(batch).lines(), "", *self.outputs_table().lines(), self.totals(batch)]
+        tables = [self.name, *self.table().lines(), "", *self.outputs_table().lines(), self.totals(batch)]
         return "\n".join([*tables, ""])
 
-    def table(self, batch: int = 1) -> Table:
-        """Layers with their output, parameters, MACs, and the memory that is taken at least while they run."""
-        taken = self._memory_by_layer()
+    def table(self) -> Table:
+        """Layers with their output, parameters and MACs."""
         rows = [
             (
                 _short(layer.path),
@@ -179,19 +178,11 @@ class Report:
                 f"{layer.stride:g}",
                 f"{layer.params:,}" if layer.params else "",
                 count_text(layer.macs) if layer.macs != 0 else "",
-                bytes_text(batch * taken[layer.path]) if taken else "?",
             )
             for layer in self.layers
         ]
-        numbers = ("output", "stride", "params", "MACs", "memory")
+        numbers = ("output", "stride", "params", "MACs")
         return Table(("layer", "block", *numbers), rows, numbers)
-
-    def _memory_by_layer(self) -> dict[str, int]:
-        """The most that is taken while each entry of the config runs; empty for an unknown image size."""
-        found: dict[str, int] = {}
-        for node, taken in zip(self.graph.nodes, self._occupied.bytes if self._occupied else (), strict=False):
-            found[node.origin.path] = max(taken, found.get(node.origin.path, 0))
-        return found
 
     def outputs_table(self) -> Table:
         """The outputs: the layer and the size of each, and how much of the image it sees."""
@@ -228,7 +219,7 @@ class Report:
             f"\nmemory, batch {batch}: at least {bytes_text(taken.inference)}, while {_short(taken.layer)} runs\n"
             f"held by {', '.join(held)}{more}\n"
             f"training: at least {bytes_text(taken.training)}, "
-            f"and {bytes_text(taken.to_train)} for parameters, gradients and an optimizer's two copies"
+            f"and {bytes_text(taken.to_train)} for weights, gradients and Adam"
         )
 
 

@@ -121,9 +121,8 @@ def test_training_keeps_what_the_backward_pass_needs_each_value_once() -> None:
 
 
 def test_what_training_does_not_reach_keeps_nothing() -> None:
-    config: dict[str, Any] = {
-        "stages": {f"p{n}": {"width": 8, "stride": 2, "down": {"block": "conv_bn_act"}} for n in (1, 2)}
-    }
+    stage = {"width": 8, "stride": 2, "down": {"block": "conv_bn_act"}}
+    config: dict[str, Any] = {"stages": {"p1": stage, "p2": stage}}
     graphs = [archdsl.compile_config({**config, "freeze": frozen}, (), (8, 8, 3)) for frozen in ([], ["p1"])]
     kept_by = [{node.name for node in kept(graph)} for graph in graphs]
     assert kept_by[0] - kept_by[1] == {"input", "p1_down_conv", "p1_down_bn"}
@@ -280,11 +279,10 @@ def test_the_peak_of_yolo_v8_is_just_below_what_runtimes_take() -> None:
     assert sum(taken.held.values()) == taken.inference
 
 
-def test_show_has_the_memory_of_each_layer_and_who_holds_the_peak(run: Run) -> None:
+def test_show_has_the_memory_and_who_holds_the_peak(run: Run) -> None:
     text = run("show", "yolo_v8_s_detect", "--batch", "2").stdout
     assert "memory, batch 2: at least 42.2 MiB, while neck.cat3 runs\n" in text
-    assert "held by neck.cat3 (18.8 MiB), neck.up3 (12.5 MiB), p3.body (6.25 MiB), 2 more\n" in text
-    assert [line.split()[-2:] for line in text.splitlines() if line.startswith("neck.cat3 ")] == [["42.2", "MiB"]]
+    assert "held by neck.cat3 (18.8 MiB), neck.up3 (12.5 MiB), 3 more\n" in text
     found = json.loads(run("show", "yolo_v8_s_detect", "--batch", "2", "--json").stdout)["memory"]
     assert found == archdsl.analyze("yolo_v8_s_detect").memory(2).to_dict()  # type: ignore[union-attr]
 

@@ -134,19 +134,18 @@ def test_an_activation_keeps_its_result_if_that_tells_its_slope(name: str) -> No
     values = np.linspace(-8, 8, 401, dtype="float32")
     results = np.asarray(model_of(op, Vector(1))(values[:, None]))[:, 0]
     if name not in ("softmax", "linear"):
-        assert (op.keeps == "result") == bool((np.diff(results) >= 0).all())
+        assert (op.keeps == "result") == bool((np.diff(results) > -1e-6).all())
 
 
 @pytest.mark.parametrize(("op", "types"), APPLIED, ids=str)
-def test_a_view_gives_numbers_of_its_input_and_no_other_operation_gives_them_all(
+def test_a_view_gives_numbers_of_its_input_and_what_gives_all_of_them_takes_nothing(
     op: Op, types: tuple[TensorType, ...]
 ) -> None:
     (first, *_), result = arrays_of(*types), result_of(op, *types)
     if op.is_view:
         assert np.isin(result, first).all()
     else:
-        is_linear = isinstance(op, ops.Activation) and op.function == "linear"  # is written over its input
-        assert is_linear or not np.array_equal(result.ravel(), first.ravel())
+        assert op.in_place or not np.array_equal(result.ravel(), first.ravel())
 
 
 @pytest.mark.parametrize(("op", "types"), APPLIED, ids=str)

@@ -39,7 +39,7 @@ def command(
         print_json(costs.to_dict(batch))
     else:
         say_styled([[Styled(costs.name, bold=True)]])
-        print_table(costs.table(batch))
+        print_table(costs.table())
         say()
         print_table(costs.outputs_table())
         say(*costs.totals(batch).split("\n"))
