@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from archdsl.analysis.report import Report, report
 from archdsl.diagnostics.problems import ArchError, problem
 from archdsl.frontend.compose.config import Config
 from archdsl.frontend.lower import outline
+from archdsl.frontend.source import dotted
 
 SIDE = 640  # pixels of a side that the config leaves open, for figures that depend on it
 
@@ -13,23 +16,32 @@ SIDE = 640  # pixels of a side that the config leaves open, for figures that dep
 def check_expectations(config: Config, costs: Report) -> None:
     """Compare costs with `expect`, where the file itself states it: what a parent promises is true of the parent.
 
-    `macs` are those of an image of SIDE pixels a side where the config gives no size.
+    Where the config gives no size, `macs` and memory are those of an image of SIDE pixels a side.
 
-    Raises ArchError for every figure that differs.
+    Raises ArchError for every figure that differs, or is more than `within`.
     """
     problems = []
     for key, promised in (config.values.get("expect") or {}).items():
-        place = config.place(("expect", key)).value
+        path = ("expect", key, "within") if isinstance(promised, dict) else ("expect", key)
+        place = config.place(path).value
         if place.file != config.file or promised is None:
             continue
         found = getattr(costs, key)
-        found = _of_known_size(config, costs).macs if found is None else found
-        if found != promised:
-            number = "an unknown number" if found is None else f"{found:,}"
-            message = f"the file promises {promised:,}, the graph has {number}"
-            problems.append(problem("expect", message, mark=place, path=f"expect.{key}"))
+        found = getattr(_of_known_size(config, costs), key) if found is None else found
+        if broken := _broken(promised, found):
+            problems.append(problem("expect", broken, mark=place, path=dotted(path)))
     if problems:
         raise ArchError(problems)
+
+
+def _broken(promised: Any, found: int | None) -> str:
+    """How a figure differs from what is promised of it; empty where it does not."""
+    number = "an unknown number" if found is None else f"{found:,}"
+    if isinstance(promised, dict):
+        most = promised["within"]
+        is_within = found is not None and found <= most
+        return "" if is_within else f"the file promises at most {most:,.0f}, the graph has {number}"
+    return "" if found == promised else f"the file promises {promised:,}, the graph has {number}"
 
 
 def _of_known_size(config: Config, costs: Report) -> Report:

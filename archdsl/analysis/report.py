@@ -9,13 +9,15 @@ from itertools import groupby
 from math import ceil, isfinite
 from typing import Any, NamedTuple
 
-from archdsl.analysis.text import Table, count_text, field_text, shape_text
+from archdsl.analysis.memory import Memory, Occupied, in_inference, memory
+from archdsl.analysis.text import Table, bytes_text, count_text, field_text, shape_text
 from archdsl.ir.graph import Graph, Node
 from archdsl.ir.layout import laid_out
 from archdsl.ir.types import both
 
 ImageShape = tuple[int | None, int | None, int]
 Shape = tuple[int | None, ...]
+_MOST_HOLDERS = 2  # of the peak of memory that are named
 
 
 class OutputInfo(NamedTuple):
@@ -65,6 +67,8 @@ class Report:
     `params` counts every array, `trainable_params` those that training changes (not the statistics of batch
     norms, and not what the config freezes). `macs` are the multiply-accumulates of convolutions, dense layers and
     attention, `flops` twice that; None for an unknown image size.
+
+    Totals come from the outline; operations, and memory, from the graph that is laid out when they are asked for.
     """
 
     outline: Graph
@@ -116,13 +120,27 @@ class Report:
     def flops(self) -> int | None:
         return None if self.macs is None else 2 * self.macs
 
+    def memory(self, batch: int = 1) -> Memory | None:
+        """Bytes that a batch takes at least; None for an unknown image size."""
+        return None if self._occupied is None else memory(self.graph, self._occupied, batch)
+
+    @property
+    def activation_memory(self) -> int | None:
+        """Bytes that the values between operations take at least, in inference, for one image."""
+        return None if self._occupied is None else self._occupied.peak
+
+    @cached_property
+    def _occupied(self) -> Occupied | None:
+        return in_inference(self.graph)
+
     @property
     def layers(self) -> list[LayerInfo]:
         """Costs by entry of the config."""
         return [_layer(list(nodes)) for _, nodes in groupby(self.nodes, key=lambda node: node.layer)]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, batch: int = 1) -> dict[str, Any]:
         """Plain data, ready for JSON."""
+        taken = self.memory(batch)
         return {
             "name": self.name,
             "params": self.params,
@@ -130,6 +148,7 @@ class Report:
             "macs": self.macs,
             "flops": self.flops,
             "input_shape": list(self.input_shape),
+            "memory": None if taken is None else taken.to_dict(),
             "outputs": {level: {**info._asdict(), "shape": list(info.shape)} for level, info in self.outputs.items()},
             "nodes": [
                 {
@@ -144,9 +163,9 @@ class Report:
             ],
         }
 
-    def to_table(self) -> str:
+    def to_table(self, batch: int = 1) -> str:
         """The tables that `archdsl show` prints, as text."""
-        tables = [self.name, *self.table().lines(), "", *self.outputs_table().lines(), self.totals()]
+        tables = [self.name, *self.table().lines(), "", *self.outputs_table().lines(), self.totals(batch)]
         return "\n".join([*tables, ""])
 
     def table(self) -> Table:
@@ -181,14 +200,26 @@ class Report:
         numbers = ("size", "stride", "channels", "receptive field")
         return Table(("output", "layer", *numbers), rows, numbers)
 
-    def totals(self) -> str:
-        """Two lines: parameters, and multiply-accumulates at the image size."""
+    def totals(self, batch: int = 1) -> str:
+        """Parameters, and multiply-accumulates at the image size, a line each; where that is known, three of memory."""
         cost = f"{count_text(self.macs)} MACs, {count_text(self.flops)} FLOPs"
         if self.macs is None:
             cost = "any size" if None in self.input_shape else "an unknown number of MACs"
         return (
             f"\n{self.params:,} parameters, {self.trainable_params:,} of them trainable\n"
-            f"{cost} for an image of {shape_text(self.input_shape)}"
+            f"{cost} for an image of {shape_text(self.input_shape)}{self._memory_text(batch)}"
+        )
+
+    def _memory_text(self, batch: int) -> str:
+        if (taken := self.memory(batch)) is None:
+            return ""
+        held = [f"{_short(path)} ({bytes_text(size)})" for path, size in taken.held.items()][:_MOST_HOLDERS]
+        more = f", {len(taken.held) - len(held)} more" if len(taken.held) > len(held) else ""
+        return (
+            f"\nmemory, batch {batch}: at least {bytes_text(taken.inference)}, while {_short(taken.layer)} runs\n"
+            f"held by {', '.join(held)}{more}\n"
+            f"training: at least {bytes_text(taken.training)}, "
+            f"and {bytes_text(taken.to_train)} for weights, gradients and Adam"
         )
 
 

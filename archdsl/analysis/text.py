@@ -33,6 +33,15 @@ def count_text(count: int | None) -> str:
     return f"{size:#.3g}".rstrip(".") + unit if unit else str(count)
 
 
+def bytes_text(count: int | None) -> str:
+    """`512 KiB`, `8.20 MiB`, `1.53 GiB`."""
+    if count is None:
+        return "?"
+    power = next((power for power in (1, 2, 3) if count < 1000 * 1024**power), 4)
+    size = f"{count / 1024**power:#.3g}".rstrip(".")
+    return f"{size} {('KiB', 'MiB', 'GiB', 'TiB')[power - 1]}"
+
+
 def counted(count: int, noun: str) -> str:
     """`1 layer`, `2 layers`, `12,000 layers`."""
     return f"{count:,} {noun}{'s' * (count != 1)}"

@@ -322,7 +322,7 @@ CODES: dict[CodeName, Code] = {
         _S + "scale: {width: 0.5}\n",
     ),
     "expect": Code(
-        "A figure in the file's `expect` differs from that of the graph.",
+        "A figure in the file's `expect` differs from that of the graph, or the graph has more than its `within`.",
         _S + "expect: {params: 5000000}\n",
         _S + "expect: {params: 5089760}\n",
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.wording import did_you_mean, one_of
@@ -75,15 +75,20 @@ def info_of(preset: Config) -> PresetInfo:
     return PresetInfo(
         name=Path(preset.file).stem,
         description=values.get("description", ""),
-        params=promised.get("params"),
+        params=_exact(promised.get("params")),
         has_weights=published.url is not None,
         weights_url=published.url,
         weights_sha256=published.sha256,
         weights_size=published.size,
         kaggle_handle=published.kaggle,
         source=values.get("source", ""),
-        macs=promised.get("macs"),
+        macs=_exact(promised.get("macs")),
     )
+
+
+def _exact(promised: Any) -> int | None:
+    """A figure that is promised, if it is not a limit."""
+    return promised if isinstance(promised, int) else None
 
 
 def _published_in(preset: Config) -> PublishedSchema:

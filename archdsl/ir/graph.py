@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 from itertools import compress
 from math import prod
 from operator import attrgetter
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import Any, ClassVar, Literal, NamedTuple, cast
 
 from archdsl.ir.emission import EmitContext
 from archdsl.ir.types import FeatureMap, TensorType, misfit
@@ -32,6 +32,7 @@ class Weight(NamedTuple):
 
 
 _type_of = attrgetter("type")
+Keeps = Literal["inputs", "result", "nothing"]
 
 
 class ShapeError(ValueError):
@@ -103,6 +104,14 @@ class Op:
     """The types of its inputs."""
     is_free: ClassVar[bool] = False
     """Whether it never has weights or multiply-accumulates."""
+    is_view: ClassVar[bool] = False
+    """Whether, in inference, its result is its input or a part of it, in the same memory."""
+    in_place: ClassVar[bool] = False
+    """Whether its result may take the memory of an input of the same size that nothing else reads."""
+    pads: ClassVar[bool] = False
+    """Whether it can read its input as if zeros were around it, without a copy that has them."""
+    adds_to: ClassVar[bool] = False
+    """Whether it can add its result to a value in memory, as matrix products can."""
 
     def __init_subclass__(cls) -> None:
         cls.kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
@@ -131,6 +140,11 @@ class Op:
             params, trained = sum(sizes), sum(compress(sizes, is_trained))
         macs = self.macs(result, *inputs)
         return Cost(params, trained, macs, result.elements, macs or 0)
+
+    @property
+    def keeps(self) -> Keeps:
+        """What training keeps of it for the backward pass: the gradients of its inputs and weights depend on that."""
+        return "inputs"
 
     @property
     def reach(self) -> float | tuple[float, float]:

@@ -72,6 +72,7 @@ HEADINGS = {
     "LayerSchema": "a layer",
     "StageSchema": "a stage",
     "ExpectSchema": "`expect`",
+    "WithinSchema": "a limit in `expect`",
     "PublishedSchema": "`published`",
 }
 """The parts of a config, in the order in which they are described."""

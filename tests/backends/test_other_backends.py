@@ -87,4 +87,4 @@ def prepared(number: int, case: Case, folder: Path) -> dict[str, Any]:
 
 
 def loss_of(results: dict[str, Any]) -> float:
-    return float(sum(np.mean(np.square(each)) for each in results.values()))
+    return float(np.log(sum(np.mean(np.square(each)) for each in results.values())))

@@ -140,7 +140,8 @@ def test_every_number_has_a_range() -> None:
     bounds = ({"minimum", "exclusiveMinimum", "const"}, {"maximum", "exclusiveMaximum", "const"})
     assert [place for place, part in numbers if not bounds[0] & part.keys()] == []
     counts = {place[-3] for place, part in numbers if not bounds[1] & part.keys()}
-    assert counts == {"params", "trainable_params", "macs"}  # of `expect`: whatever the graph has
+    figures = {"params", "trainable_params", "macs", "activation_memory", "within"}
+    assert counts == figures  # of `expect`: whatever the graph has
 
 
 def parts_of(schema: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:

@@ -99,6 +99,69 @@ def test_every_operation_passes_finite_gradients_to_its_input_and_weights() -> N
         assert all(each is not None and np.isfinite(each).all() for each in gradients), op
 
 
+# Facts that memory is worked out from
+
+
+def gradients_at(model: Any, arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """Of the sum of the results, times numbers that are always the same, for the inputs and weights."""
+    import tensorflow as tf
+
+    given = [tf.constant(array) for array in arrays]
+    weights = [weight.value for weight in model.trainable_weights]
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        result = model(given, training=any("batch" in type(layer).__name__.lower() for layer in model.layers))
+        numbers = np.random.default_rng(2).normal(size=result.shape)
+        loss = tf.reduce_sum(tf.where(tf.math.is_finite(result), result, 0) * numbers)
+    found = tape.gradient(loss, [*given, *weights], unconnected_gradients="zero")
+    return [np.asarray(each) for each in found]
+
+
+@pytest.mark.parametrize(("op", "types"), APPLIED, ids=str)
+def test_an_operation_keeps_its_values_for_training_if_gradients_depend_on_them(
+    op: Op, types: tuple[TensorType, ...]
+) -> None:
+    model = model_of(op, *types)
+    at_one, at_other = [gradients_at(model, [scale * each for each in arrays_of(*types)]) for scale in (1, -3)]
+    depends = not all(np.allclose(one, other) for one, other in zip(at_one, at_other, strict=True))
+    assert (op.keeps != "nothing") == depends
+
+
+@pytest.mark.parametrize("name", ops.ACTIVATIONS)
+def test_an_activation_keeps_its_result_if_that_tells_its_slope(name: str) -> None:
+    """An increasing function has one slope for each result, but where it is constant."""
+    op = ops.Activation(name)  # type: ignore[arg-type]
+    values = np.linspace(-8, 8, 401, dtype="float32")
+    results = np.asarray(model_of(op, Vector(1))(values[:, None]))[:, 0]
+    if name not in ("softmax", "linear"):
+        assert (op.keeps == "result") == bool((np.diff(results) > -1e-6).all())
+
+
+@pytest.mark.parametrize(("op", "types"), APPLIED, ids=str)
+def test_a_view_gives_numbers_of_its_input_and_what_gives_all_of_them_takes_nothing(
+    op: Op, types: tuple[TensorType, ...]
+) -> None:
+    (first, *_), result = arrays_of(*types), result_of(op, *types)
+    if op.is_view:
+        assert np.isin(result, first).all()
+    else:
+        assert op.in_place or not np.array_equal(result.ravel(), first.ravel())
+
+
+@pytest.mark.parametrize(("op", "types"), APPLIED, ids=str)
+def test_what_changes_each_number_alone_may_take_the_place_of_its_input(op: Op, types: tuple[TensorType, ...]) -> None:
+    model, arrays = model_of(op, *types), arrays_of(*types)
+    before = np.asarray(model(arrays))
+    if before.shape != arrays[0].shape:
+        assert not op.in_place
+        return
+    changed = [arrays[0].copy(), *arrays[1:]]
+    changed[0].flat[5] += 1
+    places = np.flatnonzero(np.asarray(model(changed)) != before)
+    if set(places) <= {5} and len(places):
+        assert op.in_place
+
+
 # Values
 
 

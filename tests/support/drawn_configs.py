@@ -65,11 +65,11 @@ def resized(name: str, stride: int) -> Fraction:
     if not block.takes_style:
         del arguments["style"]
     try:
-        made = block(Input(FeatureMap(64, 64, 15))(), **arguments).type
+        made = block(Input(FeatureMap(64, 64, 21))(), **arguments).type
     except ShapeError:  # it takes vectors, or tokens, or cannot divide the channels
         return Fraction(0)
     is_whole = isinstance(made, FeatureMap) and abs(made.height - 64 / made.stride) < 1
-    is_wide = "width" in block.parameters or made.channels % 15 == 0
+    is_wide = "width" in block.parameters or made.channels % 21 == 0
     return Fraction(made.stride) if is_whole and is_wide else Fraction(0)
 
 
@@ -449,7 +449,7 @@ def is_merge(block: Block) -> bool:
     """Whether it makes one map of several, whatever their channels; some blocks make more maps, or tokens."""
     if block.inputs is not None or block.takes_style or block.name == "exchange":
         return False
-    maps = [Input(FeatureMap(64, 64, 15))() for _ in range(2)]
+    maps = [Input(FeatureMap(64, 64, 21))() for _ in range(2)]
     try:
         return isinstance(block(*maps).type, FeatureMap)
     except (ShapeError, TypeError):  # it takes other maps, or needs an argument

@@ -42,7 +42,7 @@ def named(result: Any) -> dict[str, Any]:
 
 
 def loss_after_a_step(model: Any, image: Any) -> Any:
-    """The mean square of all results, after one step of gradient descent that makes it smaller."""
+    """The logarithm of the mean square of all results, after one step of gradient descent that makes it smaller."""
     import keras
 
     class Step(keras.Model):
@@ -52,7 +52,7 @@ def loss_after_a_step(model: Any, image: Any) -> Any:
 
         def call(self, images: Any, training: bool = False) -> Any:
             squares = [keras.ops.mean(each * each) for each in named(self.inner(images, training=False)).values()]
-            return keras.ops.reshape(sum(squares), (1, 1))
+            return keras.ops.reshape(keras.ops.log(sum(squares)), (1, 1))
 
     step = Step()
     step.compile(keras.optimizers.SGD(1e-3), loss=lambda wanted, given: keras.ops.mean(given), run_eagerly=True)

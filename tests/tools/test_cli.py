@@ -52,7 +52,8 @@ def test_show_json_holds_what_is_promised(run: Run) -> None:
     data = json.loads(printed(run, "show", "yolo_v8_s_backbone", "--json"))
     costs = archdsl.analyze("yolo_v8_s_backbone")
     assert data == costs.to_dict()
-    assert list(data) == ["name", "params", "trainable_params", "macs", "flops", "input_shape", "outputs", "nodes"]
+    figures = ["name", "params", "trainable_params", "macs", "flops", "input_shape", "memory", "outputs", "nodes"]
+    assert list(data) == figures
     assert data["outputs"]["P3"] == {"shape": [80, 80, 128], "stride": 8, "channels": 128, "receptive_field": 95}
     assert set(data["nodes"][0]) == {"name", "op", "inputs", "shape", "params", "macs"}
     assert sum(node["params"] for node in data["nodes"]) == data["params"] == 5_089_760

@@ -160,18 +160,27 @@ class StageSchema(Schema):
     """Last slot: layers after the body, by name."""
 
 
-class ExpectSchema(Schema):
-    """Figures that the file promises; `archdsl validate` checks them.
+class WithinSchema(Schema):
+    """The most that a figure may be."""
 
-    `macs` are for the size in `input.shape`; an open side counts as 640 pixels.
+    within: Annotated[float, Limits(ge=0)]
+    """The figure may be this, or less."""
+
+
+class ExpectSchema(Schema):
+    """Figures that the file promises; `archdsl validate` checks them. `{within: 30e6}` is a promise of at most that.
+
+    `macs` and `activation_memory` are for the size in `input.shape`; an open side counts as 640 pixels.
     """
 
-    params: Count | None = None
+    params: Count | WithinSchema | None = None
     """Parameters, the statistics of batch norms included."""
-    trainable_params: Count | None = None
+    trainable_params: Count | WithinSchema | None = None
     """Parameters that training changes."""
-    macs: Count | None = None
+    macs: Count | WithinSchema | None = None
     """Multiply-accumulates for one image, of 640 × 640 where the sides are open."""
+    activation_memory: Count | WithinSchema | None = None
+    """Bytes that the values between operations take at least, for one image, as `archdsl show` has them."""
 
 
 class PublishedSchema(Schema):

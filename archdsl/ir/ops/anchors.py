@@ -20,6 +20,8 @@ class Anchors(Op):
     `stride` lie between two of the map. A second input, the image, cuts off what is outside of it.
     """
 
+    keeps = "nothing"
+
     sizes: tuple[tuple[float, float], ...]
     stride: float | tuple[float, float] = 1
 

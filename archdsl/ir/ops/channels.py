@@ -15,6 +15,8 @@ class Slice(Op):
     """Channels from `start` up to `stop`, of each of `groups`. (…, C) -> (…, groups (stop - start))."""
 
     takes = ANY
+    is_view = True
+    keeps = "nothing"
 
     start: int
     stop: int
@@ -43,6 +45,7 @@ class ChannelShuffle(Op):
     """
 
     takes = ANY
+    keeps = "nothing"
 
     groups: int = 2
 
@@ -64,6 +67,7 @@ class ReverseChannels(Op):
     """The last channel first: RGB for BGR. (…, C) -> (…, C)."""
 
     takes = ANY
+    keeps = "nothing"
 
     def infer(self, x: TensorType) -> TensorType:
         return x
@@ -80,6 +84,8 @@ class Split(Op):
     """
 
     takes = ANY
+    is_view = True
+    keeps = "nothing"
 
     parts: int = 2
 
@@ -95,6 +101,8 @@ class Part(Op):
     """One of the parts of a Split, counted from 0. parts × (…, C) -> (…, C)."""
 
     takes = ANY
+    is_view = True
+    keeps = "nothing"
 
     index: int
 
@@ -107,6 +115,8 @@ class Part(Op):
 
 class ChannelMean(Op):
     """Mean over the channels at each pixel. (H, W, C) -> (H, W, 1)."""
+
+    keeps = "nothing"
 
     def infer(self, x: FeatureMap) -> FeatureMap:
         return x._replace(channels=1)

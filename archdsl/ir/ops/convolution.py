@@ -16,6 +16,7 @@ class Convolution(Windowed):
     """A kernel, perhaps a bias; every output pixel costs the whole kernel once."""
 
     sided = ("kernel", "stride", "dilation")  # the last of them is 1 where a class has no such field
+    pads = adds_to = True
 
     kernel: Sides
     stride: Sides
@@ -144,6 +145,8 @@ class TransposedConv2D(Convolution):
 
     H' = stride H with padding "same", stride (H - 1) + max(kernel, stride) with "valid". MACs = H W kernel² C filters.
     """
+
+    pads = False
 
     filters: int
     kernel: Sides = 2

@@ -48,6 +48,9 @@ class BoxesFromDistances(Op):
     and bottom edge in pixels of the image, of which `stride` lie between two of the map.
     """
 
+    in_place = True
+    keeps = "nothing"
+
     stride: float | tuple[float, float] = 1
 
     def infer(self, x: FeatureMap) -> FeatureMap:
@@ -97,6 +100,8 @@ class Keypoints(Op):
 
     (H, W, 3 n) -> (H, W, 3 n): places in pixels of the image, and how likely it is that they are seen (YOLOv8).
     """
+
+    in_place = True
 
     stride: float | tuple[float, float] = 1
 

@@ -29,6 +29,9 @@ class OfEqualShapes(Op):
 class Add(OfEqualShapes):
     """Sum of equal shapes. n × (…, C) -> (…, C)."""
 
+    in_place = True
+    keeps = "nothing"
+
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         return context.keras.layers.Add(name=name)(inputs)
 
@@ -70,6 +73,9 @@ class WeightedSum(OfEqualShapes):
 class Subtract(OfEqualShapes):
     """The first minus the second. (…, C), (…, C) -> (…, C)."""
 
+    in_place = True
+    keeps = "nothing"
+
     def infer(self, *inputs: TensorType) -> TensorType:
         if len(inputs) != 2:
             raise ShapeError(f"got {len(inputs)} inputs; expected two of equal shapes")
@@ -86,6 +92,7 @@ class Multiply(Op):
     """
 
     takes = ANY
+    in_place = True
 
     def infer(self, x: TensorType, gate: TensorType) -> TensorType:
         if gate.channels not in (1, x.channels):
@@ -101,6 +108,7 @@ class Concat(Op):
     """Stack along the channels. (…, C₁), …, (…, Cₙ) -> (…, C₁ + … + Cₙ)."""
 
     takes = ANY
+    keeps = "nothing"
 
     def infer(self, *inputs: TensorType) -> TensorType:
         return join(inputs).with_channels(sum([x.channels for x in inputs]))
@@ -111,6 +119,8 @@ class Concat(Op):
 
 class ConcatRows(Op):
     """Stack along the height. (H₁, W, C), …, (Hₙ, W, C) -> (H₁ + … + Hₙ, W, C)."""
+
+    keeps = "nothing"
 
     def infer(self, *inputs: FeatureMap) -> FeatureMap:
         first = inputs[0]

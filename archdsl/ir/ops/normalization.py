@@ -111,6 +111,8 @@ class Normalize(Pointwise):
     trained but adapted or loaded, as in EfficientNet.
     """
 
+    keeps = "nothing"
+
     mean: tuple[float, ...] = ()
     variance: tuple[float, ...] = ()
 

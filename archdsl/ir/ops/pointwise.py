@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from archdsl.ir.emission import EmitContext
-from archdsl.ir.graph import Op, Weight
+from archdsl.ir.graph import Keeps, Op, Weight
 from archdsl.ir.types import ANY, FeatureMap, TensorType
 
 FunctionName = Literal[
@@ -30,11 +30,14 @@ FunctionName = Literal[
 ActivationName = Literal[FunctionName, "prelu"]
 """A function, or an activation with weights of its own."""
 ACTIVATIONS: tuple[str, ...] = get_args(FunctionName)
+_DIPPING = ("silu", "mish", "hard_swish", "gelu", "gelu_tanh")  # the slope of all others follows from the result
 
 
 @dataclass(eq=False, repr=False)
 class Input(Op):
     """The image. () -> (H, W, C)."""
+
+    keeps = "nothing"
 
     shape: FeatureMap
 
@@ -49,6 +52,7 @@ class Pointwise(Op):
     """An operation on each place alone. (…, C) -> (…, C)."""
 
     takes = ANY
+    in_place = True
 
     def infer(self, x: TensorType) -> TensorType:
         return x
@@ -57,6 +61,8 @@ class Pointwise(Op):
 @dataclass(eq=False, repr=False)
 class Rescale(Pointwise):
     """Multiply by `scale`, add `offset`. (…, C) -> (…, C)."""
+
+    keeps = "nothing"
 
     scale: float = 1 / 255
     offset: float = 0.0
@@ -68,12 +74,18 @@ class Rescale(Pointwise):
 class Identity(Pointwise):
     """Returns its input. (…, C) -> (…, C)."""
 
+    is_view = True
+    keeps = "nothing"
+
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         return context.keras.layers.Identity(name=name)(*inputs)
 
 
 class StopGradient(Pointwise):
     """Returns its input, which what follows does not train. (…, C) -> (…, C)."""
+
+    is_view = True
+    keeps = "nothing"
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         return context.keras.ops.stop_gradient(*inputs)
@@ -90,6 +102,10 @@ class Activation(Pointwise):
     function: FunctionName = "linear"
     slope: float = 0.1
     limit: float | None = None
+
+    @property
+    def keeps(self) -> Keeps:
+        return "nothing" if self.function == "linear" else "inputs" if self.function in _DIPPING else "result"
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         layers = context.keras.layers
@@ -142,6 +158,9 @@ class LayerScale(Pointwise):
 class Dropout(Pointwise):
     """Sets a share of the values to zero, in training only (Srivastava et al. 2014). (…, C) -> (…, C)."""
 
+    is_view = True
+    keeps = "nothing"
+
     rate: float = 0.5
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
@@ -154,6 +173,9 @@ class StochasticDepth(Pointwise):
 
     The images that remain are divided by their share, so that the mean stays. For a branch that is added to another.
     """
+
+    is_view = True
+    keeps = "nothing"
 
     rate: float = 0.2
 

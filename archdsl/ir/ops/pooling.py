@@ -42,6 +42,8 @@ class MaxPool(Pool):
 class AvgPool(Pool):
     """Mean of each window; what lies outside the image does not count. (H, W, C) -> (H', W', C)."""
 
+    keeps = "nothing"
+
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         return context.keras.layers.AveragePooling2D(
             self.size, self.stride, self.padding, data_format=DATA_FORMAT, name=name
@@ -68,6 +70,8 @@ class GlobalPool(Op):
 class GlobalAvgPool(GlobalPool):
     """Mean of each channel over the whole map. (H, W, C) -> (1, 1, C), or (C)."""
 
+    keeps = "nothing"
+
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         layer = context.keras.layers.GlobalAveragePooling2D(DATA_FORMAT, keepdims=self.keeps_sides, name=name)
         return layer(*inputs)
@@ -83,6 +87,8 @@ class GlobalMaxPool(GlobalPool):
 
 class SumRows(Op):
     """Sum along the height. (H, W, C) -> (1, W, C)."""
+
+    keeps = "nothing"
 
     def infer(self, x: FeatureMap) -> FeatureMap:
         return x._replace(height=1)

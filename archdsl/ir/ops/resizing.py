@@ -19,6 +19,8 @@ Border = Sides | tuple[Sides, Sides]
 class Framed(Op):
     """An operation with a border of pixels, kept in its shortest form, so that equal operations are equal."""
 
+    keeps = "nothing"
+
     size: Border = 1
 
     def __post_init__(self) -> None:
@@ -80,6 +82,7 @@ class Upsample(Windowed):
     """Repeat or interpolate pixels. (H, W, C) -> (factor H, factor W, C)."""
 
     sided = ("factor",)
+    keeps = "nothing"
 
     factor: Sides = 2
     interpolation: Literal["nearest", "bilinear"] = "nearest"
@@ -104,6 +107,8 @@ class Upsample(Windowed):
 @dataclass(eq=False, repr=False)
 class Resize(Op):
     """Resizes a map to a given size. (H, W, C) -> (height, image_width, C)."""
+
+    keeps = "nothing"
 
     height: int
     image_width: int
@@ -131,6 +136,8 @@ class SpaceToDepth(Op):
 
     Order of the four: top left, bottom left, top right, bottom right, as in YOLOv5's Focus.
     """
+
+    keeps = "nothing"
 
     def infer(self, x: FeatureMap) -> FeatureMap:
         height, image_width = x[:2]

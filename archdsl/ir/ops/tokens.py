@@ -16,6 +16,9 @@ from archdsl.ir.types import ANY, FeatureMap, TensorType, Tokens, Vector, area
 class ToTokens(Op):
     """Every pixel is a token, or as many as it has `parts`, row by row. (H, W, C) -> (parts H W, C / parts)."""
 
+    is_view = True
+    keeps = "nothing"
+
     parts: int = 1
 
     def infer(self, x: FeatureMap) -> Tokens:
@@ -35,6 +38,8 @@ class ToMap(Op):
     """The tokens as the map whose pixels they are, without the extra ones before them. (N, C) -> (H, W, C)."""
 
     takes = (Tokens,)
+    is_view = True
+    keeps = "nothing"
 
     height: int
     image_width: int
@@ -56,6 +61,7 @@ class Ones(Op):
     """The number one, whatever the input: a factor for values that are learned. (…, C) -> (1)."""
 
     takes = ANY
+    keeps = "nothing"
 
     def infer(self, x: TensorType) -> Vector:
         return Vector(1)
@@ -95,6 +101,7 @@ class ConcatTokens(Op):
     """One sequence after the other. (N₁, C), …, (Nₙ, C) -> (N₁ + … + Nₙ, C)."""
 
     takes = (Tokens,)
+    keeps = "nothing"
 
     def infer(self, *inputs: Tokens) -> Tokens:
         last, before = inputs[-1], [x.length for x in inputs[:-1]]
@@ -122,12 +129,17 @@ class OneOfAll(Op):
 class FirstToken(OneOfAll):
     """The first token of a sequence, such as the class token. (N, C) -> (C)."""
 
+    is_view = True
+    keeps = "nothing"
+
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         return inputs[0][:, 0]
 
 
 class TokenMean(OneOfAll):
     """Mean of the tokens. (N, C) -> (C)."""
+
+    keeps = "nothing"
 
     @property
     def reach(self) -> float:

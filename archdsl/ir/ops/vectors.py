@@ -15,6 +15,8 @@ class Flatten(Op):
     """All values of a map as one vector, row by row. (H, W, C) -> (H W C)."""
 
     takes = (FeatureMap, Tokens)
+    is_view = True
+    keeps = "nothing"
 
     def infer(self, x: FeatureMap | Tokens) -> Vector:
         if None in x.shape:
@@ -35,6 +37,7 @@ class Dense(Op):
     """A fully connected layer, the same at every place. (…, C) -> (…, units). MACs = places × C × units."""
 
     takes = ANY
+    adds_to = True
 
     units: int
     bias: bool = True

@@ -25,7 +25,7 @@ from archdsl.tools.cli.options import (
 )
 from archdsl.tools.cli.output import print_json, print_table, yaml_text
 
-_LABELS = {"macs": "MACs"}
+_LABELS = {"macs": "MACs", "activation_memory": "bytes of memory"}
 _DIFFERENCE = "difference"
 _ABBREVIATED = 10**8
 
@@ -80,7 +80,7 @@ def layers(costs: Report) -> dict[str, dict[str, Any]]:
 
 def figures(costs: Report) -> dict[str, Any]:
     outputs = {f"outputs.{level}": list(info.shape) for level, info in costs.outputs.items()}
-    return {"params": costs.params, "macs": costs.macs, **outputs}
+    return {"params": costs.params, "macs": costs.macs, "activation_memory": costs.activation_memory, **outputs}
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:

@@ -94,6 +94,12 @@ def size_option(function: Decorated) -> Decorated:
     return click.option("--size", callback=_size, help=help_text)(function)
 
 
+def batch_option(function: Decorated) -> Decorated:
+    """--batch 8, for memory."""
+    help_text = "Images at a time, for the memory."
+    return click.option("--batch", type=click.IntRange(1, 4096), default=1, show_default=True, help=help_text)(function)
+
+
 def at_size(config: Config, size: Size | None) -> Config:
     """The config for images of `size`; without one, of its own size, else of 640 × 640."""
     if size is not None:

@@ -9,13 +9,14 @@ from archdsl.analysis.report import report
 from archdsl.diagnostics.terminal import Styled, say, say_styled
 from archdsl.frontend.budget import Budget
 from archdsl.frontend.compose.config import load
-from archdsl.tools.cli.options import ConfigArgument, Size, at_size, config_options, size_option
+from archdsl.tools.cli.options import ConfigArgument, Size, at_size, batch_option, config_options, size_option
 from archdsl.tools.cli.output import print_json, print_table
 
 
 @click.command("show")
 @config_options
 @size_option
+@batch_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every operation.")
 @click.option("--graph", "as_graph", is_flag=True, help="Print every operation as text.")
 @click.option("--fuse", is_flag=True, help="Count what is left when batch norms and branches are folded away.")
@@ -23,24 +24,25 @@ def command(
     config: ConfigArgument,
     overrides: tuple[str, ...],
     size: Size | None,
+    batch: int,
     budget: Budget,
     as_json: bool,
     as_graph: bool,
     fuse: bool,
 ) -> None:
-    """Layers, outputs, parameters and MACs of CONFIG. Nothing is built."""
+    """Layers, outputs, parameters, MACs and memory of CONFIG. Nothing is built."""
     design = Design(at_size(load(config, overrides, budget), size), Question(fuse=fuse), budget)
     costs = report(design.graph)
     if as_graph:
         say(*str(design.graph).split("\n"))
     elif as_json:
-        print_json(costs.to_dict())
+        print_json(costs.to_dict(batch))
     else:
         say_styled([[Styled(costs.name, bold=True)]])
         print_table(costs.table())
         say()
         print_table(costs.outputs_table())
-        say(*costs.totals().split("\n"))
+        say(*costs.totals(batch).split("\n"))
         print_warnings(design)
 
 
