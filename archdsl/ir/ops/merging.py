@@ -47,6 +47,7 @@ class WeightedSum(OfEqualShapes):
     normalized fusion), those of softmax, or w itself. `per_channel` has one for each channel of each input.
     """
 
+    in_place = True
     normalization: Normalization = "relu"
     per_channel: bool = False
 
