@@ -142,7 +142,7 @@ def test_a_file_that_gives_something_else_is_not_left(tmp_path: Path, monkeypatc
 
     network = network_of(load("csp_darknet_tiny", [TINY]))
     wrong = {name: tuple(1.1 * array for array in arrays) for name, arrays in network.weights.items()}
-    monkeypatch.setattr(export, "_fused", lambda network, form: network._replace(weights=wrong))
+    monkeypatch.setattr(export, "fused", lambda network, form: network._replace(weights=wrong))
     with pytest.raises(archdsl.ArchError, match=r"differs by .*; expected at most 0.0001"):
         export.export(network, tmp_path / "a.onnx", "onnx", Form())
     assert list(tmp_path.iterdir()) == []

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from archdsl.diagnostics.problems import fail
+from archdsl.diagnostics.problems import ArchError, fail
 
 if TYPE_CHECKING:
     import numpy
@@ -27,8 +28,21 @@ def package(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError:
-        message, hint = f"{name} is not installed", f"pip install 'archdsl[{EXTRAS.get(name, name)}]'"
-        raise fail("missing-package", message, hint=hint) from None
+        raise _missing(name) from None
+
+
+def require(name: str) -> None:
+    """Raise ArchError for a package that is not installed; it is not imported."""
+    try:
+        found = importlib.util.find_spec(name)
+    except ImportError:
+        found = None
+    if found is None:
+        raise _missing(name)
+
+
+def _missing(name: str) -> ArchError:
+    return fail("missing-package", f"{name} is not installed", hint=f"pip install 'archdsl[{EXTRAS.get(name, name)}]'")
 
 
 def is_installed(name: str) -> bool:
