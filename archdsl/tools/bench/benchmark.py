@@ -31,12 +31,9 @@ def benchmark(entries: Sequence[Entry], settings: Settings, tell: Tell, against:
         peaks = [each.run(1)["peak_bytes"] for each in processes]
         sizes = [session.file_bytes(number) for number in range(len(chosen))]
     ratios = [ratio(own, times[_base(each, chosen, against)]) for own, each in zip(times, chosen, strict=True)]
-    own = [(entries[each.entry].label, entries[each.entry].macs) for each in chosen]
     results = [
-        Result(each, label, seconds, to_base, macs, settings.batch, *rest)
-        for each, (label, macs), seconds, to_base, *rest in zip(
-            chosen, own, times, ratios, peaks, sizes, differences, strict=True
-        )
+        Result(each, entries[each.entry], settings.batch, *found)
+        for each, *found in zip(chosen, times, ratios, peaks, sizes, differences, strict=True)
     ]
     return Benchmark(tuple(results), settings, products, (before, os.getloadavg()[0]), os.cpu_count() or 1)
 

@@ -22,7 +22,14 @@ class Entry(NamedTuple):
 
     @property
     def macs(self) -> int:
+        """Of one image."""
         return report(self.network.graph).macs or 0
+
+    @property
+    def sides(self) -> tuple[int | None, int | None]:
+        """Height and width of its images."""
+        height, image_width, _ = self.network.graph.image.shape
+        return height, image_width
 
 
 class Settings(NamedTuple):

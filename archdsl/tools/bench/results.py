@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import median
 from typing import Any, NamedTuple
 
-from archdsl.analysis.text import Table
+from archdsl.analysis.text import Table, counted, shape_text
 from archdsl.tools.bench.measuring import Ratio, Times
-from archdsl.tools.bench.plan import Contender, Settings
+from archdsl.tools.bench.plan import Contender, Entry, Settings
 
 LARGEST_ROUNDING = 1e-3  # of the largest value of a result: float32 stays below 1e-4, bfloat16 gives over 4e-3
 _MOST_OTHER_LOAD = 0.5  # processes beyond the cores that are left
@@ -22,14 +23,17 @@ class Result(NamedTuple):
     """
 
     contender: Contender
-    label: str
+    entry: Entry
+    batch: int
     times: Times
     ratio: Ratio
-    macs: int
-    batch: int
     peak_bytes: int
     file_bytes: int | None
     difference: float | None
+
+    @property
+    def label(self) -> str:
+        return self.entry.label
 
     @property
     def images_per_second(self) -> float:
@@ -38,7 +42,7 @@ class Result(NamedTuple):
     @property
     def flops(self) -> float:
         """Operations a second in the fastest call, two for each multiplication and addition of the config."""
-        return 2 * self.macs * self.batch / self.times.minimum
+        return 2 * self.entry.macs * self.batch / self.times.minimum
 
 
 class Benchmark(NamedTuple):
@@ -66,8 +70,9 @@ class Benchmark(NamedTuple):
             for each in imprecise
         ]
         if self.load[0] + self.settings.threads > self.cores + _MOST_OTHER_LOAD:
-            fact = f"the machine is busy: load {self.load[0]:.1f} before the start, {self.settings.threads} threads"
-            found.append(f"{fact} on {self.cores} cores; trust the ratios, not the times")
+            fact = f"the machine is busy: load {self.load[0]:.1f} before the start, {self.cores} cores"
+            threads = counted(self.settings.threads, "thread")
+            found.append(f"{fact}, {threads} to measure; trust the ratios, not the times")
         return found
 
     def table(self) -> Table:
@@ -79,9 +84,10 @@ class Benchmark(NamedTuple):
     def totals(self) -> list[str]:
         """Lines below the table."""
         fastest = max(self.products, key=lambda name: self.products[name])
-        threads, batch = self.settings.threads, self.settings.batch
+        sizes = dict.fromkeys(shape_text(each.entry.sides) for each in self.results)
+        counts = counted(self.settings.threads, "thread"), f"{counted(self.settings.rounds, 'round')} in turns"
         return [
-            f"batch {batch}, {threads} thread{'s' * (threads > 1)}, {self.settings.rounds} rounds in turns",
+            f"images of {' and '.join(sizes)}, batch {self.settings.batch}, {', '.join(counts)}",
             f"peak {self.peak_flops / 1e9:.0f} GFLOP/s: the fastest product of float32 matrices, {fastest}",
             f"load {self.load[0]:.1f} before, {self.load[1]:.1f} after, {self.cores} cores",
         ]
@@ -131,17 +137,16 @@ def _measured(result: Result) -> tuple[str, ...]:
 
 def _data(result: Result, share: float | None) -> dict[str, Any]:
     times = result.times
-    from statistics import median
-
     return {
         "config": result.label,
         "runtime": result.contender.runtime,
         "precision": result.contender.precision,
+        "size": list(result.entry.sides),
         "seconds": {"minimum": times.minimum, "median": times.median, "p90": times.p90},
         "rounds": [median(turn) for turn in times.rounds],
         "ratio": result.ratio._asdict(),
         "images_per_second": result.images_per_second,
-        "macs": result.macs,
+        "macs": result.entry.macs,
         "flops": result.flops,
         "share_of_peak": share,
         "peak_bytes": result.peak_bytes,

@@ -15,11 +15,10 @@ from archdsl.models.export.proof import difference
 from archdsl.tools.bench.contenders import REFERENCE, RUNTIMES, Runtime
 from archdsl.tools.bench.job import Job
 from archdsl.tools.bench.plan import Contender, Entry, Settings, Tell
+from archdsl.tools.bench.processes import Process
 
 if TYPE_CHECKING:
     from archdsl.backends.runtimes import Array
-
-from archdsl.tools.bench.processes import Process
 
 _ALL_CORES = os.cpu_count() or 1
 
