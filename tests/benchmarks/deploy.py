@@ -3,8 +3,8 @@
 python tests/benchmarks/deploy.py [--only process,speed] [--rounds 30] [--repeat 3]
 
 Files of archdsl in each runtime and keras_cv's model in a tf.function are measured in turns, with as many threads; a
-ratio is the median of those within a round, and below 1 archdsl takes less. Measure on a machine that does nothing else:
-its load stands below the table.
+ratio is the median of those within a round, and below 1 archdsl takes less. Measure on a machine that does nothing
+else: runtimes whose threads wait for each other take several times as long on a busy one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-import run  # the figures beside keras_cv, whose helpers these are too
+import run  # noqa: E402  the figures beside keras_cv, whose helpers these are too
 
 if TYPE_CHECKING:
     from archdsl.tools.bench.plan import Entry
@@ -32,7 +32,16 @@ if TYPE_CHECKING:
 NETWORK, DETECTOR = "yolo_v8_s_backbone", "yolo_v8_s_detect"
 THREADS, SIDE = 2, 640
 IN_FLOAT32 = ("onnx", "openvino", "litert")
-MIB = 1 << 20
+WITHOUT_KERAS = """
+import sys
+class Absent:
+    def find_spec(self, name, *rest):
+        if name in ("keras", "tensorflow", "torch"):
+            raise ModuleNotFoundError(name=name)
+sys.meta_path.insert(0, Absent())
+from archdsl.tools.cli import main
+main({!r})
+"""
 
 
 class Row(NamedTuple):
@@ -63,9 +72,7 @@ def without_keras(folder: str, repeat: int) -> Row:
         ["import", checkpoint, "--config", DETECTOR, "-o", weights, "--force"],
         ["export", weights, "-o", f"{folder}/x.onnx", "--force"],
     )
-    program = "import sys; sys.modules.update(dict.fromkeys(('keras', 'tensorflow', 'torch'))); "
-    program += "from archdsl.tools.cli import main; main({!r})"
-    runs = [[run.process("-c", program.format(call)) for call in calls] for _ in range(repeat)]
+    runs = [[run.process("-c", WITHOUT_KERAS.format(call)) for call in calls] for _ in range(repeat)]
     both = [(sum(seconds for seconds, _ in pair), max(mib for _, mib in pair)) for pair in runs]
     return costs("`archdsl import x.pt` and `export` to ONNX, without Keras", both, 6, 500)
 
@@ -124,6 +131,7 @@ def to_keras_cv(contenders: Sequence[Any], rounds: int) -> list[Any]:
     from archdsl.tools.bench.contenders import RUNTIMES
     from archdsl.tools.bench.measuring import measured, ratio
     from archdsl.tools.bench.plan import Settings
+    from archdsl.tools.bench.results import runtime_text
     from archdsl.tools.bench.session import Session
 
     os.environ |= RUNTIMES["keras"].environment(THREADS)  # before TensorFlow is imported
@@ -134,8 +142,9 @@ def to_keras_cv(contenders: Sequence[Any], rounds: int) -> list[Any]:
         processes = [session.started(number, each) for number, each in enumerate(contenders)]
         calls = [keras_cv_call(), *[each.seconds for each in processes]]
         base, *times = measured(calls, rounds, lambda number: tell(f"round {number} of {rounds}"))
-    for each, own in zip(["keras_cv", *contenders], [base, *times], strict=True):
-        tell(f"{each}: {1000 * own.minimum:.1f} ms at least, median {1000 * own.median:.1f} ms")
+    names = ["keras_cv", *map(runtime_text, contenders)]
+    for name, own in zip(names, [base, *times], strict=True):
+        tell(f"{name}: {1000 * own.minimum:.1f} ms at least, median {1000 * own.median:.1f} ms")
     return [ratio(own, base) for own in times]
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from archdsl.analysis.trial_images import random_images
 from archdsl.backends.form import Form
@@ -16,20 +16,13 @@ from archdsl.frontend.budget import UNLIMITED
 from archdsl.frontend.compose.config import load
 from archdsl.models.export import fused
 from archdsl.models.export.formats import FORMATS
-from archdsl.tools.bench.job import Job
+from archdsl.tools.bench.job import Call, Job
 from archdsl.weights.network import Network, network_of
 
 if TYPE_CHECKING:
     from archdsl.backends.runtimes import Array, Runner
 
 _HINTS = {"float32": "f32", "float16": "f32", "bfloat16": "bf16"}  # OpenVINO's; for f16 it may compute in bf16
-
-
-class Call(NamedTuple):
-    """One run of a network over the same images, which waits for the results, and what makes arrays of these."""
-
-    run: Callable[[], Any]
-    arrays: Callable[[Any], Mapping[str, Array]] = dict
 
 
 class Runtime(NamedTuple):

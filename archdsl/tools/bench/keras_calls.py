@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from archdsl.backends.form import Form
 from archdsl.models.registration import import_keras
-from archdsl.tools.bench.contenders import Call
-from archdsl.tools.bench.job import Job
+from archdsl.tools.bench.job import Call, Job
 from archdsl.weights.network import Network
 
 if TYPE_CHECKING:
