@@ -21,7 +21,7 @@ def benchmark(entries: Sequence[Entry], settings: Settings, tell: Tell, against:
     Raises ArchError for a package that is not installed, and for what a runtime says of a network.
     """
     chosen = planned(len(entries), settings)
-    before = os.getloadavg()[0]
+    before = _load()
     with tempfile.TemporaryDirectory(prefix="archdsl-bench-") as folder, ExitStack() as stack:
         session = Session(Path(folder), entries, settings, tell, stack)
         session.write_networks()
@@ -35,7 +35,12 @@ def benchmark(entries: Sequence[Entry], settings: Settings, tell: Tell, against:
         Result(each, entries[each.entry], settings.batch, *found)
         for each, *found in zip(chosen, times, ratios, peaks, sizes, differences, strict=True)
     ]
-    return Benchmark(tuple(results), settings, products, (before, os.getloadavg()[0]), os.cpu_count() or 1)
+    return Benchmark(tuple(results), settings, products, (before, _load()), os.cpu_count() or 1)
+
+
+def _load() -> float:
+    """Processes that have been running or waiting for a core, on average over a minute; 0 where that is not known."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
 
 
 def _rounds(session: Session, processes: Sequence[Process]) -> tuple[list[Times], dict[str, float]]:

@@ -72,7 +72,9 @@ class Benchmark(NamedTuple):
         if self.load[0] + self.settings.threads > self.cores + _MOST_OTHER_LOAD:
             fact = f"the machine is busy: load {self.load[0]:.1f} before the start, {self.cores} cores"
             threads = counted(self.settings.threads, "thread")
-            found.append(f"{fact}, {threads} to measure; trust the ratios, not the times")
+            found.append(
+                f"{fact}, {threads} to measure; runtimes suffer from that differently, so measure again when it is idle"
+            )
         return found
 
     def table(self) -> Table:
