@@ -160,20 +160,19 @@ def test_the_table_has_times_ratio_and_share(run: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.keras
-def test_openvino_in_half_and_keras_in_process_give_the_same_as_onnx(run: Any) -> None:
-    options = ("--runtime", "onnx,openvino,keras", "--precision", "float32,bfloat16", "--json")
+def test_openvino_and_keras_give_what_the_network_gives_and_bfloat16_rounds_it(run: Any) -> None:
+    options = ("--runtime", "openvino,keras", "--precision", "float32,bfloat16", "--json")
     found = run("bench", *SMALL, *options)
     assert found.returncode == 0, found.stderr
     results = {(each["runtime"], each["precision"]): each for each in json.loads(found.stdout)["results"]}
     assert set(results) == {
-        ("onnx", "float32"),
-        *[(runtime, precision) for runtime in ("openvino", "keras") for precision in ("float32", "bfloat16")],
+        (runtime, precision) for runtime in ("openvino", "keras") for precision in ("float32", "bfloat16")
     }
     for (runtime, precision), each in results.items():
         assert each["difference"] < (1e-4 if precision == "float32" else 0.2), runtime
         assert (each["file_bytes"] is None) == (runtime == "keras")
     assert results["keras", "bfloat16"]["difference"] > 1e-3
-    assert results["keras", "float32"]["peak_bytes"] > 2 * results["onnx", "float32"]["peak_bytes"]
+    assert results["keras", "float32"]["peak_bytes"] > 2 * results["openvino", "float32"]["peak_bytes"]
 
 
 def test_a_busy_machine_and_a_runtime_that_rounds_more_are_told() -> None:

@@ -15,7 +15,7 @@ from typing import Any, Self
 from archdsl.diagnostics.problems import ArchError, Problem, fail
 from archdsl.tools.bench.job import Job
 
-PACKAGES = Path(__file__).parents[3]  # the folder that archdsl is in
+_PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from archdsl.tools.bench.worker import main; main()"
 _SECONDS_TO_END = 10
 
 
@@ -25,17 +25,15 @@ class Process:
     def __init__(self, what: str, task: str, job: Job, environment: Mapping[str, str], log: Path):
         """Start it. `what` names it in errors; `log` takes what its libraries print."""
         self.what, self.log = what, log
-        found = os.environ.get("PYTHONPATH")
-        path = os.pathsep.join([str(PACKAGES), *([found] if found else [])])
         with log.open("wb") as stream:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "archdsl.tools.bench.worker"],
+                [sys.executable, "-P", "-c", _PROGRAM, *sys.path],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stream,
                 text=True,
                 encoding="utf-8",
-                env={**os.environ, **environment, "PYTHONPATH": path},
+                env={**os.environ, **environment},
             )
         self._first = {"task": task, "job": job._asdict()}
 

@@ -81,6 +81,14 @@ def peak_bytes() -> int:
 
 
 def main() -> None:
+    """Serve until no more is asked, and end."""
+    _serve()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # taking a framework apart takes seconds, and some fail at it
+
+
+def _serve() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     try:
@@ -94,10 +102,3 @@ def main() -> None:
     except Exception as error:  # whatever a runtime says of a network
         reason = str(error).strip().partition("\n")[0]
         print(json.dumps({"reason": f"{type(error).__name__}: {reason}"}), file=answers, flush=True)
-
-
-if __name__ == "__main__":
-    main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)  # taking a framework apart takes seconds, and some fail at it
