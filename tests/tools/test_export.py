@@ -197,3 +197,11 @@ def test_what_goes_through_keras_gives_what_the_model_gives(run: Any, tmp_path: 
     size = sum(each.stat().st_size for each in [tmp_path / output, *tmp_path.rglob("*")] if each.is_file())
     if layout == "nchw":  # every weight is stored once
         assert size < 4 * params + 700_000
+
+
+def test_openvino_tells_nobody(tmp_path: Path) -> None:
+    hook = "sys.addaudithook(lambda event, found: event in ('os.fork', 'socket.connect') and os._exit(9))"
+    call = ["export", "csp_darknet_tiny", TINY, "-o", "a.xml", "--size", "64"]
+    program = f"import os, sys; {hook}\nfrom archdsl.tools.cli import main; main({call!r})"
+    done = subprocess.run([sys.executable, "-c", program], check=False, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

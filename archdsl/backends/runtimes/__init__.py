@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -23,8 +24,12 @@ EXTRAS = {"onnx.reference": "onnx", "ai_edge_litert.interpreter": "litert"}
 """The extra of archdsl that installs a package, where it does not have the package's name."""
 
 
+_TELLING = "openvino_telemetry"  # sends to OpenVINO's makers, from a copy of the process that may never end
+
+
 def package(name: str) -> Any:
     """The module. Raises ArchError with the extra that installs it."""
+    sys.modules.setdefault(_TELLING, None)  # type: ignore[arg-type]  # what importing it raises
     try:
         return importlib.import_module(name)
     except ImportError:
