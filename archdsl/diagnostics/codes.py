@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 CodeName = Literal[
     "alias",
     "argument",
+    "bench",
     "block",
     "budget",
     "checksum",
@@ -337,6 +338,7 @@ CODES: dict[CodeName, Code] = {
         _S + "stages: {p4: {stride: 2}}\n",
     ),
     # Models, weights and pictures
+    "bench": Code("A runtime cannot be measured with this network; the message is what it says."),
     "checksum": Code("The file is not the expected one, or its config was changed after it was written."),
     "export": Code("The network has no form in the format, or the exported file gives other numbers than the network."),
     "fuse": Code("The model cannot be fused, or gives other numbers when it is fused."),

@@ -142,7 +142,7 @@ def test_a_file_that_gives_something_else_is_not_left(tmp_path: Path, monkeypatc
 
     network = network_of(load("csp_darknet_tiny", [TINY]))
     wrong = {name: tuple(1.1 * array for array in arrays) for name, arrays in network.weights.items()}
-    monkeypatch.setattr(export, "_fused", lambda network, form: network._replace(weights=wrong))
+    monkeypatch.setattr(export, "fused", lambda network, form: network._replace(weights=wrong))
     with pytest.raises(archdsl.ArchError, match=r"differs by .*; expected at most 0.0001"):
         export.export(network, tmp_path / "a.onnx", "onnx", Form())
     assert list(tmp_path.iterdir()) == []
@@ -197,3 +197,11 @@ def test_what_goes_through_keras_gives_what_the_model_gives(run: Any, tmp_path: 
     size = sum(each.stat().st_size for each in [tmp_path / output, *tmp_path.rglob("*")] if each.is_file())
     if layout == "nchw":  # every weight is stored once
         assert size < 4 * params + 700_000
+
+
+def test_openvino_tells_nobody(tmp_path: Path) -> None:
+    hook = "sys.addaudithook(lambda event, found: event in ('os.fork', 'socket.connect') and os._exit(9))"
+    call = ["export", "csp_darknet_tiny", TINY, "-o", "a.xml", "--size", "64"]
+    program = f"import os, sys; {hook}\nfrom archdsl.tools.cli import main; main({call!r})"
+    done = subprocess.run([sys.executable, "-c", program], check=False, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

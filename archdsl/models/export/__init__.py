@@ -37,7 +37,7 @@ def export(network: Network, output: Path, format: str, form: Form, fuse: bool =
     images = images_for(network.graph, form.batch or 1)
     expected = _run(chosen.expected(network, form), form, images)
     with files_written_whole(output) as unfinished:
-        chosen.write(_fused(network, form) if fuse else network, form, unfinished)
+        chosen.write(fused(network, form) if fuse else network, form, unfinished)
         size = sum([each.stat().st_size for each in unfinished.parent.rglob("*") if each.is_file()])
         runtime, run = chosen.run(unfinished)
         proof = prove(_in_layout(run, form), images, expected)
@@ -49,7 +49,8 @@ def _run(run: Runner, form: Form, images: list[Array]) -> list[Mapping[str, Arra
     return [_in_layout(run, form)(each) for each in images]
 
 
-def _fused(network: Network, form: Form) -> Network:
+def fused(network: Network, form: Form) -> Network:
+    """The network after the passes that its precision allows, its arrays of float32."""
     names = [name for name in PASSES if form.precision == "float32" or name != _EXACT]
     graph, weights = run_passes(network.graph, network.weights, names)
     singles = {name: tuple([each.astype("float32") for each in arrays]) for name, arrays in (weights or {}).items()}

@@ -82,7 +82,7 @@ class OpenVino(Onnx):
         openvino = package("openvino")
         between = path.with_suffix(".onnx")
         super().write(network, form._replace(precision="float32"), between)
-        model = openvino.convert_model(between)
+        model = openvino.Core().read_model(between)
         openvino.save_model(model, path, compress_to_fp16=form.precision == "float16")
         for each in between.parent.glob(f"{between.name}*"):
             each.unlink()

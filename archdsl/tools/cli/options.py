@@ -118,9 +118,24 @@ def output_options(help_text: str) -> Callable[[Decorated], Decorated]:
 
 def plugin_option(function: Decorated) -> Decorated:
     """--plugin my_blocks.py, loaded before anything else of the command."""
+    return _plugins(expose_value=False)(function)
+
+
+def plugins_option(function: Decorated) -> Decorated:
+    """The same, whose names the command gets too."""
+    return _plugins(expose_value=True)(function)
+
+
+def _plugins(expose_value: bool) -> Callable[[Decorated], Decorated]:
     help_text = "A Python file or module whose blocks may be used. Its code is run."
-    return click.option("--plugin", multiple=True, callback=_load, expose_value=False, is_eager=True, help=help_text)(
-        function
+    return click.option(
+        "--plugin",
+        "plugins",
+        multiple=True,
+        callback=_load,
+        expose_value=expose_value,
+        is_eager=True,
+        help=help_text,
     )
 
 
@@ -146,9 +161,10 @@ def _budget(context: click.Context, parameter: click.Parameter, value: tuple[str
     return read_budget(",".join(value))
 
 
-def _load(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> None:
+def _load(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
     if not context.resilient_parsing:  # a line that is being completed is not a command yet
         load_plugins(value)
+    return value
 
 
 def _size(context: click.Context, parameter: click.Parameter, value: str | None) -> Size | None:

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -71,16 +71,19 @@ def import_keras() -> None:
 
 
 @contextmanager
-def progress(message: str) -> Iterator[None]:
-    """A line on standard error while something takes over a second; it goes away on a terminal."""
+def progress(message: str) -> Iterator[Callable[[str], None]]:
+    """A line on standard error while something takes over a second; it goes away on a terminal.
+
+    What is yielded puts another text there; where no terminal is, nothing.
+    """
     if not sys.stderr.isatty():
         say(message, err=True)
-        yield
+        yield lambda text: None
         return
     from rich.console import Console
     from rich.text import Text
 
     with os.fdopen(os.dup(2), "w", encoding=sys.stderr.encoding, errors="replace") as terminal:  # 2 may be redirected
         console = Console(file=terminal, highlight=False, emoji=False, markup=False)
-        with console.status(Text(printable(message))):
-            yield
+        with console.status(Text(printable(message))) as status:
+            yield lambda text: status.update(Text(printable(text)))

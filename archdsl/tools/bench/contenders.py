@@ -1,0 +1,117 @@
+"""The runtimes that a network is measured in: the packages of each, and how it is made to run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from archdsl.analysis.trial_images import random_images
+from archdsl.backends.form import Form
+from archdsl.backends.runtimes import require, run_litert, run_onnx, run_openvino
+from archdsl.blocks.plugins import load_plugins
+from archdsl.frontend.budget import UNLIMITED
+from archdsl.frontend.compose.config import load
+from archdsl.models.export import fused
+from archdsl.models.export.formats import FORMATS
+from archdsl.tools.bench.job import Call, Job
+from archdsl.weights.network import Network, network_of
+
+if TYPE_CHECKING:
+    from archdsl.backends.runtimes import Array, Runner
+
+_HINTS = {"float32": "f32", "float16": "f32", "bfloat16": "bf16"}  # OpenVINO's; for f16 it may compute in bf16
+
+
+class Runtime(NamedTuple):
+    """`start` makes the call of a job. `format` is that of the file that runs; a Keras model runs on `backend`."""
+
+    packages: tuple[str, ...]
+    precisions: tuple[str, ...]
+    start: Callable[[Job], Call]
+    format: str = ""
+    backend: str = "tensorflow"
+
+    def require(self) -> None:
+        """Raise ArchError for a package that is not installed; none is imported."""
+        for name in self.packages:
+            require(name)
+
+    def environment(self, threads: int) -> dict[str, str]:
+        """For its process, before anything is imported."""
+        flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen={str(threads > 1).lower()}"
+        counts = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC"), str(threads))
+        counts |= {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_NUM_INTEROP_THREADS": "1"}
+        devices = {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
+        return {**counts, **devices, "KERAS_BACKEND": self.backend, "XLA_FLAGS": flags.strip()}
+
+
+def _network(job: Job) -> Network:
+    load_plugins(job.plugins)
+    return network_of(load(job.network, (), UNLIMITED), budget=UNLIMITED)
+
+
+def _form(job: Job) -> Form:
+    """That of the file: OpenVINO makes bfloat16 of a file of float32 itself."""
+    return Form(batch=job.batch, precision="float16" if job.precision == "float16" else "float32")
+
+
+def _images(network: Network, batch: int) -> Array:
+    height, image_width, _ = network.graph.image.shape
+    if height is None or image_width is None:
+        raise ValueError("an image of unknown size")  # a job has one
+    return random_images(network.graph, batch, (height, image_width)).astype("float32")
+
+
+def write(job: Job) -> None:
+    """Write the file of a job."""
+    network, form = _network(job), _form(job)
+    FORMATS[RUNTIMES[job.runtime].format].write(fused(network, form), form, Path(job.file))
+
+
+def _of_file(run: Callable[[Job], Runner], job: Job) -> Call:
+    runner, images = run(job), _images(_network(job), job.batch)
+    return Call(lambda: runner(images))
+
+
+def _unfused(job: Job) -> Call:
+    """The network as it is, which no pass and no optimizer has changed: what all others are compared with."""
+    network = _network(job)
+    runner, images = FORMATS["onnx"].expected(network, _form(job)), _images(network, job.batch)
+    return Call(lambda: runner(images))
+
+
+def _of_model(name: str, job: Job) -> Call:
+    from archdsl.tools.bench import keras_calls
+
+    network = _network(job)
+    return keras_calls.CALLS[name](fused(network, _form(job)), _form(job), _images(network, job.batch), job)
+
+
+RUNTIMES: dict[str, Runtime] = {
+    "onnx": Runtime(
+        ("onnx", "onnxruntime"),
+        ("float32", "float16"),
+        partial(_of_file, lambda job: run_onnx(Path(job.file), job.threads)),
+        "onnx",
+    ),
+    "openvino": Runtime(
+        ("onnx", "openvino"),
+        ("float32", "float16", "bfloat16"),
+        partial(_of_file, lambda job: run_openvino(Path(job.file), job.threads, _HINTS[job.precision])),
+        "openvino",
+    ),
+    "litert": Runtime(
+        ("tensorflow",),
+        ("float32", "float16"),
+        partial(_of_file, lambda job: run_litert(Path(job.file), job.threads)),
+        "litert",
+    ),
+    "keras": Runtime(("tensorflow",), ("float32", "bfloat16"), partial(_of_model, "keras")),
+    "xla": Runtime(("tensorflow",), ("float32", "bfloat16"), partial(_of_model, "xla")),
+    "jax": Runtime(("jax",), ("float32", "bfloat16"), partial(_of_model, "jax"), backend="jax"),
+    "torch": Runtime(("torch",), ("float32", "bfloat16"), partial(_of_model, "torch"), backend="torch"),
+}
+REFERENCE = Runtime(("onnx", "onnxruntime"), ("float32",), _unfused)

@@ -1,0 +1,169 @@
+"""archdsl bench CONFIG…"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from archdsl.backends.atomic_write import written_whole
+from archdsl.diagnostics.problems import Mark, fail
+from archdsl.diagnostics.terminal import say
+from archdsl.diagnostics.wording import did_you_mean, one_of
+from archdsl.frontend.budget import Budget
+from archdsl.frontend.compose.config import load
+from archdsl.frontend.compose.override_grammar import override_name
+from archdsl.frontend.lower import compile_graph
+from archdsl.tools.cli.completion import complete_config
+from archdsl.tools.cli.options import Size, at_size, budget_option, config_given, names, plugins_option, size_option
+from archdsl.tools.cli.output import print_json, print_table, progress
+from archdsl.tools.output_file import check_output
+
+if TYPE_CHECKING:
+    from archdsl.frontend.compose.config import Config
+    from archdsl.tools.bench.plan import Entry
+    from archdsl.tools.bench.results import Benchmark
+
+RUNTIMES = ("onnx", "openvino", "litert", "keras", "xla", "jax", "torch")
+PRECISIONS = ("float32", "float16", "bfloat16")
+PICTURES = (".png", ".pdf", ".svg")
+
+
+def _names_of(choices: Sequence[str]) -> Any:
+    """A callback that takes some of these, with commas between them."""
+
+    def check(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
+        found = names(context, parameter, value) or []
+        for each in found or [""]:
+            if each not in choices:
+                hint = did_you_mean(each, choices)
+                raise click.BadParameter("; ".join(filter(None, [f"'{each}'; {one_of(choices)}", hint])))
+        return tuple(dict.fromkeys(found))
+
+    return check
+
+
+@click.command("bench")
+@plugins_option
+@budget_option
+@click.argument("configs", nargs=-1, required=True, metavar="CONFIG...", shell_complete=complete_config)
+@click.option(
+    "--runtime",
+    "runtimes",
+    default="onnx",
+    show_default=True,
+    callback=_names_of(RUNTIMES),
+    metavar="NAMES",
+    help=f"{', '.join(RUNTIMES)}: one or several, with commas.",
+)
+@size_option
+@click.option("--batch", default=1, show_default=True, type=click.IntRange(1, 4096), help="Images at a time.")
+@click.option(
+    "--threads", type=click.IntRange(1, 1024), help="Of every runtime; by default as many as there are cores."
+)
+@click.option(
+    "--precision",
+    "precisions",
+    default="float32",
+    show_default=True,
+    callback=_names_of(PRECISIONS),
+    metavar="NAMES",
+    help=f"{', '.join(PRECISIONS)}: one or several, with commas.",
+)
+@click.option("--against", metavar="CONFIG", help="Compare with this one in each runtime, and not with the first row.")
+@click.option("--rounds", default=15, show_default=True, type=click.IntRange(1, 10_000), help="More are steadier.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="A bar chart: .png, .pdf or .svg.")
+@click.option("--force", is_flag=True, help="Replace the output file if it exists.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with every round.")
+@click.pass_context
+def command(
+    context: click.Context,
+    configs: tuple[str, ...],
+    plugins: tuple[str, ...],
+    budget: Budget,
+    runtimes: tuple[str, ...],
+    size: Size | None,
+    batch: int,
+    threads: int | None,
+    precisions: tuple[str, ...],
+    against: str | None,
+    rounds: int,
+    output: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Measure CONFIGs in runtimes on this machine, in turns: time, memory, the share of its peak.
+
+    An OVERRIDE among the CONFIGs changes the one before it: `bench yolo_v8_s_backbone scale.width=0.375`. Each network
+    is fused and runs in a process of its own, from random weights unless CONFIG is a .safetensors file.
+    """
+    if output:
+        _check_picture(output, configs, force)
+    groups = list(_groups(configs)) + ([[against]] if against else [])
+    loaded = [_load(context, group, size, budget) for group in groups]
+    for config in loaded:
+        compile_graph(config, budget)  # mistakes come before anything is written
+
+    from archdsl.tools.bench.benchmark import benchmark
+    from archdsl.tools.bench.plan import Settings
+
+    settings = Settings(runtimes, precisions, batch, threads or os.cpu_count() or 1, rounds, plugins)
+    entries = [_entry(config, group, budget) for config, group in zip(loaded, groups, strict=True)]
+    with progress(f"measuring {', '.join([each.label for each in entries])} in {', '.join(runtimes)}") as tell:
+        found = benchmark(entries, settings, tell, len(entries) - 1 if against else None)
+    if output:
+        from archdsl.tools.bench.chart import draw
+
+        with written_whole(output) as unfinished:
+            draw(found, unfinished)
+    _print(found, as_json)
+
+
+def _groups(words: Sequence[str]) -> Iterator[list[str]]:
+    """Each CONFIG with the overrides behind it. Raises UsageError for one before the first."""
+    starts = [place for place, word in enumerate(words) if not _is_override(word)]
+    if not starts or starts[0]:
+        raise click.UsageError(f"'{words[0]}' is an OVERRIDE; expected a CONFIG before it")
+    for begin, end in zip(starts, [*starts[1:], len(words)], strict=True):
+        yield list(words[begin:end])
+
+
+def _is_override(word: str) -> bool:
+    return "=" in word or word.startswith(("~", "+"))
+
+
+def _load(context: click.Context, group: Sequence[str], size: Size | None, budget: Budget) -> Config:
+    """The config at a known size, as it runs. Raises ArchError."""
+    config, *overrides = group
+    texts = {override_name(number): text for number, text in enumerate(overrides, 1)}
+    context.ensure_object(dict).update(texts)  # for excerpts in reports
+    found = at_size(load(config_given(config), overrides, budget), size)
+    if None in compile_graph(found, budget).image.shape:
+        raise fail("bench", "the image has no size", mark=Mark(found.file), hint="add --size 640")
+    return found
+
+
+def _entry(config: Config, group: Sequence[str], budget: Budget) -> Entry:
+    from archdsl.tools.bench.plan import Entry
+    from archdsl.weights.network import network_of
+
+    return Entry(" ".join([config.name, *group[1:]]), network_of(config, budget=budget))
+
+
+def _check_picture(output: Path, configs: Sequence[str], force: bool) -> None:
+    if output.suffix.lower() not in PICTURES:
+        raise fail("output", f"no picture ends in '{output.suffix}'; {one_of(PICTURES)}", mark=Mark(str(output)))
+    check_output(output, configs, force)
+
+
+def _print(found: Benchmark, as_json: bool) -> None:
+    if as_json:
+        print_json(found.data())
+    else:
+        print_table(found.table())
+        say(*found.totals())
+    for warning in found.warnings:
+        say(f"warning: {warning}", err=True)
