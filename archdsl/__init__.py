@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from archdsl.api import analyze as analyze
     from archdsl.api import build_from_config as build_from_config
     from archdsl.api import compile_config as compile_config
+    from archdsl.api import export as export
     from archdsl.api import from_preset as from_preset
     from archdsl.backends.keras.layer_block import keras_layer as keras_layer
     from archdsl.blocks.registry import block as block
@@ -54,6 +55,7 @@ _MODULES = {
     "compile_config": "api",
     "config_of": "models.keras_config",
     "detections": "models.detections",
+    "export": "api",
     "from_preset": "api",
     "fuse": "models.fuse",
     "keras_layer": "backends.keras.layer_block",
@@ -73,6 +75,7 @@ __all__ = [
     "compile_config",
     "config_of",
     "detections",
+    "export",
     "from_preset",
     "keras_layer",
     "letterbox",

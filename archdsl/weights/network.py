@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archdsl.diagnostics.problems import ArchError, Mark
-from archdsl.frontend.budget import DEFAULT, Budget
+from archdsl.frontend.budget import DEFAULT, UNLIMITED, Budget
 from archdsl.frontend.compose.config import Config
 from archdsl.frontend.lower import compile_graph
 from archdsl.frontend.yaml.embedded import SUFFIX, carried_by
@@ -21,6 +21,7 @@ from archdsl.weights.formats import opened
 from archdsl.weights.formats.contents import Contents
 from archdsl.weights.fresh import fresh_weights
 from archdsl.weights.matching import Match
+from archdsl.weights.model import Model
 from archdsl.weights.torch_matching import match_torch
 
 if TYPE_CHECKING:
@@ -49,14 +50,28 @@ def network_of(
     It gives `outputs`, stages or layers by name; by default those of the config, without the stages of a network that
     goes on behind them. Raises ArchError for a file that does not have the weights of every layer.
     """
-    config = config.with_outputs(outputs, Mark("--outputs")) if outputs else config
     carrier = Path(config.file) if config.file.endswith(SUFFIX) else None
     passes = carried_by(carrier).passes if carrier else ()
+    network = network_with(config, {}, outputs, passes, budget)
+    source = file if file is not None else carrier
+    graph = network.graph
+    weights = fresh_weights(graph) if source is None else _weights_of(graph, config.name, Path(source))
+    return network._replace(weights=weights)
+
+
+def network_with(
+    config: Config, weights: Weights, outputs: Sequence[str], passes: Sequence[str], budget: Budget = UNLIMITED
+) -> Network:
+    """The network of a config that went through `passes`, with arrays by the names of its nodes."""
+    config = config.with_outputs(outputs, Mark("--outputs")) if outputs else config
     graph, _ = run_passes(compile_graph(config, budget), names=passes)
     graph = graph.only(_results(graph, [name.lower() for name in outputs]))
-    source = file if file is not None else carrier
-    weights = fresh_weights(graph) if source is None else _weights_of(graph, config.name, Path(source))
-    return Network(graph, weights, config.resolved, passes)
+    return Network(graph, weights, config.resolved, tuple(passes))
+
+
+def arrays_of(model: Model) -> Weights:
+    """The arrays of a model in memory, by the names of its nodes."""
+    return {name: tuple(layer.get_weights()) for name, layer in model.layers_by_node.items()}
 
 
 def _results(graph: Graph, names: Sequence[str]) -> dict[str, Node]:
