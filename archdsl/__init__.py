@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from archdsl.api import analyze as analyze
     from archdsl.api import build_from_config as build_from_config
     from archdsl.api import compile_config as compile_config
+    from archdsl.api import export as export
     from archdsl.api import from_preset as from_preset
     from archdsl.backends.keras.layer_block import keras_layer as keras_layer
     from archdsl.blocks.registry import block as block
@@ -53,6 +54,7 @@ __all__ = [
     "compile_config",
     "config_of",
     "detections",
+    "export",
     "from_preset",
     "keras_layer",
     "letterbox",
@@ -63,7 +65,7 @@ __all__ = [
 __getattr__, __dir__ = lazy(
     __name__,
     {
-        ".api": "analyze build_from_config compile_config from_preset",
+        ".api": "analyze build_from_config compile_config export from_preset",
         ".backends.keras.layer_block": "keras_layer",
         ".blocks.registry": "block",
         ".diagnostics.problems": "ArchError Problem",

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from archdsl.analysis.report import Report, report
+from archdsl.backends.form import LAST, Calibration, Form, Layout, Precision, Suppression
 from archdsl.blocks.plugins import Plugin, load_plugins
+from archdsl.diagnostics.problems import fail
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import Config, ConfigLike, load
 from archdsl.frontend.compose.search_path import preset_names
@@ -23,6 +26,8 @@ from archdsl.weights import load as load_weights_file
 
 if TYPE_CHECKING:
     from archdsl.models.backbone import Backbone
+    from archdsl.models.export import Exported
+    from archdsl.weights.network import Network
     from archdsl.weights.transfer import Transfer
 
 ImageShape = Sequence[int | None]
@@ -172,3 +177,82 @@ def from_preset(name: str | os.PathLike[str], load_weights: bool | None = None, 
     from archdsl.models.keras_cv import build_folder
 
     return build_folder(preset, weights, kwargs)
+
+
+def export(
+    config: ConfigLike | Backbone,
+    output: str | os.PathLike[str],
+    overrides: Sequence[str] = (),
+    *,
+    format: str | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    size: int | tuple[int | None, int | None] | Literal["dynamic"] | None = None,
+    batch: int | None = None,
+    outputs: Sequence[str] = (),
+    layout: Layout = "nhwc",
+    precision: Precision = "float32",
+    fuse: bool = True,
+    calibrate: str | os.PathLike[str] | None = None,
+    keep: Sequence[str] = (LAST,),
+    nms: bool = False,
+    confidence: float = 0.25,
+    iou: float = 0.7,
+    limit: int = 300,
+    plugins: Sequence[Plugin] = (),
+    budget: Budget = DEFAULT,
+) -> Exported:
+    """Write a config, or a model, as a file for another runtime; run it there, and compare it with what it is of.
+
+    `config` is what compile_config takes, a `.safetensors` file with its weights, or a Backbone in memory with its own;
+    `overrides` and `weights` (a file) are for a config, whose weights are random without. `format` is "onnx",
+    "openvino", "litert" or "saved_model", by default that of the ending of `output`: .onnx, .xml, .tflite, or none.
+
+    Images go in as the Keras model takes them: `layout` nhwc or nchw, `batch` at a time (any number by default), of
+    `size`: a side, (height, width), "dynamic", by default the config's. `outputs` are stages or layers, by default the
+    config's. With `fuse` batch norms, padding and branches are folded into convolutions.
+
+    `precision` is float32, float16 or int8, which needs `calibrate`, a folder of photos, and leaves the layers `keep`
+    in float32: layers by the beginning of their names, "first", "last". With `nms` an ONNX file leaves the best boxes
+    of a detector: boxes (K, 4), scores (K), classes (K), and in images (K) the image of each in the batch;
+    `confidence`, `iou` and `limit` are those of archdsl.detections.
+
+    Replaces a file, but no folder. -> what was written and how it ran. Raises ArchError, and writes nothing, for what
+    cannot be had, for a package that is not installed (it names the extra), and where the file gives something else:
+    beyond 1e-4 of a result's largest value in float32, 1e-2 in float16, below a cosine of 0.9 in int8.
+    """
+    from archdsl.models.export import export as written
+    from archdsl.models.export.formats import format_of
+
+    path = Path(output)
+    kind = format or format_of(path)
+    load_plugins(plugins)
+    suppression = Suppression(confidence, iou, limit) if nms else None
+    form = Form(layout, batch, precision, suppression=suppression)
+    network = _network(config, overrides, weights, size, outputs, budget)
+    if calibrate is not None:
+        from archdsl.models.calibration import photos_of
+
+        form = form._replace(calibration=Calibration(photos_of(calibrate, network.graph, form), tuple(keep)))
+    return written(network, path, kind, form, fuse)
+
+
+def _network(
+    config: Any, overrides: Sequence[str], weights: Any, size: Any, outputs: Sequence[str], budget: Budget
+) -> Network:
+    """A config with a file, or a model with its own arrays, for images of a size."""
+    from archdsl.weights.model import Model
+    from archdsl.weights.network import arrays_of, network_of, network_with
+
+    if isinstance(config, Model):
+        if overrides or weights is not None:
+            raise fail("model", f"'{config.name}' is built, and has weights; overrides and weights are for a config")
+        loaded = replace(load(config.config), name=config.name)
+        return network_with(_at_size(loaded, size), arrays_of(config), outputs, config.passes)
+    return network_of(_at_size(load(config, overrides, budget), size), weights, outputs, budget)
+
+
+def _at_size(loaded: Config, size: Any) -> Config:
+    if size is None:
+        return loaded
+    sides = (None, None) if size == "dynamic" else (size, size) if isinstance(size, int) else tuple(size)
+    return loaded.with_size(*sides)

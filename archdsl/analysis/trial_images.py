@@ -23,8 +23,12 @@ def random_images(graph: Graph, batch: int, sides: tuple[int, int]) -> Array:
     """(batch, H, W, channels) of random pixels, of 0 … 255 where the graph rescales them, in double precision."""
     import numpy
 
-    brightest = 255 if any(isinstance(node.op, Rescale) for node in graph.nodes) else 1
-    return numpy.random.default_rng(0).uniform(0, brightest, (batch, *sides, graph.input.channels))
+    return numpy.random.default_rng(0).uniform(0, brightest(graph), (batch, *sides, graph.input.channels))
+
+
+def brightest(graph: Graph) -> int:
+    """The largest value of a pixel that the graph takes."""
+    return 255 if any(isinstance(node.op, Rescale) for node in graph.nodes) else 1
 
 
 def trial_sides(graph: Graph) -> tuple[int, int]:

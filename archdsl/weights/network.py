@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy
 
 from archdsl.diagnostics.problems import ArchError, Mark
-from archdsl.frontend.budget import DEFAULT, Budget
+from archdsl.frontend.budget import DEFAULT, UNLIMITED, Budget
 from archdsl.frontend.compose.config import Config
 from archdsl.frontend.lower import compile_graph
 from archdsl.frontend.yaml.embedded import SUFFIX, carried_by
@@ -25,6 +25,7 @@ from archdsl.weights.formats import opened
 from archdsl.weights.formats.contents import Contents
 from archdsl.weights.fresh import fresh_weights
 from archdsl.weights.matching import Match
+from archdsl.weights.model import Model
 from archdsl.weights.torch_matching import match_torch
 from archdsl.weights.torch_units import owners_of
 
@@ -55,13 +56,33 @@ def network_of(
     It gives `outputs`, stages or layers by name; by default those of the config, without the stages of a network that
     goes on behind them. Raises ArchError for a file that does not have the weights of every layer.
     """
-    config = config.with_outputs(outputs, Mark("--outputs")) if outputs else config
     carrier = Path(config.file) if config.file.endswith(SUFFIX) else None
     passes = carried_by(carrier).passes if carrier else ()
-    graph, _ = run_passes(compile_graph(config, budget), names=passes)
+    config, graph = _whole(config, outputs, passes, budget)
     source = file if file is not None else carrier
     weights = fresh_weights(graph) if source is None else _weights_of(graph, config.name, Path(source))
-    return Network(graph.only(_results(graph, [name.lower() for name in outputs])), weights, config.resolved, passes)
+    return Network(_only(graph, outputs), weights, config.resolved, passes)
+
+
+def network_with(config: Config, weights: Weights, outputs: Sequence[str], passes: Sequence[str]) -> Network:
+    """The network of a config that went through `passes`, with arrays by the names of its nodes."""
+    config, graph = _whole(config, outputs, passes, UNLIMITED)
+    return Network(_only(graph, outputs), weights, config.resolved, tuple(passes))
+
+
+def _whole(config: Config, outputs: Sequence[str], passes: Sequence[str], budget: Budget) -> tuple[Config, Graph]:
+    """The config with these outputs and its graph, with what they do not need: a file may have the weights of all."""
+    config = config.with_outputs(outputs, Mark("--outputs")) if outputs else config
+    return config, run_passes(compile_graph(config, budget), names=passes)[0]
+
+
+def _only(graph: Graph, outputs: Sequence[str]) -> Graph:
+    return graph.only(_results(graph, [name.lower() for name in outputs]))
+
+
+def arrays_of(model: Model) -> Weights:
+    """The arrays of a model in memory, by the names of its nodes."""
+    return {name: tuple(layer.get_weights()) for name, layer in model.layers_by_node.items()}
 
 
 def _results(graph: Graph, names: Sequence[str]) -> dict[str, Node]:

@@ -11,7 +11,10 @@ from pathlib import Path
 import numpy  # noqa: F401  (it sets a variable of the environment)
 from PIL import Image, TiffImagePlugin, WebPImagePlugin  # noqa: F401  (importing them compiles data classes)
 
-from archdsl.tools.pictures.photo import open_image
+import archdsl
+from archdsl.backends.form import Form
+from archdsl.models.calibration import photos_of
+from archdsl.models.photo import open_image
 from attacks.case import Attack
 
 Image.preinit()
@@ -21,6 +24,23 @@ NAME = "photo.jpg"
 
 def read(folder: Path) -> object:
     return open_image(folder / NAME)
+
+
+def calibrate(folder: Path) -> object:
+    """All that int8 would read of the folder, for images of 64 pixels."""
+    graph = archdsl.compile_config("csp_darknet_tiny", (), (64, 64, 3))
+    return [image.shape for image in photos_of(folder, graph, Form())]
+
+
+def linked(target: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / NAME).symlink_to(target)
+
+
+def crowded(folder: Path) -> None:
+    """A photo under five thousand names."""
+    (folder / NAME).write_bytes(black(64, 8, 2))
+    for number in range(5_000):
+        os.link(folder / NAME, folder / f"{number}.png")
 
 
 def written(data: bytes) -> Callable[[Path], object]:
@@ -74,4 +94,11 @@ ATTACKS = [
     Attack("a TIFF that holds less", written(tiff(8_000)), read, "cannot be read", mebibytes=400),
     Attack("text", written(b"secret.txt"), read, NO_PHOTO),
     Attack("nothing", written(b""), read, NO_PHOTO),
+    Attack("a folder of a pipe", lambda folder: os.mkfifo(folder / NAME), calibrate, "no photos in this folder"),
+    Attack("a folder with a link to a device", linked("/dev/zero"), calibrate, "no photos in this folder"),
+    Attack("a folder with a link to no photo", linked("/etc/passwd"), calibrate, NO_PHOTO, touches=("open",)),
+    Attack("a folder with a link to itself", linked("."), calibrate, "no photos in this folder"),
+    Attack("a folder of five thousand photos", crowded, calibrate),
+    Attack("a folder with a photo of a terapixel", written(png(1_000_000, 16, 0)), calibrate, TOO_LARGE),
+    Attack("a folder with PostScript", written(POSTSCRIPT), calibrate, NO_PHOTO),
 ]

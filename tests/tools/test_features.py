@@ -20,8 +20,8 @@ from PIL import Image
 from support import EXAMPLES
 
 import archdsl
+from archdsl.models import photo
 from archdsl.tools.cli import main
-from archdsl.tools.pictures import photo
 from archdsl.tools.pictures.feature_maps import (
     check_paths,
     draw_features,

@@ -48,13 +48,17 @@ def save_model(model: keras.Model, folder: Path) -> None:
     tensorflow.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
 
 
-def save_litert(model: keras.Model, path: Path, precision: str) -> None:
-    """Write a .tflite file, its weights in this precision."""
+def save_litert(model: keras.Model, path: Path, form: Form) -> None:
+    """Write a .tflite file: its weights in half precision, or all of it in int8 but the images and the results."""
     tensorflow, module = _served(model)
     converter = tensorflow.lite.TFLiteConverter.from_concrete_functions([module.serve.get_concrete_function()], module)
-    if precision == "float16":
+    if form.precision == "float16":
         converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tensorflow.float16]
+    if form.calibration:
+        images = form.calibration.images
+        converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([image] for image in images)
     try:
         path.write_bytes(converter.convert())
     except (RuntimeError, ValueError) as error:  # what TensorFlow Lite cannot say

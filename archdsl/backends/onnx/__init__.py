@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import onnx
 from onnx import TensorProto, helper
+from onnx.external_data_helper import set_external_data
 
-from archdsl.backends.form import Form, Precision
+from archdsl.backends.form import Floats, Form
 from archdsl.backends.onnx import convolutions, detection, pointwise, shapes
 from archdsl.backends.onnx.emission import TO_BODY, TO_HEAD, Emission
+from archdsl.backends.onnx.padding import join_padding
 from archdsl.diagnostics.problems import ArchError, problem
 from archdsl.ir.graph import Graph, Node, Op
 from archdsl.ir.types import FeatureMap, TensorType, Tokens
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     from archdsl.ir.passes.rewrite import Weights
 
 OPSET, IR_VERSION = 17, 8
-_LARGEST = 2**31 - 2**20  # bytes of one file, a limit of Protocol Buffers
+_SMALL = 1024  # bytes of an array that stays in the file
+LARGEST = 2**31 - 2**20  # bytes of one file, a limit of Protocol Buffers
 
 WRITERS: Mapping[type[Op], Callable[..., Any]] = {
     **convolutions.WRITERS,
@@ -37,6 +40,7 @@ WRITERS: Mapping[type[Op], Callable[..., Any]] = {
 def model_of(graph: Graph, weights: Weights, form: Form, metadata: Mapping[str, str] | None = None) -> Any:
     """The graph as a ModelProto. Images and results are float32; results are the graph's outputs.
 
+    What int8 and the suppression of boxes make of it is done to the whole: see `quantised` and `suppress`.
     Raises ArchError that names every layer that has no form in ONNX.
     """
     _check(graph)
@@ -44,7 +48,7 @@ def model_of(graph: Graph, weights: Weights, form: Form, metadata: Mapping[str, 
     empty = helper.make_graph([], graph.name, [described(graph.input.name, graph.image, form)], [])
     model = helper.make_model(empty, producer_name="archdsl", ir_version=IR_VERSION, opset_imports=opsets)
     helper.set_model_props(model, dict(metadata or {}))
-    to = Emission(model.graph, form.precision)
+    to = Emission(model.graph, "float16" if form.precision == "float16" else "float32")
     values: dict[Node, Any] = {graph.input: _image(to, graph, form)}
     for node in graph.nodes[1:]:
         inputs = _begin(to, node, [values[source] for source in node.inputs])
@@ -53,15 +57,20 @@ def model_of(graph: Graph, weights: Weights, form: Form, metadata: Mapping[str, 
     for name, node in graph.outputs.items():
         write_result(to, name, values[node], node.type, form)
         model.graph.output.append(described(name, node.type, form))
+    join_padding(model)
     return model
 
 
 def write(model: Any, path: Path) -> None:
     """Write a ModelProto; one of over 2 GiB keeps its arrays in a second file, FILE.data. Raises OSError."""
-    if model.ByteSize() < _LARGEST:
+    if model.ByteSize() < LARGEST:
         path.write_bytes(model.SerializeToString())
         return
-    onnx.save_model(model, path, save_as_external_data=True, location=f"{path.name}.data")
+    for array in model.graph.initializer:
+        if len(array.raw_data) > _SMALL:
+            set_external_data(array, f"{path.name}.data")
+    onnx.save_model(model, path)
+    onnx.load_external_data_for_model(model, str(path.parent))  # writing took the arrays out of it
 
 
 def _check(graph: Graph) -> None:
@@ -79,7 +88,7 @@ def _image(to: Emission, graph: Graph, form: Form) -> str:
 def _begin(to: Emission, node: Node, inputs: list[Any]) -> list[Any]:
     """The inputs in the precision to compute in: float32 for places in the image, and what is made of them."""
     is_exact = type(node.op) in detection.WRITERS or (not node.weights and any(map(to.is_exact, inputs)))
-    dtype: Precision = "float32" if is_exact else to.precision
+    dtype: Floats = "float32" if is_exact else to.precision
     to.enter(node, dtype)
     inputs = [to.in_precision(each, dtype) for each in inputs]
     to.dtype = dtype

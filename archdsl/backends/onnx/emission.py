@@ -12,7 +12,7 @@ import numpy
 import onnx
 from onnx import helper
 
-from archdsl.backends.form import Precision
+from archdsl.backends.form import Floats
 from archdsl.ir.types import FeatureMap, TensorType, Tokens
 
 if TYPE_CHECKING:
@@ -28,19 +28,23 @@ TO_BODY = (0, 3, 1, 2)
 class Emission:
     """Adds nodes and constants to a graph of ONNX. A value is the name of a result."""
 
-    def __init__(self, graph: onnx.GraphProto, precision: Precision = "float32"):
+    def __init__(self, graph: onnx.GraphProto, precision: Floats = "float32"):
         self.graph = graph
-        self.precision: Precision = precision
-        self.dtype: Precision = precision
+        self.precision: Floats = precision
+        self.dtype: Floats = precision
         """Of the values that are computed with at the moment."""
         self._scope = self._owner = ""
-        self._names: set[str] = set()
-        self._constants: set[str] = set()
+        self._names = {node.name for node in graph.node}
+        self._constants = {each.name for each in graph.initializer}
         self._exact: set[str] = set()
 
-    def enter(self, node: Node, dtype: Precision) -> None:
+    def enter(self, node: Node, dtype: Floats) -> None:
         """What is added from now on computes `node`, in this precision, with the weights of its owner."""
         self._scope, self._owner, self.dtype = node.name, (node.owner or node).name, dtype
+
+    def within(self, name: str) -> None:
+        """What is added from now on belongs to no node of the graph, and has names that begin so."""
+        self._scope = self._owner = name
 
     def __call__(self, op_type: str, *inputs: str, **attributes: Any) -> str:
         """Add a node; the name of its result."""
@@ -79,7 +83,7 @@ class Emission:
         """Whether a value is float32."""
         return (value if isinstance(value, str) else value[0]) in self._exact
 
-    def in_precision(self, value: Any, dtype: Precision) -> Any:
+    def in_precision(self, value: Any, dtype: Floats) -> Any:
         """The value, or the values, in this precision."""
         if isinstance(value, list):
             return [self.in_precision(each, dtype) for each in value]

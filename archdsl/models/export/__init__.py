@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archdsl.backends.atomic_write import files_written_whole
-from archdsl.backends.form import Form
+from archdsl.backends.form import Form, Precision, Suppression
+from archdsl.diagnostics.problems import Mark, fail
 from archdsl.ir.passes import PASSES, run_passes
-from archdsl.models.export.formats import FORMATS
-from archdsl.models.export.proof import Proof, check, images_for, prove
+from archdsl.models.export.formats import FORMATS, Format
+from archdsl.models.export.proof import Proof, check, check_suppression, images_for, prove
+from archdsl.models.export.wishes import check_wishes
 from archdsl.weights.network import Network
 
 if TYPE_CHECKING:
     from archdsl.backends.runtimes import Array, Runner
 
-TOLERANCES = {"float32": 1e-4, "float16": 1e-2}  # of the largest value of a result
+PROVED_PHOTOS = 4  # of those that int8 was calibrated with
 _EXACT = "fold_rescale"  # a kernel divided by 255 loses digits in half precision
 
 
@@ -27,31 +30,57 @@ class Exported(NamedTuple):
     format: str
     bytes: int
     runtime: str
+    precision: Precision
     proof: Proof
 
 
 def export(network: Network, output: Path, format: str, form: Form, fuse: bool = True) -> Exported:
     """Write `output`. Raises ArchError, and writes nothing, when it does not give what the network gives."""
     chosen = FORMATS[format]
-    chosen.require()
-    images = images_for(network.graph, form.batch or 1)
-    expected = _run(chosen.expected(network, form), form, images)
+    check_wishes(network.graph, format, form)
+    if output.is_dir():
+        raise fail("output", "a folder is there already", mark=Mark(str(output)), hint="choose the name of a new one")
+    chosen.require(form)
+    images = _images(network, form)
+    expected = _results(chosen.expected(network, form), form, images)
     with files_written_whole(output) as unfinished:
-        chosen.write(fused(network, form) if fuse else network, form, unfinished)
-        size = sum([each.stat().st_size for each in unfinished.parent.rglob("*") if each.is_file()])
+        made = chosen.make(fused(network, form) if fuse else network, form)
+        chosen.write(made, form, unfinished)
         runtime, run = chosen.run(unfinished)
         proof = prove(_in_layout(run, form), images, expected)
-        check(proof, TOLERANCES[form.precision], output.name)
-    return Exported(output, format, size, runtime, proof)
+        check(proof, form.precision, output.name)
+        if form.suppression:
+            _suppress(chosen, made, form, unfinished, images)
+        size = sum([each.stat().st_size for each in unfinished.parent.rglob("*") if each.is_file()])
+    return Exported(output, format, size, runtime, form.precision, proof)
 
 
-def _run(run: Runner, form: Form, images: list[Array]) -> list[Mapping[str, Array]]:
+def _suppress(chosen: Format, made: Any, form: Form, path: Path, images: list[Array]) -> None:
+    """Write the file again, with only the best boxes. Raises ArchError where they are others."""
+    all_boxes = _results(chosen.run(path)[1], form, images)
+    for each in path.parent.iterdir():  # not written into: a runtime may still have it in its memory
+        each.unlink()
+    chosen.suppress(made, form)
+    chosen.write(made, form, path)
+    best = _results(chosen.run(path)[1], form, images)
+    check_suppression(all_boxes, best, form.suppression or Suppression())
+
+
+def _results(run: Runner, form: Form, images: list[Array]) -> list[Mapping[str, Array]]:
     return [_in_layout(run, form)(each) for each in images]
+
+
+def _images(network: Network, form: Form) -> list[Array]:
+    """What the file is tried with, channels last: random pixels, or for int8 photos, whose range it knows."""
+    if form.calibration is None:
+        return images_for(network.graph, form.batch or 1)
+    photos = islice(form.calibration.images, PROVED_PHOTOS)
+    return [each if form.layout == "nhwc" else each.transpose(0, 2, 3, 1) for each in photos]
 
 
 def fused(network: Network, form: Form) -> Network:
     """The network after the passes that its precision allows, its arrays of float32."""
-    names = [name for name in PASSES if form.precision == "float32" or name != _EXACT]
+    names = [name for name in PASSES if form.precision != "float16" or name != _EXACT]
     graph, weights = run_passes(network.graph, network.weights, names)
     singles = {name: tuple([each.astype("float32") for each in arrays]) for name, arrays in (weights or {}).items()}
     return network._replace(graph=graph, weights=singles, passes=tuple(names))

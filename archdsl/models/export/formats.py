@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from archdsl.backends.form import Form
+from archdsl.backends.form import Form, Suppression
 from archdsl.backends.runtimes import (
     is_installed,
     package,
@@ -16,6 +16,8 @@ from archdsl.backends.runtimes import (
     run_reference,
     run_saved_model,
 )
+from archdsl.diagnostics.problems import Mark, fail
+from archdsl.diagnostics.wording import one_of
 from archdsl.frontend.yaml.embedded import metadata
 from archdsl.models.registration import import_keras
 from archdsl.weights.network import Network
@@ -29,8 +31,13 @@ class Format(ABC):
 
     ending: str
     packages: tuple[str, ...]
+    precisions: tuple[str, ...] = ("float32", "float16", "int8")
+    keeps_layers = False
+    """Whether layers can stay in float32 where the others compute in int8."""
+    suppresses = False
+    """Whether it has an operator that leaves the best boxes."""
 
-    def require(self) -> None:
+    def require(self, form: Form) -> None:
         """Raise ArchError for a package that is not installed, with the extra that installs it."""
         for each in self.packages:
             package(each)
@@ -40,7 +47,16 @@ class Format(ABC):
         """What gives the results to compare with: the network as it is, in float32."""
 
     @abstractmethod
-    def write(self, network: Network, form: Form, path: Path) -> None: ...
+    def make(self, network: Network, form: Form) -> Any:
+        """The network in the terms of the format, in memory."""
+
+    @abstractmethod
+    def write(self, made: Any, form: Form, path: Path) -> None:
+        """Write what was made."""
+
+    def suppress(self, made: Any, form: Form) -> None:
+        """Add to what was made that only the best boxes are left."""
+        raise NotImplementedError
 
     @abstractmethod
     def run(self, path: Path) -> tuple[str, Runner]:
@@ -52,19 +68,39 @@ class Onnx(Format):
 
     ending = ".onnx"
     packages: tuple[str, ...] = ("onnx",)
+    keeps_layers = suppresses = True
+    style = "onnxruntime"
+
+    def require(self, form: Form) -> None:
+        super().require(form)
+        if form.calibration or form.suppression:
+            package("onnxruntime")
 
     def expected(self, network: Network, form: Form) -> Runner:
         from archdsl.backends import onnx
 
-        plain = form._replace(precision="float32")
-        model = onnx.model_of(network.graph, network.weights, plain).SerializeToString()
+        model = onnx.model_of(network.graph, network.weights, form.plain).SerializeToString()
         return run_onnx(model, is_optimized=False) if is_installed("onnxruntime") else run_reference(model)
 
-    def write(self, network: Network, form: Form, path: Path) -> None:
+    def make(self, network: Network, form: Form) -> Any:
         from archdsl.backends import onnx
 
-        header = metadata(network.config, network.passes)
-        onnx.write(onnx.model_of(network.graph, network.weights, form, header), path)
+        model = onnx.model_of(network.graph, network.weights, form, metadata(network.config, network.passes))
+        if form.calibration is None:
+            return model
+        from archdsl.backends.onnx.quantisation import quantised
+
+        return quantised(model, form.calibration, self.style)
+
+    def write(self, made: Any, form: Form, path: Path) -> None:
+        from archdsl.backends import onnx
+
+        onnx.write(made, path)
+
+    def suppress(self, made: Any, form: Form) -> None:
+        from archdsl.backends.onnx.suppression import suppress
+
+        suppress(made, form.suppression or Suppression())
 
     def run(self, path: Path) -> tuple[str, Runner]:
         if is_installed("onnxruntime"):
@@ -77,11 +113,16 @@ class OpenVino(Onnx):
 
     ending = ".xml"
     packages = ("onnx", "openvino")
+    style = "openvino"
+    suppresses = False  # what it makes of the operator leaves other boxes
 
-    def write(self, network: Network, form: Form, path: Path) -> None:
+    def make(self, network: Network, form: Form) -> Any:
+        return super().make(network, form if form.calibration else form.plain)
+
+    def write(self, made: Any, form: Form, path: Path) -> None:
         openvino = package("openvino")
         between = path.with_suffix(".onnx")
-        super().write(network, form._replace(precision="float32"), between)
+        super().write(made, form, between)
         model = openvino.Core().read_model(between)
         openvino.save_model(model, path, compress_to_fp16=form.precision == "float16")
         for each in between.parent.glob(f"{between.name}*"):
@@ -96,9 +137,14 @@ class ThroughKeras(Format):
 
     packages = ("tensorflow",)
 
-    def require(self) -> None:
-        super().require()
+    def require(self, form: Form) -> None:
+        super().require(form)
         import_keras()
+
+    def make(self, network: Network, form: Form) -> Any:
+        from archdsl.backends.keras.serving import keras_model
+
+        return keras_model(network.graph, network.weights, form)
 
     def expected(self, network: Network, form: Form) -> Runner:
         from archdsl.backends.keras.serving import keras_model
@@ -112,10 +158,10 @@ class LiteRt(ThroughKeras):
 
     ending = ".tflite"
 
-    def write(self, network: Network, form: Form, path: Path) -> None:
-        from archdsl.backends.keras.serving import keras_model, save_litert
+    def write(self, made: Any, form: Form, path: Path) -> None:
+        from archdsl.backends.keras.serving import save_litert
 
-        save_litert(keras_model(network.graph, network.weights, form), path, form.precision)
+        save_litert(made, path, form)
 
     def run(self, path: Path) -> tuple[str, Runner]:
         return "LiteRT", run_litert(path)
@@ -125,11 +171,12 @@ class SavedModel(ThroughKeras):
     """TensorFlow's folder."""
 
     ending = ""
+    precisions = ("float32", "float16")
 
-    def write(self, network: Network, form: Form, path: Path) -> None:
-        from archdsl.backends.keras.serving import keras_model, save_model
+    def write(self, made: Any, form: Form, path: Path) -> None:
+        from archdsl.backends.keras.serving import save_model
 
-        save_model(keras_model(network.graph, network.weights, form), path)
+        save_model(made, path)
 
     def run(self, path: Path) -> tuple[str, Runner]:
         return "TensorFlow", run_saved_model(path)
@@ -141,3 +188,13 @@ FORMATS: dict[str, Format] = {
     "litert": LiteRt(),
     "saved_model": SavedModel(),
 }
+
+
+def format_of(output: Path) -> str:
+    """The format of a file by the ending of its name. Raises ArchError for another."""
+    endings = {each.ending: name for name, each in FORMATS.items()}
+    if output.suffix not in endings:
+        message = f"no format ends in '{output.suffix}'; {one_of([ending for ending in endings if ending])}"
+        hint = "a name without an ending becomes a folder; or say --format"
+        raise fail("output", message, mark=Mark(str(output)), hint=hint)
+    return endings[output.suffix]

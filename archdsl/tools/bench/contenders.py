@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from archdsl.analysis.trial_images import random_images
-from archdsl.backends.form import Form
+from archdsl.backends.form import Calibration, Form
 from archdsl.backends.runtimes import require, run_litert, run_onnx, run_openvino
 from archdsl.blocks.plugins import load_plugins
 from archdsl.frontend.budget import UNLIMITED
@@ -22,7 +22,12 @@ from archdsl.weights.network import Network, network_of
 if TYPE_CHECKING:
     from archdsl.backends.runtimes import Array, Runner
 
-_HINTS = {"float32": "f32", "float16": "f32", "bfloat16": "bf16"}  # OpenVINO's; for f16 it may compute in bf16
+_HINTS = {
+    "float32": "f32",
+    "float16": "f32",
+    "bfloat16": "bf16",
+    "int8": "f32",
+}  # OpenVINO's; for f16 it may compute in bf16
 
 
 class Runtime(NamedTuple):
@@ -53,11 +58,6 @@ def _network(job: Job) -> Network:
     return network_of(load(job.network, (), UNLIMITED), budget=UNLIMITED)
 
 
-def _form(job: Job) -> Form:
-    """That of the file: OpenVINO makes bfloat16 of a file of float32 itself."""
-    return Form(batch=job.batch, precision="float16" if job.precision == "float16" else "float32")
-
-
 def _images(network: Network, batch: int) -> Array:
     height, image_width, _ = network.graph.image.shape
     if height is None or image_width is None:
@@ -65,10 +65,19 @@ def _images(network: Network, batch: int) -> Array:
     return random_images(network.graph, batch, (height, image_width)).astype("float32")
 
 
+def _form(job: Job, network: Network) -> Form:
+    """That of the file: OpenVINO makes bfloat16 of a file of float32 itself, and int8 is as fast with any ranges."""
+    if job.precision == "int8":
+        return Form(batch=job.batch, precision="int8", calibration=Calibration((_images(network, job.batch),)))
+    return Form(batch=job.batch, precision="float16" if job.precision == "float16" else "float32")
+
+
 def write(job: Job) -> None:
     """Write the file of a job."""
-    network, form = _network(job), _form(job)
-    FORMATS[RUNTIMES[job.runtime].format].write(fused(network, form), form, Path(job.file))
+    network = _network(job)
+    form, chosen = _form(job, network), FORMATS[RUNTIMES[job.runtime].format]
+    chosen.require(form)
+    chosen.write(chosen.make(fused(network, form), form), form, Path(job.file))
 
 
 def _of_file(run: Callable[[Job], Runner], job: Job) -> Call:
@@ -79,7 +88,7 @@ def _of_file(run: Callable[[Job], Runner], job: Job) -> Call:
 def _unfused(job: Job) -> Call:
     """The network as it is, which no pass and no optimizer has changed: what all others are compared with."""
     network = _network(job)
-    runner, images = FORMATS["onnx"].expected(network, _form(job)), _images(network, job.batch)
+    runner, images = FORMATS["onnx"].expected(network, Form(batch=job.batch)), _images(network, job.batch)
     return Call(lambda: runner(images))
 
 
@@ -87,25 +96,26 @@ def _of_model(name: str, job: Job) -> Call:
     from archdsl.tools.bench import keras_calls
 
     network = _network(job)
-    return keras_calls.CALLS[name](fused(network, _form(job)), _form(job), _images(network, job.batch), job)
+    form = _form(job, network)
+    return keras_calls.CALLS[name](fused(network, form), form, _images(network, job.batch), job)
 
 
 RUNTIMES: dict[str, Runtime] = {
     "onnx": Runtime(
         ("onnx", "onnxruntime"),
-        ("float32", "float16"),
+        ("float32", "float16", "int8"),
         partial(_of_file, lambda job: run_onnx(Path(job.file), job.threads)),
         "onnx",
     ),
     "openvino": Runtime(
         ("onnx", "openvino"),
-        ("float32", "float16", "bfloat16"),
+        ("float32", "float16", "bfloat16", "int8"),
         partial(_of_file, lambda job: run_openvino(Path(job.file), job.threads, _HINTS[job.precision])),
         "openvino",
     ),
     "litert": Runtime(
         ("tensorflow",),
-        ("float32", "float16"),
+        ("float32", "float16", "int8"),
         partial(_of_file, lambda job: run_litert(Path(job.file), job.threads)),
         "litert",
     ),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from archdsl.tools.bench.results import Benchmark
 
 RUNTIMES = ("onnx", "openvino", "litert", "keras", "xla", "jax", "torch")
-PRECISIONS = ("float32", "float16", "bfloat16")
+PRECISIONS = ("float32", "float16", "bfloat16", "int8")
 PICTURES = (".png", ".pdf", ".svg")
 
 

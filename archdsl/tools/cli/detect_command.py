@@ -21,6 +21,7 @@ from archdsl.frontend.compose.config import load
 from archdsl.frontend.lower import compile_graph
 from archdsl.frontend.yaml.embedded import SUFFIX
 from archdsl.models.detections import CANDIDATES
+from archdsl.models.photo import open_image
 from archdsl.tools.cli.options import (
     ConfigArgument,
     Size,
@@ -36,7 +37,6 @@ from archdsl.tools.detecting import Detection, check_results, coco_results, dete
 from archdsl.tools.output_file import check_output
 from archdsl.tools.pictures.boxes import PICTURES, draw_boxes, save_picture
 from archdsl.tools.pictures.feature_maps import MAX_IMAGE_SIZE, read_model, saved_model
-from archdsl.tools.pictures.photo import open_image
 
 SHARE = click.FloatRange(0, 1)
 

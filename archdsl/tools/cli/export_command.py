@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from archdsl.api import export
+from archdsl.backends.form import Calibration, Form, Suppression
 from archdsl.diagnostics.problems import Mark, fail
 from archdsl.diagnostics.terminal import say
-from archdsl.diagnostics.wording import one_of
 from archdsl.frontend.budget import Budget
 from archdsl.frontend.compose.config import load
 from archdsl.frontend.lower import compile_graph
+from archdsl.models.calibration import MOST_IMAGES
+from archdsl.models.detections import CANDIDATES
 from archdsl.tools.cli.options import ConfigArgument, config_options, names, output_options, read_size
-from archdsl.tools.cli.output import import_keras, print_json, progress
+from archdsl.tools.cli.output import import_keras, print_json, progress, without_logs
 from archdsl.tools.cli.weights_option import weights_of, weights_option
 from archdsl.tools.output_file import check_output
 
+if TYPE_CHECKING:
+    from archdsl.models.export import Exported
+
+GOOD_COSINE = 0.98  # of a result in int8
 THROUGH_KERAS = ("litert", "saved_model")
-FORMATS = {".onnx": "onnx", ".xml": "openvino", ".tflite": "litert", "": "saved_model"}  # by the ending of the file
+KINDS = ("onnx", "openvino", "litert", "saved_model")
+SHARE = click.FloatRange(0, 1)
 
 
 def _size(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
@@ -30,7 +38,7 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
 @config_options
 @output_options("The file to write: .onnx, .xml (OpenVINO), .tflite, or a folder (SavedModel).")
 @weights_option
-@click.option("--format", "kind", type=click.Choice(list(FORMATS.values())), help="By default that of the ending.")
+@click.option("--format", "kind", type=click.Choice(KINDS), help="By default that of the ending.")
 @click.option("--size", callback=_size, help="Image size: a side, HEIGHTxWIDTH, or 'dynamic'; by default the config's.")
 @click.option("--batch", type=click.IntRange(1, 4096), help="Images at a time; by default any number.")
 @click.option(
@@ -42,7 +50,22 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
 @click.option(
     "--layout", type=click.Choice(["nhwc", "nchw"]), default="nhwc", show_default=True, help="Of images and maps."
 )
-@click.option("--precision", type=click.Choice(["float32", "float16"]), default="float32", show_default=True)
+@click.option("--precision", type=click.Choice(["float32", "float16", "int8"]), default="float32", show_default=True)
+@click.option("--calibrate", type=click.Path(path_type=Path), metavar="FOLDER", help="Photos that int8 is made for.")
+@click.option(
+    "--keep",
+    callback=names,
+    default="last",
+    show_default=True,
+    metavar="NAMES",
+    help="Layers that int8 leaves in float32, by the beginning of their names; first, last.",
+)
+@click.option("--nms", is_flag=True, help="An ONNX file leaves the best boxes: boxes, scores, classes, images.")
+@click.option("--confidence", default=0.25, show_default=True, type=SHARE, help="Boxes that score more are left.")
+@click.option("--iou", default=0.7, show_default=True, type=SHARE, help="Overlap at which the better box is left.")
+@click.option(
+    "--limit", default=300, show_default=True, type=click.IntRange(1, CANDIDATES), help="Most boxes of an image."
+)
 @click.option("--no-fuse", is_flag=True, help="Keep batch norms, padding and branches as layers of their own.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
@@ -58,6 +81,12 @@ def command(
     outputs: list[str] | None,
     layout: Any,
     precision: Any,
+    calibrate: Path | None,
+    keep: list[str],
+    nms: bool,
+    confidence: float,
+    iou: float,
+    limit: int,
     no_fuse: bool,
     as_json: bool,
 ) -> None:
@@ -65,24 +94,47 @@ def command(
 
     Images go in as the Keras model takes them, channels last and 0 … 255 where the config rescales them. CONFIG may be
     a .safetensors file, which has its weights. Weights are random unless it has some, or --weights gives them.
+
+    int8 needs --calibrate. What follows the last kernels, a detector's boxes among it, stays in float32.
     """
-    kind = kind or _format_of(output)
+    from archdsl.models.export.formats import format_of
+    from archdsl.models.export.wishes import check_wishes
+
+    kind = kind or format_of(output)
     _check(output, kind, [each for each in (config, weights) if isinstance(each, str)], force)
     loaded = load(config, overrides, budget)
     loaded = loaded if size is None else loaded.with_size(*size)
-    compile_graph(loaded, budget)  # mistakes come before the packages are imported
+    graph = compile_graph(loaded, budget)  # mistakes come before the packages are imported
     file = weights_of(config, weights)
-
-    from archdsl.backends.form import Form
-    from archdsl.models.export import export
-    from archdsl.weights.network import network_of
-
+    if precision == "int8" and calibrate:
+        say(f"reading at most {MOST_IMAGES} photos of {calibrate}", err=True)
     if kind in THROUGH_KERAS:
+        calibration = Calibration((), tuple(keep)) if calibrate else None
+        check_wishes(graph, kind, Form(layout, batch, precision, calibration, Suppression() if nms else None))
         import_keras()
-    with progress(f"writing {output}"):
-        network = network_of(loaded, file, outputs or (), budget)
-        exported = export(network, output, kind, Form(layout, batch, precision), fuse=not no_fuse)
+    with progress(f"writing {output}"), without_logs():
+        exported = export(
+            config,
+            output,
+            overrides,
+            format=kind,
+            weights=file,
+            size=size,
+            batch=batch,
+            outputs=outputs or (),
+            layout=layout,
+            precision=precision,
+            fuse=not no_fuse,
+            calibrate=calibrate,
+            keep=keep,
+            nms=nms,
+            confidence=confidence,
+            iou=iou,
+            limit=limit,
+            budget=budget,
+        )
     _print(exported, as_json)
+    _warn(exported)
 
 
 def _check(output: Path, kind: str, inputs: list[str], force: bool) -> None:
@@ -90,29 +142,31 @@ def _check(output: Path, kind: str, inputs: list[str], force: bool) -> None:
     if kind == "saved_model" and output.is_dir():
         raise fail("output", "exists already", mark=Mark(str(output)), hint="choose the name of a new folder")
     check_output(output, inputs, force)
-    if kind == "openvino":
-        check_output(output.with_suffix(".bin"), inputs, force)
+    beside = {"openvino": output.with_suffix(".bin"), "onnx": output.with_name(f"{output.name}.data")}
+    if kind in beside:
+        check_output(beside[kind], inputs, force)
 
 
-def _format_of(output: Path) -> str:
-    """By the ending of its name. Raises ArchError for another."""
-    if output.suffix not in FORMATS:
-        endings = [ending for ending in FORMATS if ending]
-        hint = "a name without an ending becomes a folder; or say --format"
-        raise fail(
-            "output", f"no format ends in '{output.suffix}'; {one_of(endings)}", mark=Mark(str(output)), hint=hint
-        )
-    return FORMATS[output.suffix]
-
-
-def _print(exported: Any, as_json: bool) -> None:
+def _print(exported: Exported, as_json: bool) -> None:
     proof = exported.proof
     if as_json:
         found = {"file": str(exported.file), "format": exported.format, "bytes": exported.bytes}
-        found |= {"runtime": exported.runtime, **proof._asdict()}
+        found |= {"runtime": exported.runtime, "precision": exported.precision, **proof._asdict()}
         print_json(found)
         return
     sizes = " and ".join(f"{height} × {width}" for height, width in proof.sizes)
     say(f"{exported.file}: {exported.bytes / 2**20:.1f} MiB")
-    say(f"{exported.runtime}: differs by at most {proof.largest:.1e} on a random image of {sizes}")
+    if exported.precision == "int8":
+        cosines = ", ".join(f"{name} {cosine:.4f}" for name, cosine in proof.cosines.items())
+        say(f"{exported.runtime}: cosines to float32 on photos of {sizes}: {cosines}")
+    else:
+        say(f"{exported.runtime}: differs by at most {proof.largest:.1e} on a random image of {sizes}")
     say(f"{1000 * proof.seconds:.1f} ms for {proof.sizes[0][0]} × {proof.sizes[0][1]}")
+
+
+def _warn(exported: Exported) -> None:
+    """Of results in int8 that are not as good as they could be."""
+    low = [name for name, cosine in exported.proof.cosines.items() if cosine < GOOD_COSINE]
+    if exported.precision == "int8" and low:
+        advice = "--keep more layers in float32, or calibrate with other photos"
+        say(f"{exported.file}: cosine below {GOOD_COSINE} of {', '.join(low)}; {advice}", err=True)

@@ -58,13 +58,20 @@ def print_table(table: Table) -> None:
 
 def import_keras() -> None:
     """As registration.import_keras, without the log lines that TensorFlow writes past Python's standard error."""
+    with progress("importing Keras"), without_logs():
+        registration.import_keras()
+
+
+@contextmanager
+def without_logs() -> Iterator[None]:
+    """Nothing gets to standard error in the block, also of what is written past Python's; errors are raised."""
     import tempfile
 
-    with progress("importing Keras"), tempfile.TemporaryFile() as log:
+    with tempfile.TemporaryFile() as log:
         standard_error = os.dup(2)
         os.dup2(log.fileno(), 2)
         try:
-            registration.import_keras()
+            yield
         finally:
             os.dup2(standard_error, 2)
             os.close(standard_error)

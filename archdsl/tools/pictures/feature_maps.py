@@ -16,9 +16,9 @@ from archdsl.diagnostics.unicode import printable
 from archdsl.diagnostics.wording import did_you_mean, one_of
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import ConfigLike
+from archdsl.models.photo import open_image
 from archdsl.models.registration import import_keras
 from archdsl.tools.output_file import check_output
-from archdsl.tools.pictures.photo import open_image
 
 if TYPE_CHECKING:
     import numpy

@@ -1,0 +1,227 @@
+"""archdsl export: int8 of a folder of photos, the best boxes in the file, and the function of the same name."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from PIL import Image
+from support import REPOSITORY
+
+import archdsl
+from archdsl.backends import onnx as backend
+from archdsl.backends.form import Form
+from archdsl.models import calibration
+from archdsl.models.export import proof
+
+TINY = "scale.width=0.0625"
+DETECTOR = ("yolo_v8_xs_detect", TINY, "--size", "64")
+
+
+@pytest.fixture
+def photos(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Three parts of a photo in three formats, and what is no photo beside them."""
+    folder = tmp_path_factory.mktemp("photos")
+    photo = Image.open(REPOSITORY / "examples" / "photo.jpg").convert("RGB")
+    for number, ending in enumerate((".png", ".JPG", ".webp")):
+        photo.crop((90 * number, 40 * number, 300 + 90 * number, 200 + 40 * number)).save(folder / f"a{number}{ending}")
+    (folder / "notes.txt").write_text("not a photo")
+    return str(folder)
+
+
+def kernels(file: Path) -> tuple[set[str], set[str]]:
+    """Layers whose kernels are int8, and those whose kernels are float32."""
+    model = onnx.load(file)
+    kinds = {each.name: each.data_type for each in model.graph.initializer}
+    makers = {name: node for node in model.graph.node for name in node.output}
+    both: tuple[set[str], set[str]] = set(), set()
+    for node in model.graph.node:
+        if node.op_type in ("Conv", "Gemm", "MatMul") and "/kernel" in node.input[1]:
+            is_float = kinds.get(node.input[1]) == onnx.TensorProto.FLOAT
+            both[is_float].add(node.name.partition("/")[0])
+            if not is_float:
+                weight = makers[node.input[1]]
+                assert weight.op_type == "DequantizeLinear" and kinds[weight.input[0]] == onnx.TensorProto.INT8
+                (scale,) = [each for each in model.graph.initializer if each.name == weight.input[1]]
+                assert len(scale.dims) == 1  # one for each channel
+    return both
+
+
+def test_int8_is_a_third_of_the_file_and_tells_the_cosine_of_each_result(run: Any, tmp_path: Path, photos: str) -> None:
+    call = ["export", "resnet18_v2", "--size", "64", "-o", "a.onnx", "--precision", "int8", "--calibrate", photos]
+    done = run(*call, "--json", "--keep", "first")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["precision"] == "int8" and min(told["cosines"].values()) > 0.98
+    assert done.stderr.splitlines() == [f"reading at most 64 photos of {photos}", "writing a.onnx"]
+    assert [each.name for each in tmp_path.iterdir()] == ["a.onnx"]
+    assert (tmp_path / "a.onnx").stat().st_size < 1.1 * archdsl.analyze("resnet18_v2").params + 200_000
+    assert {each.key for each in onnx.load(tmp_path / "a.onnx").metadata_props} >= {"config"}
+    in_int8, in_float = kernels(tmp_path / "a.onnx")
+    assert len(in_int8) > 15 and len(in_float) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "floats"),
+    [
+        ([], {"head_box", "head_class"}),
+        (["--keep", ""], set()),
+        (["--keep", "first"], {"stem_conv_conv"}),
+        (["--keep", "stem,head.box"], {"stem_conv_conv", "head_box"}),
+    ],
+)
+def test_layers_are_kept_by_name_and_what_follows_the_last_is_always(
+    run: Any, tmp_path: Path, photos: str, options: list[str], floats: set[str]
+) -> None:
+    done = run(
+        "export", *DETECTOR, "-o", "a.onnx", "--precision", "int8", "--calibrate", photos, *options, "--batch", "2"
+    )
+    assert done.returncode == 0, done.stderr
+    in_int8, in_float = kernels(tmp_path / "a.onnx")
+    assert {name if name.startswith("stem") else "_".join(name.split("_")[:2]) for name in in_float} == floats
+    assert in_int8
+    decode = [node for node in onnx.load(tmp_path / "a.onnx").graph.node if node.op_type == "Softmax"]
+    assert decode and not any("Quantize" in name for node in decode for name in node.input)
+
+
+def test_openvino_takes_int8(run: Any, tmp_path: Path, photos: str) -> None:
+    call = ["export", *DETECTOR, "-o", "a.xml", "--precision", "int8", "--calibrate", photos, "--layout", "nchw"]
+    done = run(*call)
+    assert done.returncode == 0, done.stderr
+    assert "OpenVINO: cosines to float32 on photos of 64 × 64: boxes" in done.stdout
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.bin", "a.xml"]
+    assert 'element_type="i8"' in (tmp_path / "a.xml").read_text()
+
+
+@pytest.mark.keras
+def test_litert_takes_int8(run: Any, tmp_path: Path, photos: str) -> None:
+    call = ["export", "csp_darknet_tiny", TINY, "--size", "64", "-o", "a.tflite", "--precision", "int8"]
+    done = run(*call, "--calibrate", photos)
+    assert done.returncode == 0, done.stderr
+    assert "LiteRT: cosines to float32 on photos of 64 × 64: P3 0.9" in done.stdout
+    assert {line.partition(" ")[0] for line in done.stderr.splitlines()} == {"reading", "importing", "writing"}
+    assert [each.name for each in tmp_path.iterdir()] == ["a.tflite"]
+
+
+def test_a_poor_result_is_warned_of_and_a_bad_one_is_not_left(
+    tmp_path: Path, photos: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from archdsl.tools.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    call = ["export", *DETECTOR, "-o", "a.onnx", "--precision", "int8", "--calibrate", photos]
+    monkeypatch.setattr(proof, "cosine", lambda expected, received: 0.95)
+    main(call)
+    assert "a.onnx: cosine below 0.98 of boxes, scores; --keep more layers" in capfd.readouterr().err
+    (tmp_path / "a.onnx").unlink()
+    monkeypatch.setattr(proof, "cosine", lambda expected, received: float("nan"))
+    with pytest.raises(SystemExit, match="2"):
+        main(call)
+    assert "boxes of a.onnx has cosine nan; expected at least 0.9" in capfd.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (["--precision", "int8"], "int8 needs photos, whose ranges it is made for hint: --calibrate FOLDER"),
+        (["--calibrate", "PHOTOS"], "are for int8; the precision is float32 hint: --precision int8"),
+        (["--precision", "int8", "--calibrate", "."], "no photos in this folder"),
+        (["--precision", "int8", "--calibrate", "none"], "none: error[unreadable]: cannot be read: No such file"),
+        (["--precision", "int8", "--calibrate", "PHOTOS", "--keep", "stam"], "no layer 'stam' to keep in float32"),
+        (["--precision", "int8", "--calibrate", "PHOTOS", "--keep", "stem,p2,p3,p4,p5,neck,head"], "nothing is left"),
+        (["--nms", "--outputs", "P3"], "has no boxes to suppress; its outputs: P3 of 16 channels hint: expected"),
+        (["--nms", "--format", "litert"], "litert has no suppression of boxes; ONNX has"),
+        (["--nms", "--format", "openvino"], "openvino has no suppression of boxes"),
+        (["--nms", "--iou", "1.5"], "1.5 is not in the range"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_had_is_told_and_nothing_is_written(
+    run: Any, tmp_path: Path, photos: str, call: list[str], message: str
+) -> None:
+    done = run("export", *DETECTOR, "-o", "a.onnx", *[photos if each == "PHOTOS" else each for each in call])
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.split())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_may_leave_the_best_boxes(run: Any, tmp_path: Path) -> None:
+    done = run("export", *DETECTOR, "-o", "a.onnx", "--nms", "--confidence", "0", "--iou", "0.1", "--limit", "9")
+    assert done.returncode == 0, done.stderr
+    session = onnxruntime.InferenceSession(tmp_path / "a.onnx")
+    images = np.random.default_rng(0).uniform(0, 255, (3, 64, 64, 3)).astype("float32")
+    boxes, scores, classes, of_image = session.run(["boxes", "scores", "classes", "images"], {"input": images})
+    assert boxes.shape == (len(scores), 4) and len(scores) == len(classes) == len(of_image)
+    assert set(of_image) == {0, 1, 2} and max(np.bincount(of_image)) <= 9
+    assert classes.max() < 80
+
+
+def test_a_detector_of_one_box_for_an_object_needs_no_suppression(run: Any, tmp_path: Path) -> None:
+    call = ["export", "yolo_v10_n_detect", TINY, "--size", "64", "-o", "a.onnx", "--nms"]
+    done = run(*call)
+    assert done.returncode == 2 and "gives one box for each object, and needs no suppression" in done.stderr
+    assert run(*call, "--iou", "1").returncode == 0
+
+
+def test_photos_are_bounded_and_spread_over_their_names(
+    tmp_path: Path, photos: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(200):
+        (tmp_path / f"{number:03}.png").symlink_to(Path(photos) / "a0.png")
+    graph = archdsl.compile_config("yolo_v8_xs_detect", [TINY], (64, 96, 3))
+    found = calibration.photos_of(tmp_path, graph, Form(batch=2))
+    assert len(found.paths) == calibration.MOST_IMAGES
+    assert (found.paths[0].name, found.paths[-1].name) == ("000.png", "196.png")
+    image = next(iter(found))
+    assert image.shape == (2, 64, 96, 3) and image.dtype == np.float32 and image.max() > 100
+
+
+def test_a_model_in_memory_is_exported_with_its_weights_and_nothing_else_changes(tmp_path: Path, photos: str) -> None:
+    handlers, disabled = logging.getLogger().handlers[:], logging.root.manager.disable
+    file = tmp_path / "a.onnx"
+    done = archdsl.export("csp_darknet_tiny", file, [TINY], size=64, precision="int8", calibrate=photos, outputs=["P5"])
+    assert (done.file, done.format, done.bytes, list(done.proof.cosines)) == (file, "onnx", file.stat().st_size, ["P5"])
+    assert (logging.getLogger().handlers, logging.root.manager.disable) == (handlers, disabled)
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize("is_fused", [False, True])
+def test_a_model_in_memory_gives_the_same_from_its_file(tmp_path: Path, is_fused: bool) -> None:
+    model = archdsl.build_from_config("csp_darknet_tiny", [TINY])
+    model = archdsl.fuse(model) if is_fused else model
+    archdsl.export(model, tmp_path / "a.onnx", outputs=["P4", "P5"], size="dynamic")
+    image = np.random.default_rng(0).uniform(0, 255, (1, 64, 96, 3)).astype("float32")
+    found = onnxruntime.InferenceSession(tmp_path / "a.onnx").run(["P4", "P5"], {"input": image})
+    for name, array in zip(("P4", "P5"), found, strict=True):
+        np.testing.assert_allclose(array, model.features([name])(image)[name], rtol=1e-4, atol=1e-5)
+    with pytest.raises(archdsl.ArchError, match="overrides and weights are for a config"):
+        archdsl.export(model, tmp_path / "b.onnx", [TINY])
+
+
+def test_a_large_network_keeps_its_arrays_in_a_second_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from archdsl.tools.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(backend, "LARGEST", 1000)
+    call = ["export", *DETECTOR, "-o", "a.onnx", "--nms"]
+    main(call)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.onnx", "a.onnx.data"]
+    assert "config" in {each.key for each in onnx.load("a.onnx", load_external_data=False).metadata_props}
+    whole = onnxruntime.InferenceSession("a.onnx").run(None, {"input": np.zeros((1, 64, 64, 3), "float32")})
+    assert len(whole) == 4
+    (tmp_path / "a.onnx").unlink()
+    before = (tmp_path / "a.onnx.data").read_bytes()
+    with pytest.raises(SystemExit, match="2"):
+        main(call)
+    assert "a.onnx.data: error[output]: exists already" in capfd.readouterr().err
+    assert (tmp_path / "a.onnx.data").read_bytes() == before
+    main([*call, "--force"])
+    assert (tmp_path / "a.onnx").exists()
