@@ -124,8 +124,6 @@ class OpenVino(Onnx):
         between = path.with_suffix(".onnx")
         super().write(made, form, between)
         model = openvino.Core().read_model(between)
-        for output, described in zip(model.outputs, made.graph.output, strict=True):
-            output.get_tensor().set_names({described.name})  # it may have those of tensors before it too
         openvino.save_model(model, path, compress_to_fp16=form.precision == "float16")
         for each in between.parent.glob(f"{between.name}*"):
             each.unlink()
