@@ -22,19 +22,24 @@ from typing import Any
 
 
 @cache
-def original() -> tuple[subprocess.Popen[str], tempfile.TemporaryDirectory[str]]:
-    """The process that is copied, and a folder for what goes in and out."""
-    command = [sys.executable, __file__]
+def original(keras: bool) -> tuple[subprocess.Popen[str], tempfile.TemporaryDirectory[str]]:
+    """The process that is copied, which has imported Keras or has not, and a folder for what goes in and out."""
+    command = [sys.executable, __file__, *["keras"] * keras]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     atexit.register(process.communicate)
     return process, tempfile.TemporaryDirectory()
 
 
 def run(
-    module: str, *arguments: str, folder: Path, text: str = "", limits: Mapping[int, int] | None = None
+    module: str,
+    *arguments: str,
+    folder: Path,
+    text: str = "",
+    limits: Mapping[int, int] | None = None,
+    keras: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Runs the module in `folder`, with `text` as its standard input and `limits` of `resource`."""
-    process, streams = original()
+    process, streams = original(keras)
     assert process.stdin and process.stdout
     paths = [Path(streams.name, name) for name in ("in", "out", "err")]
     for path, content in zip(paths, (text, "", ""), strict=True):
@@ -94,6 +99,8 @@ def warm_up() -> None:
 
     for name in COMMANDS:
         importlib.import_module(f"archdsl.tools.cli.{name}_command")
+    for name in sys.argv[1:]:  # TensorFlow starts its threads when it first computes, which is in the copy
+        importlib.import_module(name)
     importlib.import_module("archdsl.tools.hydra.__main__").Plugins.instance()  # which imports all of Hydra's
     gc.freeze()
 
