@@ -64,6 +64,7 @@ def pytest_collection_finish() -> None:
     """What was collected stays to the end: looking through it for garbage takes a sixth of the quick set's time."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000)  # one look for many layers of a model
 
 
 @cache

@@ -38,7 +38,10 @@ def run(
     limits: Mapping[int, int] | None = None,
     keras: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Runs the module in `folder`, with `text` as its standard input and `limits` of `resource`."""
+    """Runs a module, or a file that ends in .py, in `folder`.
+
+    It has `text` as its standard input, `limits` of `resource`, and Keras at hand if it is asked for.
+    """
     process, streams = original(keras)
     assert process.stdin and process.stdout
     paths = [Path(streams.name, name) for name in ("in", "out", "err")]
@@ -86,7 +89,11 @@ def follow(
     sys.argv = [module, *arguments]
     code: Any = 0
     try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        if module.endswith(".py"):
+            sys.path.insert(0, str(Path(module).resolve().parent))
+            runpy.run_path(module, run_name="__main__")
+        else:
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as ended:
         code = ended.code
     sys.stdout.flush()
