@@ -29,7 +29,7 @@ def test_presets_cost_what_keras_counts(name):
 
 
 @pytest.mark.keras
-@settings(ANY_SPEED, max_examples=25, derandomize=True)
+@settings(ANY_SPEED, max_examples=12, derandomize=True)
 @given(drawn_configs())
 def test_drawn_configs_cost_what_keras_counts(config):
     assert_keras_agrees(archdsl.build_from_config(config))
