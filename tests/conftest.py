@@ -64,6 +64,7 @@ def pytest_collection_finish() -> None:
     """What was collected stays to the end: looking through it for garbage takes a sixth of the quick set's time."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000)  # one look for many layers of a model
 
 
 @cache
@@ -88,9 +89,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(request: pytest.FixtureRequest, tmp_path: Path) -> Run:
     """Runs `archdsl …` in an empty folder, as if in a process of its own."""
-    return partial(warm.run, "archdsl", folder=tmp_path)
+    return partial(warm.run, "archdsl", folder=tmp_path, keras=request.node.get_closest_marker("keras") is not None)
 
 
 @pytest.fixture

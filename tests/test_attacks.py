@@ -23,12 +23,20 @@ HANGS_S = 300
 WHOLE = slice(None)
 QUARTERS = [slice(part, None, 4) for part in range(4)]
 # The texts are many, and what a smaller one costs is counted in frontend/test_linear.py, for another quarter of them.
-BATCHES = [(topic, WHOLE) for topic in TOPICS if topic != "texts"] + [("texts", part) for part in QUARTERS]
+MANY = ["texts", "torch_files"]
+OTHERS = [topic for topic in TOPICS if topic not in MANY]
+BATCHES = [(OTHERS[::2], WHOLE), (OTHERS[1::2], WHOLE), (MANY[1:], WHOLE), *[(MANY[:1], part) for part in QUARTERS]]
 
 
-def outcomes(topic: str, attacks: Sequence[Attack]) -> list[dict[str, Any]]:
+def named(topics: Sequence[str], *, keras: bool = False) -> dict[str, Attack]:
+    """The attacks of some topics, as topic/name."""
+    pairs = [(f"{topic}/{attack.name}", attack) for topic in topics for attack in attacks_of(topic)]
+    return {name: attack for name, attack in pairs if attack.keras is keras}
+
+
+def outcomes(attacks: Sequence[str]) -> list[dict[str, Any]]:
     """What came of each attack. One that ends its process is told by how, and the others go on in a new one."""
-    command = [sys.executable, "-m", "attacks", topic, *[attack.name for attack in attacks]]
+    command = [sys.executable, "-m", "attacks", *attacks]
     try:
         ended = subprocess.run(command, env=ENVIRONMENT, capture_output=True, timeout=HANGS_S, check=False)
         status, printed, errors = str(ended.returncode), ended.stdout, ended.stderr
@@ -38,9 +46,9 @@ def outcomes(topic: str, attacks: Sequence[Attack]) -> list[dict[str, Any]]:
     if len(found) == len(attacks):
         return found
     told = errors.decode(errors="replace")[-2_000:]
-    last = {"name": attacks[len(found)].name, "how": f"ended the process: {status}", "told": told}
+    last = {"how": f"ended the process: {status}", "told": told}
     rest = attacks[len(found) + 1 :]
-    return [*found, last, *(outcomes(topic, rest) if rest else [])]
+    return [*found, last, *(outcomes(rest) if rest else [])]
 
 
 def harm(attack: Attack, outcome: dict[str, Any]) -> list[str]:
@@ -60,26 +68,32 @@ def harm(attack: Attack, outcome: dict[str, Any]) -> list[str]:
     return [fact for fact, is_so in facts.items() if is_so]
 
 
-@pytest.mark.parametrize(
-    "keras", [pytest.param(False, id="without Keras"), pytest.param(True, id="with Keras", marks=pytest.mark.keras)]
-)
-@pytest.mark.parametrize(
-    "batch", samples.sampled(BATCHES, [*BATCHES[:-3]]), ids=lambda batch: f"{batch[0]} {batch[1].start or 0}"
-)
-def test_an_attack_is_answered_and_nothing_else_happens(batch: tuple[str, slice], keras: bool) -> None:
-    topic, part = batch
-    attacks = [attack for attack in attacks_of(topic) if attack.keras is keras][part]
-    found = outcomes(topic, attacks) if attacks else []
-    harmed = {attack.name: harm(attack, outcome) for attack, outcome in zip(attacks, found, strict=True)}
+def check(attacks: dict[str, Attack]) -> None:
+    found = outcomes([*attacks])
+    harmed = {name: harm(attacks[name], outcome) for name, outcome in zip(attacks, found, strict=True)}
     report = [f"{name}: {fact}" for name, facts in harmed.items() for fact in facts]
     assert not report, "\n".join(report)
+
+
+@pytest.mark.parametrize(
+    "batch", samples.sampled(BATCHES, BATCHES[:-3]), ids=lambda batch: f"{batch[0][0]} {batch[1].start or 0}"
+)
+def test_an_attack_is_answered_and_nothing_else_happens(batch: tuple[list[str], slice]) -> None:
+    topics, part = batch
+    check(dict([*named(topics).items()][part]))
+
+
+@pytest.mark.keras
+def test_an_attack_with_keras_is_answered_and_nothing_else_happens() -> None:
+    """All in one process, since the import of Keras takes longer than most of them."""
+    check(named(TOPICS, keras=True))
 
 
 @pytest.fixture(scope="module")
 def committed() -> dict[str, list[str]]:
     """What is seen of each misdeed."""
-    attacks = attacks_of(MISDEEDS)
-    found = zip(attacks, outcomes(MISDEEDS, attacks), strict=True)
+    attacks = named([MISDEEDS])
+    found = zip(attacks.values(), outcomes([*attacks]), strict=True)
     return {attack.name: harm(attack, outcome) for attack, outcome in found}
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
 import numpy
 import pytest
 from PIL import Image
-from support import EXAMPLES
+from support import EXAMPLES, warm
 
 import archdsl
 from archdsl.analysis.expect import check_expectations
@@ -21,14 +18,7 @@ from archdsl.ir.ops import Activation
 
 def run(folder: Path, name: str, *arguments: str) -> str:
     """What an example prints when it is run in an empty folder."""
-    result = subprocess.run(
-        [sys.executable, str(EXAMPLES / name), *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path(archdsl.__file__).parents[1])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = warm.run(str(EXAMPLES / name), *arguments, folder=folder, keras=True)
     assert result.returncode == 0, result.stderr
     return result.stdout
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import REPOSITORY
+from support import REPOSITORY, warm
 
 import archdsl
 from archdsl.frontend.compose.config import load
@@ -92,11 +91,13 @@ def test_its_figures_are_real() -> None:
 @pytest.mark.keras
 def test_every_python_block_runs_as_printed_and_in_order(tmp_path: Path) -> None:
     write_configs(tmp_path, TOUR)
-    program = "names = {}\n"
+    program = tmp_path / "program.py"
+    lines = ["names = {}"]
     for number, text in enumerate(code_blocks("python"), start=1):
         (tmp_path / f"block_{number}.py").write_text(text)
-        program += f"exec(compile(open('block_{number}.py').read(), 'block_{number}.py', 'exec'), names)\n"
-    ended = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+        lines.append(f"exec(compile(open('block_{number}.py').read(), 'block_{number}.py', 'exec'), names)")
+    program.write_text("\n".join(lines))
+    ended = warm.run(program.name, folder=tmp_path, keras=True)
     assert ended.returncode == 0, ended.stderr
     assert "45 of 50 layers" in ended.stdout  # the last line: the partial load fits all but what is deeper
 

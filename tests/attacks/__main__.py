@@ -1,4 +1,4 @@
-"""Runs attacks one after the other in this process, with a line of JSON for each: `python -m attacks TOPIC NAME…`.
+"""Runs attacks one after the other in this process, with a line of JSON for each: `python -m attacks TOPIC/NAME…`.
 
 Each has its own folder, a limit of processor time and memory, and an audit hook. What ends the process is seen by the
 one that started it.
@@ -122,8 +122,12 @@ def warm_up(keras: bool) -> None:
             importlib.import_module("archdsl.tools.model_import")
 
 
-def main(topic: str, *names: str) -> None:
-    attacks = [attack for attack in attacks_of(topic) if attack.name in names]
+def attack_of(topic: str, name: str) -> Attack:
+    return next(attack for attack in attacks_of(topic) if attack.name == name)
+
+
+def main(*names: str) -> None:
+    attacks = [attack_of(*name.split("/", 1)) for name in names]
     warm_up(any(attack.keras for attack in attacks))
     os.environ[SECRET_VARIABLE] = SECRET
     watch = Watch()

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from support import warm
 
 import archdsl
 from archdsl.analysis.expect import check_expectations
@@ -368,7 +369,7 @@ def test_it_trains_saves_loads_and_fuses(tmp_path: Path) -> None:
     config = {**NET, "input": {"rescale": True}, "blocks": blocks, "stages": stages}
     model = archdsl.build_from_config(config, input_shape=(32, 32, 3))
     images = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)).astype("float32")
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", jit_compile=False)
     model.fit(images, np.zeros(model.output_shape[1:])[None].repeat(4, 0), verbose=0)
     expected = np.asarray(model(images))
     assert [layer.name for layer in model.layers if isinstance(layer, Gate)] == [
@@ -418,12 +419,14 @@ def test_the_command_line_takes_it_from_a_plugin(
     assert "Half of every pixel." in text
     assert ["part", "0.5", "any"] in [line.split() for line in text.splitlines()]
     assert run("build", "net.yaml", "--plugin", "mine.py", "-o", "plain.keras", "--plain").returncode == 0
-    program = """
+    program = write(
+        "program.py",
+        """
 import keras, numpy
 from archdsl.blocks.plugins import load_plugins
 load_plugins(["mine.py"])
 print(keras.models.load_model("plain.keras")(numpy.ones((1, 2, 2, 3)))[0, 0, 0, 0])
-"""
-    folder = write("unused.txt", "").parent
-    printed = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False)
+""",
+    )
+    printed = warm.run(program.name, folder=program.parent, keras=True)
     assert "0.25" in printed.stdout, printed.stderr

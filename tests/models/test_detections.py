@@ -41,10 +41,12 @@ def plainly(boxes: Any, scores: Any, confidence: float, iou: float, limit: int, 
     kept: list[int] = []
     corners = boxes.tolist()
     for place in [place for place in order if best[place][0] > numpy.float32(confidence)]:
+        if len(kept) == limit:
+            break
         rivals = [other for other in kept if not per_class or best[other][1] == best[place][1]]
         if all(numpy.float32(overlap(corners[place], corners[other])) <= numpy.float32(iou) for other in rivals):
             kept.append(place)
-    return kept[:limit]
+    return kept
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -19,7 +19,7 @@ from support.graphs import graph_of, image_of, kinds
 from support.oracle import largest_relative_difference, random_images, trained
 
 import archdsl
-from archdsl.ir.graph import Graph, Node
+from archdsl.ir.graph import Graph, Node, Op
 from archdsl.ir.ops import (
     Activation,
     Add,
@@ -27,7 +27,6 @@ from archdsl.ir.ops import (
     Conv2D,
     DepthwiseConv2D,
     GroupNorm,
-    Op,
     Pad,
     Rescale,
     SpaceToDepth,

@@ -44,7 +44,7 @@ def test_a_retinanet_of_keras_hub_reads_the_levels_of_a_backbone(preset: str) ->
 def test_it_trains_and_is_saved_with_its_backbone(tmp_path: Path) -> None:
     backbone, network = retinanet("yolo_v8_xs_backbone")
     before = [each.copy() for each in backbone.get_weights()]
-    network.compile("sgd", loss="mse")
+    network.compile("sgd", loss="mse", jit_compile=False)
     network.train_on_batch(IMAGES, {name: np.ones(each.shape) for name, each in network(IMAGES).items()})
     changed = [not np.array_equal(one, other) for one, other in zip(before, backbone.get_weights(), strict=True)]
     assert np.mean(changed) > 0.9

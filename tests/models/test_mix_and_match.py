@@ -12,6 +12,7 @@ import pytest
 import yaml
 from support.drawn_configs import blocks
 from support.oracle import largest_relative_difference, random_images, trained
+from support.samples import sampled
 
 import archdsl
 from archdsl.blocks.registry import all_blocks
@@ -21,7 +22,8 @@ from archdsl.ir.ops import ACTIVATIONS
 from archdsl.models import fuse
 
 COMBINATIONS = 500
-SAMPLE = 8
+SAMPLE = [165, 199, 299, 331]
+"""Of every run: each kind of norm, each padding and each stage."""
 
 FAMILIES = {path.stem: load(path).values for path in sorted((config_root() / "family").glob("*.yaml"))}
 APART = {"hrnet", "nasnet", "unet", "yolo_12"}  # whose stages have several maps, or whose image has one size
@@ -83,24 +85,20 @@ def body(name: str) -> dict[str, Any]:
     return {"block": name, **stride}
 
 
-def selected() -> list[Any]:
-    """A few combinations far apart in every run; all of them with -m full."""
-    step = COMBINATIONS // SAMPLE
-    return [
-        pytest.param(seed, marks=() if seed % step == step - 1 else pytest.mark.full) for seed in range(COMBINATIONS)
-    ]
-
-
 def test_every_family_body_activation_and_norm_is_among_the_combinations() -> None:
     drawn = [combination(seed) for seed in range(COMBINATIONS)]
     assert {config["defaults"][0] for config in drawn} == {f"family/{name}" for name in FAMILIES}
     assert {stage["body"]["block"] for config in drawn for stage in config["stages"].values()} == set(BODIES)
     assert {config["conventions"]["activation"] for config in drawn} == set(ACTIVATIONS)
     assert {config["conventions"]["norm"]["kind"] for config in drawn} == {norm["kind"] for norm in NORMS}
+    kept = [combination(seed) for seed in SAMPLE]
+    assert {config["conventions"]["norm"]["kind"] for config in kept} == {norm["kind"] for norm in NORMS}
+    assert {config["conventions"]["padding"] for config in kept} == {"same", "symmetric"}
+    assert {stage for config in kept for stage in config["stages"]} == {"p3", "p4", "p5"}
     assert {"c2f", "csp", "elan", "rep_ncsp_elan", "rep_conv", "ghost_conv", "preact_basic", "residual"} <= set(BODIES)
 
 
-@pytest.mark.parametrize("seed", selected())
+@pytest.mark.parametrize("seed", sampled(range(COMBINATIONS), SAMPLE))
 def test_a_combination_trains_saves_loads_and_fuses_to_the_same_numbers(seed: int, tmp_path: Path) -> None:
     config = combination(seed)
     print(yaml.safe_dump(config, sort_keys=False))  # shown when it fails
@@ -110,9 +108,9 @@ def test_a_combination_trains_saves_loads_and_fuses_to_the_same_numbers(seed: in
     check_gradients(model)
     model.save(tmp_path / "model.keras")
     assert largest_relative_difference(model, keras.models.load_model(tmp_path / "model.keras"), (96, 128)) == 0
+    fused = largest_relative_difference(model, archdsl.fuse(model), (96, 128))
     # Random weights can make a deep model blow up float32's own rounding beyond what fusing changes.
-    rounding = float_rounding(model)
-    assert largest_relative_difference(model, archdsl.fuse(model), (96, 128)) < 1e-4 + 2 * rounding
+    assert fused < 1e-4 or fused < 1e-4 + 2 * float_rounding(model)
 
 
 def float_rounding(model: archdsl.Backbone) -> float:

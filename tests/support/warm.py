@@ -22,19 +22,27 @@ from typing import Any
 
 
 @cache
-def original() -> tuple[subprocess.Popen[str], tempfile.TemporaryDirectory[str]]:
-    """The process that is copied, and a folder for what goes in and out."""
-    command = [sys.executable, __file__]
+def original(keras: bool) -> tuple[subprocess.Popen[str], tempfile.TemporaryDirectory[str]]:
+    """The process that is copied, which has imported Keras or has not, and a folder for what goes in and out."""
+    command = [sys.executable, __file__, *["keras"] * keras]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     atexit.register(process.communicate)
     return process, tempfile.TemporaryDirectory()
 
 
 def run(
-    module: str, *arguments: str, folder: Path, text: str = "", limits: Mapping[int, int] | None = None
+    module: str,
+    *arguments: str,
+    folder: Path,
+    text: str = "",
+    limits: Mapping[int, int] | None = None,
+    keras: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Runs the module in `folder`, with `text` as its standard input and `limits` of `resource`."""
-    process, streams = original()
+    """Runs a module, or a file that ends in .py, in `folder`.
+
+    It has `text` as its standard input, `limits` of `resource`, and Keras at hand if it is asked for.
+    """
+    process, streams = original(keras)
     assert process.stdin and process.stdout
     paths = [Path(streams.name, name) for name in ("in", "out", "err")]
     for path, content in zip(paths, (text, "", ""), strict=True):
@@ -81,7 +89,11 @@ def follow(
     sys.argv = [module, *arguments]
     code: Any = 0
     try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        if module.endswith(".py"):
+            sys.path.insert(0, str(Path(module).resolve().parent))
+            runpy.run_path(module, run_name="__main__")
+        else:
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as ended:
         code = ended.code
     sys.stdout.flush()
@@ -94,6 +106,8 @@ def warm_up() -> None:
 
     for name in COMMANDS:
         importlib.import_module(f"archdsl.tools.cli.{name}_command")
+    for name in sys.argv[1:]:  # TensorFlow starts its threads when it first computes, which is in the copy
+        importlib.import_module(name)
     importlib.import_module("archdsl.tools.hydra.__main__").Plugins.instance()  # which imports all of Hydra's
     gc.freeze()
 

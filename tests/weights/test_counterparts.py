@@ -289,29 +289,37 @@ def write_listed(model: keras.Model, path: Path, rename: Callable[[str], str] = 
 
 
 @pytest.fixture(scope="module")
-def copied(resnet: keras.Model) -> list[np.ndarray]:
+def ours() -> archdsl.Backbone:
+    return archdsl.build_from_config("resnet50_v2", weights=False)
+
+
+def emptied(model: archdsl.Backbone) -> None:
+    model.set_weights([np.zeros(weight.shape) for weight in model.weights])
+
+
+@pytest.fixture(scope="module")
+def copied(resnet: keras.Model, ours: archdsl.Backbone) -> list[np.ndarray]:
     """The weights of our model with those of the model in memory."""
-    ours = archdsl.build_from_config("resnet50_v2", weights=False)
     weights.load(ours, resnet)
     return list(ours.get_weights())
 
 
-def assert_loaded(file: Path, copied: list[np.ndarray]) -> None:
-    ours = archdsl.build_from_config("resnet50_v2", weights=False)
+def assert_loaded(ours: archdsl.Backbone, file: Path, copied: list[np.ndarray]) -> None:
+    emptied(ours)
     transfer = weights.load(ours, file)
     assert (len(transfer.moved), transfer.left, transfer.unused) == (102, (), ())
     assert all(np.array_equal(old, new) for old, new in zip(copied, ours.get_weights(), strict=True))
 
 
 def test_the_file_of_a_model_gives_what_the_model_gives(
-    resnet: keras.Model, copied: list[np.ndarray], tmp_path: Path
+    resnet: keras.Model, ours: archdsl.Backbone, copied: list[np.ndarray], tmp_path: Path
 ) -> None:
     write_listed(resnet, tmp_path / "resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5")
-    assert_loaded(tmp_path / "resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5", copied)
+    assert_loaded(ours, tmp_path / "resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5", copied)
     resnet.save_weights(tmp_path / "a.weights.h5")
-    assert_loaded(tmp_path / "a.weights.h5", copied)
+    assert_loaded(ours, tmp_path / "a.weights.h5", copied)
     resnet.save(tmp_path / "a.h5")
-    assert_loaded(tmp_path / "a.h5", copied)
+    assert_loaded(ours, tmp_path / "a.h5", copied)
 
 
 def test_the_file_of_a_model_that_needs_to_know_the_size_of_its_image_fits_any_size(
@@ -323,20 +331,23 @@ def test_the_file_of_a_model_that_needs_to_know_the_size_of_its_image_fits_any_s
     any_size = {"weights": None, "include_top": False, "input_shape": (None, None, 3)}
     monkeypatch.setattr(keras.applications, "NASNetMobile", lambda **given: mobile(**{**any_size, **given}))
     write_listed(theirs, tmp_path / "NASNet-mobile-no-top.h5")
-    ours, copied = [archdsl.build_from_config("nasnet_mobile_backbone", weights=False) for _ in range(2)]
-    weights.load(copied, theirs)
+    ours = archdsl.build_from_config("nasnet_mobile_backbone", weights=False)
+    weights.load(ours, theirs)
+    copied = ours.get_weights()
+    emptied(ours)
     transfer = weights.load(ours, tmp_path / "NASNet-mobile-no-top.h5")
     assert (len(transfer.moved), transfer.left, transfer.unused) == (548, (), ())
-    assert all(np.array_equal(*each) for each in zip(ours.get_weights(), copied.get_weights(), strict=True))
+    assert all(np.array_equal(*each) for each in zip(ours.get_weights(), copied, strict=True))
     image = np.random.default_rng(1).uniform(0, 1, (2, 97, 97, 3)).astype("float32")
     expected = np.asarray(theirs(image))
     assert np.abs(np.asarray(ours(image)) - expected).max() <= TOLERANCE * np.abs(expected).max()
 
 
-def test_a_file_with_names_in_the_places_of_others_is_refused(resnet: keras.Model, tmp_path: Path) -> None:
+def test_a_file_with_names_in_the_places_of_others_is_refused(
+    resnet: keras.Model, ours: archdsl.Backbone, tmp_path: Path
+) -> None:
     swapped = {"conv2_block1_0_conv": "conv2_block1_3_conv", "conv2_block1_3_conv": "conv2_block1_0_conv"}
     write_listed(resnet, tmp_path / "a.h5", lambda name: swapped.get(name, name))
-    ours = archdsl.build_from_config("resnet50_v2", weights=False)
     message = problem_of(lambda: weights.load(ours, tmp_path / "a.h5")).message
     assert "'conv2_block1_3_conv' is in the place of 'conv2_block1_0_conv'" in message
 

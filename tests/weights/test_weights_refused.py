@@ -381,15 +381,25 @@ def test_nothing_in_a_keras_file_is_executed(keras_cv_files: Path, yolo: Any, tm
     assert [each.name for each in tmp_path.iterdir()] == ["a.keras"]
 
 
+@pytest.fixture(scope="module")
+def wider() -> Any:
+    return archdsl.build_from_config("yolo_v8_s_backbone")
+
+
+@pytest.fixture(scope="module")
+def deeper() -> Any:
+    return archdsl.build_from_config("yolo_v8_xs_backbone", ["stages.p2.depth=6"])
+
+
 @pytest.mark.parametrize("layout", ["3.weights.h5", "2.weights.h5", "2.h5", "3.keras"])
-def test_another_size_is_told_by_the_first_layer_and_both_shapes(layout: str, keras_cv_files: Path) -> None:
+def test_another_size_is_told_by_the_first_layer_and_both_shapes(
+    layout: str, wider: Any, deeper: Any, keras_cv_files: Path
+) -> None:
     path = keras_cv_files / "yolo_v8_xs_backbone" / layout
-    wider = archdsl.build_from_config("yolo_v8_s_backbone")
     found = report_of(wider, path)
     assert "the first layer that differs is stem_conv_conv, with 3×3×3×32; the file has 3×3×3×16" in found[0].message
     assert found[-1].hint.startswith("its arrays have the shapes of yolo_v8_xs_backbone")
     assert "coco" not in found[-1].hint  # which differs in its weights only
-    deeper = archdsl.build_from_config("yolo_v8_xs_backbone", ["stages.p2.depth=6"])
     assert any("p2_body_2_conv1_conv" in each.message or "differ" in each.message for each in report_of(deeper, path))
 
 
