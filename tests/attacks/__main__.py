@@ -109,6 +109,7 @@ def warm_up(keras: bool) -> None:
         ]
         for arguments in (*commands, f"validate {folder}/none.yaml"):
             told_by(lambda arguments=arguments: archdsl_main(arguments.split()))  # type: ignore[misc]
+        archdsl.analyze(PRESET)
         for block in all_blocks().values():
             _ = block.schema, block.takes_style, block.inputs is None
         if keras:
