@@ -86,7 +86,7 @@ class Server(BaseHTTPRequestHandler):
 def server() -> Iterator[str]:
     made = ThreadingHTTPServer(("127.0.0.1", 0), Server)
     made.stopped = threading.Event()  # type: ignore[attr-defined]
-    threading.Thread(target=made.serve_forever, daemon=True).start()
+    threading.Thread(target=made.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{made.server_address[1]}"
     made.stopped.set()  # type: ignore[attr-defined]
     made.shutdown()
