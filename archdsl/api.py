@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from archdsl.analysis.report import Report, report
-from archdsl.backends.form import LAST, Calibration, Form, Layout, Precision, Suppression
+from archdsl.backends.form import LAST, Calibration, Form, FormatName, Layout, Precision, Suppression
 from archdsl.blocks.plugins import Plugin, load_plugins
 from archdsl.diagnostics.problems import fail
 from archdsl.frontend.budget import DEFAULT, Budget
@@ -184,7 +184,7 @@ def export(
     output: str | os.PathLike[str],
     overrides: Sequence[str] = (),
     *,
-    format: str | None = None,
+    format: FormatName | None = None,
     weights: str | os.PathLike[str] | None = None,
     size: int | tuple[int | None, int | None] | Literal["dynamic"] | None = None,
     batch: int | None = None,

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = numpy.ndarray[Any, Any]
 
+FormatName = Literal["onnx", "openvino", "litert", "saved_model"]
 Layout = Literal["nhwc", "nchw"]
 Floats = Literal["float32", "float16"]
 Precision = Literal["float32", "float16", "int8"]

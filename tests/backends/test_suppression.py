@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -64,3 +65,8 @@ def test_the_boxes_left_are_those_of_detections(
     for name in ("boxes", "scores", "classes", "points"):
         np.testing.assert_array_equal(found[name], wanted[name][is_there])
     np.testing.assert_array_equal(found["images"], np.nonzero(is_there)[0])
+
+
+def test_a_file_leaves_by_default_what_detections_leaves() -> None:
+    theirs = inspect.signature(archdsl.detections).parameters
+    assert Suppression()._asdict() == {name: theirs[name].default for name in Suppression._fields}

@@ -205,3 +205,18 @@ def test_openvino_tells_nobody(tmp_path: Path) -> None:
     program = f"import os, sys; {hook}\nfrom archdsl.tools.cli import main; main({call!r})"
     done = subprocess.run([sys.executable, "-c", program], check=False, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"format": "onx"}, "format=text 'onx'; expected one of: onnx, openvino, litert, saved_model"),
+        ({"layout": "nwhc"}, "layout=text 'nwhc'; expected one of: nhwc, nchw"),
+        ({"precision": "float"}, "onnx has no float; expected one of: float32, float16, int8"),
+    ],
+)
+def test_a_word_that_export_does_not_know_is_told(tmp_path: Path, asked: dict[str, Any], message: str) -> None:
+    with pytest.raises(archdsl.ArchError) as caught:
+        archdsl.export("csp_darknet_tiny", tmp_path / "a.onnx", [TINY], **asked)
+    assert message in str(caught.value)
+    assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archdsl.backends.atomic_write import files_written_whole
-from archdsl.backends.form import Form, Precision, Suppression
+from archdsl.backends.form import Form, FormatName, Precision, Suppression
 from archdsl.diagnostics.problems import Mark, fail
 from archdsl.ir.passes import PASSES, run_passes
 from archdsl.models.export.formats import FORMATS, Format
@@ -27,17 +27,17 @@ class Exported(NamedTuple):
     """A file that was written, or a folder; its size, the runtime that ran it, and how it did."""
 
     file: Path
-    format: str
+    format: FormatName
     bytes: int
     runtime: str
     precision: Precision
     proof: Proof
 
 
-def export(network: Network, output: Path, format: str, form: Form, fuse: bool = True) -> Exported:
+def export(network: Network, output: Path, format: FormatName, form: Form, fuse: bool = True) -> Exported:
     """Write `output`. Raises ArchError, and writes nothing, when it does not give what the network gives."""
-    chosen = FORMATS[format]
     check_wishes(network.graph, format, form)
+    chosen = FORMATS[format]
     if output.is_dir():
         raise fail("output", "a folder is there already", mark=Mark(str(output)), hint="choose the name of a new one")
     chosen.require(form)

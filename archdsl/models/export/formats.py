@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archdsl.backends.form import Form, Suppression
+from archdsl.backends.form import Form, FormatName, Suppression
 from archdsl.backends.runtimes import (
     is_installed,
     package,
@@ -182,7 +182,7 @@ class SavedModel(ThroughKeras):
         return "TensorFlow", run_saved_model(path)
 
 
-FORMATS: dict[str, Format] = {
+FORMATS: dict[FormatName, Format] = {
     "onnx": Onnx(),
     "openvino": OpenVino(),
     "litert": LiteRt(),
@@ -190,7 +190,7 @@ FORMATS: dict[str, Format] = {
 }
 
 
-def format_of(output: Path) -> str:
+def format_of(output: Path) -> FormatName:
     """The format of a file by the ending of its name. Raises ArchError for another."""
     endings = {each.ending: name for name, each in FORMATS.items()}
     if output.suffix not in endings:

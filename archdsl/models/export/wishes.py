@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from archdsl.backends.form import LAST, Form
+from typing import get_args
+
+from archdsl.backends.form import LAST, Form, FormatName, Layout
 from archdsl.diagnostics.problems import fail
-from archdsl.diagnostics.wording import one_of
+from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.ir.graph import Graph
 from archdsl.models.export.formats import FORMATS
 
@@ -12,8 +14,11 @@ _MANY = "many_boxes"  # of a detector with two heads, whose own boxes are one fo
 _TAKEN = ("classes", "images")
 
 
-def check_wishes(graph: Graph, format: str, form: Form) -> None:
+def check_wishes(graph: Graph, format: FormatName, form: Form) -> None:
     """Raise ArchError for the first that cannot be had."""
+    for what, given, known in (("format", format, FORMATS), ("layout", form.layout, get_args(Layout))):
+        if given not in known:
+            raise fail("value", f"{what}={describe(given)}; {one_of(known)}", hint=did_you_mean(str(given), known))
     if form.precision not in FORMATS[format].precisions:
         raise fail("export", f"{format} has no {form.precision}; {one_of(FORMATS[format].precisions)}")
     if form.precision == "int8" and form.calibration is None:
@@ -25,7 +30,7 @@ def check_wishes(graph: Graph, format: str, form: Form) -> None:
         _check_suppression(graph, format, form.suppression.iou)
 
 
-def _check_calibration(format: str, form: Form) -> None:
+def _check_calibration(format: FormatName, form: Form) -> None:
     assert form.calibration
     if form.precision != "int8":
         message = f"photos to calibrate with are for int8; the precision is {form.precision}"
@@ -34,7 +39,7 @@ def _check_calibration(format: str, form: Form) -> None:
         raise fail("export", f"{format} quantises every layer; none can be kept in float32", hint="export ONNX")
 
 
-def _check_suppression(graph: Graph, format: str, iou: float) -> None:
+def _check_suppression(graph: Graph, format: FormatName, iou: float) -> None:
     outputs = graph.outputs
     if not FORMATS[format].suppresses:
         message = f"{format} has no suppression of boxes; ONNX has"

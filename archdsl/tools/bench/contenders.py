@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from archdsl.analysis.trial_images import random_images
-from archdsl.backends.form import Calibration, Form
+from archdsl.backends.form import Calibration, Form, FormatName
 from archdsl.backends.runtimes import require, run_litert, run_onnx, run_openvino
 from archdsl.blocks.plugins import load_plugins
 from archdsl.frontend.budget import UNLIMITED
@@ -36,7 +36,7 @@ class Runtime(NamedTuple):
     packages: tuple[str, ...]
     precisions: tuple[str, ...]
     start: Callable[[Job], Call]
-    format: str = ""
+    format: FormatName | None = None
     backend: str = "tensorflow"
 
     def require(self) -> None:
@@ -75,7 +75,10 @@ def _form(job: Job, network: Network) -> Form:
 def write(job: Job) -> None:
     """Write the file of a job."""
     network = _network(job)
-    form, chosen = _form(job, network), FORMATS[RUNTIMES[job.runtime].format]
+    form, format = _form(job, network), RUNTIMES[job.runtime].format
+    if format is None:
+        raise ValueError(f"{job.runtime} runs no file")  # no such job is made
+    chosen = FORMATS[format]
     chosen.require(form)
     chosen.write(chosen.make(fused(network, form), form), form, Path(job.file))
 

@@ -20,7 +20,6 @@ from archdsl.frontend.budget import Budget
 from archdsl.frontend.compose.config import load
 from archdsl.frontend.lower import compile_graph
 from archdsl.frontend.yaml.embedded import SUFFIX
-from archdsl.models.detections import CANDIDATES
 from archdsl.models.photo import open_image
 from archdsl.tools.cli.options import (
     ConfigArgument,
@@ -32,13 +31,12 @@ from archdsl.tools.cli.options import (
     size_option,
 )
 from archdsl.tools.cli.output import import_keras, progress
+from archdsl.tools.cli.suppression_options import suppression_options
 from archdsl.tools.cli.weights_option import weights_of, weights_option
 from archdsl.tools.detecting import Detection, check_results, coco_results, detect, name_of, read_names, suffix_of
 from archdsl.tools.output_file import check_output
 from archdsl.tools.pictures.boxes import PICTURES, draw_boxes, save_picture
 from archdsl.tools.pictures.feature_maps import MAX_IMAGE_SIZE, read_model, saved_model
-
-SHARE = click.FloatRange(0, 1)
 
 
 @click.command("detect")
@@ -49,11 +47,7 @@ SHARE = click.FloatRange(0, 1)
 @output_options("A picture (.png, .jpg, .webp), COCO's results (.json), or a folder for a picture of each photo.")
 @weights_option
 @click.option("--classes", type=click.Path(path_type=Path), help="Names of the classes, one to a line.")
-@click.option("--confidence", default=0.25, show_default=True, type=SHARE, help="Scores above this are shown.")
-@click.option("--iou", default=0.7, show_default=True, type=SHARE, help="Overlap at which the better box is kept.")
-@click.option(
-    "--limit", default=300, show_default=True, type=click.IntRange(1, CANDIDATES), help="Most boxes of a photo."
-)
+@suppression_options
 @size_option
 def command(
     config: ConfigArgument,

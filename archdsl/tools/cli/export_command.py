@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from archdsl.api import export
-from archdsl.backends.form import Calibration, Form, Suppression
+from archdsl.backends.form import FormatName
 from archdsl.diagnostics.problems import Mark, fail
 from archdsl.diagnostics.terminal import say
 from archdsl.frontend.budget import Budget
 from archdsl.frontend.compose.config import load
 from archdsl.frontend.lower import compile_graph
 from archdsl.models.calibration import MOST_IMAGES
-from archdsl.models.detections import CANDIDATES
-from archdsl.tools.cli.options import ConfigArgument, config_options, names, output_options, read_size
-from archdsl.tools.cli.output import import_keras, print_json, progress, without_logs
+from archdsl.tools.cli.options import (
+    ConfigArgument,
+    config_options,
+    names,
+    output_options,
+    read_size,
+)
+from archdsl.tools.cli.output import print_json, progress, without_logs
+from archdsl.tools.cli.suppression_options import suppression_options
 from archdsl.tools.cli.weights_option import weights_of, weights_option
 from archdsl.tools.output_file import check_output
 
@@ -25,9 +31,6 @@ if TYPE_CHECKING:
     from archdsl.models.export import Exported
 
 GOOD_COSINE = 0.98  # of a result in int8
-THROUGH_KERAS = ("litert", "saved_model")
-KINDS = ("onnx", "openvino", "litert", "saved_model")
-SHARE = click.FloatRange(0, 1)
 
 
 def _size(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
@@ -38,14 +41,11 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
 @config_options
 @output_options("The file to write: .onnx, .xml (OpenVINO), .tflite, or a folder (SavedModel).")
 @weights_option
-@click.option("--format", "kind", type=click.Choice(KINDS), help="By default that of the ending.")
+@click.option("--format", "kind", type=click.Choice(get_args(FormatName)), help="By default that of the ending.")
 @click.option("--size", callback=_size, help="Image size: a side, HEIGHTxWIDTH, or 'dynamic'; by default the config's.")
 @click.option("--batch", type=click.IntRange(1, 4096), help="Images at a time; by default any number.")
 @click.option(
-    "--outputs",
-    callback=names,
-    metavar="NAMES",
-    help="What the file gives: stages or layers, P3,P5; by default the config's.",
+    "--outputs", callback=names, default="", metavar="NAMES", help="Stages or layers, P3,P5; else the config's."
 )
 @click.option(
     "--layout", type=click.Choice(["nhwc", "nchw"]), default="nhwc", show_default=True, help="Of images and maps."
@@ -61,12 +61,8 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
     help="Layers that int8 leaves in float32, by the beginning of their names; first, last.",
 )
 @click.option("--nms", is_flag=True, help="An ONNX file leaves the best boxes: boxes, scores, classes, images.")
-@click.option("--confidence", default=0.25, show_default=True, type=SHARE, help="Boxes that score more are left.")
-@click.option("--iou", default=0.7, show_default=True, type=SHARE, help="Overlap at which the better box is left.")
-@click.option(
-    "--limit", default=300, show_default=True, type=click.IntRange(1, CANDIDATES), help="Most boxes of an image."
-)
-@click.option("--no-fuse", is_flag=True, help="Keep batch norms, padding and branches as layers of their own.")
+@suppression_options
+@click.option("--fuse/--no-fuse", default=True, help="Fold batch norms, padding and branches into convolutions.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     config: ConfigArgument,
@@ -75,20 +71,10 @@ def command(
     output: Path,
     force: bool,
     weights: str | None,
-    kind: str | None,
+    kind: FormatName | None,
     size: Any,
-    batch: int | None,
-    outputs: list[str] | None,
-    layout: Any,
-    precision: Any,
-    calibrate: Path | None,
-    keep: list[str],
-    nms: bool,
-    confidence: float,
-    iou: float,
-    limit: int,
-    no_fuse: bool,
     as_json: bool,
+    **asked: Any,
 ) -> None:
     """Write CONFIG as a file for another runtime, run it there, and compare it with the network as it was.
 
@@ -98,41 +84,16 @@ def command(
     int8 needs --calibrate. What follows the last kernels, a detector's boxes among it, stays in float32.
     """
     from archdsl.models.export.formats import format_of
-    from archdsl.models.export.wishes import check_wishes
 
     kind = kind or format_of(output)
     _check(output, kind, [each for each in (config, weights) if isinstance(each, str)], force)
     loaded = load(config, overrides, budget)
-    loaded = loaded if size is None else loaded.with_size(*size)
-    graph = compile_graph(loaded, budget)  # mistakes come before the packages are imported
+    compile_graph(loaded if size is None else loaded.with_size(*size), budget)  # mistakes come before a download
     file = weights_of(config, weights)
-    if precision == "int8" and calibrate:
-        say(f"reading at most {MOST_IMAGES} photos of {calibrate}", err=True)
-    if kind in THROUGH_KERAS:
-        calibration = Calibration((), tuple(keep)) if calibrate else None
-        check_wishes(graph, kind, Form(layout, batch, precision, calibration, Suppression() if nms else None))
-        import_keras()
-    with progress(f"writing {output}"), without_logs():
-        exported = export(
-            config,
-            output,
-            overrides,
-            format=kind,
-            weights=file,
-            size=size,
-            batch=batch,
-            outputs=outputs or (),
-            layout=layout,
-            precision=precision,
-            fuse=not no_fuse,
-            calibrate=calibrate,
-            keep=keep,
-            nms=nms,
-            confidence=confidence,
-            iou=iou,
-            limit=limit,
-            budget=budget,
-        )
+    if asked["precision"] == "int8" and asked["calibrate"]:
+        say(f"reading at most {MOST_IMAGES} photos of {asked['calibrate']}", err=True)
+    with progress(f"writing {output}"), without_logs():  # `asked` has export's own names
+        exported = export(config, output, overrides, format=kind, weights=file, size=size, budget=budget, **asked)
     _print(exported, as_json)
     _warn(exported)
 
