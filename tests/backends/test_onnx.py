@@ -22,8 +22,9 @@ from archdsl.backends.onnx.emission import TO_BODY, Emission
 from archdsl.frontend.compose.config import load
 from archdsl.ir import ops
 from archdsl.ir.emission import EmitContext
-from archdsl.ir.graph import Node, Op, ShapeError
+from archdsl.ir.graph import Graph, Node, Op, ShapeError
 from archdsl.ir.types import FeatureMap, TensorType
+from archdsl.weights.fresh import fresh_weights
 from archdsl.weights.network import network_of
 
 RANDOM = np.random.default_rng(0)
@@ -86,6 +87,24 @@ def open_sides(kind: TensorType) -> TensorType:
 
 def finite(array: Any) -> Any:
     return np.nan_to_num(array, posinf=BIGGEST, neginf=-BIGGEST)
+
+
+@pytest.mark.parametrize(("op", "types"), APPLIED, ids=str)
+def test_fresh_arrays_are_those_that_keras_begins_with(op: Op, types: tuple[TensorType, ...]) -> None:
+    """The same where Keras draws none, else no further out than Keras draws."""
+    inputs = [Node(ops.Input(each), (), each, f"input{index}") for index, each in enumerate(types)]  # type: ignore[arg-type]
+    node = op(*inputs, name="node")
+    found = fresh_weights(Graph("one", (*inputs, node), node, {}, {}))["node"]
+    begin = [keras.Input(each.shape) for each in types]
+    layers = [keras.Model(begin, op.emit(EmitContext(keras), "node", *begin)) for _ in range(20 if node.weights else 1)]
+    drawn = [np.stack(arrays) for arrays in zip(*[each.get_weights() for each in layers], strict=True)]
+    assert [array.shape for array in found] == [array.shape[1:] for array in drawn]
+    for own, theirs in zip(found, drawn, strict=True):
+        if np.ptp(theirs) == 0:
+            assert np.array_equal(own, theirs[0])
+        else:
+            assert np.ptp(own) > 0
+            assert 0.3 * np.abs(theirs).max() < np.abs(own).max() < 1.3 * np.abs(theirs).max()
 
 
 PRESETS = {  # with what each of them adds

@@ -212,6 +212,7 @@ def test_openvino_tells_nobody(tmp_path: Path) -> None:
     [
         ({"format": "onx"}, "format=text 'onx'; expected one of: onnx, openvino, litert, saved_model"),
         ({"layout": "nwhc"}, "layout=text 'nwhc'; expected one of: nhwc, nchw"),
+        ({"format": "saved_model", "precision": "float16"}, "saved_model has no float16; expected one of: float32"),
         ({"precision": "float"}, "onnx has no float; expected one of: float32, float16, int8"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from archdsl.ir.emission import EmitContext
 from archdsl.ir.graph import Op, ShapeError, Weight
@@ -48,6 +48,8 @@ class WeightedSum(OfEqualShapes):
     """
 
     in_place = True
+    initial: ClassVar[float] = 1.0
+    """Of every factor."""
     normalization: Normalization = "relu"
     per_channel: bool = False
 
@@ -58,8 +60,9 @@ class WeightedSum(OfEqualShapes):
         ops, first = context.keras.ops, inputs[0]
         one = ops.ones_like(first[(slice(None), *[0] * (len(first.shape) - 2), slice(1))])
         shape = len(inputs), first.shape[-1] if self.per_channel else 1
+        start = context.keras.initializers.Constant(self.initial)
         factors = context.keras.layers.EinsumDense(
-            "ab,bcd->acd", output_shape=shape, kernel_initializer="ones", name=name
+            "ab,bcd->acd", output_shape=shape, kernel_initializer=start, name=name
         )(one)
         if self.normalization == "softmax":
             factors = ops.softmax(factors, axis=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import Any, ClassVar
 
 from archdsl.ir.emission import FRESH_KERNEL, EmitContext
 from archdsl.ir.graph import Op, ShapeError, Weight
@@ -76,6 +76,8 @@ class Learned(Op):
     """Learned tokens: the input, which is one, times its weights. (1) -> (length, channels)."""
 
     takes = (Vector,)
+    deviation: ClassVar[float] = 0.02
+    """Of the normal distribution that they begin with."""
 
     length: int
     channels: int
@@ -88,10 +90,11 @@ class Learned(Op):
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         is_fresh = context.kernel_initializer == FRESH_KERNEL
+        drawn = context.keras.initializers.TruncatedNormal(stddev=self.deviation)
         layer = context.keras.layers.EinsumDense(
             "ab,bcd->acd",
             output_shape=(self.length, self.channels),
-            kernel_initializer=context.keras.initializers.TruncatedNormal(stddev=0.02) if is_fresh else "zeros",
+            kernel_initializer=drawn if is_fresh else "zeros",
             name=name,
         )
         return layer(*inputs)

@@ -171,7 +171,7 @@ class SavedModel(ThroughKeras):
     """TensorFlow's folder."""
 
     ending = ""
-    precisions = ("float32", "float16")
+    precisions = ("float32",)
 
     def write(self, made: Any, form: Form, path: Path) -> None:
         from archdsl.backends.keras.serving import save_model
