@@ -148,3 +148,24 @@ def test_a_preset_gives_what_keras_gives_at_any_size_and_batch(case: tuple[str, 
             if layout == "nchw" and found.ndim == 4:
                 found = found.transpose(0, 2, 3, 1)
             assert np.abs(found - expected).max() <= 1e-4 * max(np.abs(expected).max(), 0.01), key
+
+
+ON_AN_IMAGE = [(op, types) for op, types in APPLIED if len(types) == 1 and isinstance(types[0], FeatureMap)]
+
+
+@pytest.mark.parametrize(("op", "types"), ON_AN_IMAGE, ids=str)
+def test_an_operation_gives_nearly_the_same_in_half_precision(op: Op, types: tuple[FeatureMap]) -> None:
+    image = Node(ops.Input(types[0]), (), types[0], "input")
+    first = ops.Conv2D(types[0].channels)(image, name="first")  # what comes before all weights is computed in float32
+    node = op(first, name="node")
+    graph = Graph("two", (image, first, node), node, {}, {"result": node}, is_named=True)
+    weights = {"node": tuple(RANDOM.uniform(0.5, 2, each.shape).astype("float32") for each in node.weights)}
+    weights["first"] = (np.eye(types[0].channels, dtype="float32")[None, None],)
+    small = (0.02 * RANDOM.normal(size=(2, *types[0].shape))).astype("float32")  # its squares are none of float16
+    found = []
+    for precision in ("float32", "float16"):
+        model = backend.model_of(graph, weights, Form(precision=precision))  # type: ignore[arg-type]
+        onnx.checker.check_model(model, full_check=True)
+        (result,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"input": small})
+        found.append(finite(result))
+    assert np.abs(found[0] - found[1]).max() <= 1e-2 * max(np.abs(found[0]).max(), 0.01)

@@ -18,6 +18,7 @@ from archdsl.backends.onnx import convolutions, detection, pointwise, shapes
 from archdsl.backends.onnx.emission import TO_BODY, TO_HEAD, Emission
 from archdsl.backends.onnx.padding import join_padding
 from archdsl.diagnostics.problems import ArchError, problem
+from archdsl.ir import ops
 from archdsl.ir.graph import Graph, Node, Op
 from archdsl.ir.types import FeatureMap, TensorType, Tokens
 
@@ -85,9 +86,13 @@ def _image(to: Emission, graph: Graph, form: Form) -> str:
     return to.transpose(name, *TO_BODY) if form.layout == "nhwc" else to("Identity", name)
 
 
+_IN_FLOAT32 = {*detection.WRITERS, ops.L2Normalize}
+"""Operations whose numbers half precision does not have: places in the image, squares of what is small."""
+
+
 def _begin(to: Emission, node: Node, inputs: list[Any]) -> list[Any]:
-    """The inputs in the precision to compute in: float32 for places in the image, and what is made of them."""
-    is_exact = type(node.op) in detection.WRITERS or (not node.weights and any(map(to.is_exact, inputs)))
+    """The inputs in the precision to compute in: float32 for some operations, and what is made of their results."""
+    is_exact = type(node.op) in _IN_FLOAT32 or (not node.weights and any(map(to.is_exact, inputs)))
     dtype: Floats = "float32" if is_exact else to.precision
     to.enter(node, dtype)
     inputs = [to.in_precision(each, dtype) for each in inputs]

@@ -125,7 +125,7 @@ def group_norm(to: Emission, node: Node, arrays: tuple[Array, ...], x: str) -> s
 
 def l2_normalize(to: Emission, node: Node, arrays: tuple[Array, ...], x: str) -> str:
     squares = to("ReduceSumSquare", x, axes=[channel_axis(node.type)], keepdims=1)
-    return to("Div", x, to("Sqrt", to("Max", squares, to.exact(_KERAS_EPSILON**2))))
+    return to("Div", x, to("Sqrt", to("Max", squares, to.floats(_KERAS_EPSILON**2))))
 
 
 def normalize(to: Emission, node: Node, arrays: tuple[Array, ...], x: str) -> str:
