@@ -1,8 +1,8 @@
 """Which tests run, and shared helpers: running the command line, files of keras_cv.
 
-A test that needs Keras has the mark `keras`: `-m "not keras"` is the quick set. A module that imports Keras at its top
-has it as a whole. No other test can import Keras, so that a missing mark is an error. The exhaustive sweeps have the
-mark `full` and run where `-m` asks for them.
+A test that needs Keras has the mark `keras`, one that looks at a page the mark `browser`; the others are the quick set,
+`-m "not keras and not browser"`. A module that imports Keras at its top has `keras` as a whole. No other test can import
+Keras, so that a missing mark is an error. The exhaustive sweeps have the mark `full` and run where `-m` asks for them.
 """
 
 from __future__ import annotations
@@ -65,6 +65,15 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000)  # one look for many layers of a model
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[object]:
+    """A headless Chromium for all tests of a process, which have the mark `browser`."""
+    from support.browser import chromium
+
+    with chromium() as running:
+        yield running
 
 
 @cache
