@@ -1,4 +1,4 @@
-"""The quick set (-m "not keras and not browser") needs neither Keras nor TensorFlow, and tries a preset of each kind."""
+"""The quick set (-m "not keras and not browser") needs neither Keras nor TensorFlow, and tries one preset of each."""
 
 from __future__ import annotations
 
