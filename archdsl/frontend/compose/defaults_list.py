@@ -11,7 +11,7 @@ from archdsl.diagnostics.codes import CodeName
 from archdsl.diagnostics.problems import ArchError, Mark, Note, Problem, fail
 from archdsl.diagnostics.unicode import ascii_form, named
 from archdsl.diagnostics.wording import describe, did_you_mean
-from archdsl.frontend.budget import DEFAULT, Budget, allow_more
+from archdsl.frontend.budget import allow_more
 from archdsl.frontend.compose.groups import (
     OPEN,
     OPTION,
@@ -25,7 +25,7 @@ from archdsl.frontend.compose.search_path import config_root, leads_somewhere, o
 from archdsl.frontend.sections import GROUPS
 from archdsl.frontend.source import KeyPath, Source, dotted
 from archdsl.frontend.values import too_many_values
-from archdsl.frontend.yaml.files import read_file
+from archdsl.frontend.yaml.files import Reading
 
 SELF = "_self_"
 _REFERENCE = re.compile(r"/?[A-Za-z0-9_\-]+(?:/[A-Za-z0-9_\-]+)*")
@@ -84,27 +84,27 @@ class Lineage(NamedTuple):
         return [member.landed for member in self.members]
 
 
-def lineage(source: Source, root: Path | None, budget: Budget = DEFAULT, asked: Sequence[Choice] = ()) -> Lineage:
+def lineage(source: Source, root: Path | None, reading: Reading, asked: Sequence[Choice] = ()) -> Lineage:
     """The files that make up `source`, as the Defaults Lists order them and the overrides `asked` choose them.
 
     `root` is the config's own folder, None for a config that has none (a dict). Parents and options are looked for
     there, then among the shipped configs, and nowhere else.
     """
-    walk = _Walk(budget, Choices(asked))
+    walk = _Walk(reading, Choices(asked))
     found = walk.lineage(source, root)
     additions = {each.group: each for each in found.idle if each.means == "override"}
     if not additions:
         return found
     others = [each for each in asked if each.means != "override" or each.group not in additions]
     asked = [*others, *[each._replace(means="choose") for each in additions.values()]]
-    return _Walk(budget, Choices(asked)).lineage(source, root)
+    return _Walk(reading, Choices(asked)).lineage(source, root)
 
 
 class _Walk:
     """Reads the files of a config, each once. Heirs come before their parents, so that they decide on the groups."""
 
-    def __init__(self, budget: Budget, choices: Choices):
-        self.budget = budget
+    def __init__(self, reading: Reading, choices: Choices):
+        self.reading = reading
         self.choices = choices
         self.settled: list[Choice] = []
         self._read: dict[str, Member] = {}
@@ -129,13 +129,13 @@ class _Walk:
         if entry == SELF:
             return [member]
         if isinstance(entry, str):
-            return self._members(self._counted(_parent(member, index, entry, self.budget)))
+            return self._members(self._counted(_parent(member, index, entry, self.reading)))
         choice = self.choices.settled(entry) if entry.means == "choose" else None
         if choice and not member.choice:
             self.settled.append(choice)
         if choice is None or choice.option is None:
             return []
-        return self._members(self._counted(_option(member, choice, self.budget)))
+        return self._members(self._counted(_option(member, choice, self.reading)))
 
     def _counted(self, member: Member) -> Member:
         """The member, if it is new and not too much."""
@@ -143,8 +143,8 @@ class _Walk:
         if later is not member:
             raise _named_twice(member, later)
         self._values += len(member.source.places)
-        if self._values > self.budget.values:
-            found = too_many_values(self.budget)
+        if self._values > self.reading.budget.values:
+            found = too_many_values(self.reading.budget)
             raise member.fail(found.code, f"{found.message} in all files", found.hint)
         return member
 
@@ -212,7 +212,7 @@ def _as_text(entry: Any) -> str:
     return ", ".join(f"{key}: {value}" for key, value in entry.items()) if isinstance(entry, dict) else str(entry)
 
 
-def _parent(member: Member, index: int, entry: str, budget: Budget) -> Member:
+def _parent(member: Member, index: int, entry: str, reading: Reading) -> Member:
     place = member.entry(index)
     if not _REFERENCE.fullmatch(entry):
         message = f"'{entry[:200]}' is not a config name; expected one such as family/yolo_v8, without suffix"
@@ -223,13 +223,13 @@ def _parent(member: Member, index: int, entry: str, budget: Budget) -> Member:
         roots = _roots(member)
         known = [name for root in roots for name in parent_names(root)]
         raise place.fail("unknown-parent", f"no config '{name}' in {_listed(roots)}", did_you_mean(name, known))
-    source = _inherited(member, place, name, path, budget)
+    source = _inherited(member, place, name, path, reading)
     package = _package(source, entry.lstrip("/").rpartition("/")[0], member.package)
     heirs = (*member.chain, source.file)
     return Member(source, member.root, name.rpartition("/")[0], package, heirs, place.mark, member.choice)
 
 
-def _option(member: Member, choice: Choice, budget: Budget) -> Member:
+def _option(member: Member, choice: Choice, reading: Reading) -> Member:
     """The file of a chosen option, which `member` or an heir of it chooses."""
     roots = _roots(member)
     if choice.option == OPEN:
@@ -238,23 +238,24 @@ def _option(member: Member, choice: Choice, budget: Budget) -> Member:
     path = _find(member, choice, name) if OPTION.fullmatch(str(choice.option)) else None
     if path is None:
         raise unknown_option(choice, options_of(choice.group, roots), _listed(roots))
-    source = _inherited(member, choice, name, path, budget)
+    source = _inherited(member, choice, name, path, reading)
     package = _package(source, choice.group, "")
     heirs = (*member.chain, source.file)
     return Member(source, member.root, choice.group, package, heirs, choice.mark, member.choice or choice)
 
 
-def _inherited(member: Member, place: Choice, name: str, path: Path, budget: Budget) -> Source:
+def _inherited(member: Member, place: Choice, name: str, path: Path, reading: Reading) -> Source:
     """The file at `path`. Raises ArchError where `member` is made of it, or of too many."""
     found = real(path)
     if any(found == real(file) for file in member.chain):
         chain = " -> ".join([Path(file).stem for file in member.chain] + [path.stem])
         raise place.fail("cycle", f"{name} inherits from itself: cycle: {chain}", "take this parent out")
-    if len(member.chain) >= budget.parents:
-        hint = allow_more("parents", 2 * budget.parents)
-        raise place.fail("limit", f"inherits through more than {budget.parents:.0f} files", hint)
+    most = reading.budget.parents
+    if len(member.chain) >= most:
+        hint = allow_more("parents", 2 * most)
+        raise place.fail("limit", f"inherits through more than {most:.0f} files", hint)
     try:
-        return read_file(path, budget=budget)
+        return reading.file(path)
     except ArchError as error:
         trail = " <- ".join([*member.chain, str(path)])
         raise ArchError([_trailed(found, place.mark, trail) for found in error.problems]) from None

@@ -1,0 +1,1 @@
+"""What an editor asks while a config is written: pure functions of its text, without a server."""
