@@ -33,6 +33,7 @@ COMMANDS = {
     "diff": "What differs between two configs, in values, layers and costs.",
     "build": "Write a Keras model file.",
     "export": "Write an ONNX file, without Keras, and prove that it gives the same.",
+    "play": "Edit a config in a page, with its diagram and its costs beside it.",
     "bench": "Measure configs in runtimes on this machine: time, memory, the share of its peak.",
     "import": "Read a PyTorch checkpoint, without PyTorch, into a .safetensors file with its config.",
     "schema": "JSON Schema of config files, for editors.",
