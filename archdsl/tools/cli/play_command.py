@@ -27,17 +27,17 @@ def command(config: str | None, overrides: tuple[str, ...], folder: Path | None,
 
     It is at 127.0.0.1, for whoever has the address that is printed. Ends with Ctrl-C.
     """
+    import webbrowser
+
     from archdsl.tools.play.server import Server
     from archdsl.tools.play.site import site_of
 
     site = site_of(config, overrides, folder)
     with Server(site.routes, port) as server:
-        say(f"{site.first.name} is at {server.address}", "Ctrl-C ends it")
-        if not no_browser:
-            import webbrowser
-
-            webbrowser.open(server.address)
         try:
+            say(f"{site.first.name} is at {server.address}", "Ctrl-C ends it")
+            if not no_browser:
+                webbrowser.open(server.address)
             server.serve_forever(poll_interval=0.2)
         except KeyboardInterrupt:
             with site.folder.saving:  # a file that is being written is written to its end

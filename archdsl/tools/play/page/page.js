@@ -96,7 +96,7 @@ function showSlider(name, value) {
   if (typeof value !== "number") return;
   slider.max = Math.max(2, Math.ceil(value));
   if (document.activeElement !== slider || !state.sliding) slider.value = value;
-  slider.nextElementSibling.value = value.toFixed(2);
+  slider.nextElementSibling.textContent = value.toFixed(2);
 }
 
 for (const name of SLIDERS) {
