@@ -1,0 +1,246 @@
+"""A layout as a scene: panels, boxes with their texts and costs, connections, the title and the legend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from archdsl.analysis.text import count_text, shape_text
+from archdsl.ir.graph import Graph
+from archdsl.tools.pictures.diagram.contents import Box
+from archdsl.tools.pictures.diagram.layout import MARGIN, Frame, Layout, Row, Way, layout_of
+from archdsl.tools.pictures.diagram.scene import Group, Line, Rectangle, Scene, Shape, Text
+from archdsl.tools.pictures.diagram.texts import cut, text_width
+
+_LANES = {"stages": "Backbone", "neck": "Neck", "head": "Head"}
+_BAR, _BAR_HEIGHT = 100.0, 3.0  # of the largest cost
+_PAD = 9.0
+_WORDS = {
+    "block": "layers with weights",
+    "down": "fewer pixels",
+    "up": "more pixels",
+    "attention": "attention",
+    "join": "joins maps",
+    "plain": "no weights",
+    "many": "several layers",
+}
+
+
+class _Scale(NamedTuple):
+    """The largest costs of a box, which have the longest bars."""
+
+    params: int
+    macs: int
+
+
+def scene_of(graph: Graph) -> Scene:
+    """A graph, which may be an outline, as a picture."""
+    layout = layout_of(graph)
+    scale = _Scale(
+        max([box.params for box in layout.boxes], default=0), max([box.macs or 0 for box in layout.boxes], default=0)
+    )
+    legend, legend_right, bottom = _legend(layout, scale)
+    width = max(layout.width, _heading_width(graph), legend_right)
+    root = Group()
+    root.parts.append(Rectangle(0, 0, width, bottom, "paper"))
+    root.parts += _heading(graph)
+    for section, frame in layout.lanes.items():
+        root.parts.append(_lane(section, frame, layout))
+    root.parts += [part for row in layout.rows for part in _row(row)]
+    root.parts += [_stage(name, frame) for name, frame in layout.stages.items()]
+    root.parts += [_connection(way) for way in layout.ways]
+    root.parts += [_box(box, frame, scale) for box, frame in layout.boxes.items()]
+    root.parts.append(legend)
+    return Scene(width, bottom, root, graph.name, f"{graph.name}: {_totals(graph)}")
+
+
+def _totals(graph: Graph) -> str:
+    params, macs = graph.cost.params, graph.cost.macs
+    image = shape_text(graph.image.shape)
+    costs = f"{count_text(params)} parameters" + (f", {count_text(macs)} MACs" if macs is not None else "")
+    return f"{costs} for an image of {image}"
+
+
+def _heading(graph: Graph) -> list[Shape]:
+    return [
+        Text(MARGIN, MARGIN + 16, cut(graph.name, 600, 18, True), 18, bold=True),
+        Text(MARGIN, MARGIN + 36, _totals(graph), 12, "muted"),
+    ]
+
+
+def _heading_width(graph: Graph) -> float:
+    texts = ((cut(graph.name, 600, 18, True), 18, True), (_totals(graph), 12, False))
+    return 2 * MARGIN + max(text_width(*each) for each in texts)
+
+
+def _lane(section: str, frame: Frame, layout: Layout) -> Group:
+    own = [box for box in layout.boxes if box.section == section]
+    name = _LANES.get(section, section)
+    params, macs = sum(box.params for box in own), [box.macs for box in own]
+    costs = count_text(params) + (f" · {count_text(sum(filter(None, macs)))} MACs" if None not in macs else "")
+    parts = [
+        Rectangle(frame.left, frame.top, frame.width, frame.height, "lane", radius=10),
+        Text(frame.left + 12, frame.top + 20, name, 13, "ink", True),
+    ]
+    left = frame.left + 12 + text_width(name, 13, True) + 6
+    if left + text_width(costs, 10.5) < frame.right - 6:
+        parts.append(Text(frame.right - 12, frame.top + 20, costs, 10.5, "muted", anchor="end"))
+    return Group([*parts], {"class": "lane", "data-section": section})
+
+
+def _row(row: Row) -> Iterator[Shape]:
+    if row.stride is None:
+        return
+    middle = (row.top + row.bottom) / 2
+    if row.size:
+        yield Text(MARGIN, middle - 2, row.size, 11, bold=True)
+    yield Text(MARGIN, middle + 12, f"stride {row.stride:g}", 10, "muted")
+
+
+def _stage(name: str, frame: Frame) -> Group:
+    label = cut(name, frame.width - 16, 10.5, True)
+    parts: list[Shape | Group] = [
+        Rectangle(*frame, fill="stage", line="rule", radius=8),
+        Text(frame.left + 9, frame.top + 13, label, 10.5, "muted", True),
+    ]
+    return Group(parts, {"class": "stage", "data-stage": name})
+
+
+def _connection(way: Way) -> Group:
+    line = Line(way.points, "edge" if way.is_direct else "skip", 1.3)
+    return Group([line], {"class": "edge", "data-from": way.source.name, "data-to": way.target.name})
+
+
+def _box(box: Box, frame: Frame, scale: _Scale) -> Group:
+    parts: list[Shape | Group] = [
+        Rectangle(*frame, fill=box.kind, line="outline", radius=frame.height / 2 if box.is_slim else 6)
+    ]
+    tags = list(_tags(box, frame))
+    room = frame.width - 2 * _PAD - sum(tag.width + 4 for tag in tags if isinstance(tag, Rectangle))
+    parts += _slim_texts(box, frame, room) if box.is_slim else _texts(box, frame, room)
+    parts += [*tags, *(() if box.is_slim else _bars(box, frame, scale))]
+    said = _said(box)
+    return Group(parts, {**_attributes(box), "aria-label": said}, said)
+
+
+def _attributes(box: Box) -> dict[str, str]:
+    macs = {} if box.macs is None else {"data-macs": str(box.macs)}
+    return {
+        "class": "layer",
+        "data-layer": box.name,
+        "data-path": box.path,
+        "data-params": str(box.params),
+        **macs,
+        "data-shape": str(box.type),
+        "tabindex": "0",
+        "role": "img",
+    }
+
+
+def _said(box: Box) -> str:
+    """A box in words."""
+    parts = [box.path, box.block, shape_text(box.type.shape)]
+    if box.params:
+        parts.append(f"{box.params:,} parameters")
+    if box.macs:
+        parts.append(f"{count_text(box.macs)} MACs")
+    ends = [*box.outputs, *box.levels]
+    return ", ".join(
+        [
+            *parts,
+            *([f"output {', '.join(box.outputs)}"] if box.outputs else []),
+            *([f"level {', '.join(box.levels)}"] if box.levels else []),
+        ]
+    )
+
+
+def _texts(box: Box, frame: Frame, room: float) -> Iterator[Shape]:
+    left, whole = frame.left + _PAD, frame.width - 2 * _PAD
+    yield Text(left, frame.top + 17, cut(box.block, room, 12, True), 12, bold=True)
+    shape = _shape(box, whole - text_width(box.label, 10) - 6)
+    yield Text(frame.right - _PAD, frame.top + 32, shape, 10, "muted", anchor="end")
+    yield Text(left, frame.top + 32, cut(box.label, whole - text_width(shape, 10) - 6, 10), 10, "muted")
+
+
+def _shape(box: Box, room: float) -> str:
+    """The whole shape, or the channels where there is no room."""
+    whole = shape_text(box.type.shape)
+    return whole if text_width(whole, 10) <= room else f"{box.type.channels} ch"
+
+
+def _slim_texts(box: Box, frame: Frame, room: float) -> Iterator[Shape]:
+    left, down = frame.left + _PAD, frame.top + 16
+    channels = shape_text(box.type.shape)
+    title = cut(box.block, room * 0.6, 11, True)
+    yield Text(left, down, title, 11, bold=True)
+    after = text_width(title, 11, True) + 5
+    if text_width(channels, 10) > room - after:
+        channels = str(box.type.channels)
+    yield Text(left + room, down, channels, 10, "muted", anchor="end")
+    left_room = room - after - text_width(channels, 10) - 5
+    if box.label != box.block and left_room > 14:
+        yield Text(left + after, down, cut(box.label, left_room, 10), 10, "muted")
+
+
+def _tags(box: Box, frame: Frame) -> Iterator[Shape]:
+    """The names of a result, in the corner: filled for outputs."""
+    right, top = frame.right - 7, frame.top + (5 if box.is_slim else 7)
+    for names, filled in ((box.outputs, True), (box.levels, False)):
+        if names:
+            text = cut(", ".join(names), 70, 9, True)
+            width = text_width(text, 9, True) + 8
+            yield Rectangle(right - width, top, width, 14, "mark" if filled else "", "mark", 7)
+            yield Text(right - width / 2, top + 10.3, text, 9, "on-mark" if filled else "mark", True, "middle")
+            right -= width + 4
+
+
+def _bars(box: Box, frame: Frame, scale: _Scale) -> Iterator[Shape]:
+    for down, name, cost, most in ((38.5, "params", box.params, scale.params), (43, "macs", box.macs or 0, scale.macs)):
+        if cost and most:
+            yield Rectangle(frame.left + _PAD, frame.top + down, max(1, _BAR * cost / most), _BAR_HEIGHT, name)
+
+
+def _legend(layout: Layout, scale: _Scale) -> tuple[Group, float, float]:
+    """What colours, widths and bars mean, below the picture; where it ends on the right and below."""
+    left, top = MARGIN, layout.height + 16
+    limit = max(layout.width, 360) - MARGIN
+    parts: list[Shape | Group] = []
+    across, down, most = left, top, 0.0
+    for shapes, width in _entries(layout, scale):
+        if across + width > limit and across > left:
+            across, down = left, down + 20
+        parts += [_moved(shape, across, down) for shape in shapes]
+        across += width + 18
+        most = max(most, across - 18)
+    return Group(parts, {"class": "legend"}), most + MARGIN, down + 20 + MARGIN / 2
+
+
+def _entries(layout: Layout, scale: _Scale) -> Iterator[tuple[list[Shape], float]]:
+    present = {box.kind for box in layout.boxes}
+    for kind, words in _WORDS.items():
+        if kind in present:
+            yield _entry(
+                Rectangle(0, 2, 18, 12, kind, "outline", 6 if kind in ("join", "plain", "up") else 3), 18, words
+            )
+    for name, most, unit in (("params", scale.params, "parameters"), ("macs", scale.macs, "MACs")):
+        if most:
+            yield _entry(Rectangle(0, 6.5, 18, _BAR_HEIGHT, name), 18, f"{unit}, at most {count_text(most)}")
+    if any(box.outputs for box in layout.boxes):
+        yield _entry(Rectangle(0, 1, 18, 14, "mark", "mark", 7), 18, "output")
+    if any(box.levels for box in layout.boxes):
+        yield _entry(Rectangle(0, 1, 18, 14, "", "mark", 7), 18, "level")
+    yield (
+        [Text(0, 12, "width of a box: its channels, in doublings", 10, "muted")],
+        text_width("width of a box: its channels, in doublings", 10),
+    )
+
+
+def _entry(sample: Rectangle, width: float, words: str) -> tuple[list[Shape], float]:
+    return [sample, Text(width + 5, 12, words, 10, "muted")], width + 5 + text_width(words, 10)
+
+
+def _moved(shape: Shape, across: float, down: float) -> Shape:
+    if isinstance(shape, Rectangle):
+        return shape._replace(left=shape.left + across, top=shape.top + down)
+    assert isinstance(shape, Text)
+    return shape._replace(across=shape.across + across, down=shape.down + down)
