@@ -17,10 +17,12 @@ from archdsl.frontend.compose.config import Config
 from archdsl.frontend.lower import outline
 from archdsl.frontend.source import dotted
 from archdsl.tools.editing.document import Document
+from archdsl.tools.editing.hints import Inlay, inlays
+from archdsl.tools.pictures.diagram import svg_of
+from archdsl.tools.resolved import resolved_text
 
 MAX_OVERRIDES = 100
 MAX_SIDE = 65_536
-SIDE = 640  # of an image whose size the config leaves open
 Data = dict[str, Any]
 
 
@@ -84,53 +86,57 @@ def _redrawn(request: Request, folder: Path | None) -> Data:
     """Problems, places and hints; and where there is a network, its picture, tables and totals."""
     document = request.document(folder)
     problems = [each for each in document.problems if not (each.code == "expect" and request.overrides)]
-    found: Data = {"places": [], "network": None}
-    if document.config is not None:
-        found["places"] = _places(document.config, request.name)
-    if document.config is not None and document.report is not None:
-        try:
-            found["network"] = _network(sized_report(document.config, request.size), document.config)
-        except ArchError as error:  # not for images of this size
-            problems += error.problems
-    return {"problems": [_problem(each, request.name) for each in problems], **found}
-
-
-def sized_report(config: Config, size: tuple[int, int] | None) -> Report:
-    """For images of `size`, or of the config's own; of SIDE where that is open."""
-    if size is not None:
-        return report(outline(config.with_size(*size)))
-    costs = report(outline(config))
-    height, image_width, _ = costs.input_shape
-    if height and image_width:
-        return costs
-    return report(outline(config.with_size(height or SIDE, image_width or SIDE)))
-
-
-def _network(costs: Report, config: Config) -> Data:
+    network = None
+    try:
+        network = _network(sized_report(document, request.size), document) if document.report else None
+    except ArchError as error:  # not for images of this size
+        problems += error.problems
     return {
-        "svg": _picture(costs, "page"),
+        "problems": [_problem(each, request.name) for each in problems],
+        "places": _places(document.config, request.name) if document.config else [],
+        "hints": _hints(document),
+        "network": network,
+    }
+
+
+def sized_report(document: Document, size: tuple[int, int] | None) -> Report:
+    """For images of `size`, or of the config's own. Raises ArchError for what is wrong in the text."""
+    if document.config is None or document.report is None:
+        raise ArchError(document.problems)
+    if size is not None:
+        document.last_good = report(outline(document.config.with_size(*size)))  # for its hints
+        return document.last_good
+    return document.report
+
+
+def _network(costs: Report, document: Document) -> Data:
+    return {
+        "svg": svg_of(costs, "page"),
         "name": costs.name,
         "totals": _totals(costs),
         "layers": [_layer(each) for each in costs.layers],
         "outputs": _outputs(costs),
-        "scale": _scale(config),
+        "scale": _scale(document),
     }
 
 
+def _hints(document: Document) -> list[Data]:
+    """One for each line: of several entries in it the outermost."""
+    lines: dict[int, Inlay] = {}
+    for each in sorted(inlays(document), key=lambda each: len(each.path)):
+        lines.setdefault(each.line, each)
+    return [{"line": line, "text": each.text} for line, each in lines.items()]
+
+
 def _totals(costs: Report) -> Data:
-    taken = costs.memory()
+    memory = costs.activation_memory
     return {
         "params": costs.params,
         "trainable": costs.trainable_params,
         "macs": costs.macs,
-        "memory": taken and taken.inference,
-        "memory_at": taken.layer if taken else "",
+        "memory": memory,
         "image": shape_text(costs.input_shape),
-        "texts": {
-            "params": count_text(costs.params),
-            "macs": count_text(costs.macs),
-            "memory": bytes_text(taken.inference if taken else None),
-        },
+        "texts": {"params": count_text(costs.params), "macs": count_text(costs.macs), "memory": bytes_text(memory)},
     }
 
 
@@ -161,8 +167,8 @@ def _outputs(costs: Report) -> list[Data]:
     ]
 
 
-def _scale(config: Config) -> Data:
-    given = config.values.get("scale") or {}
+def _scale(document: Document) -> Data:
+    given = (document.config.values.get("scale") if document.config else None) or {}
     return {name: given.get(name, 1) for name in ("width", "depth")}
 
 
@@ -203,30 +209,15 @@ def _mark(mark: Mark, file: str) -> Data:
 
 def _resolved(request: Request, folder: Path | None) -> Data:
     """The whole config as one file, as `archdsl resolve` prints it."""
-    from archdsl.tools.resolved import resolved_text
-
-    return {"text": resolved_text(_config_of(request, folder))}
+    document = request.document(folder)
+    if document.config is None or document.report is None:
+        raise ArchError(document.problems)
+    return {"text": resolved_text(document.config)}
 
 
 def _drawn(request: Request, folder: Path | None) -> Data:
     """The diagram as a file of its own."""
-    return {"text": _picture(sized_report(_config_of(request, folder), request.size), "light")}
-
-
-def _picture(costs: Report, theme: str) -> str:
-    try:
-        from archdsl.tools.pictures.diagram import svg_of
-    except ImportError:
-        return ""
-    return svg_of(costs, theme)
-
-
-def _config_of(request: Request, folder: Path | None) -> Config:
-    """Raises ArchError for what is wrong in the text, but for promises of it that no longer hold."""
-    document = request.document(folder)
-    if document.config is None or document.report is None:
-        raise ArchError(document.problems)
-    return document.config
+    return {"text": svg_of(sized_report(request.document(folder), request.size))}
 
 
 WANTS: Mapping[str, Callable[[Request, Path | None], Data]] = {

@@ -22,12 +22,12 @@ _NAME = re.compile(r"[^\s./\\:\0][^/\\:\0]{0,99}\.ya?ml")
 _ONLY_ITS_OWN = re.compile(r"^(?:expect|published):.*\n(?:[ \t]+.*\n)*", re.MULTILINE)
 _HOW = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 START = """\
-# Change anything: the diagram follows at every key.
-defaults: [yolo_v8_s_backbone, _self_]    # start from a shipped preset
-scale: {width: 0.375}                     # narrower everywhere
+# Change anything: the picture follows.
+defaults: [yolo_v8_s_backbone, _self_]
+scale: {width: 0.375}       # narrower
 stages:
-  p3: {depth: 9}                          # deeper here
-  p4: {body: {block: csp}}                # another block there
+  p3: {depth: 9}            # deeper
+  p4: {body: {block: csp}}  # other blocks
 outputs: [p3, p4, p5]
 """
 

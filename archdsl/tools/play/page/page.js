@@ -218,6 +218,10 @@ setTheme(dark.matches ? "dark" : "light");
 dark.addEventListener("change", () => setTheme(dark.matches ? "dark" : "light"));
 $("theme").addEventListener("click", () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
 
+for (const button of document.querySelectorAll("[data-zoom]")) {
+  button.addEventListener("click", () => state.network && diagram.zoomBy(Number(button.dataset.zoom)));
+}
+
 // Tabs
 const tabs = [...document.querySelectorAll("[role=tab]")];
 function choose(tab) {

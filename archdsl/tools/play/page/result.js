@@ -14,7 +14,7 @@ export function showTotals(list, totals, before) {
 const exact = (key, totals) => ({
   params: `${totals.params.toLocaleString("en")} parameters, ${totals.trainable.toLocaleString("en")} of them trainable`,
   macs: totals.macs === null ? "" : `${totals.macs.toLocaleString("en")} multiply-accumulates for one image`,
-  memory: totals.memory ? `${totals.memory.toLocaleString("en")} bytes, while ${totals.memory_at} runs` : "",
+  memory: totals.memory ? `${totals.memory.toLocaleString("en")} bytes for the values between operations, one image` : "",
 })[key];
 
 function change(now, before) {
@@ -83,18 +83,18 @@ export function showProblems(list, problems, { fix, jump }) {
     ...problem.fixes.slice(0, 3).map((each) => element("button", { class: "fix", onclick: () => fix(each) }, each.title)))));
 }
 
-// The picture of the network, whose layers can be chosen.
+// The picture of the network, whose layers can be chosen. `zoom` is 0 for the width of its place.
 export class Diagram {
   #root;
-  #look = new CSSStyleSheet();
-  #own = new CSSStyleSheet();
   #shown = "";
+  #zoom = 0;
 
   constructor(place, go) {
     this.place = place;
     this.#root = place.attachShadow({ mode: "open" });
-    this.#own.replaceSync(OWN);
-    this.#root.adoptedStyleSheets = [this.#look, this.#own];
+    const look = new CSSStyleSheet();
+    look.replaceSync(LOOK);
+    this.#root.adoptedStyleSheets = [look];
     const chosen = (event) => event.target.closest?.("[data-path]");
     this.#root.addEventListener("click", (event) => chosen(event) && go(chosen(event).dataset.path));
     this.#root.addEventListener("keydown", (event) => {
@@ -104,15 +104,28 @@ export class Diagram {
     });
   }
 
+  get #svg() { return this.#root.querySelector("svg"); }
+
+  // The text is a file of our own: an SVG without scripts, styles and references.
   show(text) {
     if (text === this.#shown) return;
     const svg = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
     if (svg.localName !== "svg") return;
-    const styles = [...svg.querySelectorAll("style")];
-    this.#look.replaceSync(styles.map((style) => style.textContent).join("\n"));
-    for (const style of styles) style.remove();  // a sheet does the same, and needs no leave of the page's policy
     this.#root.replaceChildren(document.adoptNode(svg));
     this.#shown = text;
+    this.zoom(this.#zoom);
+  }
+
+  // By a factor, or with 0 back to the width of the place.
+  zoomBy(factor) {
+    const now = this.#svg.clientWidth / this.#svg.viewBox.baseVal.width;
+    this.zoom(factor && Math.min(4, Math.max(0.2, now * factor)));
+  }
+
+  zoom(zoom) {
+    this.#zoom = zoom;
+    this.#svg.style.width = zoom ? `${zoom * this.#svg.viewBox.baseVal.width}px` : "";
+    this.#svg.style.maxWidth = zoom ? "none" : "";
   }
 
   // Marks the layers of a part of the config: `stages.p4` are all of the stage.
@@ -123,9 +136,9 @@ export class Diagram {
 
 export const isPart = (path, of) => Boolean(of) && (path === of || path.startsWith(`${of}.`) || of.startsWith(`${path}.`));
 
-const OWN = `
+const LOOK = `
   svg { display: block; margin: auto; max-width: 100%; height: auto; }
   .layer { cursor: pointer; outline: none; }
-  .layer:hover > :first-of-type, .layer:focus-visible > :first-of-type { filter: brightness(1.06); }
-  .layer.here > rect, .layer:focus-visible > rect { stroke: var(--accent); stroke-width: 2.5px; }
+  .layer:hover > rect:first-of-type { stroke: var(--accent); }
+  .layer.here > rect:first-of-type, .layer:focus-visible > rect:first-of-type { stroke: var(--accent); stroke-width: 2.5px; }
 `;
