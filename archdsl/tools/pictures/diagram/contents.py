@@ -84,9 +84,14 @@ class Box:
         return total([node.cost for node in self.nodes]).macs
 
     @property
-    def is_slim(self) -> bool:
+    def is_plain(self) -> bool:
         """Whether it neither has weights nor computes anything worth counting."""
         return not self.params and self.macs == 0 and not self.hidden and self.last.owner is None
+
+    @property
+    def is_slim(self) -> bool:
+        """Whether it is drawn on one line."""
+        return self.is_plain and not self.outputs
 
     @cached_property
     def sources(self) -> list[Node]:
@@ -110,6 +115,9 @@ def _strides(box: Box) -> list[float]:
 
 
 def _is_down(box: Box) -> bool:
+    """Bodies of stages are not: what they do besides is more."""
+    if box.stage and box.path.endswith(".body"):
+        return False
     return isinstance(box.type, FeatureMap) and box.type.stride > max(_strides(box), default=box.type.stride)
 
 
@@ -129,8 +137,8 @@ _KINDS: dict[str, Callable[[Box], bool]] = {
     "down": _is_down,
     "up": _is_up,
     "attention": lambda box: _attends(box.nodes),
-    "join": lambda box: box.is_slim and len(box.sources) > 1,
-    "plain": lambda box: box.is_slim,
+    "join": lambda box: box.is_plain and len(box.sources) > 1,
+    "plain": lambda box: box.is_plain,
     "block": lambda box: True,
 }
 
@@ -158,9 +166,9 @@ def contents_of(graph: Graph) -> Contents:
 
 
 class _Layer(list[Node]):
-    """The nodes of a layer, or of `count` layers. One is not another that holds the same."""
+    """The nodes of a layer, or of several `layers`. One is not another that holds the same."""
 
-    count = 1
+    layers = 1
     __hash__ = object.__hash__  # type: ignore[assignment]
     __eq__ = object.__eq__
 
@@ -168,7 +176,7 @@ class _Layer(list[Node]):
 def _joined(layers: Iterable[_Layer]) -> _Layer:
     every = list(layers)
     joined = _Layer(node for layer in every for node in layer)
-    joined.count = sum(layer.count for layer in every)
+    joined.layers = sum(layer.layers for layer in every)
     return joined
 
 
@@ -195,7 +203,7 @@ def _box(layer: _Layer, graph: Graph) -> Box:
     ends = set(layer)
     outputs = [name for name, node in graph.outputs.items() if node in ends]
     levels = [name for name, node in graph.levels.items() if node in ends and name not in outputs]
-    return Box(tuple(layer), tuple(levels), tuple(outputs), layer.count if layer.count > 1 else 0)
+    return Box(tuple(layer), tuple(levels), tuple(outputs), layer.layers if layer.layers > 1 else 0)
 
 
 def read_by(node: Node) -> list[Node]:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from archdsl.analysis.text import count_text, shape_text
 from archdsl.ir.graph import Graph
 from archdsl.tools.pictures.diagram.contents import Box
-from archdsl.tools.pictures.diagram.layout import MARGIN, Frame, Layout, Row, Way, layout_of
+from archdsl.tools.pictures.diagram.layout import MARGIN, Frame, Lane, Layout, Row, Way, layout_of
 from archdsl.tools.pictures.diagram.scene import Group, Line, Rectangle, Scene, Shape, Text
 from archdsl.tools.pictures.diagram.texts import cut, text_width
 
 _LANES = {"stages": "Backbone", "neck": "Neck", "head": "Head"}
 _BAR, _BAR_HEIGHT = 100.0, 3.0  # of the largest cost
 _PAD = 9.0
+_TITLES = (12.0, 11.0, 10.2)  # sizes, the first that fits
 _WORDS = {
     "block": "layers with weights",
-    "down": "fewer pixels",
-    "up": "more pixels",
+    "down": "smaller map",
+    "up": "larger map",
     "attention": "attention",
-    "join": "joins maps",
-    "plain": "no weights",
+    "join": "joins, no weights",
+    "plain": "other, no weights",
     "many": "several layers",
 }
 
@@ -44,8 +45,7 @@ def scene_of(graph: Graph) -> Scene:
     root = Group()
     root.parts.append(Rectangle(0, 0, width, bottom, "paper"))
     root.parts += _heading(graph)
-    for section, frame in layout.lanes.items():
-        root.parts.append(_lane(section, frame, layout))
+    root.parts += [_lane(section, lane, layout) for section, lane in layout.lanes.items()]
     root.parts += [part for row in layout.rows for part in _row(row)]
     root.parts += [_stage(name, frame) for name, frame in layout.stages.items()]
     root.parts += [_connection(way) for way in layout.ways]
@@ -73,27 +73,33 @@ def _heading_width(graph: Graph) -> float:
     return 2 * MARGIN + max(text_width(*each) for each in texts)
 
 
-def _lane(section: str, frame: Frame, layout: Layout) -> Group:
+def _lane(section: str, lane: Lane, layout: Layout) -> Group:
     own = [box for box in layout.boxes if box.section == section]
-    name = _LANES.get(section, section)
-    params, macs = sum(box.params for box in own), [box.macs for box in own]
-    costs = count_text(params) + (f" · {count_text(sum(filter(None, macs)))} MACs" if None not in macs else "")
-    parts = [
-        Rectangle(frame.left, frame.top, frame.width, frame.height, "lane", radius=10),
-        Text(frame.left + 12, frame.top + 20, name, 13, "ink", True),
-    ]
-    left = frame.left + 12 + text_width(name, 13, True) + 6
-    if left + text_width(costs, 10.5) < frame.right - 6:
-        parts.append(Text(frame.right - 12, frame.top + 20, costs, 10.5, "muted", anchor="end"))
-    return Group([*parts], {"class": "lane", "data-section": section})
+    frame, name = lane.frame, _LANES.get(section, section)
+    params, macs = count_text(sum(box.params for box in own)), [box.macs for box in own]
+    costs = [params, *([] if None in macs else [f"{count_text(sum(filter(None, macs)))} MACs"])]
+    panel = Rectangle(*frame, fill="lane", line="panel", radius=10)
+    if lane.is_below:
+        middle = frame.top + frame.height / 2
+        texts = [Text(MARGIN, middle - 8, name, 13, bold=True)]
+        texts += [Text(MARGIN, middle + 8 + 14 * number, cost, 10, "muted") for number, cost in enumerate(costs)]
+    else:
+        texts = [Text(frame.left + 12, frame.top + 21, name, 13, bold=True)]
+        room = frame.width - 30 - text_width(name, 13, True)
+        texts.append(Text(frame.right - 12, frame.top + 21, _fitting(costs, room), 10, "muted", anchor="end"))
+    return Group([panel, *texts], {"class": "lane", "data-section": section})
+
+
+def _fitting(costs: Sequence[str], room: float) -> str:
+    """As many as there is room for."""
+    whole = " · ".join(costs)
+    return whole if text_width(whole, 10) <= room else costs[0]
 
 
 def _row(row: Row) -> Iterator[Shape]:
-    if row.stride is None:
-        return
     middle = (row.top + row.bottom) / 2
     if row.size:
-        yield Text(MARGIN, middle - 2, row.size, 11, bold=True)
+        yield Text(MARGIN, middle - 2, shape_text(row.size), 11, bold=True)
     yield Text(MARGIN, middle + 12, f"stride {row.stride:g}", 10, "muted")
 
 
@@ -112,15 +118,16 @@ def _connection(way: Way) -> Group:
 
 
 def _box(box: Box, frame: Frame, scale: _Scale) -> Group:
-    parts: list[Shape | Group] = [
-        Rectangle(*frame, fill=box.kind, line="outline", radius=frame.height / 2 if box.is_slim else 6)
-    ]
+    radius = frame.height / 2 if box.is_slim else 6
     tags = list(_tags(box, frame))
-    room = frame.width - 2 * _PAD - sum(tag.width + 4 for tag in tags if isinstance(tag, Rectangle))
-    parts += _slim_texts(box, frame, room) if box.is_slim else _texts(box, frame, room)
-    parts += [*tags, *(() if box.is_slim else _bars(box, frame, scale))]
+    room = frame.width - 2 * _PAD - sum([tag.width + 4 for tag in tags if isinstance(tag, Rectangle)])
+    if room < text_width(box.block, _TITLES[-1], True) and not (box.is_slim or box.params or box.macs):
+        room, tags = frame.width - 2 * _PAD, [_moved(tag, 0, 28) for tag in tags]  # where bars would be
+    texts = _slim_texts(box, frame, room) if box.is_slim else _texts(box, frame, room)
+    bars = () if box.is_slim else _bars(box, frame, scale)
     said = _said(box)
-    return Group(parts, {**_attributes(box), "aria-label": said}, said)
+    parts = [Rectangle(*frame, fill=box.kind, line="outline", radius=radius), *texts, *tags, *bars]
+    return Group([*parts], {**_attributes(box), "aria-label": said}, said)
 
 
 def _attributes(box: Box) -> dict[str, str]:
@@ -144,19 +151,14 @@ def _said(box: Box) -> str:
         parts.append(f"{box.params:,} parameters")
     if box.macs:
         parts.append(f"{count_text(box.macs)} MACs")
-    ends = [*box.outputs, *box.levels]
-    return ", ".join(
-        [
-            *parts,
-            *([f"output {', '.join(box.outputs)}"] if box.outputs else []),
-            *([f"level {', '.join(box.levels)}"] if box.levels else []),
-        ]
-    )
+    parts += [f"output {name}" for name in box.outputs] + [f"level {name}" for name in box.levels]
+    return ", ".join(parts)
 
 
 def _texts(box: Box, frame: Frame, room: float) -> Iterator[Shape]:
     left, whole = frame.left + _PAD, frame.width - 2 * _PAD
-    yield Text(left, frame.top + 17, cut(box.block, room, 12, True), 12, bold=True)
+    size = next((each for each in _TITLES if text_width(box.block, each, True) <= room), _TITLES[-1])
+    yield Text(left, frame.top + 17, cut(box.block, room, size, True), size, bold=True)
     shape = _shape(box, whole - text_width(box.label, 10) - 6)
     yield Text(frame.right - _PAD, frame.top + 32, shape, 10, "muted", anchor="end")
     yield Text(left, frame.top + 32, cut(box.label, whole - text_width(shape, 10) - 6, 10), 10, "muted")
@@ -169,17 +171,24 @@ def _shape(box: Box, room: float) -> str:
 
 
 def _slim_texts(box: Box, frame: Frame, room: float) -> Iterator[Shape]:
-    left, down = frame.left + _PAD, frame.top + 16
-    channels = shape_text(box.type.shape)
-    title = cut(box.block, room * 0.6, 11, True)
+    """On one line: the block; its name, if there is room; the shape, or its channels."""
+    left, down = frame.left + _PAD + 1, frame.top + 16
+    title = cut(box.block, room - 24, 11, True)
+    room -= text_width(title, 11, True)
     yield Text(left, down, title, 11, bold=True)
-    after = text_width(title, 11, True) + 5
-    if text_width(channels, 10) > room - after:
-        channels = str(box.type.channels)
-    yield Text(left + room, down, channels, 10, "muted", anchor="end")
-    left_room = room - after - text_width(channels, 10) - 5
-    if box.label != box.block and left_room > 14:
-        yield Text(left + after, down, cut(box.label, left_room, 10), 10, "muted")
+    label = box.label if box.label != box.block else ""
+    aside = text_width(label, 10) + 5 if label else 0
+    shape = next(
+        (
+            each
+            for each in (shape_text(box.type.shape), str(box.type.channels))
+            if text_width(each, 10) + aside + 8 <= room
+        ),
+        "",
+    )
+    yield Text(frame.right - _PAD - 1, down, shape or str(box.type.channels), 10, "muted", anchor="end")
+    if label and shape:
+        yield Text(left + frame.width - 2 * _PAD - room + 4, down, label, 10, "muted")
 
 
 def _tags(box: Box, frame: Frame) -> Iterator[Shape]:
@@ -202,41 +211,37 @@ def _bars(box: Box, frame: Frame, scale: _Scale) -> Iterator[Shape]:
 
 def _legend(layout: Layout, scale: _Scale) -> tuple[Group, float, float]:
     """What colours, widths and bars mean, below the picture; where it ends on the right and below."""
-    left, top = MARGIN, layout.height + 16
     limit = max(layout.width, 360) - MARGIN
     parts: list[Shape | Group] = []
-    across, down, most = left, top, 0.0
+    across, down, right = MARGIN, layout.height + 16, 0.0
     for shapes, width in _entries(layout, scale):
-        if across + width > limit and across > left:
-            across, down = left, down + 20
+        if across + width > limit and across > MARGIN:
+            across, down = MARGIN, down + 20
         parts += [_moved(shape, across, down) for shape in shapes]
+        right = max(right, across + width)
         across += width + 18
-        most = max(most, across - 18)
-    return Group(parts, {"class": "legend"}), most + MARGIN, down + 20 + MARGIN / 2
+    return Group(parts, {"class": "legend"}), right + MARGIN, down + 20 + MARGIN / 2
 
 
 def _entries(layout: Layout, scale: _Scale) -> Iterator[tuple[list[Shape], float]]:
     present = {box.kind for box in layout.boxes}
     for kind, words in _WORDS.items():
         if kind in present:
-            yield _entry(
-                Rectangle(0, 2, 18, 12, kind, "outline", 6 if kind in ("join", "plain", "up") else 3), 18, words
-            )
+            yield _entry(Rectangle(0, 2, 18, 12, kind, "outline", 3), words)
+    if any(box.outputs for box in layout.boxes):
+        yield _entry(Rectangle(0, 1, 18, 14, "mark", "mark", 7), "output")
+    if any(box.levels for box in layout.boxes):
+        yield _entry(Rectangle(0, 1, 18, 14, "", "mark", 7), "level")
     for name, most, unit in (("params", scale.params, "parameters"), ("macs", scale.macs, "MACs")):
         if most:
-            yield _entry(Rectangle(0, 6.5, 18, _BAR_HEIGHT, name), 18, f"{unit}, at most {count_text(most)}")
-    if any(box.outputs for box in layout.boxes):
-        yield _entry(Rectangle(0, 1, 18, 14, "mark", "mark", 7), 18, "output")
-    if any(box.levels for box in layout.boxes):
-        yield _entry(Rectangle(0, 1, 18, 14, "", "mark", 7), 18, "level")
-    yield (
-        [Text(0, 12, "width of a box: its channels, in doublings", 10, "muted")],
-        text_width("width of a box: its channels, in doublings", 10),
-    )
+            yield _entry(Rectangle(0, 6.5, 18, _BAR_HEIGHT, name), f"{unit}, up to {count_text(most)}")
+    words = "width of a box: its channels, in doublings"
+    yield [Text(0, 12, words, 10, "muted")], text_width(words, 10)
 
 
-def _entry(sample: Rectangle, width: float, words: str) -> tuple[list[Shape], float]:
-    return [sample, Text(width + 5, 12, words, 10, "muted")], width + 5 + text_width(words, 10)
+def _entry(sample: Rectangle, words: str) -> tuple[list[Shape], float]:
+    after = sample.width + 5
+    return [sample, Text(after, 12, words, 10, "muted")], after + text_width(words, 10)
 
 
 def _moved(shape: Shape, across: float, down: float) -> Shape:

@@ -17,11 +17,11 @@ _BELOW = 1e9  # rows without a stride
 
 
 class Place(NamedTuple):
-    """A column, counted from the left, a row, counted from the top, and the place in that cell from the top."""
+    """A column, counted from the left, a row, counted from the top, and the `order` in that cell from the top."""
 
     column: int
     row: int
-    index: int
+    order: int
 
 
 @dataclass
@@ -55,7 +55,8 @@ class _Placing:
     contents: Contents
     found: list[tuple[int, float]] = field(default_factory=list)  # the column and the stride of each box
     lanes: dict[str, int] = field(default_factory=dict)
-    ways: dict[int, int] = field(default_factory=dict)  # of columns: 1 down, -1 up
+    ways: dict[tuple[int, float], int] = field(default_factory=dict)  # of columns in rows: 1 down, -1 up
+    rows: set[float] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.sources: list[list[int]] = [[] for _ in self.contents.boxes]
@@ -68,14 +69,26 @@ class _Placing:
         base = self.lanes.setdefault(box.section, 1 + max([column for column, _ in self.found], default=-1))
         read = sorted({self.found[each][1] for each in self.sources[index]})
         row = self._row(box, read)
+        self.rows.add(row)
         inside = [self.found[each] for each in self.sources[index] if self.found[each][0] >= base]
         column = max([each for each, _ in inside], default=base)
-        ways = {1 if row > before else -1 for each, before in inside if each == column and before != row}
-        if len(ways | {self.ways.get(column, way) for way in ways}) > 1 or (ways and _spans(box, read)):
+        before = {each for number, each in inside if number == column and each != row}
+        if before and (_spans(box, read) or not self._flows(column, before, row)):
             column += 1
-        elif ways:
-            self.ways[column] = ways.pop()
         self.found.append((column, row))
+
+    def _flows(self, column: int, before: set[float], row: float) -> bool:
+        """Whether a column, where it already has a way, goes from other rows to this one; then it does from now on."""
+        ways = {
+            (column, each): 1 if row > start else -1
+            for start in before
+            for each in {*self.rows, row}
+            if min(start, row) <= each <= max(start, row)
+        }
+        if len({row > start for start in before}) > 1 or any(self.ways.get(at, way) != way for at, way in ways.items()):
+            return False
+        self.ways.update(ways)
+        return True
 
     def _row(self, box: Box, read: Sequence[float]) -> float:
         """The stride of its row: that of its stage, or its own; of what has none, the middle of those that it reads."""
@@ -93,7 +106,7 @@ class _Placing:
         for column, row in self.found:
             index = count.get((column, row), 0)
             count[column, row] = index + 1
-            places.append(Place(column, rows.index(row), index * self.ways.get(column, 1)))
+            places.append(Place(column, rows.index(row), index * self.ways.get((column, row), 1)))
         return Grid(places, self.lanes, [None if row >= _BELOW else row for row in rows])
 
     def _chains_below(self) -> None:

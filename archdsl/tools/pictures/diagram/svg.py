@@ -46,7 +46,7 @@ def _shape(shape: Shape, colours: Mapping[str, str]) -> str:
 
 
 def _rectangle(shape: Rectangle, colours: Mapping[str, str]) -> str:
-    place = dict(x=shape.left, y=shape.top, width=shape.width, height=shape.height)
+    place = {"x": shape.left, "y": shape.top, "width": shape.width, "height": shape.height}
     sides = _attributes({name: _number(value) for name, value in place.items()})
     corners = f' rx="{_number(shape.radius)}"' if shape.radius else ""
     fill = f' fill="{colours[shape.fill] if shape.fill else "none"}"'

@@ -14,7 +14,7 @@ _APART = 6.0  # where one line of a track ends and the next begins
 class Tracks(NamedTuple):
     """How many there are in each gutter, and for a gutter and the box that a line comes from its place."""
 
-    count: list[int]
+    counts: list[int]
     place: dict[tuple[int, int], int]
 
 
@@ -39,7 +39,7 @@ def tracks_of(routes: Sequence[Route], columns: int) -> Tracks:
                 rows.append(row := [])
             row.append(trunk)
             tracks.place[gutter, trunk.source] = next(number for number, each in enumerate(rows) if each is row)
-        tracks.count[gutter] = len(rows)
+        tracks.counts[gutter] = len(rows)
     return tracks
 
 
@@ -55,7 +55,7 @@ def _trunks(routes: Sequence[Route], gutter: int) -> list[_Trunk]:
 
 
 def _order(trunk: _Trunk) -> tuple[float, ...]:
-    """From the left: brackets; what goes up, the highest first; what goes down, the lowest first. So few lines cross."""
+    """From the left: brackets; what goes up, the highest first; what goes down, the lowest first: few lines cross."""
     goes_down = trunk.bottom - trunk.begin > trunk.begin - trunk.top
     return not trunk.is_bracket, goes_down, -trunk.begin if goes_down else trunk.begin
 
