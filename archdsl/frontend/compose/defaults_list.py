@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from archdsl.diagnostics.codes import CodeName
+from archdsl.diagnostics.fixes import Hint
 from archdsl.diagnostics.problems import ArchError, Mark, Note, Problem, fail
 from archdsl.diagnostics.unicode import ascii_form, named
-from archdsl.diagnostics.wording import describe, did_you_mean
+from archdsl.diagnostics.wording import describe, did_you_mean, joined, write
 from archdsl.frontend.budget import allow_more
 from archdsl.frontend.compose.groups import (
     OPEN,
@@ -172,14 +173,14 @@ def _entries(member: Member) -> list[str | Choice]:
     entries = member.source.values["defaults"]
     if not isinstance(entries, list):
         message = f"expected a list of config names, such as [family/yolo_v8, _self_], got {describe(entries)}"
-        hint = f"write defaults: [{entries}, {SELF}]" if isinstance(entries, str) else "write [family/yolo_v8, _self_]"
-        raise member.fail("type", message, hint[:200])
+        hint = _list_of(entries) if isinstance(entries, str) else "write [family/yolo_v8, _self_]"
+        raise member.fail("type", message, hint)
     found = [_entry(member, index, entry) for index, entry in enumerate(entries)]
     if entries.count(SELF) != 1:
         # Without it Hydra puts the file before its parents, so that they would override it.
         others = [_as_text(entry) for entry in entries if entry != SELF]
-        hint = f"write defaults: [{', '.join([*others, SELF])}]"
-        raise member.fail("defaults", "the list must hold _self_ once, where this file itself comes", hint[:200])
+        message = "the list must hold _self_ once, where this file itself comes"
+        raise member.fail("defaults", message, _list_of(*others))
     overriding = [entry for entry in found if entry != SELF]
     is_override = [isinstance(entry, Choice) and entry.means == "override" for entry in overriding]
     if is_override != sorted(is_override):
@@ -203,6 +204,11 @@ def _entry(member: Member, index: int, entry: Any) -> str | Choice:
         hint = "make the first line `# @package _global_`, or choose it in the config itself"
         raise choice.fail("group", f"a file of the group {member.package} cannot choose another", hint)
     return choice
+
+
+def _list_of(*entries: str) -> Hint:
+    written = f"[{', '.join([*entries, SELF])}]"
+    return Hint(f"write defaults: {written}"[:200], written)
 
 
 _AS_NAMES = "write names in a list: [family/yolo_v8, _self_]"
@@ -275,11 +281,12 @@ def _fix(entry: str) -> str:
     plain = ascii_form(entry).strip()
     bare = plain.removesuffix(".yaml").removesuffix(".yml").removeprefix("./")
     if bare != entry and _REFERENCE.fullmatch(bare) and not Path(plain).is_absolute():
-        return f"write {bare}" + (f" ({named(entry)})" if plain != entry and named(entry) else "")
+        return joined(" ", write(bare), f"({named(entry)})" if plain != entry and named(entry) else "")
     if ".." in entry or Path(entry).is_absolute() or "~" in entry:
         return "it leads out of the config's folder: put the parent beside the config, or take a preset"
     if "@" in entry:
-        return f"parents have no package: write {entry.partition('@')[0]}"
+        name = entry.partition("@")[0]
+        return Hint(f"parents have no package: write {name}", name)
     return "parents are looked for beside the config and among the presets"
 
 
@@ -296,7 +303,7 @@ def _package(source: Source, folder: str, heirs: str) -> str:
     fact = f"the package {header or package} is not allowed"
     if not header and not heirs:
         fact = "a parent in a sub-folder must be marked as global"
-    hint = "make the first line `# @package _global_`"
+    hint: str = Hint("make the first line `# @package _global_`", "# @package _global_\n", wrong="")
     if heirs:
         fact, hint = (
             f"{fact} for what a file of the group {heirs} inherits",

@@ -7,19 +7,20 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from functools import cache
 
-from archdsl.diagnostics.fixes import Range
+from archdsl.diagnostics.fixes import Edit, Fix, Hint, Range
 from archdsl.diagnostics.problems import Problem
 from archdsl.frontend.yaml.conformance import LINE_END
 
 _QUOTED = r"'(?:[^']|'')*'|\"(?:[^\"\\]|\\.)*\""
-_PROPERTIES = re.compile(r"(?:[&!][^\s,\[\]{}]*[ \t]+)+")  # an anchor, a tag
+_PROPERTIES = re.compile(r"(?:[&!][^\s,\[\]{}]*[ \t]+)+", re.ASCII)  # an anchor, a tag
+_IS_KEY = re.compile(r"[ \t]*:(?=[\s,\[\]{}]|$)")  # what follows the first key of a mapping without brackets
 _TOKENS = (
     re.compile(_QUOTED, re.DOTALL),
     re.compile(r"[|>][-+0-9]*"),  # of a block of text its sign
     re.compile(r"-(?=\s)|[\[\]{},]"),
 )
-_BARE_IN_BRACKETS = re.compile(r"(?:[^\s,\[\]{}#:]|(?<=\S)#|:(?![\s,\[\]{}])|[ \t]+(?![\s#]))+")
-_BARE = re.compile(r"(?:[^\s#:]|(?<=\S)#|:(?!\s)|[ \t]+(?![\s#]))+")
+_BARE_IN_BRACKETS = re.compile(r"(?:[^\s,\[\]{}#:]|(?<=\S)#|:(?![\s,\[\]{}])|[ \t]+(?![\s#]))+", re.ASCII)
+_BARE = re.compile(r"(?:[^\s#:]|(?<=\S)#|:(?!\s)|[ \t]+(?![\s#]))+", re.ASCII)
 # What matters to brackets: quotes, where a value may begin, and comments, where nothing is before them.
 _BRACKETS = re.compile(
     rf"(?:(?<=[\s,:\[{{])|^)(?:{_QUOTED})|(?:(?<=\s)|^)#[^\r\n]*|[\[\]{{}}]", re.DOTALL | re.MULTILINE
@@ -60,15 +61,16 @@ class Extents:
         line = bisect_right(self._starts, offset)
         return line, offset - self._starts[line - 1] + 1
 
-    def token(self, line: int, column: int) -> tuple[int, int]:
-        """The offsets of the token at a place: a whole value or key, a list with its brackets, else one character.
+    def token(self, line: int, column: int) -> tuple[int, int, int]:
+        """The offsets of the token at a place: its beginning, that of its value after an anchor or a tag, its end.
 
-        Of a list or a mapping without brackets it is the first token.
+        It is a whole value or key, a list with its brackets, else one character. Of a list or a mapping without
+        brackets it is the first token.
         """
         start = self.offset(line, column)
-        if properties := _PROPERTIES.match(self.text, start):
-            start = properties.end()
-        return start, self._end(start)
+        properties = _PROPERTIES.match(self.text, start)
+        value = properties.end() if properties else start
+        return start, value, self._end(value)
 
     def _end(self, start: int) -> int:
         if start in self._closed:
@@ -97,6 +99,32 @@ def with_extents(problems: Iterable[Problem], text_of: Callable[[str], str]) -> 
 def _extended(problem: Problem, extents: Extents) -> Problem:
     if not extents.text:
         return problem
-    _, end = extents.token(problem.line, problem.column)
-    end_line, end_column = extents.place(end)
-    return problem._replace(end_line=end_line, end_column=end_column)
+    token = extents.token(problem.line, problem.column)
+    end_line, end_column = extents.place(token[2])
+    fixes = _fixes(problem.hint, extents, token, problem.file) if isinstance(problem.hint, Hint) else ()
+    return problem._replace(end_line=end_line, end_column=end_column, fixes=fixes)
+
+
+def _fixes(hint: Hint, extents: Extents, token: tuple[int, int, int], file: str) -> tuple[Fix, ...]:
+    """A fix for each change that the hint knows."""
+    piece = _wrong(hint.wrong, extents.text, *token)
+    if piece is None:
+        return ()
+    place = extents.range(file, *piece)
+    return tuple([Fix(_title(hint, right), (Edit(place, right),)) for right in hint.right])
+
+
+def _title(hint: Hint, right: str) -> str:
+    return f"write {right}" if right.strip() == right != "" and hint.wrong != "" else str(hint)
+
+
+def _wrong(word: str | None, text: str, start: int, value: int, end: int) -> tuple[int, int] | None:
+    """The offsets of what is wrong with a token; None where it is not sure which piece of it that is."""
+    if word is None:
+        is_all = text[value:end] != "-" and not _IS_KEY.match(text, end)
+        return (value, end) if is_all else None
+    if text.startswith(word, value):
+        return value, value + len(word)
+    before, after = [r"\b" if edge.isalnum() else "" for edge in (word[0], word[-1])]
+    found = [match.span() for match in re.compile(f"{before}{re.escape(word)}{after}").finditer(text, start, end)]
+    return found[0] if len(found) == 1 else None

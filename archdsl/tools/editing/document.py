@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 
-from archdsl.analysis.expect import check_expectations
+from archdsl.analysis.expect import at_known_size, check_expectations
 from archdsl.analysis.report import Report, report
 from archdsl.diagnostics.fixes import Edit, Fix, Range
 from archdsl.diagnostics.problems import ArchError, Problem
@@ -16,6 +18,7 @@ from archdsl.frontend.compose.config import Config, load
 from archdsl.frontend.lower import outline
 from archdsl.frontend.yaml.extents import with_extents
 from archdsl.frontend.yaml.files import ConfigText
+from archdsl.tools.editing.places import Index
 
 __all__ = ["Document", "Edit", "Fix", "Range"]
 
@@ -28,7 +31,7 @@ class Document:
 
     `problems` have their ends and fixes; those with another file than `name` are in a parent. `config` is None where
     the text cannot be composed, `report` where there is no network; `last_good` is then that of the last text which
-    had one.
+    had one. Reports are for an image of 640 pixels a side where the config leaves that open.
     """
 
     def __init__(
@@ -57,10 +60,17 @@ class Document:
         try:
             self.config = load(ConfigText(self.text, self.name, self.folder, self.others), self.overrides, budget)
             self.report = report(outline(self.config, budget))
+            with suppress(ArchError):  # that it does not take
+                self.report = at_known_size(self.config, self.report)
             check_expectations(self.config, self.report)
         except ArchError as error:
             return error.problems
         return ()
+
+    @cached_property
+    def index(self) -> Index:
+        """What stands where in the text, whether or not it is whole."""
+        return Index(self.text, self.name)
 
     def text_of(self, file: str) -> str:
         """The text of a file that the config is made of, as it was read."""

@@ -6,11 +6,11 @@ from bisect import bisect_right
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from archdsl.diagnostics.fixes import Range
 from archdsl.diagnostics.problems import ArchError
 from archdsl.frontend.source import KeyPath, Source
 from archdsl.frontend.yaml.parser import read_text
 from archdsl.frontend.yaml.scalars import read_plain
-from archdsl.diagnostics.fixes import Range
 from archdsl.tools.editing.scan import Entry, Role, Scan, Spot
 
 

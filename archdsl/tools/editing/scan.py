@@ -211,7 +211,14 @@ class Scan:
     # Values
 
     def _value(
-        self, position: int, end: int, entry: Entry, number: int, indent: int, after: int = -1, starts_line: bool = False
+        self,
+        position: int,
+        end: int,
+        entry: Entry,
+        number: int,
+        indent: int,
+        after: int = -1,
+        starts_line: bool = False,
     ) -> int:
         """The value of an entry, which begins here in a line that ends at `end`; of nothing too."""
         if after >= 0:

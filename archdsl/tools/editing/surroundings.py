@@ -37,7 +37,7 @@ class Surroundings:
 
     def __init__(self, document: Document):
         self.document = document
-        self.index = Index(document.text, document.name)
+        self.index = document.index
         self.package = _package(document, self.index.source)
         ordered = self._sources()
         _, self.inherited_places = _merged([each for each in ordered if each is not None])
