@@ -117,7 +117,9 @@ def test_it_listens_to_this_machine_alone(server: Server) -> None:
     assert server.socket.getsockname()[0] == "127.0.0.1"
 
 
-@pytest.mark.parametrize("path", ["/../server.py", "/page/../../server.py", "/%2e%2e/server.py", "//etc/passwd", "/bundle"])
+@pytest.mark.parametrize(
+    "path", ["/../server.py", "/page/../../server.py", "/%2e%2e/server.py", "//etc/passwd", "/bundle"]
+)
 def test_no_file_but_those_of_the_page_is_sent(server: Server, path: str) -> None:
     assert reply(server, "GET", path)[0] == 404
 
@@ -167,7 +169,8 @@ def test_many_ask_at_once_and_each_gets_its_own_answer(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../net.yaml", "/etc/passwd", "sub/net.yaml", "..", "net.txt", ".hidden.yaml", "a\0.yaml", "c:net.yaml", ""]
+    "name",
+    ["../net.yaml", "/etc/passwd", "sub/net.yaml", "..", "net.txt", ".hidden.yaml", "a\0.yaml", "c:net.yaml", ""],
 )
 def test_a_file_outside_of_the_folder_is_neither_opened_nor_saved(server: Server, folder: Path, name: str) -> None:
     assert "refused" in asked(server, "/open", name=name)
@@ -266,8 +269,37 @@ def test_figures_are_those_of_the_command_line() -> None:
 
 def test_a_promise_of_the_file_is_none_of_what_overrides_make_of_it() -> None:
     text = f"{NET}expect: {{params: 1}}\n"
-    assert [each["code"] for each in answer({"want": "redraw", "name": "a.yaml", "text": text})["problems"]] == ["expect"]
+    assert [each["code"] for each in answer({"want": "redraw", "name": "a.yaml", "text": text})["problems"]] == [
+        "expect"
+    ]
     assert not answer({"want": "redraw", "name": "a.yaml", "text": text, "overrides": ["scale.width=1"]})["problems"]
+
+
+@pytest.mark.parametrize(
+    ("text", "override", "expected"),
+    [
+        ("scale: {width: 1}  # all\n", "scale.width=0.5", "scale: {width: 0.5}  # all\n"),
+        ("scale: {depth: 1}\n", "scale.width=0.5", "scale: {width: 0.5, depth: 1}\n"),
+        ("scale:\n    depth: 1\n", "scale.width=0.5", "scale:\n    width: 0.5\n    depth: 1\n"),
+        ("scale: {}\n", "scale.width=0.5", "scale: {width: 0.5}\n"),
+        ("scale:  # none\na: 1", "scale.width=0.5", "scale: {width: 0.5}  # none\na: 1"),
+        ("a: 1", "stages.p4.depth=9", "a: 1\nstages: {p4: {depth: 9}}\n"),
+        ("", "scale.width=0.5", "scale: {width: 0.5}\n"),
+    ],
+)
+def test_an_override_is_written_into_the_text_where_its_key_belongs(text: str, override: str, expected: str) -> None:
+    question = {"want": "keep", "name": "a.yaml", "text": text, "overrides": [override]}
+    (edit,) = answer(question)["edits"]
+    lines = text.split("\n")
+    before = [*lines[: edit["line"] - 1], lines[edit["line"] - 1][: edit["column"] - 1]]
+    after = [lines[edit["end_line"] - 1][edit["end_column"] - 1 :], *lines[edit["end_line"] :]]
+    assert "\n".join(before) + edit["text"] + "\n".join(after) == expected
+
+
+@pytest.mark.parametrize("override", ["~stages.p5", "a=[1]", "a={b: 1}", "a", "a=1: 2", "a=x #"])
+def test_only_a_number_or_a_word_is_written_into_the_text(override: str) -> None:
+    found = answer({"want": "keep", "name": "a.yaml", "text": NET, "overrides": [override]})
+    assert found["problems"][0]["code"] == "override"
 
 
 # The command
@@ -361,6 +393,51 @@ def test_a_slider_is_an_override_with_a_way_back(play: Play) -> None:
     play.page.get_by_role("button", name="Remove scale.width=0.75").click()
     expect(play.total("Parameters")).to_have_text(before)
     assert slider.input_value() == "0.38"
+
+
+@pytest.mark.browser
+def test_an_override_that_is_kept_is_part_of_the_text(play: Play) -> None:
+    from playwright.sync_api import expect
+
+    play.page.get_by_role("slider", name="Width").fill("0.5")
+    wider = play.total("Parameters")
+    expect(wider).to_contain_text("+")
+    params = wider.inner_text()
+    play.page.get_by_role("button", name="Keep").click()
+    expect(play.text).to_contain_text("scale: {width: 0.5}")
+    expect(play.page.locator("#chips code")).to_have_count(0)
+    expect(wider).to_have_text(params)
+    play.page.keyboard.press("Control+z")
+    expect(play.text).to_contain_text("scale: {width: 0.375}")
+
+
+@pytest.mark.browser
+def test_the_picture_and_the_text_lead_to_each_other(play: Play) -> None:
+    from playwright.sync_api import expect
+
+    layer = play.page.locator("#diagram .layer[data-path='stages.p3.body']")
+    expect(layer).not_to_have_class("layer here")
+    layer.click()
+    expect(layer).to_have_class("layer here")
+    play.page.keyboard.type("#")
+    expect(play.page.locator(".cm-activeLine")).to_contain_text("  #p3: {depth: 9}")
+    play.page.keyboard.press("Backspace")
+    play.page.keyboard.press("Control+Home")
+    expect(layer).not_to_have_class("layer here")
+
+
+@pytest.mark.browser
+def test_what_can_be_written_is_offered_and_what_is_written_explained(play: Play) -> None:
+    from playwright.sync_api import expect
+
+    play.type_at_end("  p4: {bo")
+    offered = play.page.locator(".cm-tooltip-autocomplete")
+    expect(offered.get_by_role("option").first).to_have_text("body")
+    play.page.wait_for_timeout(100)  # an editor does not take what was offered in the same moment
+    play.page.keyboard.press("Enter")
+    expect(play.text).to_contain_text("p4: {body:")
+    play.page.get_by_text("yolo_v8_s_backbone").first.hover()
+    expect(play.page.locator(".about")).to_contain_text("5,089,760 parameters")
 
 
 @pytest.mark.browser

@@ -14,14 +14,17 @@ from archdsl.analysis.text import bytes_text, count_text, field_text, shape_text
 from archdsl.diagnostics.fixes import Edit, Fix, Range
 from archdsl.diagnostics.problems import ArchError, Mark, Problem, fail
 from archdsl.frontend.compose.config import Config
+from archdsl.frontend.compose.search_path import config_root
 from archdsl.frontend.lower import outline
 from archdsl.frontend.source import dotted
 from archdsl.tools.editing.document import Document
 from archdsl.tools.editing.hints import Inlay, inlays
 from archdsl.tools.pictures.diagram import svg_of
+from archdsl.tools.play.keeping import kept
 from archdsl.tools.resolved import resolved_text
 
 MAX_OVERRIDES = 100
+MAX_OPTIONS = 500
 MAX_SIDE = 65_536
 Data = dict[str, Any]
 
@@ -183,8 +186,8 @@ def _problem(problem: Problem, file: str) -> Data:
     """`file` is empty where it is that of the text."""
     return {
         "code": problem.code,
-        "message": problem.fact,
-        "hint": problem.hint,
+        "message": _shortened(problem.fact),
+        "hint": _shortened(problem.hint),
         **_range(problem.range, file),
         "notes": [{"text": note.text, **_mark(note.mark, file)} for note in problem.notes],
         "fixes": [_fix(each, file) for each in problem.fixes if _is_within(each.edits, file)],
@@ -192,7 +195,11 @@ def _problem(problem: Problem, file: str) -> Data:
 
 
 def _fix(fix: Fix, file: str) -> Data:
-    return {"title": fix.title, "edits": [{**_range(each.range, file), "text": each.text} for each in fix.edits]}
+    return {"title": fix.title, "edits": [_edit(each, file) for each in fix.edits]}
+
+
+def _edit(edit: Edit, file: str) -> Data:
+    return {**_range(edit.range, file), "text": edit.text}
 
 
 def _is_within(edits: Iterable[Edit], file: str) -> bool:
@@ -204,7 +211,7 @@ def _range(place: Range, file: str) -> Data:
 
 
 def _mark(mark: Mark, file: str) -> Data:
-    return {"file": "" if mark.file == file else mark.file, "line": mark.line, "column": mark.column}
+    return {"file": "" if mark.file == file else _shortened(mark.file), "line": mark.line, "column": mark.column}
 
 
 def _resolved(request: Request, folder: Path | None) -> Data:
@@ -220,8 +227,42 @@ def _drawn(request: Request, folder: Path | None) -> Data:
     return {"text": svg_of(sized_report(request.document(folder), request.size))}
 
 
+def _kept(request: Request, folder: Path | None) -> Data:
+    """The edit that writes the last override into the text."""
+    return {"edits": [_edit(kept(request.text, request.overrides[-1] if request.overrides else ""), "")]}
+
+
+def _completed(request: Request, folder: Path | None) -> Data:
+    """What may be written at a place, and the piece of text that it takes the place of."""
+    from archdsl.tools.editing.completion import complete  # what the schema needs takes as long as all else
+
+    found = complete(request.document(folder), request.line, request.column)
+    options = [
+        {"label": each.label, "insert": each.text, "detail": each.detail, "info": _shortened(each.documentation)}
+        for each in found[:MAX_OPTIONS]
+    ]
+    return {"options": options, **(_range(found[0].range, request.name) if found else {})}
+
+
+def _hovered(request: Request, folder: Path | None) -> Data:
+    """What there is to say of a place, as Markdown."""
+    from archdsl.tools.editing.hover import hover
+
+    found = hover(request.document(folder), request.line, request.column)
+    return {"markdown": _shortened(found.markdown), **_range(found.range, request.name)} if found else {}
+
+
+def _shortened(text: str) -> str:
+    """With shipped configs called as a Defaults List does, `family/yolo_v8.yaml`, and not by their whole path."""
+    root = f"{config_root()}/"
+    return text.replace(root, "").replace(root.replace("_", "\\_"), "")  # also in Markdown
+
+
 WANTS: Mapping[str, Callable[[Request, Path | None], Data]] = {
     "redraw": _redrawn,
+    "complete": _completed,
+    "hover": _hovered,
+    "keep": _kept,
     "resolved": _resolved,
     "svg": _drawn,
 }

@@ -24,10 +24,10 @@ _HOW = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
 START = """\
 # Change anything: the picture follows.
 defaults: [yolo_v8_s_backbone, _self_]
-scale: {width: 0.375}       # narrower
+scale: {width: 0.375}
 stages:
-  p3: {depth: 9}            # deeper
-  p4: {body: {block: csp}}  # other blocks
+  p3: {depth: 9}
+  p4: {body: {block: csp}}
 outputs: [p3, p4, p5]
 """
 

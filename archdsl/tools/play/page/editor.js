@@ -4,7 +4,7 @@ import {
   indentUnit, indentWithTab, keymap, lintGutter, setDiagnostics, StateEffect, StateField, syntaxHighlighting, tags,
   WidgetType, yaml,
 } from "./codemirror.js";
-import { element } from "./element.js";
+import { element, prose } from "./element.js";
 
 const LOOK = EditorView.theme({
   "&": { height: "100%", color: "var(--ink)", backgroundColor: "var(--paper)", fontSize: "13.5px" },
@@ -27,7 +27,7 @@ const LOOK = EditorView.theme({
   ".cm-tooltip-autocomplete ul li[aria-selected]": { backgroundColor: "var(--accent)", color: "var(--on-accent)" },
   ".cm-completionDetail": { color: "var(--quiet)", fontStyle: "normal" },
   "li[aria-selected] .cm-completionDetail": { color: "inherit" },
-  ".cm-completionInfo, .about": { padding: "8px 12px", whiteSpace: "pre-wrap", fontFamily: "var(--sans)", maxHeight: "20em", overflow: "auto" },
+  ".cm-completionInfo, .about": { padding: "8px 12px", fontFamily: "var(--sans)", maxHeight: "20em", overflow: "auto" },
   ".about": { fontSize: "13px", lineHeight: "1.45" },
   ".cm-diagnostic": { padding: "8px 12px", fontFamily: "var(--sans)", fontSize: "13px", lineHeight: "1.45" },
   ".cm-diagnostic-error": { borderLeft: "4px solid var(--bad)" },
@@ -45,6 +45,10 @@ const LOOK = EditorView.theme({
   ".cm-textfield": { backgroundColor: "var(--paper)", color: "var(--ink)", border: "1px solid var(--edge)" },
   ".cm-button": { backgroundImage: "none", backgroundColor: "var(--line)", color: "var(--ink)", border: "1px solid var(--edge)" },
   ".cm-foldPlaceholder": { backgroundColor: "var(--line)", border: "none", color: "var(--quiet)" },
+  ".about p": { margin: "0 0 6px" },
+  ".about p:last-child": { margin: 0 },
+  ".about code": { fontFamily: "var(--mono)", fontSize: "12.5px" },
+  ".quiet": { color: "var(--quiet)" },
   ".hint": { color: "var(--faint)", paddingLeft: "2.5em", fontSize: "12px", userSelect: "none", whiteSpace: "pre" },
 });
 
@@ -131,18 +135,19 @@ export function createEditor(parent, { ask, onChange, onCursor, onSave }) {
       view.dispatch({ selection: { anchor: offset }, effects: EditorView.scrollIntoView(offset, { y: "center" }) });
       view.focus();
     },
+    // Hints of a text that is broken stay where they were.
     show(problems, hints) {
       const { doc } = view.state;
       const diagnostics = problems.filter((problem) => !problem.file && problem.line).map((problem) => ({
         ...spanOf(doc, problem),
         severity: problem.severity || "error",
         message: [problem.message, problem.hint].filter(Boolean).join("\n"),
-        renderMessage: () => element("div", {}, element("div", {}, problem.message), problem.hint && element("div", { class: "about-hint" }, problem.hint)),
+        renderMessage: () => element("div", {}, element("div", {}, problem.message), problem.hint && element("div", { class: "quiet" }, problem.hint)),
         actions: problem.fixes.map((fix) => ({ name: fix.title, apply: () => apply(fix, doc) })),
       }));
       const widgets = hints.filter((hint) => hint.line <= doc.lines).map((hint) =>
         Decoration.widget({ widget: new Hint(hint.text, hint.title || ""), side: 1 }).range(doc.line(hint.line).to));
-      view.dispatch(setDiagnostics(view.state, diagnostics), { effects: setHints.of(Decoration.set(widgets, true)) });
+      view.dispatch(setDiagnostics(view.state, diagnostics), hints.length ? { effects: setHints.of(Decoration.set(widgets, true)) } : {});
     },
   };
 }
@@ -166,7 +171,7 @@ async function completed(context, ask) {
 async function hovered(view, offset, ask) {
   const { doc } = view.state;
   const answer = await ask("hover", placeOf(doc, offset));
-  if (!answer.text || view.state.doc !== doc) return null;
+  if (!answer.markdown || view.state.doc !== doc) return null;
   const span = spanOf(doc, answer);
-  return { pos: span.from, end: span.to, above: true, create: () => ({ dom: element("div", { class: "about" }, answer.text) }) };
+  return { pos: span.from, end: span.to, above: true, create: () => ({ dom: element("div", { class: "about" }, ...prose(answer.markdown)) }) };
 }

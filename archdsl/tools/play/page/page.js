@@ -80,6 +80,7 @@ function goTo(path) {
 // Overrides: words of a command line, beside the text, each with a way back.
 function showOverrides() {
   $("chips").replaceChildren(...state.overrides.map((text) => element("span", { class: "chip" }, element("code", {}, text),
+    element("button", { type: "button", title: "Write it into the text", onclick: () => keep(text) }, "Keep"),
     element("button", { type: "button", "aria-label": `Remove ${text}`, onclick: () => setOverrides(state.overrides.filter((each) => each !== text)) }, "×"))));
 }
 
@@ -87,6 +88,15 @@ function setOverrides(overrides) {
   state.overrides = overrides;
   showOverrides();
   redraw();
+}
+
+// An override becomes part of the text, which undo takes back.
+async function keep(text) {
+  const { version } = editor;
+  const answer = await backend.ask({ ...request(), overrides: [text], want: "keep" }).catch((error) => ({ problems: [error] }));
+  if (!answer.edits) return notice(new Error(answer.problems[0].message), true);
+  setOverrides(state.overrides.filter((each) => each !== text));
+  return editor.apply(answer, version);
 }
 
 const others = (key) => state.overrides.filter((each) => !each.startsWith(`${key}=`));
