@@ -7,13 +7,14 @@ import inspect
 from collections.abc import Mapping
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 from archdsl.schemas.schema import Schema
 
 
 @cache
-def meanings_of(schema: type) -> Mapping[str, str]:
-    """By key; nothing for a Schema that has no body, such as a block's."""
+def meanings_of(schema: Any) -> Mapping[str, str]:
+    """Those of a class, by key; nothing for a Schema that has no body, such as a block's."""
     if not issubclass(schema, Schema) or "__annotations__" not in vars(schema):
         return {}
     (definition,) = ast.parse(inspect.getsource(schema)).body

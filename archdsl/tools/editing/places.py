@@ -99,11 +99,11 @@ class Index:
     def key_range(self, path: KeyPath) -> Range | None:
         """Where the key is; for an item of a list, where its dash is, or the item."""
         entry = self.entries.get(path)
-        return entry and self.range(entry.key_start, entry.key_end)
+        return self.range(entry.key_start, entry.key_end) if entry else None
 
     def value_range(self, path: KeyPath) -> Range | None:
         entry = self.entries.get(path)
-        return entry and self.range(entry.start, entry.end)
+        return self.range(entry.start, entry.end) if entry else None
 
     def written(self, path: KeyPath) -> str:
         """The text of a value as it is written."""
@@ -178,4 +178,3 @@ def _start(spot: Spot) -> int:
 
 def _key_start(entry: Entry) -> int:
     return entry.key_start
-

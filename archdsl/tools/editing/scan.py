@@ -293,7 +293,8 @@ class Scan:
 
     def _brackets(self, position: int, entry: Entry, indent: int) -> int:
         """What begins with a bracket, up to the one that closes it or the first line that cannot be inside."""
-        text, open_, start = self.text, [], position
+        text, start = self.text, position
+        open_: list[_Flow] = []
         while True:
             position, has_ended = self._gap(position, indent)
             sign = text[position : position + 1]
