@@ -17,8 +17,8 @@ from archdsl.tools.editing.definition import REFERENCE, keys_of
 from archdsl.tools.editing.document import Document
 from archdsl.tools.editing.names import Found, Naming
 from archdsl.tools.editing.places import At, Index
-from archdsl.tools.editing.scan import Entry
 from archdsl.tools.editing.surroundings import Surroundings, surroundings
+from archdsl.tools.editing.written import Entry
 
 _MOST = 64
 
@@ -137,7 +137,7 @@ class _Change:
         """In the order of the text."""
         index = self.around.index
         found = []
-        for entry in index.scan.entries:
+        for entry in index.scanned.entries:
             path = self.around.network_path(entry.path)
             if path in self.targets:
                 found.append(self._edit(entry.key_start, entry.key_end, self.name))
