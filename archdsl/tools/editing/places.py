@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -14,24 +13,26 @@ from archdsl.frontend.yaml.parser import read_text
 from archdsl.frontend.yaml.scalars import read_plain
 from archdsl.tools.editing.scan import Entry, Role, Scan, Spot
 
-_WORD = re.compile(r"[^\s,\[\]{}\"']*")
-
 
 class At(NamedTuple):
     """What a place in a text is for.
 
     At a key, or where one could be, `path` ends in it, or in "" for none; at a value it is that of the value, whose
-    last step is a number for an item of a list. Elsewhere `role` is empty. `word` is what is there, up to the place
-    `before`; `range` is that of the word. `value` is the whole text of the value, `offset` the place in it.
+    last step is a number for an item of a list. Elsewhere `role` is empty. `word` is what is there, from `start` on in
+    the text, and `before` so much of it as is before the place.
     """
 
     role: Role
     path: KeyPath
     word: str
     before: str
-    range: Range
+    start: int
     is_flow: bool = False
     has_colon: bool = False
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.word)
 
     @property
     def holder(self) -> KeyPath:
@@ -117,7 +118,7 @@ class Index:
             return self._blank(offset)
         if not spot.is_word:
             path = (*spot.path, "") if spot.role == "key" else spot.path
-            return At(spot.role, path, "", "", self.range(offset, offset), spot.is_flow)
+            return At(spot.role, path, "", "", offset, spot.is_flow)
         return self._word(spot, offset)
 
     def _spot(self, offset: int) -> Spot | None:
@@ -136,23 +137,22 @@ class Index:
         """At a word; one that is alone in its line may be a key that is being written."""
         assert spot.end is not None
         word = self.text[spot.start : spot.end]
-        entry = self.entries.get(spot.path) if spot.role == "value" else self.entries.get((*spot.path, _bare(word)))
-        found = At(spot.role, spot.path, word, self.text[spot.start : offset], self.range(spot.start, spot.end))
+        found = At(spot.role, spot.path, word, self.text[spot.start : offset], spot.start, spot.is_flow)
         if spot.role == "key":
-            has_colon = self.text[spot.end :].lstrip(" \t")[:1] == ":" if entry is None else _has_colon(self, spot.end)
-            return found._replace(path=(*spot.path, _bare(word)), is_flow=spot.is_flow, has_colon=has_colon)
-        is_key = spot.starts_line and word[:1] not in ("'", '"') and not any(mark in word for mark in " \n$")
-        return found._replace(
-            role="key" if is_key else "value",
-            path=(*spot.path, word) if is_key else spot.path,
-            is_flow=spot.is_flow,
-        )
+            return found._replace(path=(*spot.path, word.strip("\"'")), has_colon=self._has_colon(spot.end))
+        if spot.starts_line and word[:1] not in ("'", '"') and not any(mark in word for mark in " \r\n$"):
+            return found._replace(role="key", path=(*spot.path, word))
+        return found
+
+    def _has_colon(self, end: int) -> bool:
+        """Whether a colon follows the word that ends here."""
+        return self.text[end : self.scan.ends[self.scan.line_of(end)]].lstrip(" \t")[:1] == ":"
 
     def _blank(self, offset: int) -> At:
         """In a line of nothing: what its indentation says."""
         number = self.scan.line_of(offset)
         column = offset - self.scan.starts[number]
-        nothing = At("", (), "", "", self.range(offset, offset))
+        nothing = At("", (), "", "", offset)
         holder = self._holder(offset, column)
         return nothing if holder is None else nothing._replace(role="key", path=(*holder, ""))
 
@@ -179,12 +179,3 @@ def _start(spot: Spot) -> int:
 def _key_start(entry: Entry) -> int:
     return entry.key_start
 
-
-def _bare(word: str) -> str:
-    return word.strip("\"'")
-
-
-def _has_colon(index: Index, end: int) -> bool:
-    """Whether a colon follows the word that ends here, in its line."""
-    line = index.scan.line_of(end)
-    return index.text[end : index.scan.ends[line]].lstrip(" \t")[:1] == ":"
