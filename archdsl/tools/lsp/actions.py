@@ -39,7 +39,7 @@ def _quick_fixes(opened: Opened, problems: Sequence[Problem], asked: types.Range
                 kind=types.CodeActionKind.QuickFix,
                 diagnostics=[told],
                 is_preferred=len(problem.fixes) == 1,
-                edit=_workspace_edit(opened, fix.edits),
+                edit=workspace_edit(opened, fix.edits),
             )
 
 
@@ -52,10 +52,10 @@ def _fix_all(opened: Opened, problems: Sequence[Problem]) -> Iterator[types.Code
             edits += group
     if edits:
         title = f"fix {counted(len(edits), 'problem')}"
-        yield types.CodeAction(title, types.CodeActionKind.SourceFixAll, edit=_workspace_edit(opened, edits))
+        yield types.CodeAction(title, types.CodeActionKind.SourceFixAll, edit=workspace_edit(opened, edits))
 
 
-def _workspace_edit(opened: Opened, edits: Sequence[Edit]) -> types.WorkspaceEdit:
+def workspace_edit(opened: Opened, edits: Sequence[Edit]) -> types.WorkspaceEdit:
     changes: dict[str, list[types.TextEdit]] = {}
     for edit in edits:
         file = edit.range.file

@@ -18,7 +18,9 @@ from archdsl.tools.lsp.actions import KINDS, code_actions
 from archdsl.tools.lsp.claims import Claims
 from archdsl.tools.lsp.diagnostics import diagnostics_of
 from archdsl.tools.lsp.figures import code_lenses, inlay_hints
+from archdsl.tools.lsp.navigation import definitions, document_symbols, foldings, renameable, renamed
 from archdsl.tools.lsp.open_texts import Opened, OpenTexts
+from archdsl.tools.lsp.words import TRIGGERS, completions, hovers
 
 Answer = Callable[[Opened, Any], Any]
 _SLOW_S = 0.05  # an analysis that takes longer waits for a pause of its own length
@@ -29,6 +31,13 @@ ANSWERS: list[tuple[str, Answer, Any]] = [
     (types.TEXT_DOCUMENT_CODE_ACTION, code_actions, types.CodeActionOptions(code_action_kinds=KINDS)),
     (types.TEXT_DOCUMENT_INLAY_HINT, inlay_hints, None),
     (types.TEXT_DOCUMENT_CODE_LENS, code_lenses, None),
+    (types.TEXT_DOCUMENT_COMPLETION, completions, types.CompletionOptions(trigger_characters=TRIGGERS)),
+    (types.TEXT_DOCUMENT_HOVER, hovers, None),
+    (types.TEXT_DOCUMENT_DEFINITION, definitions, None),
+    (types.TEXT_DOCUMENT_PREPARE_RENAME, renameable, None),
+    (types.TEXT_DOCUMENT_RENAME, renamed, types.RenameOptions(prepare_provider=True)),
+    (types.TEXT_DOCUMENT_DOCUMENT_SYMBOL, document_symbols, None),
+    (types.TEXT_DOCUMENT_FOLDING_RANGE, foldings, None),
 ]
 """Requests about one text: what answers each, a function of the open text and the parameters, and its options."""
 
