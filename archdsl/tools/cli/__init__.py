@@ -35,6 +35,7 @@ COMMANDS = {
     "export": "Write an ONNX file, without Keras, and prove that it gives the same.",
     "bench": "Measure configs in runtimes on this machine: time, memory, the share of its peak.",
     "import": "Read a PyTorch checkpoint, without PyTorch, into a .safetensors file with its config.",
+    "lsp": "Language server: mistakes, fixes and costs while a config is typed.",
     "schema": "JSON Schema of config files, for editors.",
     "detect": "Find objects in photos: pictures with boxes, or JSON.",
     "features": "Run a photo through a model and draw its feature maps.",
