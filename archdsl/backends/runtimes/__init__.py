@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Runner: TypeAlias = "Callable[[Array], Mapping[str, Array]]"
 """Images (batch, …) of float32, in the layout of the file, to its results by name."""
 
-EXTRAS = {"onnx.reference": "onnx", "ai_edge_litert.interpreter": "litert"}
+EXTRAS = {"onnx.reference": "onnx", "ai_edge_litert.interpreter": "litert", "pygls": "lsp"}
 """The extra of archdsl that installs a package, where it does not have the package's name."""
 
 

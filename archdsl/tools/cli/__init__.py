@@ -36,6 +36,7 @@ COMMANDS = {
     "play": "Edit a config in a page, with its diagram and its costs beside it.",
     "bench": "Measure configs in runtimes on this machine: time, memory, the share of its peak.",
     "import": "Read a PyTorch checkpoint, without PyTorch, into a .safetensors file with its config.",
+    "lsp": "Language server: mistakes, fixes and costs while a config is typed.",
     "schema": "JSON Schema of config files, for editors.",
     "detect": "Find objects in photos: pictures with boxes, or JSON.",
     "features": "Run a photo through a model and draw its feature maps.",
