@@ -77,13 +77,13 @@ export function showProblems(list, problems, { fix, jump }) {
   list.replaceChildren(...problems.slice(0, 50).map((problem) => element("li", { class: problem.severity || "error" },
     element("button", { class: "link", disabled: Boolean(problem.file) || !problem.line, onclick: () => jump(problem) },
       problem.line ? `${problem.file ? `${problem.file}:` : "line "}${problem.line}` : problem.file || "—"),
-    element("span", { class: "message" }, problem.message,
+    element("span", { class: "message" }, element("span", { class: "fact", title: problem.message }, problem.message),
       problem.hint && element("span", { class: "about-hint" }, problem.hint),
       ...problem.notes.map((note) => element("span", { class: "about-hint" }, `${note.text} ${note.file ? `${note.file}:` : "line "}${note.line || ""}`))),
     ...problem.fixes.slice(0, 3).map((each) => element("button", { class: "fix", onclick: () => fix(each) }, each.title)))));
 }
 
-// The picture of the network, whose layers can be chosen. `zoom` is 0 for the width of its place.
+// The picture of the network, whose layers can be chosen. `zoom` is 0 for the width of its place, "whole" for all of it.
 export class Diagram {
   #root;
   #shown = "";
@@ -116,16 +116,19 @@ export class Diagram {
     this.zoom(this.#zoom);
   }
 
-  // By a factor, or with 0 back to the width of the place.
+  // By a factor; with 0 to the width of the place, and then to all of it.
   zoomBy(factor) {
     const now = this.#svg.clientWidth / this.#svg.viewBox.baseVal.width;
-    this.zoom(factor && Math.min(4, Math.max(0.2, now * factor)));
+    this.zoom(factor ? Math.min(4, Math.max(0.2, now * factor)) : this.#zoom === 0 ? "whole" : 0);
   }
 
   zoom(zoom) {
     this.#zoom = zoom;
-    this.#svg.style.width = zoom ? `${zoom * this.#svg.viewBox.baseVal.width}px` : "";
-    this.#svg.style.maxWidth = zoom ? "none" : "";
+    Object.assign(this.#svg.style, {
+      width: zoom > 0 ? `${zoom * this.#svg.viewBox.baseVal.width}px` : "",
+      maxWidth: zoom > 0 ? "none" : "",
+      height: zoom === "whole" ? "100%" : "",
+    });
   }
 
   // Marks the layers of a part of the config: `stages.p4` are all of the stage.
