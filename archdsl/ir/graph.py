@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, field, replace
 from functools import cached_property, lru_cache
-from itertools import compress
 from math import prod
 from operator import attrgetter
 from typing import Any, ClassVar, Literal, NamedTuple, cast
@@ -134,10 +133,11 @@ class Op:
         if self.is_free:
             return _free(result.elements)
         params = trained = 0
-        if weights := self.weights(*inputs):
-            _, shapes, is_trained = zip(*weights, strict=True)
-            sizes = [*map(prod, shapes)]
-            params, trained = sum(sizes), sum(compress(sizes, is_trained))
+        for _, shape, is_trained in self.weights(*inputs):
+            size = prod(shape)
+            params += size
+            if is_trained:
+                trained += size
         macs = self.macs(result, *inputs)
         return Cost(params, trained, macs, result.elements, macs or 0)
 
@@ -159,11 +159,12 @@ class Op:
         raise NotImplementedError
 
     def __call__(self, *inputs: Node, name: str = "") -> Node:
+        types = [node.type for node in inputs]
         try:
-            for node in inputs:
-                if type(node.type) not in self.takes:
-                    raise ShapeError(*misfit(node.type, self.takes))
-            result = self.infer(*map(_type_of, inputs))
+            for each in types:
+                if type(each) not in self.takes:
+                    raise ShapeError(*misfit(each, self.takes))
+            result = self.infer(*types)
         except ShapeError as error:
             if not error.scopes:  # the innermost place knows the nodes; blocks around it add their names
                 error.operation, error.nodes = name or self.kind, inputs
@@ -171,7 +172,7 @@ class Op:
         meter = inputs[0].meter if inputs else None
         if meter is not None:
             meter.add()
-        return Node(self, inputs, result, name or self.kind, NOWHERE, meter)
+        return Node(self, inputs, result, name or self.kind, NOWHERE, meter, self.cost(result, *types))
 
     @property
     def _arguments(self) -> tuple[Any, ...]:
@@ -246,21 +247,12 @@ class Node:
     name: str
     origin: Origin = NOWHERE
     meter: Meter | None = None
-    _cost: Cost | None = None
+    cost: Cost = _NOTHING
     owner: Node | None = None
 
     @property
     def channels(self) -> int:
         return self.type.channels
-
-    @property
-    def cost(self) -> Cost:
-        """Worked out once, for this node and all that are `again` the same."""
-        if self._cost is None:
-            self._cost = self.op.cost(self.type, *map(_type_of, self.inputs))
-            if self.owner is not None:
-                self._cost = self._cost._replace(params=0, trained=0)
-        return self._cost
 
     @property
     def weights(self) -> tuple[Weight, ...]:
@@ -284,7 +276,7 @@ class Node:
 
     def share(self, owner: Node) -> None:
         """Use the weights of another node in place of its own; to be called before anything reads this one."""
-        self.owner, self._cost = owner, None
+        self.owner, self.cost = owner, self.cost._replace(params=0, trained=0)
 
     def again(self, inputs: tuple[Node, ...], name: str, origin: Origin) -> Node:
         """The same operation on other inputs of the same types."""

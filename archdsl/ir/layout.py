@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -30,7 +29,6 @@ class Placeholder(Op):
 
 
 _cost_of = attrgetter("cost")
-_placeholder = lru_cache(maxsize=1024)(Placeholder)
 
 
 @dataclass(slots=True, eq=False, repr=False)  # never written to, like Node
@@ -79,7 +77,7 @@ def fragment(make: Callable[..., Node | dict[str, Node]], types: Sequence[Tensor
     Raises ShapeError where they do not fit, and TooManyOperations for more than `outer` has left.
     """
     meter = Meter(outer.left, made=outer.made)
-    inputs = tuple([Node(_placeholder(each), (), each, "", meter=meter) for each in types])
+    inputs = tuple([Node(Placeholder(each), (), each, "", meter=meter) for each in types])
     made = make(*inputs)
     if isinstance(made, Node):  # nearly all
         inside = in_order(made, inputs)
@@ -96,7 +94,7 @@ def call(made: Fragment, inputs: tuple[Node, ...], name: str) -> Node:
     if meter is not None:
         meter.add(max(1, made.count))  # what does nothing would otherwise be done without end
     if len(made.nodes) == 1 and made.is_plain(name):
-        return Node(made.result.op, inputs, made.result.type, name, NOWHERE, meter)
+        return Node(made.result.op, inputs, made.result.type, name, NOWHERE, meter, made.cost)
     return Node(Call(made), inputs, made.result.type, name, NOWHERE, meter, made.cost)
 
 

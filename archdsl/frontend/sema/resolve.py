@@ -49,7 +49,7 @@ def resolve(config: Config, budget: Budget = DEFAULT) -> NetworkSpec:
 def _resolved(config: Config, checked: ConfigSchema, findings: Findings, budget: Budget) -> NetworkSpec:
     blocks = Blocks(config, checked, findings, budget)
     own = blocks.composites()
-    sections = Parts(checked, blocks.layers, findings)
+    sections = Parts(checked, blocks.layers(), findings)
     parts = tuple([part for section in SECTIONS for part in sections.of(section)])
     return NetworkSpec(
         name=config.name,

@@ -16,6 +16,7 @@ from archdsl.frontend.sema.findings import Findings
 from archdsl.frontend.sema.parameters import name_of
 from archdsl.frontend.sema.resolve_layers import Layers
 from archdsl.frontend.sema.schema import BlockSchema, ConfigSchema, LayerSchema
+from archdsl.ir.graph import Meter
 
 
 class Blocks:
@@ -24,11 +25,15 @@ class Blocks:
     def __init__(self, config: Config, checked: ConfigSchema, findings: Findings, budget: Budget = DEFAULT):
         self.config = config
         self.findings = findings
-        self.layers = Layers(self, findings, budget)
+        self.meter = Meter(budget.layers)
         self._defined = {name: defined for name, defined in checked.blocks.items() if defined is not None}
         self._composites: dict[tuple[Any, ...], Composite | None] = {}  # by name, and the blocks that it is made of
         self._choices = _choices(self._defined)
         self._open: list[str] = []  # the composites that are being resolved, each inside the one before
+
+    def layers(self) -> Layers:
+        """What resolves layers that name these blocks. Not kept: what refers to each other is freed late."""
+        return Layers(self, self.findings, self.meter)
 
     def composites(self) -> tuple[Composite, ...]:
         """The config's own blocks, each after those that it is made of; without those that are wrong."""
@@ -111,7 +116,7 @@ class Blocks:
             message = f"there is a block '{name}' already, defined in {registered.source}; expected a name of its own"
             self.findings.report("duplicate-block", message, at)
             return None
-        layers = self.layers
+        layers = self.layers()
         present = layers.in_order(defined.layers, at / "layers")
         made = [layers.layer(layer, at / "layers" / key, key, {}) for key, layer in present]
         if len(self.findings) > before or None in made:  # what follows from a missing layer is no news

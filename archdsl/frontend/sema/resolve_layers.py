@@ -11,7 +11,7 @@ from archdsl.blocks.registry import EXACT, MAX_DEPTH, Block, sets_exact
 from archdsl.diagnostics.fixes import Hint
 from archdsl.diagnostics.problems import Mark, Note, Problem, fail
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
-from archdsl.frontend.budget import Budget, allow_more
+from archdsl.frontend.budget import allow_more
 from archdsl.frontend.compose.config import Config, Location
 from archdsl.frontend.compose.order import in_order
 from archdsl.frontend.sections import LAYER_SLOTS, NAMED_SLOTS, STAGES
@@ -23,6 +23,7 @@ from archdsl.frontend.sema.schema import LayerSchema, RelativeSchema, StageSchem
 from archdsl.frontend.sema.spec import LayerSpec, inputs_of
 from archdsl.frontend.sema.validate import problems_of
 from archdsl.frontend.source import KeyPath
+from archdsl.ir.graph import Meter
 
 Entry = TypeVar("Entry", StageSchema, LayerSchema)
 
@@ -38,11 +39,11 @@ class BlockFinder(Protocol):
 class Layers:
     """Resolves single layers, and named ones in their order."""
 
-    def __init__(self, blocks: BlockFinder, findings: Findings, budget: Budget):
+    def __init__(self, blocks: BlockFinder, findings: Findings, meter: Meter):
         self.blocks = blocks
         self.config = blocks.config
         self.findings = findings
-        self._most, self._made = budget.layers, 0
+        self.meter = meter
 
     def in_order(self, entries: Mapping[str, Entry | None], at: Location) -> list[tuple[str, Entry]]:
         """Entries in the order they run; those set to null were taken out."""
@@ -102,17 +103,17 @@ class Layers:
 
     def may_add(self, layers: int) -> bool:
         """Count layers that were resolved before; False, and none of them is counted, where they are too many."""
-        if self._made + layers > self._most:
+        if layers > self.meter.left:
             return False
-        self._made += layers
+        self.meter.count += layers
         return True
 
     def _count(self, at: Location) -> None:
         """A few lines can stand for millions of layers: every stage has those of stage_defaults."""
-        self._made += 1
-        if self._made > self._most:
-            message = f"this layer takes the network over {self._most:,.0f} layers; expected a smaller network"
-            hint = f"take layers out; {allow_more('layers', 2 * self._made)}"
+        self.meter.count += 1
+        if self.meter.left < 0:
+            message = f"this layer takes the network over {self.meter.limit:,.0f} layers; expected a smaller network"
+            hint = f"take layers out; {allow_more('layers', 2 * self.meter.count)}"
             raise fail("budget", message, mark=at.value, path=str(at), hint=hint)
 
     def _block(self, layer: LayerSchema, at: Location) -> Block | None:

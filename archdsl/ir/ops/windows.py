@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import ClassVar, Literal
 
 from archdsl.ir.graph import Op, ShapeError
@@ -47,6 +48,7 @@ def same_border(side: Side, kernel: int, stride: int, dilation: int = 1) -> tupl
     return total // 2, total - total // 2
 
 
+@lru_cache(maxsize=1024)  # the same few sides in every network
 def _side(size: Side, kernel: int, stride: int, dilation: int, padding: Padding) -> Side:
     """Output length of a sliding window along one side of length `size`."""
     if size is None:

@@ -71,9 +71,11 @@ def _settle(node: Node, change: Change | None, settled: Mapping[Node, Node]) -> 
     sources = tuple([settled[source] for source in inputs])
     if op is node.op and all(new is old for new, old in zip(sources, node.inputs, strict=True)):
         return node
-    owner = None if node.owner is None else settled[node.owner]
-    result = op.infer(*[source.type for source in sources])
-    return Node(op, sources, result, node.name, node.origin, owner=owner)
+    made = op(*sources, name=node.name)
+    made.origin = node.origin
+    if node.owner is not None:
+        made.share(settled[node.owner])
+    return made
 
 
 def _arrays(nodes: tuple[Node, ...], weights: Weights, changes: Mapping[Node, Change]) -> Weights:

@@ -16,6 +16,7 @@ from typing import TextIO
 
 import click
 
+from archdsl.diagnostics.packages import missing_package
 from archdsl.diagnostics.problems import ArchError
 from archdsl.diagnostics.terminal import print_error, say
 from archdsl.diagnostics.unicode import printable
@@ -118,9 +119,13 @@ def _run(command: click.Command, arguments: Sequence[str] | None, name: str) -> 
         return 130
     except OSError:
         raise
-    except Exception:
-        _print_traceback()
-        return 1
+    except Exception as error:
+        missing = missing_package(error)
+        if missing is None:
+            _print_traceback()
+            return 1
+        print_error(missing, texts)
+        return 2
     return 0
 
 

@@ -108,9 +108,10 @@ def command(
         compile_graph(config, budget)  # mistakes come before anything is written
 
     from archdsl.tools.bench.benchmark import benchmark
-    from archdsl.tools.bench.plan import Settings
+    from archdsl.tools.bench.plan import Settings, planned
 
     settings = Settings(runtimes, precisions, batch, threads or os.cpu_count() or 1, rounds, plugins)
+    planned(0, settings)  # what is not installed is told first
     entries = [_entry(config, group, budget) for config, group in zip(loaded, groups, strict=True)]
     with progress(f"measuring {', '.join([each.label for each in entries])} in {', '.join(runtimes)}") as tell:
         found = benchmark(entries, settings, tell, len(entries) - 1 if against else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from archdsl.backends.runtimes import require
+from archdsl.diagnostics.packages import require
 
 
 @click.command("lsp")
