@@ -16,8 +16,8 @@ from archdsl.ir.graph import Graph, Node, total
 from archdsl.ir.layout import Call, Fragment
 from archdsl.ir.types import FeatureMap, TensorType, Vector
 
-MOST = 90  # boxes; of networks with more, stages are boxes
-MOST_OF_SUMMARY = 40
+MOST = 90  # boxes; of networks with more, stages are boxes; if these are too many, the first and the last
+ENDS = 10  # of each section
 Edge = tuple[int, int]
 """The numbers of the boxes that a connection leads from and to."""
 
@@ -42,8 +42,11 @@ class Box:
 
     @property
     def path(self) -> str:
-        """The layer's place in the config; that of its stage or section for several layers."""
-        return self.last.origin.path if not self.hidden else ".".join(self.last.origin.path.split(".")[:2])
+        """The layer's place in the config; of several layers that of their stage, or of their section."""
+        if not self.hidden:
+            return self.last.origin.path
+        ends = [node.origin.path.split(".")[:2] for node in (self.nodes[0], self.last)]
+        return ".".join(ends[0] if ends[0] == ends[1] and self.last.origin.part == ends[0][-1] else ends[1][:1])
 
     @property
     def section(self) -> str:
@@ -68,6 +71,8 @@ class Box:
     def label(self) -> str:
         """Its name in its lane."""
         part = self.last.origin.part
+        if self.hidden:
+            return ""
         return self.name.removeprefix(f"{part}_") if part else self.name
 
     @property
@@ -154,11 +159,8 @@ class Contents:
 def contents_of(graph: Graph) -> Contents:
     """The boxes of a graph, which may be an outline; stages as boxes, and less, where there would be too many."""
     layers = list(_layers(graph.nodes))
-    if len(layers) > MOST:
-        layers = [_joined(each) for each in _stages(layers)]
-    if len(layers) > MOST:
-        ends = MOST_OF_SUMMARY // 2
-        layers = [*layers[:ends], _joined(layers[ends:-ends]), *layers[-ends:]]
+    for shortened in (_stages, _ends) if len(layers) > MOST else ():
+        layers = shortened(layers) if len(layers) > MOST else layers
     boxes = tuple([_box(layer, graph) for layer in layers])
     number = {node: index for index, box in enumerate(boxes) for node in box.nodes}
     edges = {(number[source], index) for index, box in enumerate(boxes) for source in box.sources}
@@ -194,9 +196,24 @@ def _layers(nodes: Sequence[Node]) -> Iterable[_Layer]:
         yield from dict.fromkeys(homes.values())
 
 
-def _stages(layers: Sequence[_Layer]) -> Iterable[list[_Layer]]:
-    """The layers of each stage, or section, that are neighbours."""
-    return [list(own) for _, own in groupby(layers, key=lambda layer: layer[-1].origin.part)]
+def _stages(layers: Sequence[_Layer]) -> list[_Layer]:
+    """The layers of each stage together."""
+    parts = [list(own) for _, own in groupby(layers, key=lambda layer: layer[-1].origin.part)]
+    return [each for own in parts for each in ([_joined(own)] if _section(own[0]) == STAGES.name else own)]
+
+
+def _ends(layers: Sequence[_Layer]) -> list[_Layer]:
+    """The first and the last layers of each section, and those between together."""
+    found = []
+    for _, own in groupby(layers, key=_section):
+        every = list(own)
+        is_long = len(every) > 3 * ENDS
+        found += [*every[:ENDS], _joined(every[ENDS:-ENDS]), *every[-ENDS:]] if is_long else every
+    return found
+
+
+def _section(layer: _Layer) -> str:
+    return layer[-1].origin.path.split(".")[0]
 
 
 def _box(layer: _Layer, graph: Graph) -> Box:

@@ -15,6 +15,7 @@ from archdsl.tools.pictures.diagram.texts import cut, text_width
 _LANES = {"stages": "Backbone", "neck": "Neck", "head": "Head"}
 _BAR, _BAR_HEIGHT = 100.0, 3.0  # of the largest cost
 _PAD = 9.0
+_MANY, _MOST_NAMES, _MOST_LETTERS = 5, 8, 120  # in what is said of a box
 _TITLES = (12.0, 11.0, 10.2)  # sizes, the first that fits
 _WORDS = {
     "block": "layers with weights",
@@ -122,7 +123,7 @@ def _box(box: Box, frame: Frame, scale: _Scale) -> Group:
     tags = list(_tags(box, frame))
     room = frame.width - 2 * _PAD - sum([tag.width + 4 for tag in tags if isinstance(tag, Rectangle)])
     if room < text_width(box.block, _TITLES[-1], True) and not (box.is_slim or box.params or box.macs):
-        room, tags = frame.width - 2 * _PAD, [_moved(tag, 0, 28) for tag in tags]  # where bars would be
+        room, tags = frame.width - 2 * _PAD, [_moved(tag, 0, 26) for tag in tags]  # where bars would be
     texts = _slim_texts(box, frame, room) if box.is_slim else _texts(box, frame, room)
     bars = () if box.is_slim else _bars(box, frame, scale)
     said = _said(box)
@@ -151,8 +152,9 @@ def _said(box: Box) -> str:
         parts.append(f"{box.params:,} parameters")
     if box.macs:
         parts.append(f"{count_text(box.macs)} MACs")
-    parts += [f"output {name}" for name in box.outputs] + [f"level {name}" for name in box.levels]
-    return ", ".join(parts)
+    parts += [f"output {name}" for name in box.outputs[:_MOST_NAMES]]
+    parts += [f"level {name}" for name in box.levels[:_MOST_NAMES]]
+    return ", ".join([part[:_MOST_LETTERS] for part in parts])
 
 
 def _texts(box: Box, frame: Frame, room: float) -> Iterator[Shape]:
@@ -196,7 +198,8 @@ def _tags(box: Box, frame: Frame) -> Iterator[Shape]:
     right, top = frame.right - 7, frame.top + (5 if box.is_slim else 7)
     for names, filled in ((box.outputs, True), (box.levels, False)):
         if names:
-            text = cut(", ".join(names), 70, 9, True)
+            said = ", ".join(names) if len(names) < _MANY else f"{len(names):,}"
+            text = cut(said, 70, 9, True)
             width = text_width(text, 9, True) + 8
             yield Rectangle(right - width, top, width, 14, "mark" if filled else "", "mark", 7)
             yield Text(right - width / 2, top + 10.3, text, 9, "on-mark" if filled else "mark", True, "middle")

@@ -131,5 +131,5 @@ def _has_sides(box: Box) -> bool:
 
 
 def _spans(box: Box, read: Sequence[float]) -> bool:
-    """Whether it gathers what several rows have, in something that is not a map."""
-    return len(read) > 1 and not isinstance(box.type, FeatureMap)
+    """Whether it gathers what several rows have: more than two, or in something that is not a map."""
+    return len(read) > (2 if isinstance(box.type, FeatureMap) else 1) and not box.stage
