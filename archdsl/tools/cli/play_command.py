@@ -27,6 +27,7 @@ def command(config: str | None, overrides: tuple[str, ...], folder: Path | None,
 
     It is at 127.0.0.1, for whoever has the address that is printed. Ends with Ctrl-C.
     """
+    import threading
     import webbrowser
 
     from archdsl.tools.play.server import Server
@@ -35,6 +36,7 @@ def command(config: str | None, overrides: tuple[str, ...], folder: Path | None,
     site = site_of(config, overrides, folder)
     with Server(site.routes, port) as server:
         try:
+            threading.Thread(target=site.warm, daemon=True).start()
             say(f"{site.first.name} is at {server.address}", "Ctrl-C ends it")
             if not no_browser:
                 webbrowser.open(server.address)

@@ -14,27 +14,19 @@ import socketserver
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from functools import cache
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.terminal import say
+from archdsl.tools.play.page_files import page_files
 
 HERE = "127.0.0.1"
-PAGE = Path(__file__).parent / "page"
 TOKEN_HEADER = "X-Archdsl-Token"
 MAX_BODY_BYTES = 8 << 20  # a config of the largest size as JSON, where a character may take six
 MAX_CONNECTIONS = 64
 _TEXT = "text/plain; charset=utf-8"
-_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
@@ -58,15 +50,6 @@ class Refused(Exception):
     def __init__(self, status: HTTPStatus, reason: str):
         super().__init__(reason)
         self.status, self.reason = status, reason
-
-
-@cache
-def page_files() -> Mapping[str, tuple[str, bytes]]:
-    """The type and the content of each file of the page, by its path in an address."""
-    files = {
-        f"/{path.name}": (_TYPES[path.suffix], path.read_bytes()) for path in PAGE.iterdir() if path.suffix in _TYPES
-    }
-    return {**files, "/": files["/index.html"]}
 
 
 class Server(ThreadingHTTPServer):
@@ -156,9 +139,10 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refused(HTTPStatus.FORBIDDEN, "not asked by this page")
 
     def _file(self) -> tuple[str, bytes]:
-        if self.path not in page_files():
+        found = page_files().get(self.path.removeprefix("/") or "index.html")
+        if found is None:
             raise Refused(HTTPStatus.NOT_FOUND, "there is no such file")
-        return page_files()[self.path]
+        return found
 
     def _reply(self) -> tuple[str, bytes]:
         given = (self.headers[TOKEN_HEADER] or "").encode("utf-8", "replace")

@@ -36,6 +36,13 @@ class Site:
         lists = {"files": self.folder.names(), "presets": preset_names(), "folder": str(self.folder.path)}
         return {**self.first._asdict(), "overrides": list(self.overrides), **lists}
 
+    def warm(self) -> None:
+        """Answers what will be asked first, so that what it imports is there by then."""
+        for want in ("redraw", "complete", "hover"):
+            self.ask(
+                {"want": want, "name": self.first.name, "text": self.first.text, "overrides": list(self.overrides)}
+            )
+
     def ask(self, given: Any) -> Data:
         """One at a time: a budget bounds each, and together they take no more than one."""
         with self._analysing:

@@ -82,9 +82,9 @@ const spanOf = (doc, place) => {
 };
 
 class Hint extends WidgetType {
-  constructor(text, title) { super(); this.text = text; this.title = title; }
+  constructor(text) { super(); this.text = text; }
   eq(other) { return other.text === this.text; }
-  toDOM() { return element("span", { class: "hint", title: this.title, "aria-hidden": "true" }, this.text); }
+  toDOM() { return element("span", { class: "hint", title: this.text, "aria-hidden": "true" }, this.text.replace(" params", "")); }
 }
 
 const setHints = StateEffect.define();
@@ -146,7 +146,7 @@ export function createEditor(parent, { ask, onChange, onCursor, onSave }) {
         actions: problem.fixes.map((fix) => ({ name: fix.title, apply: () => apply(fix, doc) })),
       }));
       const widgets = hints.filter((hint) => hint.line <= doc.lines).map((hint) =>
-        Decoration.widget({ widget: new Hint(hint.text, hint.title || ""), side: 1 }).range(doc.line(hint.line).to));
+        Decoration.widget({ widget: new Hint(hint.text), side: 1 }).range(doc.line(hint.line).to));
       view.dispatch(setDiagnostics(view.state, diagnostics), hints.length ? { effects: setHints.of(Decoration.set(widgets, true)) } : {});
     },
   };

@@ -139,6 +139,7 @@ function opened({ name, text, stamp }) {
   Object.assign(state, { stamp, savedText: text, savedName: name, baseline: null, wantsBaseline: true });
   $("name").value = name;
   editor.open(text);
+  state.keyAt = null;  // no key was pressed
   changed();
 }
 
