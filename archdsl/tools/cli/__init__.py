@@ -27,6 +27,7 @@ COMMANDS = {
     "list": "The shipped presets, with parameters and trained weights.",
     "show": "Layers, outputs, parameters and MACs of a config.",
     "draw": "A picture of the architecture: SVG, PNG or PDF.",
+    "report": "A page of configs to look at: diagram, tables, maps, costs, differences.",
     "check": "A builder's checklist: strides, channels, objects, pooling; each with what to change.",
     "blocks": "The blocks there are, or one block and its arguments.",
     "resolve": "The whole config as one YAML file, parents and overrides merged in.",
