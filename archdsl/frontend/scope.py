@@ -16,7 +16,7 @@ Level = tuple[str, Node]
 
 
 def full_names(name: str, part: str, sections: Iterable[str]) -> list[str]:
-    """The full names that `name` may mean to a layer of `part`, the first that there is: of `sections` the last first."""
+    """The full names that `name` may mean to a layer of `part`: in it, its own, in one of `sections`."""
     own = [f"{part}_{name}"] if part else []
     return [*own, name, *[f"{section}_{name}" for section in sections]]
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from itertools import pairwise
 
 from archdsl.schemas.schema import Schema
 
 
-@cache
-def meanings_of(schema: type) -> Mapping[str, str]:
-    """By key; nothing for a Schema that has no body, such as a block's."""
+def _meanings(schema: type) -> Mapping[str, str]:
+    """Those of a class, by key; nothing for a Schema that has no body, such as a block's."""
     if not issubclass(schema, Schema) or "__annotations__" not in vars(schema):
         return {}
     (definition,) = ast.parse(inspect.getsource(schema)).body
@@ -23,3 +22,6 @@ def meanings_of(schema: type) -> Mapping[str, str]:
             case ast.AnnAssign(target=ast.Name(name)), ast.Expr(value=ast.Constant(str(text))):
                 meanings[schema.model_fields[name].key] = inspect.cleandoc(text)
     return meanings
+
+
+meanings_of: Callable[[type], Mapping[str, str]] = cache(_meanings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -154,11 +155,12 @@ def default_text(parameter: Parameter) -> str:
 
 
 def literal(value: Any) -> str:
-    """A plain value as it is written in a config."""
-    words = {True: "true", False: "false"} if isinstance(value, bool) else {}
+    """Plain data as it is written in a config, on one line."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {literal(item)}' for key, item in value.items())}}}"
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(literal, value))}]"
-    return "null" if value is None else words.get(value, str(value))
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
 
 
 def _inherited(around: Surroundings, holder: KeyPath) -> Iterator[_Offer]:
@@ -250,7 +252,7 @@ def _names(around: Surroundings, naming: Naming, path: KeyPath) -> list[_Offer]:
     else:
         known = _network_names(around, naming, path)
     stated = around.value(path[:-1]) if type(path[-1]) is int else None
-    used = stated[: path[-1]] + stated[path[-1] + 1 :] if isinstance(stated, list) else []
+    used = [each for number, each in enumerate(stated) if number != path[-1]] if isinstance(stated, list) else []
     return [_Offer(name, "name", detail) for name, detail in known if name not in used]
 
 

@@ -81,7 +81,7 @@ def _of_value(around: Surroundings, at: At) -> Iterator[Range]:
         yield from _listed(_key(around, referred(at, found)))
     elif path[:1] == ("defaults",):
         yield from _parent(around, path, word)
-    elif path[0] == "blocks" and name_of(word) is not None:
+    elif path[:1] == ("blocks",) and name_of(word) is not None:
         yield from _listed(around.key_range((*path[:2], "arguments", word[1:])))
     elif layer and path == (*layer, "block"):
         yield from block_places(around, word)

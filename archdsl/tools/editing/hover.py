@@ -8,8 +8,9 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from archdsl.analysis.expect import at_known_size
 from archdsl.analysis.explain import explained
-from archdsl.analysis.report import Report, report, total_macs
+from archdsl.analysis.report import report
 from archdsl.analysis.text import count_text, shape_text
 from archdsl.blocks.registry import Block
 from archdsl.diagnostics.fixes import Range
@@ -20,11 +21,11 @@ from archdsl.frontend.lower import outline
 from archdsl.frontend.sections import layer_of
 from archdsl.frontend.sema.key_docs import ARGUMENTS
 from archdsl.frontend.source import ABSENT, KeyPath, dotted
-from archdsl.ir.graph import Node
 from archdsl.schemas.meanings import meanings_of
 from archdsl.tools.editing.completion import default_text, literal, schema_at, signature
 from archdsl.tools.editing.definition import parent_file, reference_at, referred
 from archdsl.tools.editing.document import Document
+from archdsl.tools.editing.figures import figures_of
 from archdsl.tools.editing.places import At
 from archdsl.tools.editing.surroundings import Surroundings, surroundings
 
@@ -54,7 +55,9 @@ def hover(document: Document, line: int, column: int) -> Hover | None:
 def escaped(text: str) -> str:
     """The text as Markdown, whatever is in it; what is between backticks stays so."""
     lines = [_CODE.split(printable(line)) for line in text.splitlines()]
-    return "  \n".join("".join(part if number % 2 else _SPECIAL.sub(r"\\\1", part) for number, part in enumerate(line)) for line in lines)
+    return "\n".join(
+        "".join([_SPECIAL.sub(r"\\\1", part) if part[:1] != "`" else part for part in line]) for line in lines
+    )
 
 
 def code(text: str) -> str:
@@ -71,7 +74,7 @@ def _of_key(around: Surroundings, at: At) -> Iterator[str]:
     yield f"**{code(dotted(at.path)[:_LONGEST])}**"
     if meaning := _meaning(around, at.path):
         yield escaped(meaning)
-    if figures := figures_of(around.document, at.path):
+    if figures := figures_text(around.document, at.path):
         yield figures
     if around.value(at.path) is not ABSENT and not isinstance(around.value(at.path), dict):
         yield from _explained(around, at.path)
@@ -90,26 +93,19 @@ def _meaning(around: Surroundings, path: KeyPath) -> str:
     return ARGUMENTS.get(key, "") if is_argument else ""
 
 
-def figures_of(document: Document, path: KeyPath) -> str:
-    """What a layer, a stage or a section makes of what, and what it costs; those of the last right text."""
-    found = document.report or document.last_good
-    nodes = _nodes(found, path) if found else []
-    if not found or not nodes:
+def figures_text(document: Document, path: KeyPath) -> str:
+    """What a layer, a stage or a section makes of what, and what it costs; that of the last right text."""
+    found = document.last_good
+    figures = figures_of(found).get(path) if found else None
+    if found is None or figures is None:
         return ""
-    inside = set(nodes)
-    sources = dict.fromkeys(source for node in nodes for source in node.inputs if source not in inside)
-    shapes = dict.fromkeys(shape_text(source.type.shape) for source in sources)
-    made = shape_text(nodes[-1].type.shape)
-    params, macs = sum(node.params for node in nodes), total_macs([node.macs for node in nodes])
-    share = f" ({params / found.params:.1%} of the network)" if found.params else ""
-    old = "" if document.report else " — of the last text without errors"
-    return f"{', '.join(shapes) or 'nothing'} → **{made}**{old}  \n{params:,} parameters{share}, {count_text(macs)} MACs"
-
-
-def _nodes(found: Report, path: KeyPath) -> list[Node]:
-    """The nodes of the outline that are at a path or below it."""
-    name = dotted(path)
-    return [node for node in found.outline.nodes if node.origin.path == name or node.origin.path.startswith(f"{name}.")]
+    inside = [node for node in found.outline.nodes if f"{node.origin.path}.".startswith(f"{dotted(path)}.")]
+    sources = [source for node in inside for source in node.inputs if source not in inside]
+    shapes = ", ".join(dict.fromkeys(shape_text(source.type.shape) for source in sources)) or "nothing"
+    share = f" ({figures.params / found.params:.1%} of the network)" if found.params else ""
+    stale = "" if document.report else "  \nof the last text without a mistake"
+    made = shape_text(inside[-1].type.shape)
+    return f"{shapes} → **{made}**  \n{figures.params:,} parameters{share}, {count_text(figures.macs)} MACs{stale}"
 
 
 def _explained(around: Surroundings, path: KeyPath) -> Iterator[str]:
@@ -146,7 +142,7 @@ def _of_value(around: Surroundings, at: At) -> Iterator[str]:
         yield from preset_text(around, path, word)
     elif layer and path == (*layer, "block"):
         yield from block_text(around, around.block_name(layer) or word)
-        if figures := figures_of(around.document, layer):
+        if figures := figures_text(around.document, layer):
             yield figures
     elif naming:
         yield from _named(around, at, word)
@@ -164,7 +160,7 @@ def _named(around: Surroundings, at: At, word: str) -> Iterator[str]:
     for meant in around.names.meanings(naming, word) if naming else ():
         block = around.block_name(meant.name.path)
         yield f"**{code(dotted(meant.name.path))}**" + (f", block {code(block)}" if block else "")
-        if figures := figures_of(around.document, meant.name.path):
+        if figures := figures_text(around.document, meant.name.path):
             yield figures
 
 
@@ -201,7 +197,7 @@ def _preset(file: str, changed_ns: int) -> tuple[str, str]:
     """The description of a file, which of an option of a group is its first comment, and its costs."""
     try:
         loaded = load(file)
-        found = report(outline(loaded))
+        found = at_known_size(loaded, report(outline(loaded)))
     except ArchError:
         return _first_comment(file), ""
     outputs = ", ".join(f"{name} {shape_text(node.type.shape)}" for name, node in found.outline.outputs.items())

@@ -11,7 +11,8 @@ from archdsl.diagnostics.problems import ArchError
 from archdsl.frontend.source import KeyPath, Source
 from archdsl.frontend.yaml.parser import read_text
 from archdsl.frontend.yaml.scalars import read_plain
-from archdsl.tools.editing.scan import Entry, Role, Scan, Spot
+from archdsl.tools.editing.scan import scan
+from archdsl.tools.editing.written import Entry, Role, Spot
 
 
 class At(NamedTuple):
@@ -46,9 +47,9 @@ class Index:
     def __init__(self, text: str, file: str = ""):
         self.text = text
         self.file = file
-        self.scan = Scan(text)
-        self.entries: dict[KeyPath, Entry] = {(): self.scan.top}
-        for entry in self.scan.entries:
+        self.scanned = scan(text)
+        self.entries: dict[KeyPath, Entry] = {(): self.scanned.top}
+        for entry in self.scanned.entries:
             self.entries.setdefault(entry.path, entry)
 
     @cached_property
@@ -70,7 +71,7 @@ class Index:
 
     @cached_property
     def _values(self) -> dict[str, Any]:
-        values = self._value(self.scan.top)
+        values = self._value(self.scanned.top)
         return values if isinstance(values, dict) else {}
 
     def _value(self, entry: Entry) -> Any:
@@ -87,23 +88,23 @@ class Index:
 
     def offset(self, line: int, column: int) -> int:
         """The place in the text; the nearest one for a line or column that there is not."""
-        number = min(max(line - 1, 0), len(self.scan.starts) - 1)
-        return min(self.scan.starts[number] + max(column - 1, 0), self.scan.ends[number])
+        number = min(max(line - 1, 0), len(self.scanned.starts) - 1)
+        return min(self.scanned.starts[number] + max(column - 1, 0), self.scanned.ends[number])
 
     def range(self, start: int, end: int) -> Range:
         """What is between two places in the text."""
-        first, last = self.scan.line_of(start), self.scan.line_of(end)
-        starts = self.scan.starts
+        first, last = self.scanned.line_of(start), self.scanned.line_of(end)
+        starts = self.scanned.starts
         return Range(self.file, first + 1, start - starts[first] + 1, last + 1, end - starts[last] + 1)
 
     def key_range(self, path: KeyPath) -> Range | None:
         """Where the key is; for an item of a list, where its dash is, or the item."""
         entry = self.entries.get(path)
-        return entry and self.range(entry.key_start, entry.key_end)
+        return self.range(entry.key_start, entry.key_end) if entry else None
 
     def value_range(self, path: KeyPath) -> Range | None:
         entry = self.entries.get(path)
-        return entry and self.range(entry.start, entry.end)
+        return self.range(entry.start, entry.end) if entry else None
 
     def written(self, path: KeyPath) -> str:
         """The text of a value as it is written."""
@@ -122,7 +123,7 @@ class Index:
         return self._word(spot, offset)
 
     def _spot(self, offset: int) -> Spot | None:
-        spots = self.scan.spots
+        spots = self.scanned.spots
         number = bisect_right(spots, offset, key=_start) - 1
         for spot in (spots[max(0, number - 2) : number] if number > 0 else [])[::-1]:
             if spot.is_word and spot.end == offset and not (spots[number].is_word and spots[number].start == offset):
@@ -146,19 +147,19 @@ class Index:
 
     def _has_colon(self, end: int) -> bool:
         """Whether a colon follows the word that ends here."""
-        return self.text[end : self.scan.ends[self.scan.line_of(end)]].lstrip(" \t")[:1] == ":"
+        return self.text[end : self.scanned.ends[self.scanned.line_of(end)]].lstrip(" \t")[:1] == ":"
 
     def _blank(self, offset: int) -> At:
         """In a line of nothing: what its indentation says."""
-        number = self.scan.line_of(offset)
-        column = offset - self.scan.starts[number]
+        number = self.scanned.line_of(offset)
+        column = offset - self.scanned.starts[number]
         nothing = At("", (), "", "", offset)
         holder = self._holder(offset, column)
         return nothing if holder is None else nothing._replace(role="key", path=(*holder, ""))
 
     def _holder(self, offset: int, column: int) -> KeyPath | None:
         """The mapping that a key of this indentation would be in; None where there can be none."""
-        entries = self.scan.entries
+        entries = self.scanned.entries
         limit = column + 1
         for entry in reversed(entries[: bisect_right(entries, offset - 1, key=_key_start)]):
             if entry.indent < 0 or entry.indent >= limit:
@@ -178,4 +179,3 @@ def _start(spot: Spot) -> int:
 
 def _key_start(entry: Entry) -> int:
     return entry.key_start
-

@@ -8,21 +8,17 @@ from typing import Any, NamedTuple
 
 from archdsl.analysis.explain import at as value_at
 from archdsl.diagnostics.fixes import Edit, Range
-from archdsl.diagnostics.problems import ArchError
-from archdsl.frontend.compose.config import load
-from archdsl.frontend.lower import outline
 from archdsl.frontend.scope import INPUT
 from archdsl.frontend.sections import LAYER_SLOTS, NAMED_SLOTS, STAGES, layer_of
 from archdsl.frontend.sema.schema import NAME
 from archdsl.frontend.source import ABSENT, KeyPath, dotted
-from archdsl.frontend.yaml.files import ConfigText
 from archdsl.ir.graph import Graph
 from archdsl.tools.editing.definition import REFERENCE, keys_of
 from archdsl.tools.editing.document import Document
 from archdsl.tools.editing.names import Found, Naming
-from archdsl.tools.editing.places import At
-from archdsl.tools.editing.scan import Entry
+from archdsl.tools.editing.places import At, Index
 from archdsl.tools.editing.surroundings import Surroundings, surroundings
+from archdsl.tools.editing.written import Entry
 
 _MOST = 64
 
@@ -64,7 +60,7 @@ def rename(document: Document, line: int, column: int, name: str) -> Renamed:
     return _proven(document, edits)
 
 
-def applied(text: str, edits: tuple[Edit, ...], index: Any) -> str:
+def applied(text: str, edits: tuple[Edit, ...], index: Index) -> str:
     """The text with edits, which do not overlap."""
     for edit in sorted(edits, key=lambda each: each.range[1:], reverse=True):
         start = index.offset(edit.range.line, edit.range.column)
@@ -89,16 +85,18 @@ def _target(around: Surroundings, at: At) -> KeyPath | str:
     path = (STAGES.defaults, *path[2:]) if _is_filled(around, path) else path
     if around.own_path(path) not in around.index.entries:
         place = around.inherited_range(path)
-        return f"'{path[-1]}' is defined in {place.file}, line {place.line}" if place else f"'{path[-1]}' is not defined"
+        return (
+            f"'{path[-1]}' is defined in {place.file}, line {place.line}" if place else f"'{path[-1]}' is not defined"
+        )
     if place := around.inherited_range(path):
         return f"'{path[-1]}' is defined in {place.file}, line {place.line}; this text only changes it"
     return path
 
 
 def _is_named(path: KeyPath) -> bool:
-    is_stage = path[0] == STAGES.name and len(path) == 2
-    is_slot = path[0] in (STAGES.name, STAGES.defaults) and path[-2] not in NAMED_SLOTS
-    return is_stage or (layer_of(path) == path and not is_slot)
+    is_stage = path[:1] == (STAGES.name,) and len(path) == 2
+    is_slot = path[:1] in ((STAGES.name,), (STAGES.defaults,)) and path[-2:-1] not in [(slot,) for slot in NAMED_SLOTS]
+    return is_stage or (layer_of(path) == path != () and not is_slot)
 
 
 def _is_filled(around: Surroundings, path: KeyPath) -> bool:
@@ -110,7 +108,7 @@ def _is_filled(around: Surroundings, path: KeyPath) -> bool:
 def _refused(around: Surroundings, target: KeyPath, name: str) -> str:
     """Why the new name cannot be."""
     if not re.fullmatch(NAME, name) or len(name) > _MOST:
-        return f"'{name[:_MOST]}' is not a name: it begins with a small letter, then letters, digits and _, at most {_MOST}"
+        return f"'{name[:_MOST]}' is not a name: small letters, digits and _, at most {_MOST}, a letter first"
     is_taken = name in around.keys(target[:-1]) or name == INPUT or (len(target) == 4 and name in LAYER_SLOTS)
     if is_taken or (target[0] == "blocks" and name in around.names.inside(target[:2])):
         return f"there is '{name}' already"
@@ -139,7 +137,7 @@ class _Change:
         """In the order of the text."""
         index = self.around.index
         found = []
-        for entry in index.scan.entries:
+        for entry in index.scanned.entries:
             path = self.around.network_path(entry.path)
             if path in self.targets:
                 found.append(self._edit(entry.key_start, entry.key_end, self.name))
@@ -219,15 +217,13 @@ class _Change:
 
 def _proven(document: Document, edits: tuple[Edit, ...]) -> Renamed:
     """The edits, if they leave the network as it is."""
-    text = applied(document.text, edits, surroundings(document).index)
-    config = ConfigText(text, document.name, document.folder, document.others)
-    assert document.report is not None
-    try:
-        found = outline(load(config, document.overrides))
-    except ArchError as error:
-        problem = error.problems[0]
+    text = applied(document.text, edits, document.index)
+    of = {"folder": document.folder, "overrides": document.overrides, "others": document.others}
+    found = Document(document.name, text, **of)  # type: ignore[arg-type]
+    if found.report is None or document.report is None:
+        problem = found.problems[0]
         return Renamed((), f"the text would have an error: line {problem.line}: {problem.fact}")
-    if _figures(found) != _figures(document.report.outline):
+    if _figures(found.report.outline) != _figures(document.report.outline):
         return Renamed((), "the network would change: its outputs, or what a layer reads, depend on this name")
     return Renamed(edits)
 
@@ -235,8 +231,7 @@ def _proven(document: Document, edits: tuple[Edit, ...]) -> Renamed:
 def _figures(graph: Graph) -> Any:
     """All that a network is, without its names."""
     number = {node: place for place, node in enumerate(graph.nodes)}
-    layers = [
-        (node.type, node.params, [number[source] for source in node.inputs], number.get(node.owner) if node.owner else None)
-        for node in graph.nodes
-    ]
-    return layers, [number[node] for node in graph.outputs.values()], [graph.is_frozen(node) for node in graph.nodes]
+    layers = [(node.type, node.cost, [number[source] for source in node.inputs]) for node in graph.nodes]
+    owners = [node.owner and number[node.owner] for node in graph.nodes]
+    frozen = [graph.is_frozen(node) for node in graph.nodes]
+    return layers, owners, frozen, [number[node] for node in graph.outputs.values()]

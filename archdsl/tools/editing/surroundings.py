@@ -26,7 +26,7 @@ from archdsl.frontend.source import ABSENT, KeyPath, Place, Source
 from archdsl.frontend.yaml.files import Reading
 from archdsl.tools.editing.document import Document
 from archdsl.tools.editing.names import Names
-from archdsl.tools.editing.places import At, Index
+from archdsl.tools.editing.places import At
 
 
 class Surroundings:
@@ -157,7 +157,9 @@ class Surroundings:
     def _arguments(self, name: str) -> Iterator[tuple[str, Any]]:
         """The arguments of a block whose definition is not right."""
         stated = at(self.values, ("blocks", name, "arguments"))
-        yield from ((key, value) for key, value in (stated if isinstance(stated, dict) else {}).items() if key.isidentifier())
+        yield from (
+            (key, value) for key, value in (stated if isinstance(stated, dict) else {}).items() if key.isidentifier()
+        )
 
 
 @lru_cache(maxsize=4)

@@ -8,8 +8,8 @@ from archdsl.diagnostics.fixes import Range
 from archdsl.frontend.sections import LAYER_SLOTS, NAMED_SLOTS, STAGES, layer_of
 from archdsl.frontend.source import KeyPath
 from archdsl.tools.editing.document import Document
-from archdsl.tools.editing.scan import Entry
 from archdsl.tools.editing.surroundings import Surroundings, surroundings
+from archdsl.tools.editing.written import Entry
 
 SymbolKind = Literal["section", "stage", "layer", "block", "key"]
 _NOT_FOLDED = ("text", "quoted", "nothing")
@@ -74,8 +74,8 @@ def folds(document: Document) -> tuple[Fold, ...]:
     """Mappings, lists and long texts of several lines, and rows of comments."""
     index = surroundings(document).index
     found = [
-        Fold(index.scan.line_of(entry.key_start) + 1, index.scan.line_of(entry.end) + 1)
-        for entry in index.scan.entries
+        Fold(index.scanned.line_of(entry.key_start) + 1, index.scanned.line_of(entry.end) + 1)
+        for entry in index.scanned.entries
         if entry.kind not in _NOT_FOLDED
     ]
     several = [fold for fold in found if fold.end_line > fold.line]
