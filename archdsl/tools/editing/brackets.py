@@ -76,13 +76,9 @@ class Brackets:
         found = _GAP.match(self.text, position).end()  # type: ignore[union-attr]
         if found == len(self.text):
             return found, True
-        line = (
-            self.written.line_of(found)
-            if "\n" in self.text[position:found] or "\r" in self.text[position:found]
-            else -1
-        )
-        is_outside = line >= 0 and found - self.written.starts[line] <= indent and self.text[found] not in "]}"
-        return (self.written.starts[line], True) if is_outside else (found, False)
+        begin = self.written.starts[self.written.line_of(found)]
+        is_outside = begin > position and found - begin <= indent and self.text[found] not in "]}"
+        return (begin, True) if is_outside else (found, False)
 
     def _opened(self, position: int, open_: list[_Flow], entry: Entry) -> int:
         held = self._place_in(open_[-1], position) if open_ else entry
@@ -140,9 +136,8 @@ class Brackets:
         """A word in brackets: a key, an item, or a value."""
         flow, first = open_[-1], self.text[position]
         if first == ":" and _COLON.match(self.text, position):  # of a key that is nothing, or in brackets itself
-            self.written.spot(
-                position + 1, None, "value", flow.current.path if flow.current else flow.path, is_flow=True
-            )
+            path = flow.current.path if flow.current else flow.path
+            self.written.spot(position + 1, None, "value", path, is_flow=True)
             return position + 1
         if first in QUOTED:
             end, colon = self.written.quoted_end(position, self.written.line_of(position), indent), QUOTED_COLON
