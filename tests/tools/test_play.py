@@ -302,6 +302,15 @@ def test_only_a_number_or_a_word_is_written_into_the_text(override: str) -> None
     assert found["problems"][0]["code"] == "override"
 
 
+def test_the_picture_and_the_report_are_files_that_need_no_other() -> None:
+    question = {"name": "a.yaml", "text": NET, "size": "320", "overrides": ["scale.width=0.5"]}
+    picture, page = [answer({**question, "want": want})["text"] for want in ("svg", "report")]
+    assert picture.startswith("<svg") and "var(--" not in picture
+    assert page.startswith("<!") and "320" in page
+    for broken in ("stages: [", "a: 1"):
+        assert answer({"want": "report", "name": "a.yaml", "text": broken})["problems"]
+
+
 # The command
 
 

@@ -227,6 +227,17 @@ def _drawn(request: Request, folder: Path | None) -> Data:
     return {"text": svg_of(sized_report(request.document(folder), request.size))}
 
 
+def _reported(request: Request, folder: Path | None) -> Data:
+    """The page that `archdsl report` writes."""
+    from archdsl.tools.pictures.report.data import Network
+    from archdsl.tools.pictures.report.page import page_of
+
+    document = request.document(folder)
+    costs = sized_report(document, request.size)
+    assert document.config
+    return {"text": page_of([Network(costs.name, document.config, costs)])}
+
+
 def _kept(request: Request, folder: Path | None) -> Data:
     """The edit that writes the last override into the text."""
     return {"edits": [_edit(kept(request.text, request.overrides[-1] if request.overrides else ""), "")]}
@@ -234,7 +245,7 @@ def _kept(request: Request, folder: Path | None) -> Data:
 
 def _completed(request: Request, folder: Path | None) -> Data:
     """What may be written at a place, and the piece of text that it takes the place of."""
-    from archdsl.tools.editing.completion import complete  # what the schema needs takes as long as all else
+    from archdsl.tools.editing.completion import complete  # what drawing does not need
 
     found = complete(request.document(folder), request.line, request.column)
     options = [
@@ -265,4 +276,5 @@ WANTS: Mapping[str, Callable[[Request, Path | None], Data]] = {
     "keep": _kept,
     "resolved": _resolved,
     "svg": _drawn,
+    "report": _reported,
 }
