@@ -248,6 +248,7 @@ for (const tab of tabs) {
   tab.addEventListener("keydown", (event) => { if (/^Arrow(Left|Right)$/.test(event.key)) choose(tabs.find((each) => each !== tab)); });
 }
 
+if (backend.loading) notice(new Error(backend.loading));
 try {
   const start = await backend.start();
   state.lists = start;
@@ -255,6 +256,7 @@ try {
   showOverrides();
   opened(start);
   editor.focus();
+  notice(null);
   document.body.classList.add("ready");
 } catch (error) {
   notice(error, true);
