@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import importlib.util
 import json
 import os
 import signal
@@ -10,9 +11,12 @@ import socket
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -188,9 +192,12 @@ def test_a_link_out_of_the_folder_is_not_followed(server: Server, folder: Path) 
     assert asked(server, "/start")["files"] == ["net.yaml"]
 
 
-def test_a_pipe_is_refused_at_once(server: Server, folder: Path) -> None:
+def test_a_pipe_and_a_folder_are_refused_at_once(server: Server, folder: Path) -> None:
     os.mkfifo(folder / "pipe.yaml")
-    assert "not a regular file" in asked(server, "/open", name="pipe.yaml")["refused"]
+    (folder / "folder.yaml").mkdir()
+    for name in ("pipe.yaml", "folder.yaml"):
+        assert "not a regular file" in asked(server, "/open", name=name)["refused"]
+    assert asked(server, "/start")["files"] == ["net.yaml"]
 
 
 def test_a_parent_outside_of_the_folder_is_not_read(folder: Path) -> None:
@@ -496,6 +503,29 @@ def test_a_hostile_name_stays_text(browser: Browser, folder: Path) -> None:
 
 
 @pytest.mark.browser
+def test_one_question_is_asked_at_a_time_and_of_those_that_wait_the_newest(play: Play) -> None:
+    shown = play.page.evaluate("""async () => {
+        const { Newest } = await import("./newest.js");
+        const [shown, asked] = [[], []];
+        let text = 0, running = 0, most = 0;
+        const questions = new Newest(async (request) => {
+            asked.push(request);
+            most = Math.max(most, ++running);
+            await new Promise((done) => setTimeout(done, request === 1 ? 30 : 5));  // the first takes longest
+            running--;
+            return request;
+        }, () => ({ request: text }), (question, answer) => shown.push(answer), () => {});
+        for (text = 1; text <= 9; text++) { questions.want(); await new Promise((done) => setTimeout(done, 1)); }
+        text = 9;
+        await new Promise((done) => setTimeout(done, 150));
+        return { shown, most, asked };
+    }""")
+    assert shown["most"] == 1
+    assert shown["shown"] == sorted(shown["shown"]) and shown["shown"][-1] >= 9
+    assert len(shown["asked"]) < 9
+
+
+@pytest.mark.browser
 def test_a_page_without_the_token_says_what_to_do(browser: Browser, server: Server) -> None:
     from playwright.sync_api import expect
 
@@ -504,3 +534,90 @@ def test_a_page_without_the_token_says_what_to_do(browser: Browser, server: Serv
     page.goto(server.address.partition("#")[0])
     expect(page.get_by_role("alert")).to_contain_text("open the address that archdsl printed")
     context.close()
+
+
+# Without a server
+
+
+def pyodide_in(folder: Path, script: str = "") -> Path:
+    """What `--pyodide` takes, by the names of its files alone."""
+    from archdsl.tools.play.static_page import PYODIDE
+
+    folder.mkdir()
+    for name in PYODIDE:
+        (folder / name).write_text(script if name == "pyodide.mjs" else "")
+    with zipfile.ZipFile(folder / "pydantic_core-1-cp314-cp314-pyemscripten_2026_0_wasm32.whl", "w") as wheel:
+        wheel.writestr("pydantic_core-1.dist-info/METADATA", "")
+    return folder
+
+
+def test_the_page_without_a_server_has_all_that_its_answers_import(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(NET)
+    pyodide = pyodide_in(tmp_path / "pyodide")
+    ended = run("play", "mine.yaml", "stages.p4.depth=9", "--static", "page", "--pyodide", str(pyodide))
+    assert ended.returncode == 0, ended.stderr
+    alone = tmp_path / "alone"
+    with zipfile.ZipFile(tmp_path / "page/packages.zip") as packages:
+        packages.extractall(alone)
+    core = Path(importlib.util.find_spec("pydantic_core").origin).parent  # type: ignore[union-attr,arg-type]
+    (alone / "pydantic_core").symlink_to(core)
+    program = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from archdsl.tools.play.in_browser import Desk
+desk = Desk(open(sys.argv[2]).read())
+start = json.loads(desk.reply("/start", "{}"))
+question = {key: start[key] for key in ("name", "text", "overrides")}
+for want in ("redraw", "complete", "hover", "keep", "resolved", "svg", "report"):
+    found = json.loads(desk.reply("/ask", json.dumps({**question, "want": want, "line": 3, "column": 3})))
+    assert not found.get("problems"), found
+opened = json.loads(desk.reply("/open", json.dumps({"name": "yolo_v8_s_detect"})))
+found = json.loads(desk.reply("/ask", json.dumps({"want": "redraw", "name": "a.yaml", "text": opened["text"]})))
+print(found["network"]["totals"]["params"], start["name"], *start["overrides"])
+"""
+    command = [sys.executable, "-I", "-S", "-c", program, str(alone), str(tmp_path / "page/start.json")]
+    found = subprocess.run(command, capture_output=True, text=True, cwd=alone, check=False)
+    assert found.stdout == "11186576 mine.yaml stages.p4.depth=9\n", found.stderr
+
+
+def test_what_the_page_without_a_server_cannot_have_is_one_clear_error(run: Any, tmp_path: Path) -> None:
+    ended = run("play", "--static", "page")
+    assert ended.returncode == 2 and "npm pack pyodide" in ended.stderr
+    pyodide = str(pyodide_in(tmp_path / "pyodide"))
+    (tmp_path / "base.yaml").write_text(NET)
+    (tmp_path / "child.yaml").write_text("defaults: [base, _self_]\n")
+    ended = run("play", "child.yaml", "--static", "page", "--pyodide", pyodide)
+    assert ended.returncode == 2 and "has the shipped configs only" in ended.stderr
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.txt").write_text("precious")
+    ended = run("play", "--static", "mine", "--pyodide", pyodide)
+    assert ended.returncode == 2 and "thesis.txt" in ended.stderr
+    assert not (tmp_path / "page").exists()
+
+
+@pytest.mark.browser
+def test_the_page_asks_its_worker_where_there_is_no_server(browser: Browser, run: Any, tmp_path: Path) -> None:
+    """Python in the worker is played by answers that were worked out before; Pyodide itself is too large to be here."""
+    from playwright.sync_api import expect
+
+    question = {"name": "mine.yaml", "text": NET, "overrides": []}
+    answers = {
+        "/start": {**question, "stamp": "", "files": [], "presets": []},
+        "/ask": answer({**question, "want": "redraw"}),
+    }
+    script = f"""export const loadPyodide = async () => ({{
+        unpackArchive() {{}}, globals: {{ set() {{}} }},
+        runPython: () => (path) => JSON.stringify({json.dumps(answers)}[path]),
+    }});"""
+    (tmp_path / "mine.yaml").write_text(NET)
+    pyodide = pyodide_in(tmp_path / "pyodide", script)
+    assert run("play", "mine.yaml", "--static", "page", "--pyodide", str(pyodide)).returncode == 0
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "page"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as plain, page_in(browser, offline=False) as page:
+        threading.Thread(target=plain.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        page.goto(f"http://127.0.0.1:{plain.server_port}/")
+        expect(page.locator("#totals")).to_contain_text(f"{answers['/ask']['network']['totals']['params'] / 1e6:.2f} M")
+        with page.expect_download() as loading:
+            page.get_by_role("button", name="Save").click()
+        assert Path(loading.value.path()).read_text() == NET
+        plain.shutdown()

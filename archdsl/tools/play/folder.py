@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import threading
 from hashlib import sha256
 from pathlib import Path
@@ -20,7 +19,7 @@ from archdsl.frontend.yaml.files import config_files, decoded
 MAX_FILE_BYTES = 1 << 20  # as for any config
 _NAME = re.compile(r"[^\s./\\:\0][^/\\:\0]{0,99}\.ya?ml")
 _ONLY_ITS_OWN = re.compile(r"^(?:expect|published):.*\n(?:[ \t]+.*\n)*", re.MULTILINE)
-_HOW = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_HOW = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
 START = """\
 # Change anything: the picture follows.
 defaults: [yolo_v8_s_backbone, _self_]
@@ -60,10 +59,7 @@ class Folder:
 
     def names(self) -> list[str]:
         """The files that can be opened."""
-        return [name for name in config_files(self.path) if _NAME.fullmatch(name) and self._is_file(name)]
-
-    def _is_file(self, name: str) -> bool:
-        return stat.S_ISREG((self.path / name).lstat().st_mode)
+        return [name for name in config_files(self.path) if _is_name(name) and _is_file(self.path / name)]
 
     def opened(self, name: str) -> Opened:
         """A file of the folder, or a shipped preset. Raises ArchError."""
@@ -91,7 +87,7 @@ class Folder:
         return Opened(name, text, _stamp(data))
 
     def _path_of(self, name: str) -> Path:
-        if not _NAME.fullmatch(name) or not name.isprintable():
+        if not _is_name(name):
             hint = "write one such as my_net.yaml"
             raise fail("output", f"'{name[:100]}' is not the name of a config in this folder", hint=hint)
         return self.path / name
@@ -107,21 +103,27 @@ def _stamp(data: bytes) -> str:
     return sha256(data).hexdigest()
 
 
+def _is_name(name: str) -> bool:
+    return name.isprintable() and _NAME.fullmatch(name) is not None
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
 def _read(path: Path) -> bytes:
     """A small, regular file. Waits for nobody, and follows no link."""
     mark = Mark(path.name)
-    try:
-        file = os.open(path, _HOW)
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         hint = did_you_mean(path.name, config_files(path.parent))
-        raise fail("missing-file", "there is no such file", mark=mark, hint=hint) from None
+        raise fail("missing-file", "there is no such file", mark=mark, hint=hint)
+    if not _is_file(path):
+        raise fail("not-a-file", "not a regular file of this folder; expected a YAML file, and no link", mark=mark)
+    try:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | _HOW)) as file:
+            data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        message = "is a link, and may lead outside of the folder" if path.is_symlink() else f"{error.strerror}"
-        raise fail("unreadable", f"cannot be read: {message}", mark=mark) from None
-    with open(file, "rb") as stream:  # noqa: PTH123 (of a descriptor)
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise fail("not-a-file", "not a regular file; expected a YAML file", mark=mark)
-        data = stream.read(MAX_FILE_BYTES + 1)
-    if len(data) > MAX_FILE_BYTES:
+        raise fail("unreadable", f"cannot be read: {error.strerror}", mark=mark) from None
+    if data is None or len(data) > MAX_FILE_BYTES:
         raise fail("limit", f"more than {MAX_FILE_BYTES} bytes", mark=mark)
     return data

@@ -92,9 +92,9 @@ def _sources() -> Iterator[tuple[str, Path]]:
         found = importlib.util.find_spec(name)
         assert found and found.origin
         path = Path(found.origin)
-        inside = _below(path.parent) if path.name == "__init__.py" else [path]
-        root = path.parent.parent if path.name == "__init__.py" else path.parent
-        yield from ((each.relative_to(root).as_posix(), each) for each in inside)
+        whole = path.parent if path.name == "__init__.py" else path
+        for each in _below(whole) if whole.is_dir() else (path,):
+            yield each.relative_to(whole.parent).as_posix(), each
 
 
 def _configs() -> Iterator[tuple[str, Path]]:

@@ -144,7 +144,10 @@ function opened({ name, text, stamp }) {
 }
 
 async function save(stamp = state.savedName === $("name").value ? state.stamp : "") {
-  if (!backend.hasFiles) return download($("name").value, editor.text, "text/yaml");
+  if (!backend.hasFiles) {
+    state.savedText = editor.text;
+    return download($("name").value, editor.text, "text/yaml");
+  }
   const [name, text] = [$("name").value, editor.text];
   const answer = await backend.save(name, text, stamp).catch((error) => ({ refused: error.message }));
   if (!answer.refused) {
@@ -248,6 +251,7 @@ for (const tab of tabs) {
   tab.addEventListener("keydown", (event) => { if (/^Arrow(Left|Right)$/.test(event.key)) choose(tabs.find((each) => each !== tab)); });
 }
 
+$("saved").hidden = !backend.hasFiles;
 if (backend.loading) notice(new Error(backend.loading));
 try {
   const start = await backend.start();
