@@ -28,6 +28,9 @@ function change(now, before) {
 
 // Layers and outputs as tables; `go` is told the key path of a row.
 export function showTables(layers, outputs, network, go) {
+  const shown = JSON.stringify([network.layers, network.outputs]);
+  if (layers.shown === shown) return;  // what was typed changed no figure
+  layers.shown = shown;
   const most = Math.max(1, ...network.layers.map((layer) => layer.macs || 0));
   const isOutput = new Set(network.outputs.map((output) => output.path));
   keepFocus(layers, () => layers.replaceChildren(table(
