@@ -5,7 +5,7 @@ A layer that runs several times in a row is one box, one that runs `each` on sev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, takewhile
@@ -29,6 +29,8 @@ class Box:
     nodes: tuple[Node, ...]
     levels: tuple[str, ...]
     outputs: tuple[str, ...]
+    results: tuple[Node, ...]
+    """Those that others read, or that are results of the network."""
     hidden: int = 0
     """How many layers it stands for, where that is not one."""
 
@@ -96,7 +98,7 @@ class Box:
     @property
     def is_slim(self) -> bool:
         """Whether it is drawn on one line."""
-        return self.is_plain and not self.outputs
+        return self.is_plain and not self.outputs and not self.levels
 
     @cached_property
     def sources(self) -> list[Node]:
@@ -161,7 +163,10 @@ def contents_of(graph: Graph) -> Contents:
     layers = list(_layers(graph.nodes))
     for shortened in (_stages, _ends) if len(layers) > MOST else ():
         layers = shortened(layers) if len(layers) > MOST else layers
-    boxes = tuple([_box(layer, graph) for layer in layers])
+    home = {node: layer for layer in layers for node in layer}
+    read = {source for node in graph.nodes for source in read_by(node) if home[source] is not home[node]}
+    read.update(graph.ends)
+    boxes = tuple([_box(layer, graph, read) for layer in layers])
     number = {node: index for index, box in enumerate(boxes) for node in box.nodes}
     edges = {(number[source], index) for index, box in enumerate(boxes) for source in box.sources}
     return Contents(boxes, tuple(sorted(edges, key=lambda edge: edge[::-1])))
@@ -216,11 +221,12 @@ def _section(layer: _Layer) -> str:
     return layer[-1].origin.path.split(".")[0]
 
 
-def _box(layer: _Layer, graph: Graph) -> Box:
+def _box(layer: _Layer, graph: Graph, read: Container[Node]) -> Box:
     ends = set(layer)
+    results = tuple([node for node in layer if node in read])
     outputs = [name for name, node in graph.outputs.items() if node in ends]
     levels = [name for name, node in graph.levels.items() if node in ends and name not in outputs]
-    return Box(tuple(layer), tuple(levels), tuple(outputs), layer.layers if layer.layers > 1 else 0)
+    return Box(tuple(layer), tuple(levels), tuple(outputs), results, layer.layers if layer.layers > 1 else 0)
 
 
 def read_by(node: Node) -> list[Node]:

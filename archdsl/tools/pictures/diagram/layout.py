@@ -196,7 +196,8 @@ def _lanes(contents: Contents, grid: Grid, columns: _Columns, heights: Heights) 
         right = columns.lefts[last] + columns.widths[last] + columns.pads[last] + LANE_PAD
         if last + 1 == grid.columns:
             right = columns.gutters[last].end + LANE_PAD
-        rows = [heights.rows[place.row] for place in own] if is_pile else heights.rows
+        inside = sorted({place.row for place in own}) if is_pile else range(len(heights.rows))
+        rows = [heights.rows[each] for each in inside]
         is_below = is_pile and bool(found)
         top = rows[0].top - (LANE_PAD if is_below else LANE_TOP)
         found[section] = Lane(Frame(left, top, right - left, rows[-1].bottom + LANE_PAD - top), is_below)
