@@ -70,14 +70,15 @@ def _inside(box: Box, frame: Frame, scale: Scale) -> Iterator[Shape]:
     """The block with the names of results, below them the name and the shape, then the bars."""
     whole, tags = frame.width - 2 * _PAD, list(_tags(box, frame))
     room = whole - sum([tag.width + 4 for tag in tags if isinstance(tag, Rectangle)])
+    down = 32
     if room < text_width(box.block, _TITLES[-1], True) and not (box.params or box.macs):
-        room, tags = whole, [tag.moved(0, 26) for tag in tags]  # where bars would be
+        room, down, tags = whole, 45, [tag.moved(0, 14.5) for tag in tags]  # the shape is where bars would be
     size = next((each for each in _TITLES if text_width(box.block, each, True) <= room), _TITLES[-1])
     yield Text(frame.left + _PAD, frame.top + 17, cut(box.block, room, size, True), size, bold=True)
     shape = _shape(box, whole - text_width(box.label, _SMALL) - 6)
     label = cut(box.label, whole - text_width(shape, _SMALL) - 6, _SMALL)
     yield Text(frame.left + _PAD, frame.top + 32, label, _SMALL, "muted")
-    yield Text(frame.right - _PAD, frame.top + 32, shape, _SMALL, "muted", anchor="end")
+    yield Text(frame.right - _PAD, frame.top + down, shape, _SMALL, "muted", anchor="end")
     yield from tags
     yield from _bars(box, frame, scale)
 

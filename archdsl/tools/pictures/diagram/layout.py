@@ -109,7 +109,7 @@ def _widths(boxes: Sequence[Box]) -> list[float]:
     """The more channels, the wider; in equal steps for each doubling."""
     channels = [box.type.channels for box in boxes]
     least, most = min(channels), max(channels)
-    return [NARROWEST + (WIDEST - NARROWEST) * _share(each, least, most) for each in channels]
+    return [2 * round((NARROWEST + (WIDEST - NARROWEST) * _share(each, least, most)) / 2) for each in channels]
 
 
 def _share(value: int, least: int, most: int) -> float:
