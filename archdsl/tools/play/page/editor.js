@@ -108,7 +108,7 @@ export function createEditor(parent, { ask, onChange, onCursor, onSave }) {
     hoverTooltip((view, offset) => hovered(view, offset, ask)),
     EditorView.contentAttributes.of({ "aria-label": "Config as YAML", spellcheck: "false" }),
     EditorView.updateListener.of((update) => {
-      if (update.docChanged) onChange();
+      if (update.docChanged) onChange(true);
       if (update.docChanged || update.selectionSet) onCursor(placeOf(update.state.doc, update.state.selection.main.head));
     }),
   ];
@@ -129,7 +129,7 @@ export function createEditor(parent, { ask, onChange, onCursor, onSave }) {
     get cursor() { return placeOf(view.state.doc, view.state.selection.main.head); },
     focus: () => view.focus(),
     apply,
-    open(text) { view.setState(EditorState.create({ doc: text, extensions })); onChange(); },
+    open(text) { view.setState(EditorState.create({ doc: text, extensions })); onChange(false); },
     jump({ line, column }) {
       const offset = offsetOf(view.state.doc, line, column);
       view.dispatch({ selection: { anchor: offset }, effects: EditorView.scrollIntoView(offset, { y: "center" }) });

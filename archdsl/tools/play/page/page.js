@@ -15,7 +15,7 @@ window.archdslTimes = [];  // milliseconds from a key to its picture
 
 const editor = createEditor($("editor"), {
   ask: (want, place) => backend.ask({ ...request(), want, ...place }).catch(() => ({})),
-  onChange() { changed(); redraw(); },
+  onChange(isTyped) { changed(); redraw(isTyped); },
   onCursor: showCursor,
   onSave: () => save(),
 });
@@ -30,8 +30,8 @@ function request() {
   return { name: $("name").value || "config.yaml", text: editor.text, overrides: state.overrides, size: $("size").value };
 }
 
-function redraw() {
-  state.keyAt ??= performance.now();
+function redraw(isTyped = true) {
+  if (isTyped) state.keyAt ??= performance.now();
   questions.want();
 }
 
@@ -126,7 +126,7 @@ $("overrides").addEventListener("submit", (event) => {
   $("override").value = "";
   setOverrides([...others(text.split("=")[0]), text]);
 });
-$("size").addEventListener("input", redraw);
+$("size").addEventListener("input", () => redraw());
 
 // Files
 function changed() {
@@ -139,7 +139,6 @@ function opened({ name, text, stamp }) {
   Object.assign(state, { stamp, savedText: text, savedName: name, baseline: null, wantsBaseline: true });
   $("name").value = name;
   editor.open(text);
-  state.keyAt = null;  // no key was pressed
   changed();
 }
 
