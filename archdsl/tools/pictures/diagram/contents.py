@@ -5,7 +5,8 @@ A layer that runs several times in a row is one box, one that runs `each` on sev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, takewhile
@@ -24,11 +25,16 @@ Edge = tuple[int, int]
 
 @dataclass(frozen=True, eq=False)
 class Box:
-    """Nodes that are drawn as one, in the order they run. `levels` and `outputs` are the names that the result has."""
+    """Nodes that are drawn as one, in the order they run. `name` is what `from:` calls them; `levels` and `outputs` are
+    the names that the result has.
+    """
 
+    name: str
     nodes: tuple[Node, ...]
     levels: tuple[str, ...]
     outputs: tuple[str, ...]
+    results: tuple[Node, ...]
+    """Those that others read, or that are results of the network."""
     hidden: int = 0
     """How many layers it stands for, where that is not one."""
 
@@ -57,15 +63,6 @@ class Box:
     @property
     def stage(self) -> str:
         return self.last.origin.part if self.path.startswith(f"{STAGES.name}.") else ""
-
-    @cached_property
-    def name(self) -> str:
-        """What all its nodes' names begin with: `p4_body`, `head_box_n3`."""
-        if len(self.nodes) == 1:
-            return self.last.name
-        words = zip(*[node.name.split("_") for node in self.nodes], strict=False)
-        common = takewhile(lambda each: len(set(each)) == 1, words)
-        return "_".join([each[0] for each in common]) or self.last.name
 
     @property
     def label(self) -> str:
@@ -96,7 +93,7 @@ class Box:
     @property
     def is_slim(self) -> bool:
         """Whether it is drawn on one line."""
-        return self.is_plain and not self.outputs
+        return self.is_plain and not self.outputs and not self.levels
 
     @cached_property
     def sources(self) -> list[Node]:
@@ -161,7 +158,11 @@ def contents_of(graph: Graph) -> Contents:
     layers = list(_layers(graph.nodes))
     for shortened in (_stages, _ends) if len(layers) > MOST else ():
         layers = shortened(layers) if len(layers) > MOST else layers
-    boxes = tuple([_box(layer, graph) for layer in layers])
+    home = {node: layer for layer in layers for node in layer}
+    read = {source for node in graph.nodes for source in read_by(node) if home[source] is not home[node]}
+    read.update(graph.ends)
+    count = Counter([layer[-1].origin.path for layer in layers])
+    boxes = tuple([_box(layer, graph, read, count[layer[-1].origin.path] == 1) for layer in layers])
     number = {node: index for index, box in enumerate(boxes) for node in box.nodes}
     edges = {(number[source], index) for index, box in enumerate(boxes) for source in box.sources}
     return Contents(boxes, tuple(sorted(edges, key=lambda edge: edge[::-1])))
@@ -216,11 +217,22 @@ def _section(layer: _Layer) -> str:
     return layer[-1].origin.path.split(".")[0]
 
 
-def _box(layer: _Layer, graph: Graph) -> Box:
+def _box(layer: _Layer, graph: Graph, read: Container[Node], is_only: bool) -> Box:
     ends = set(layer)
-    outputs = [name for name, node in graph.outputs.items() if node in ends]
-    levels = [name for name, node in graph.levels.items() if node in ends and name not in outputs]
-    return Box(tuple(layer), tuple(levels), tuple(outputs), layer.layers if layer.layers > 1 else 0)
+    results = tuple([node for node in layer if node in read])
+    outputs = tuple([name for name, node in graph.outputs.items() if node in ends])
+    levels = tuple([name for name, node in graph.levels.items() if node in ends and name not in outputs])
+    hidden = layer.layers if layer.layers > 1 else 0
+    return Box(_name(layer, is_only), tuple(layer), levels, outputs, results, hidden)
+
+
+def _name(layer: _Layer, is_only: bool) -> str:
+    """What all its nodes' names begin with: `p4_body`, `head_box_n3`. The only box of a layer has the layer's name."""
+    words = zip(*[node.name.split("_") for node in layer], strict=False)
+    common = "_".join([each[0] for each in takewhile(lambda each: len(set(each)) == 1, words)]) or layer[-1].name
+    origin = layer[-1].origin
+    full = f"{origin.part}_{origin.path.split('.')[-1]}"
+    return full if is_only and layer.layers == 1 and f"{common}_".startswith(f"{full}_") else common
 
 
 def read_by(node: Node) -> list[Node]:

@@ -109,7 +109,7 @@ def _widths(boxes: Sequence[Box]) -> list[float]:
     """The more channels, the wider; in equal steps for each doubling."""
     channels = [box.type.channels for box in boxes]
     least, most = min(channels), max(channels)
-    return [NARROWEST + (WIDEST - NARROWEST) * _share(each, least, most) for each in channels]
+    return [2 * round((NARROWEST + (WIDEST - NARROWEST) * _share(each, least, most)) / 2) for each in channels]
 
 
 def _share(value: int, least: int, most: int) -> float:
@@ -196,7 +196,8 @@ def _lanes(contents: Contents, grid: Grid, columns: _Columns, heights: Heights) 
         right = columns.lefts[last] + columns.widths[last] + columns.pads[last] + LANE_PAD
         if last + 1 == grid.columns:
             right = columns.gutters[last].end + LANE_PAD
-        rows = [heights.rows[place.row] for place in own] if is_pile else heights.rows
+        inside = sorted({place.row for place in own}) if is_pile else range(len(heights.rows))
+        rows = [heights.rows[each] for each in inside]
         is_below = is_pile and bool(found)
         top = rows[0].top - (LANE_PAD if is_below else LANE_TOP)
         found[section] = Lane(Frame(left, top, right - left, rows[-1].bottom + LANE_PAD - top), is_below)

@@ -57,6 +57,8 @@ class _Placing:
     lanes: dict[str, int] = field(default_factory=dict)
     ways: dict[tuple[int, float], int] = field(default_factory=dict)  # of columns in rows: 1 down, -1 up
     rows: set[float] = field(default_factory=set)
+    begun: dict[str, int] = field(default_factory=dict)  # the columns of stages
+    spanning: set[int] = field(default_factory=set)  # boxes that gather what several rows have
 
     def __post_init__(self) -> None:
         self.sources: list[list[int]] = [[] for _ in self.contents.boxes]
@@ -70,11 +72,19 @@ class _Placing:
         read = sorted({self.found[each][1] for each in self.sources[index]})
         row = self._row(box, read)
         self.rows.add(row)
-        inside = [self.found[each] for each in self.sources[index] if self.found[each][0] >= base]
-        column = max([each for each, _ in inside], default=base)
-        before = {each for number, each in inside if number == column and each != row}
-        if before and (_spans(box, read) or not self._flows(column, before, row)):
+        inside = [each for each in self.sources[index] if self.found[each][0] >= base]
+        column = max([self.found[each][0] for each in inside], default=base)
+        near = [each for each in inside if self.found[each][0] == column]
+        before = {self.found[each][1] for each in near} - {row}
+        if _spans(box, read):
+            self.spanning.add(index)
+        is_aside = (bool(before) and index in self.spanning) or not self.spanning.isdisjoint(near)
+        if box.stage in self.begun:  # a stage stays together
+            column = max(column, self.begun[box.stage])
+        elif is_aside or (before and not self._flows(column, before, row)):
             column += 1
+        if box.stage:
+            self.begun[box.stage] = column
         self.found.append((column, row))
 
     def _flows(self, column: int, before: set[float], row: float) -> bool:

@@ -24,6 +24,9 @@ class Rectangle(NamedTuple):
     radius: float = 0
     thickness: float = 1
 
+    def moved(self, across: float, down: float) -> Rectangle:
+        return self._replace(left=self.left + across, top=self.top + down)
+
 
 class Text(NamedTuple):
     """One line; `down` is its baseline, `across` its beginning, middle or end."""
@@ -35,6 +38,9 @@ class Text(NamedTuple):
     colour: str = "ink"
     bold: bool = False
     anchor: Literal["start", "middle", "end"] = "start"
+
+    def moved(self, across: float, down: float) -> Text:
+        return self._replace(across=self.across + across, down=self.down + down)
 
 
 class Line(NamedTuple):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from html import escape
 
+from archdsl.diagnostics.unicode import printable
 from archdsl.tools.pictures.diagram.scene import Group, Line, Point, Rectangle, Scene, Shape, Text
 from archdsl.tools.pictures.diagram.texts import FONTS
 
 RADIUS = 7  # of the corners of lines
 TIP = 4  # sides of an arrow
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
 
 
 def svg(scene: Scene, colours: Mapping[str, str]) -> str:
@@ -105,7 +106,7 @@ def _attributes(values: Mapping[str, str]) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(text)
+    return printable(text).translate(_ENTITIES)
 
 
 def _number(value: float) -> str:

@@ -13,7 +13,7 @@ _NAMES = (
 )
 _LIGHT = (
     *("#ffffff", "#f5f7fa", "#e8ecf1", "#ffffff", "#d5dbe3", "#1d232b", "#5a6573", "#7b8794", "#4a7fc1"),
-    *("#2f6db5", "#ffffff", "#3f7ccb", "#e08a3c"),
+    *("#235a99", "#ffffff", "#3f7ccb", "#e08a3c"),
     *("#eceff3", "#e3e6f0", "#fde8cf", "#d5efe6", "#e7dcf7", "#eceff3", "#ffffff", "#dbe8fa", "#b4bfcc"),
 )
 _DARK = (
