@@ -1,11 +1,15 @@
-// The diagram of a network, whose layers open: below it are the operations of the layer that was asked for.
+// The diagram of a network, whose layers open: below it, and always in the window, are the operations of one.
+
+const MARGIN = 32; // between a box that is gone to and the edge of what is seen
 
 /** `picture`: the diagram as an SVG, null for a network without one. Returns {part, open(path)}. */
 function diagram(network, picture, id) {
-  const panel = element("section", { class: "unfolded", id: `unfolded-${id}`, "aria-live": "polite", hidden: true });
+  const panel = element("section", { class: "unfolded", id: `unfolded-${id}`, hidden: true, onkeydown: fold });
+  const status = element("p", { role: "status", class: "heard" });
   const boxes = picture ? [...picture.querySelectorAll(".layer[data-path]")] : [];
   const zoomed = picture && zoomable(picture, "the diagram");
   let opened = null;
+  let opener = null;
 
   function show(path, from) {
     const layer = network.layers.find((each) => each.path === path);
@@ -13,16 +17,23 @@ function diagram(network, picture, id) {
     opened = isClosing ? null : path;
     boxes.forEach((box) => box.setAttribute("aria-expanded", box.dataset.path === opened));
     panel.hidden = isClosing;
-    panel.replaceChildren(...(isClosing ? [] : unfolded(network, layer, () => close(from))));
+    opener = from;
+    panel.replaceChildren(...(isClosing ? [] : unfolded(network, layer, close)));
+    status.textContent = isClosing ? "" : `${path}: ${counted(layer.count, "operation")}`;
   }
 
-  function close(from) {
-    if (opened) show(opened);
-    from?.focus();
+  function close() {
+    if (opened) show(opened, opener);
+    opener?.focus();
+  }
+
+  function fold(event) {
+    if (event.key === "Escape") close();
   }
 
   function open(path, from) {
     if (opened !== path) show(path, from);
+    opener = from;
     panel.scrollIntoView({ block: "nearest", behavior: calm() ? "auto" : "smooth" });
     panel.querySelector("h3").focus({ preventScroll: true });
   }
@@ -31,8 +42,8 @@ function diagram(network, picture, id) {
     const attributes = { role: "button", tabindex: place ? -1 : 0, "aria-expanded": false, "aria-controls": panel.id };
     Object.entries(attributes).forEach(([key, value]) => box.setAttribute(key, value));
     box.addEventListener("click", () => {
-      visit(box);
       show(box.dataset.path, box);
+      visit(box);
     });
     box.addEventListener("keydown", (event) => press(event, box, place));
   });
@@ -46,9 +57,11 @@ function diagram(network, picture, id) {
       Home: 0,
       End: boxes.length - 1,
     }[event.key];
-    if (event.key === "Enter" || event.key === " ") show(box.dataset.path, box);
-    else if (event.key === "Escape") close(box);
-    else if (boxes[next]) visit(boxes[next]);
+    if (event.key === "Escape") close();
+    else if (event.key === "Enter" || event.key === " ") {
+      show(box.dataset.path, box);
+      visit(box);
+    } else if (boxes[next]) visit(boxes[next]);
     else if (next === undefined) return;
     event.preventDefault();
     event.stopPropagation();
@@ -58,6 +71,9 @@ function diagram(network, picture, id) {
     boxes.forEach((each) => each.setAttribute("tabindex", each === box ? 0 : -1));
     box.focus({ preventScroll: true });
     zoomed.reveal(box);
+    const { top, bottom } = box.getBoundingClientRect();
+    const end = innerHeight - panel.offsetHeight - MARGIN; // nothing while it is hidden
+    if (bottom > end || top < MARGIN) scrollBy(0, bottom > end ? bottom - end : top - MARGIN);
   }
 
   const note = element(
@@ -65,7 +81,7 @@ function diagram(network, picture, id) {
     { class: "note" },
     "This network is too large for a diagram. Choose a layer in the table to see its operations.",
   );
-  return { part: element("div", { class: "diagram" }, zoomed ? zoomed.frame : note, panel), open };
+  return { part: element("div", { class: "diagram" }, zoomed ? zoomed.frame : note, panel, status), open };
 }
 
 const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from archdsl.diagnostics.unicode import printable
+from archdsl.tools.pictures.diagram import svg_of
+from archdsl.tools.pictures.diagram.themes import colours_of
 from archdsl.tools.pictures.report.data import Network, data_of
 
 SCRIPTS = ("elements", "table", "layered", "operations", "zoom", "diagram", "maps", "stages", "report")
@@ -27,7 +29,7 @@ _FOLDER = Path(__file__).parent
 def page_of(networks: Sequence[Network]) -> str:
     """The page for these networks, at least one."""
     pictures = [_picture(each) for each in networks]
-    style, script = _file("page.css"), _scripts()
+    style, script = _colours() + _file("page.css"), _scripts()
     values = {
         "policy": _policy(style, script),
         "title": html.escape(printable(", ".join(each.label for each in networks))),
@@ -41,10 +43,15 @@ def page_of(networks: Sequence[Network]) -> str:
 
 def _picture(network: Network) -> str:
     """The diagram, which follows the page's colours; nothing for a network that is too large for one."""
-    from archdsl.tools.pictures.diagram import svg_of
-
     found = svg_of(network.costs, theme="page")
     return found if len(found) <= MOST_PICTURE_CHARACTERS else ""
+
+
+def _colours() -> str:
+    """Those of diagrams, light and dark, by the names that they have on a page."""
+    light, dark = colours_of("light"), colours_of("dark")
+    named = [f"--arch-{name}: light-dark({colour}, {dark[name]});" for name, colour in light.items()]
+    return ":root { " + " ".join(named) + " }\n"
 
 
 def _policy(style: str, script: str) -> str:
