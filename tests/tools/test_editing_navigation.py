@@ -135,6 +135,7 @@ def test_blocks_lead_to_python_or_to_yaml() -> None:
 
 
 NET = "/nowhere/net.yaml"
+TWO = f"{PARENT}stages:\n  p3: {{depth: 1}}\n  p4: {{post: {{x: {{block: conv}}}}, depth: "
 DEFINED = {
     "an argument": (BLOCK.replace("$hidden", f"$hid{MARK}den"), [(NET, 3, 17)]),
     "a layer of a block": (BLOCK.replace("[a,", f"[a{MARK},"), [(NET, 5, 7)]),
@@ -142,14 +143,14 @@ DEFINED = {
         f"{PARENT}stages:\n  p4:\n    post:\n      x: {{block: conv}}\n      y: {{block: conv, from: x{MARK}}}\n",
         [(NET, 5, 7)],
     ),
-    "a full name": (f"{PARENT}stages: {{p4: {{post: {{x: {{block: conv}}}}}}}}\noutputs: [p4_x{MARK}]\n", [(NET, 2, 22)]),
+    "a full name": (f"{TWO}3}}\noutputs: [p4_x{MARK}]\n", [(NET, 4, 15)]),
     "an inherited stage": (f"{PARENT}outputs: [p{MARK}3]\n", [(str(FAMILY), 19, 3)]),
     "a slot of stage_defaults": (f"{PARENT}outputs: [p3_bo{MARK}dy]\n", [(str(FAMILY), 16, 3)]),
     "one repeat of several": (f"{PARENT}outputs: [p3_body_bottlen{MARK}eck1]\n", [(str(FAMILY), 16, 3)]),
     "a reference": (f"{PARENT}stages: {{p4: {{width: '${{scale.wid{MARK}th}}'}}}}\n", [
         (str(config_root() / "yolo_v8_s_backbone.yaml"), line_of(config_root() / "yolo_v8_s_backbone.yaml", "scale"), 9)
     ]),
-    "a relative one": (f"{PARENT}stages:\n  p3: {{depth: 1}}\n  p4: {{depth: '${{..p3{MARK}.depth}}'}}\n", [(NET, 3, 8)]),
+    "a relative one": (f"{TWO}'${{..p3{MARK}.depth}}'}}\n", [(NET, 3, 8)]),
     "a key of a parent": (f"{PARENT}stages:\n  p4: {{wid{MARK}th: 5}}\n", [(str(FAMILY), 20, 8)]),
     "a key of stage_defaults": (f"{PARENT}stages:\n  p4: {{body: {{blo{MARK}ck: csp}}}}\n", [(str(FAMILY), 16, 10)]),
     "its own definition": (f"{PARENT}stages:\n  p{MARK}9: {{}}\n", []),
