@@ -23,9 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.language_server import ARCHDSL, Connection
 
 from archdsl.analysis.text import Table
-from archdsl.frontend.compose.config import load
 from archdsl.frontend.compose.search_path import find_config
-from archdsl.tools.cli.output import yaml_text
 
 EVERYTHING = {"start": {"line": 0, "character": 0}, "end": {"line": 100_000, "character": 0}}
 
@@ -37,7 +35,7 @@ def main() -> None:
     arguments = parser.parse_args()
     texts = {
         "its own lines": find_config(arguments.preset).read_text(),
-        "in one file": yaml_text(load(arguments.preset).resolved),
+        "in one file": resolved(arguments.preset),
     }
     rows = []
     for name, text in texts.items():
@@ -46,6 +44,12 @@ def main() -> None:
         rows.append((name, str(text.count("\n")), *[f"{1e3 * each:.1f}" for each in figures]))
     headers = ("text", "lines", "median ms", "95 % ms", "worst ms")
     print(f"{arguments.preset}, {arguments.keys} keys", *Table(headers, rows, headers[1:]).lines(), sep="\n")
+
+
+def resolved(preset: str) -> str:
+    """All of a preset as one text."""
+    command = [sys.executable, "-m", "archdsl", "resolve", preset]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def latencies(text: str, keys: int) -> Iterator[float]:

@@ -16,8 +16,10 @@ from archdsl.diagnostics.texts import text_of
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import Config, load
 from archdsl.frontend.lower import outline
+from archdsl.frontend.source import KeyPath
 from archdsl.frontend.yaml.extents import with_extents
 from archdsl.frontend.yaml.files import ConfigText
+from archdsl.tools.editing.figures import Figures, figures_of
 from archdsl.tools.editing.places import Index
 
 __all__ = ["Document", "Edit", "Fix", "Range"]
@@ -71,6 +73,11 @@ class Document:
     def index(self) -> Index:
         """What stands where in the text, whether or not it is whole."""
         return Index(self.text, self.name)
+
+    @cached_property
+    def figures(self) -> Mapping[KeyPath, Figures]:
+        """What each entry costs; nothing while the text is broken."""
+        return figures_of(self.report) if self.report else {}
 
     def text_of(self, file: str) -> str:
         """The text of a file that the config is made of, as it was read."""

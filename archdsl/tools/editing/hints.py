@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from archdsl.analysis.report import Report
@@ -43,7 +43,7 @@ def inlays(document: Document, saved: Document | None = None) -> list[Inlay]:
     report = document.last_good
     if report is None:
         return []
-    now, before = figures_of(report), figures_of(saved.report) if saved and saved.report else None
+    now, before = figures_of(report), saved.figures if saved and saved.report else None
     note = "" if document.report else _STALE
     found = [
         _inlay(document, path, figures, before, note)
@@ -54,7 +54,7 @@ def inlays(document: Document, saved: Document | None = None) -> list[Inlay]:
 
 
 def _inlay(
-    document: Document, path: KeyPath, figures: Figures, before: dict[KeyPath, Figures] | None, note: str
+    document: Document, path: KeyPath, figures: Figures, before: Mapping[KeyPath, Figures] | None, note: str
 ) -> Inlay:
     change = "" if before is None else figures.change(before[path]) if path in before else "new"
     text = f"{figures} ({change})" if change else str(figures)

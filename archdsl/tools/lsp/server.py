@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 from pygls.uris import to_fs_path
 
 from archdsl import __version__
+from archdsl.tools.editing.document import Document
+from archdsl.tools.editing.hints import inlays
 from archdsl.tools.lsp.actions import KINDS, code_actions
 from archdsl.tools.lsp.claims import Claims
 from archdsl.tools.lsp.diagnostics import diagnostics_of
@@ -25,6 +29,7 @@ from archdsl.tools.lsp.words import TRIGGERS, completions, hovers
 Answer = Callable[[Opened, Any], Any]
 _SLOW_S = 0.05  # an analysis that takes longer waits for a pause of its own length
 _SECTION = "archdsl"
+_TYPICAL = ("defaults: [yolo_v8_s_detect, _self_]", "defaults: [yolo_v8_s_detect, _self_]\nstages: {p4: {wide: 1}}")
 _WATCHED = ("**/*.yaml", "**/*.yml")
 
 ANSWERS: list[tuple[str, Answer, Any]] = [
@@ -119,7 +124,7 @@ def _can_refresh(capabilities: types.ClientCapabilities, kind: str) -> bool:
 
 
 def _initialized(server: Server, params: types.InitializedParams) -> None:
-    """Asks for the settings, and to be told of files that change."""
+    """Asks for the settings, and to be told of files that change. The first key must not wait for what is imported."""
     able = server.client_capabilities.workspace
     if able and able.did_change_watched_files and able.did_change_watched_files.dynamic_registration:
         watchers = [types.FileSystemWatcher(glob) for glob in _WATCHED]
@@ -127,6 +132,15 @@ def _initialized(server: Server, params: types.InitializedParams) -> None:
         registration = types.Registration("files", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options)
         server.client_register_capability(types.RegistrationParams([registration]))
     _ask_for_settings(server)
+    _warm_up()
+
+
+def _warm_up() -> None:
+    """Imports, reads and keeps what most texts need; it stays, and is not looked through whenever memory is freed."""
+    for text in _TYPICAL:
+        inlays(Document(text, text))
+    gc.collect()
+    gc.freeze()
 
 
 def _ask_for_settings(server: Server) -> None:
@@ -219,7 +233,11 @@ def _answering(server: Server, answer: Answer) -> Callable[[Any], Any]:
 
 def serve() -> None:
     """Speaks on standard input and output until the editor is done."""
-    server = create()
-    gc.collect()
-    gc.freeze()  # what was imported stays, and is not looked through at every pause
-    server.start_io()
+    logging.getLogger("pygls.protocol.json_rpc").addFilter(_is_fault)
+    create().start_io()
+
+
+def _is_fault(record: logging.LogRecord) -> bool:
+    """Whether something to be logged is more than an answer that says why something cannot be done."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is not JsonRpcException
