@@ -48,9 +48,10 @@ def compile_config(
 ) -> Graph:
     """The graph of a config: every operation with its shape, weights and cost. Does not import Keras.
 
-    `config` is a preset name, a path, a dict or a DictConfig; `overrides` follow Hydra's grammar;
-    `input_shape` (H, W, C) replaces the config's, None for a side that is not known. `plugins` are Python files or
-    modules whose blocks the config may use. `budget` is how much it may cost, such as Budget(params=5e9).
+    `config` is a preset name, a path, a dict, a DictConfig, or a ConfigText, which is a text with the name of a file;
+    `overrides` follow Hydra's grammar; `input_shape` (H, W, C) replaces the config's, None for a side that is not
+    known. `plugins` are Python files or modules whose blocks the config may use. `budget` is how much it may cost, such
+    as Budget(params=5e9).
 
     Raises ArchError with the place of everything that is wrong.
     """

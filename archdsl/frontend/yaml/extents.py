@@ -17,7 +17,7 @@ _IS_KEY = re.compile(r"[ \t]*:(?=[\s,\[\]{}]|$)")  # what follows the first key 
 _TOKENS = (
     re.compile(_QUOTED, re.DOTALL),
     re.compile(r"[|>][-+0-9]*"),  # of a block of text its sign
-    re.compile(r"-(?=\s)|[\[\]{},]"),
+    re.compile(r"-(?=\s)|[\[\]{},\s]"),
 )
 _BARE_IN_BRACKETS = re.compile(r"(?:[^\s,\[\]{}#:]|(?<=\S)#|:(?![\s,\[\]{}])|[ \t]+(?![\s#]))+", re.ASCII)
 _BARE = re.compile(r"(?:[^\s#:]|(?<=\S)#|:(?!\s)|[ \t]+(?![\s#]))+", re.ASCII)

@@ -6,7 +6,6 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -33,8 +32,7 @@ _KINDS = (
 )
 
 
-@dataclass(frozen=True)
-class ConfigText:
+class ConfigText(NamedTuple):
     """A config as a text under a name: a file that is being edited, or one that was never written.
 
     `file` is what messages call it. Parents are looked for in `folder`, then among the shipped configs; without a
@@ -45,7 +43,7 @@ class ConfigText:
     text: str
     file: str = "<text>"
     folder: Path | None = None
-    others: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, str] = {}
 
 
 class Reading(NamedTuple):

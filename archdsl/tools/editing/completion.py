@@ -216,11 +216,11 @@ def _registered() -> list[_Offer]:
 def _blocks(around: Surroundings) -> list[_Offer]:
     """All blocks, those of the config first, with their arguments."""
     names = around.keys(("blocks",))
-    own = [_Offer(name, "block", signature(around, name), _description(around, name)) for name in names]
+    own = [_Offer(name, "block", signature(around, name), description_of(around, name)) for name in names]
     return [*own, *[each._replace(detail=signature(around, each.label)) for each in _registered()]]
 
 
-def _description(around: Surroundings, name: str) -> str:
+def description_of(around: Surroundings, name: str) -> str:
     stated = value_at(around.values, ("blocks", name, "description"))
     return stated if isinstance(stated, str) else ""
 

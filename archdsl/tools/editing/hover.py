@@ -22,7 +22,7 @@ from archdsl.frontend.sections import layer_of
 from archdsl.frontend.sema.key_docs import ARGUMENTS
 from archdsl.frontend.source import ABSENT, KeyPath, dotted
 from archdsl.schemas.meanings import meanings_of
-from archdsl.tools.editing.completion import default_text, literal, schema_at, signature
+from archdsl.tools.editing.completion import default_text, description_of, literal, schema_at, signature
 from archdsl.tools.editing.definition import parent_file, reference_at, referred
 from archdsl.tools.editing.document import Document
 from archdsl.tools.editing.figures import figures_of
@@ -168,10 +168,8 @@ def block_text(around: Surroundings, name: str) -> Iterator[str]:
     """The signature, documentation and arguments of a block."""
     found: Block | None = around.block(name)
     yield f"```python\n{name}({signature(around, name)})\n```"
-    if found is None:
-        return
-    if found.documentation:
-        yield escaped(found.documentation)
+    if documentation := found.documentation if found else description_of(around, name):
+        yield escaped(documentation)
     rows = [
         f"- {code(key)} {escaped(default_text(each))}: {escaped(ARGUMENTS.get(key, ''))}".rstrip(": ")
         for key, each in around.parameters(name).items()
