@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import importlib.util
 import json
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +27,7 @@ from support.browser import page_in
 
 import archdsl
 from archdsl.tools.play.answers import answer
-from archdsl.tools.play.server import MAX_BODY_BYTES, TOKEN_HEADER, Server
+from archdsl.tools.play.server import MAX_BODY_BYTES, MAX_CONNECTIONS, TOKEN_HEADER, Server
 from archdsl.tools.play.site import site_of
 
 if TYPE_CHECKING:
@@ -142,6 +144,50 @@ def test_no_file_but_those_of_the_page_is_sent(server: Server, path: str) -> Non
 )
 def test_a_question_is_json_of_bounded_size(server: Server, body: bytes, changes: dict[str, str], status: int) -> None:
     assert reply(server, "POST", "/ask", body, **headers_of(server, **changes))[0] == status
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        "GET /\r\n\r\n",
+        "GET / HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.0\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: {host}\r\nHost: evil.example\r\n\r\n",
+        "GET http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+        "GET / HTTP/9.9\r\nHost: {host}\r\n\r\n",
+        "POST /start HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nOrigin: http://evil.example\r\n\r\n",
+        "POST /start HTTP/1.1\r\nHost: {host}\r\nX-Archdsl-Token: {token}\r\n\r\n",
+        "POST /ask HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nX-Archdsl-Token: {token}\r\n"
+        "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n{{}}",
+        "DELETE / HTTP/1.1\r\nHost: {host}\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: {host}\r\n" + "A: b\r\n" * 200 + "\r\n",
+        "G" * 70_000 + "\r\n\r\n",
+        "\0\xff\r\n\r\n",
+    ],
+)
+def test_other_requests_are_refused_and_the_next_is_answered(server: Server, request_text: str) -> None:
+    text = request_text.format(host=server.hosts[0], token=server.token)
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
+        connection.sendall(text.encode("latin-1"))
+        connection.shutdown(socket.SHUT_WR)
+        answered = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert b"<h1>archdsl" not in answered and b"yolo" not in answered
+    assert b" 200 " not in answered.split(b"\r\n")[0]
+    assert reply(server, "GET", "/")[0] == 200
+
+
+def test_connections_that_say_nothing_do_not_pile_up(server: Server) -> None:
+    held = [socket.create_connection(("127.0.0.1", server.server_port)) for _ in range(MAX_CONNECTIONS)]
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as another:
+        assert another.recv(1) == b""  # closed at once
+    for each in held:
+        each.close()
+    for _ in range(200):  # the server sees them close a moment later
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            assert reply(server, "GET", "/")[0] == 200
+            return
+        time.sleep(0.02)
+    pytest.fail("no connection was given back")
 
 
 def test_every_answer_forbids_what_the_page_does_not_need(server: Server) -> None:
