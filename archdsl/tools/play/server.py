@@ -58,6 +58,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = os.name == "posix"  # on Windows two programs could take one port
     allow_reuse_port = False
+    request_queue_size = 128  # a browser opens several connections at once
 
     def __init__(self, routes: Mapping[str, Answer], port: int = 0):
         self.routes = routes
