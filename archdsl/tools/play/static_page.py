@@ -8,6 +8,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
 
 from archdsl.backends.atomic_write import folder_written_whole
@@ -21,7 +22,15 @@ PYODIDE = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.
 """Those of Pyodide's files that Python in a worker needs."""
 CORE = "pydantic_core-*-pyemscripten_*_wasm32.whl"
 """The one package that is not Python: built for Pyodide, it is on PyPI."""
-PURE = ("antlr4", "hydra", "omegaconf", "packaging", "typing_extensions", "yaml")
+PURE = {
+    "antlr4": "antlr4-python3-runtime",
+    "hydra": "hydra-core",
+    "omegaconf": "omegaconf",
+    "packaging": "packaging",
+    "typing_extensions": "typing_extensions",
+    "yaml": "PyYAML",
+}
+"""The others that an analysis imports, and the distributions that have their licences."""
 _HERE = Path(__file__).parent
 _PACKAGE = _HERE.parents[1]
 _LEFT_OUT = {"browser", "bundle", "configs", "page"}
@@ -68,6 +77,7 @@ def _files(site: Site, core: Path) -> Mapping[str, bytes]:
     start = {"name": site.first.name, "text": site.first.text, "overrides": list(site.overrides)}
     own = {path.name: path.read_bytes() for path in sorted((_HERE / "browser").iterdir())}
     page = {name: file.data for name, file in page_files().items()}
+    page["codemirror.LICENSE.txt"] = (_HERE / "page/codemirror.LICENSE.txt").read_bytes()
     return {**page, **own, "packages.zip": _packages(core), "start.json": json.dumps(start).encode()}
 
 
@@ -75,7 +85,7 @@ def _packages(core: Path) -> bytes:
     """archdsl, what it imports to analyse a config, and the shipped configs."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as written:
-        for name, path in [*_sources(), *_configs()]:
+        for name, path in [*_sources(), *_configs(), *_licences()]:
             written.writestr(zipfile.ZipInfo(name, _LONG_AGO), path.read_bytes(), zipfile.ZIP_DEFLATED)
         with zipfile.ZipFile(core) as wheel:
             for each in wheel.infolist():
@@ -100,6 +110,13 @@ def _sources() -> Iterator[tuple[str, Path]]:
 def _configs() -> Iterator[tuple[str, Path]]:
     for path in _below(config_root()):
         yield f"archdsl/configs/{path.relative_to(config_root()).as_posix()}", path
+
+
+def _licences() -> Iterator[tuple[str, Path]]:
+    for name in PURE.values():
+        for file in metadata.files(name) or ():
+            if "LICENSE" in file.name.upper():
+                yield f"licences/{name}/{file.name}", Path(str(file.locate()))
 
 
 def _below(folder: Path) -> Iterator[Path]:
