@@ -25,6 +25,7 @@ from archdsl.schemas.meanings import meanings_of
 from archdsl.schemas.schema import Schema
 from archdsl.tools.editing.definition import keys_of
 from archdsl.tools.editing.document import Document
+from archdsl.tools.editing.markdown import escaped
 from archdsl.tools.editing.names import Name, Naming
 from archdsl.tools.editing.places import At
 from archdsl.tools.editing.surroundings import Surroundings, surroundings
@@ -37,7 +38,10 @@ _NEVER_IN_BLOCKS = ("each", "share")
 
 
 class Completion(NamedTuple):
-    """`text` takes the place of `range`; `label` is what a list shows, `detail` what follows it in small."""
+    """`text` takes the place of `range`; `label` is what a list shows, `detail` what follows it in small.
+
+    `documentation` is Markdown.
+    """
 
     label: str
     kind: Kind
@@ -74,7 +78,7 @@ def complete(document: Document, line: int, column: int) -> list[Completion]:
 
 def _completion(offer: _Offer, place: Range, at: At) -> Completion:
     text = offer.label + ("" if at.has_colon else offer.ends)
-    return Completion(offer.label, offer.kind, place, text, offer.detail, offer.documentation)
+    return Completion(offer.label, offer.kind, place, text, offer.detail, escaped(offer.documentation))
 
 
 # Keys
