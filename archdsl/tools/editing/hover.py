@@ -22,7 +22,7 @@ from archdsl.frontend.sections import layer_of
 from archdsl.frontend.sema.key_docs import ARGUMENTS
 from archdsl.frontend.source import ABSENT, KeyPath, dotted
 from archdsl.schemas.meanings import meanings_of
-from archdsl.tools.editing.completion import default_text, description_of, literal, schema_at, signature
+from archdsl.tools.editing.completion import DEFAULTS, default_text, description_of, literal, schema_at, signature
 from archdsl.tools.editing.definition import parent_file, reference_at, referred
 from archdsl.tools.editing.document import Document
 from archdsl.tools.editing.figures import figures_of
@@ -72,7 +72,7 @@ def _meaning(around: Surroundings, path: KeyPath) -> str:
     if key in known and schema:
         return known[key]
     if path == ("defaults",):
-        return "Parents and groups in order, _self_ where this file comes."
+        return DEFAULTS
     is_argument = (layer and path[:-1] == layer) or path[-2:-1] == ("first",)
     return ARGUMENTS.get(key, "") if is_argument else ""
 
