@@ -17,7 +17,8 @@ from archdsl.frontend.compose.search_path import config_root
 from archdsl.tools.editing.completion import complete
 from archdsl.tools.editing.definition import define
 from archdsl.tools.editing.document import Document
-from archdsl.tools.editing.hover import escaped, hover
+from archdsl.tools.editing.hover import hover
+from archdsl.tools.editing.markdown import escaped
 from archdsl.tools.editing.rename import Renamed, applied, prepare_rename, rename
 from archdsl.tools.editing.symbols import Symbol, folds, symbols
 
@@ -100,6 +101,9 @@ def test_what_a_config_says_is_not_taken_for_markdown() -> None:
     text = "blocks: {b: {description: '<img src=x> [a](b) **c** `d`', layers: {l: {block: conv}}}}\n"
     found = said(f"{text}neck: {{x: {{block: b§}}}}\n")
     assert "\\<img src=x\\> \\[a\\](b) \\*\\*c\\*\\* `d`" in found
+    assert escaped("`<b>") == "\\`\\<b\\>"
+    fence, *_, last = said("neck: {x: {block: 'a```b§'}}\n").splitlines()
+    assert (fence, last) == ("````python", "````")
 
 
 # Definitions
