@@ -45,9 +45,9 @@ const LOOK = EditorView.theme({
   ".cm-textfield": { backgroundColor: "var(--paper)", color: "var(--ink)", border: "1px solid var(--edge)" },
   ".cm-button": { backgroundImage: "none", backgroundColor: "var(--line)", color: "var(--ink)", border: "1px solid var(--edge)" },
   ".cm-foldPlaceholder": { backgroundColor: "var(--line)", border: "none", color: "var(--quiet)" },
-  ".about p": { margin: "0 0 6px" },
-  ".about p:last-child": { margin: 0 },
-  ".about code": { fontFamily: "var(--mono)", fontSize: "12.5px" },
+  ".about p, .cm-completionInfo p": { margin: "0 0 6px" },
+  ".about p:last-child, .cm-completionInfo p:last-child": { margin: 0 },
+  ".about code, .cm-completionInfo code": { fontFamily: "var(--mono)", fontSize: "12.5px" },
   ".quiet": { color: "var(--quiet)" },
   ".hint": { color: "var(--faint)", paddingLeft: "2.5em", fontSize: "12px", userSelect: "none", whiteSpace: "pre" },
 });
@@ -162,7 +162,7 @@ async function completed(context, ask) {
     to: offsetOf(doc, answer.end_line, answer.end_column),
     options: answer.options.map(({ label, detail, info, insert }) => ({
       label, detail, apply: insert || label,
-      info: info ? () => element("div", {}, info) : undefined,
+      info: info ? () => element("div", {}, ...prose(info)) : undefined,
     })),
     validFor: /^[\w$./-]*$/,
   };
