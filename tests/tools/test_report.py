@@ -244,7 +244,7 @@ def test_arrow_keys_go_from_layer_to_layer_and_tab_leaves(seen: Page) -> None:
 
 
 @pytest.mark.browser
-def test_operations_do_not_cover_each_other_and_follow_their_inputs(seen: Page) -> None:
+def test_operations_do_not_cover_each_other(seen: Page) -> None:
     seen.locator("table.layers").get_by_role("button", name="p3.body").click()
     places = seen.locator(".stack").evaluate_all(
         "all => all.map(each => each.getBoundingClientRect()).map(box => [box.left, box.top, box.right, box.bottom])"
