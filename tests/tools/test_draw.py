@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -23,7 +23,10 @@ from archdsl.frontend.compose.search_path import preset_names
 from archdsl.ir.graph import Graph
 from archdsl.tools.pictures.diagram import svg_of, write_picture
 from archdsl.tools.pictures.diagram.contents import MOST
+from archdsl.tools.pictures.diagram.drawing import scene_of
 from archdsl.tools.pictures.diagram.layout import Frame, Layout, layout_of
+from archdsl.tools.pictures.diagram.scene import Group, Line, Text
+from archdsl.tools.pictures.diagram.texts import text_width
 from archdsl.tools.pictures.diagram.themes import THEMES, colours_of
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -135,6 +138,24 @@ def test_nothing_overlaps(preset: str) -> None:
     for way, piece in pieces(layout):
         crossed = [box.name for box, frame in layout.boxes.items() if not apart(piece, frame)]
         assert crossed == [], (way.source.name, way.target.name)
+
+
+def parts(group: Group) -> Iterator[Any]:
+    for part in group.parts:
+        yield from parts(part) if isinstance(part, Group) else [part]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_lines_cross_no_text(preset: str) -> None:
+    every = list(parts(scene_of(outline(preset)).root))
+    lines = [piece for line in every if isinstance(line, Line) for piece in pairwise(line.points)]
+    for text in [each for each in every if isinstance(each, Text)]:
+        width = text_width(text.text, text.size, text.bold)
+        left = text.across - {"start": 0, "middle": width / 2, "end": width}[text.anchor]
+        frame = Frame(left, text.down - 0.7 * text.size, width, 0.8 * text.size)
+        for (across, down), (end, bottom) in lines:
+            line = Frame(min(across, end), min(down, bottom), abs(across - end), abs(down - bottom))
+            assert apart(line, frame), text.text
 
 
 @pytest.mark.parametrize("preset", PRESETS)

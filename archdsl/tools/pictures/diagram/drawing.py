@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from archdsl.analysis.text import count_text, shape_text
 from archdsl.ir.graph import Graph
@@ -63,15 +64,23 @@ def _lane(section: str, lane: Lane, layout: Layout) -> Group:
         texts += [Text(MARGIN, middle + 8 + 14 * number, cost, 10, "muted") for number, cost in enumerate(costs)]
     else:
         texts = [Text(frame.left + 12, frame.top + 21, name, 13, bold=True)]
-        room = frame.width - 30 - text_width(name, 13, True)
-        texts.append(Text(frame.right - 12, frame.top + 21, _fitting(costs, room), 10, "muted", anchor="end"))
+        end = _free_end(frame, layout)
+        room = end - frame.left - 30 - text_width(name, 13, True)
+        texts.append(Text(end - 12, frame.top + 21, _fitting(costs, room), 10, "muted", anchor="end"))
     return Group([panel, *texts], {"class": "lane", "data-section": section})
 
 
 def _fitting(costs: Sequence[str], room: float) -> str:
     """As many as there is room for."""
-    whole = " · ".join(costs)
-    return whole if text_width(whole, 10) <= room else costs[0]
+    tried = (" · ".join(costs), costs[0])
+    return next((each for each in tried if text_width(each, 10) <= room), "")
+
+
+def _free_end(lane: Frame, layout: Layout) -> float:
+    """Where the first line goes down through the name of a lane, or the lane ends."""
+    pieces = [sorted(piece, key=lambda point: point[1]) for way in layout.ways for piece in pairwise(way.points)]
+    lines = [across for (across, top), (_, bottom) in pieces if top < lane.top + 30 and bottom > lane.top]
+    return min([across for across in lines if lane.left < across < lane.right], default=lane.right)
 
 
 def _row(row: Row) -> Iterator[Shape]:
@@ -82,7 +91,7 @@ def _row(row: Row) -> Iterator[Shape]:
 
 
 def _stage(name: str, frame: Frame) -> Group:
-    label = cut(name, frame.width - 16, 10.5, True)
+    label = cut(name, frame.width / 2 - 14, 10.5, True)
     parts: list[Shape | Group] = [
         Rectangle(*frame, fill="stage", line="rule", radius=8),
         Text(frame.left + 9, frame.top + 13, label, 10.5, "muted", True),

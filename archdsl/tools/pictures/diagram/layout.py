@@ -12,7 +12,7 @@ from archdsl.ir.types import FeatureMap
 from archdsl.tools.pictures.diagram.contents import Box, Contents, contents_of
 from archdsl.tools.pictures.diagram.heights import STAGE_PAD, STAGE_TOP, Heights, heights_of
 from archdsl.tools.pictures.diagram.places import Grid, grid_of
-from archdsl.tools.pictures.diagram.routes import Route, routes_of
+from archdsl.tools.pictures.diagram.routes import Route, Span, routes_of
 from archdsl.tools.pictures.diagram.scene import Point
 from archdsl.tools.pictures.diagram.tracks import TRACK, Tracks, tracks_of
 
@@ -90,7 +90,8 @@ def layout_of(graph: Graph) -> Layout:
     contents = contents_of(graph)
     grid = grid_of(contents)
     heights = heights_of(contents, grid, MARGIN + HEADER + LANE_TOP)
-    routes = routes_of(contents, grid, heights.boxes)
+    titles = [_title(contents, grid, heights, number) for number in range(grid.columns)]
+    routes = routes_of(contents, grid, heights.boxes, titles)
     tracks = tracks_of(routes, grid.columns)
     widths = _widths(contents.boxes)
     columns = _columns(contents, grid, widths, tracks.counts)
@@ -100,7 +101,8 @@ def layout_of(graph: Graph) -> Layout:
         frames[box] = Frame(left, span.top, width, span.height)
     ways = tuple([_way(contents, frames, route, tracks, columns.gutters) for route in routes])
     lanes = _lanes(contents, grid, columns, heights)
-    bottom = max(lane.frame.bottom for lane in lanes.values())
+    lowest = max([down for way in ways for _, down in way.points], default=0)
+    bottom = max(lowest + LANE_PAD, *[lane.frame.bottom for lane in lanes.values()])
     width = max(lane.frame.right for lane in lanes.values()) + MARGIN
     return Layout(frames, ways, _stages(frames), lanes, tuple(_rows(contents, grid, heights)), width, bottom)
 
@@ -186,7 +188,7 @@ def _around(frames: Sequence[Frame]) -> Frame:
 
 
 def _lanes(contents: Contents, grid: Grid, columns: _Columns, heights: Heights) -> dict[str, Lane]:
-    """A panel for each section, as high as the others beside it."""
+    """A panel for each section, around the rows in which it has boxes."""
     is_pile = len(set(grid.lanes.values())) == 1
     found: dict[str, Lane] = {}
     for section in grid.lanes:
@@ -196,12 +198,19 @@ def _lanes(contents: Contents, grid: Grid, columns: _Columns, heights: Heights) 
         right = columns.lefts[last] + columns.widths[last] + columns.pads[last] + LANE_PAD
         if last + 1 == grid.columns:
             right = columns.gutters[last].end + LANE_PAD
-        inside = sorted({place.row for place in own}) if is_pile else range(len(heights.rows))
-        rows = [heights.rows[each] for each in inside]
         is_below = is_pile and bool(found)
-        top = rows[0].top - (LANE_PAD if is_below else LANE_TOP)
-        found[section] = Lane(Frame(left, top, right - left, rows[-1].bottom + LANE_PAD - top), is_below)
+        top = heights.rows[min(place.row for place in own)].top - (LANE_PAD if is_below else LANE_TOP)
+        bottom = heights.rows[max(place.row for place in own)].bottom + LANE_PAD
+        found[section] = Lane(Frame(left, top, right - left, bottom - top), is_below)
     return found
+
+
+def _title(contents: Contents, grid: Grid, heights: Heights, column: int) -> list[Span]:
+    """Where the name of the lane is that a column is in."""
+    sections = {box.section for box, place in zip(contents.boxes, grid.places, strict=True) if place.column == column}
+    own = [place.row for box, place in zip(contents.boxes, grid.places, strict=True) if box.section in sections]
+    top = heights.rows[min(own)].top
+    return [Span(top - LANE_TOP + 4, top - LANE_PAD)]
 
 
 def _rows(contents: Contents, grid: Grid, heights: Heights) -> Iterable[Row]:

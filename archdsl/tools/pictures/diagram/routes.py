@@ -44,11 +44,11 @@ class Route(NamedTuple):
     is_bracket: bool = False
 
 
-def routes_of(contents: Contents, grid: Grid, spans: Sequence[Span]) -> list[Route]:
-    """A route for every connection."""
+def routes_of(contents: Contents, grid: Grid, spans: Sequence[Span], reserved: Sequence[Sequence[Span]]) -> list[Route]:
+    """A route for every connection. In each column some heights are `reserved`: none crosses it there."""
     columns = [grid.column(number) for number in range(grid.columns)]
     neighbours = {pair for column in columns for each in pairwise(column) for pair in (each, each[::-1])}
-    finding = _Finding(grid, spans, columns)
+    finding = _Finding(grid, spans, columns, reserved)
     direct = [edge for edge in contents.edges if edge in neighbours]
     others = sorted([edge for edge in contents.edges if edge not in neighbours], key=finding.difficulty)
     straight = [Route(*edge, spans[edge[0]].middle, spans[edge[1]].middle, is_direct=True) for edge in direct]
@@ -60,6 +60,7 @@ class _Finding:
     grid: Grid
     spans: Sequence[Span]
     columns: Sequence[Sequence[int]]
+    reserved: Sequence[Sequence[Span]]
     crossings: list[tuple[int, float, int]] = field(default_factory=list)  # column, height, source
     ports: dict[tuple[int, bool], list[float]] = field(default_factory=dict)  # of each side of a box, those in use
 
@@ -108,6 +109,7 @@ class _Finding:
     def _crossing(self, columns: range, source: int, begin: float, target: Span) -> float:
         """The height at which columns are crossed, clear of their boxes and of the lines of other boxes."""
         boxes = [self.spans[each] for number in columns for each in self.columns[number]]
+        boxes += [span for number in columns for span in self.reserved[number]]
         beside = [_CLEAR + 0.1 + step * _STEP for step in range(5)]
         around = [each for box in boxes for step in beside for each in (box.top - step, box.bottom + step)]
         tried = [begin, *[target.middle + step * _STEP / 2 for step in range(-3, 4)], *around]
