@@ -495,8 +495,7 @@ def test_what_can_be_written_is_offered_and_what_is_written_explained(play: Play
     play.type_at_end("  p4: {bo")
     offered = play.page.locator(".cm-tooltip-autocomplete")
     expect(offered.get_by_role("option").first).to_have_text("body")
-    play.page.wait_for_timeout(100)  # an editor does not take what was offered in the same moment
-    play.page.keyboard.press("Enter")
+    offered.get_by_role("option").first.click()
     expect(play.text).to_contain_text("p4: {body:")
     play.page.get_by_text("yolo_v8_s_backbone").first.hover()
     expect(play.page.locator(".about")).to_contain_text("5,089,760 parameters")
