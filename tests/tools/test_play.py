@@ -165,6 +165,15 @@ def test_many_ask_at_once_and_each_gets_its_own_answer(server: Server) -> None:
     assert sorted(set(found.values())) == [found[depth] for depth in (3, 9, 15, 21)]
 
 
+def test_the_licences_are_those_of_the_versions_that_are_bundled() -> None:
+    page = Path(archdsl.__file__).parent / "tools/play/page"
+    versions = json.loads((page / "bundle/package.json").read_text())["dependencies"]
+    licences = (page / "codemirror.LICENSE.txt").read_text()
+    assert versions["codemirror"] == "6.0.2"
+    for name, version in versions.items():
+        assert f"{name} {version}\n" in licences
+
+
 # Files
 
 

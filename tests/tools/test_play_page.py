@@ -87,6 +87,16 @@ def test_a_mistake_is_underlined_its_fix_taken_and_the_costs_follow(play: Play) 
 
 
 @pytest.mark.browser
+def test_what_is_underlined_is_counted_in_characters(play: Play) -> None:
+    from playwright.sync_api import expect
+
+    play.type_at_end("  p4: {'😀😀': 1, dpeth: 30}")
+    expect(play.page.locator(".cm-lintRange-error")).to_have_text(["'😀😀'", "dpeth"])
+    play.page.get_by_role("button", name="depth").click()
+    expect(play.text).to_contain_text("p4: {'😀😀': 1, depth: 30}")
+
+
+@pytest.mark.browser
 def test_a_slider_is_an_override_with_a_way_back(play: Play) -> None:
     from playwright.sync_api import expect
 

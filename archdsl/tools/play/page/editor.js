@@ -1,6 +1,6 @@
 // The text: an editor that shows what is wrong, what each line costs, and what could be written at the cursor.
 import {
-  autocompletion, basicSetup, Compartment, Decoration, EditorState, EditorView, HighlightStyle, hoverTooltip,
+  autocompletion, basicSetup, Decoration, EditorState, EditorView, HighlightStyle, hoverTooltip,
   indentUnit, indentWithTab, keymap, lintGutter, setDiagnostics, StateEffect, StateField, syntaxHighlighting, tags,
   WidgetType, yaml,
 } from "./codemirror.js";
@@ -99,11 +99,10 @@ const hintField = StateField.define({
 
 // `ask(want, place)` promises what there is at a place; the others are told what happens.
 export function createEditor(parent, { ask, onChange, onCursor, onSave }) {
-  const lineEnds = new Compartment();
   const root = parent.attachShadow({ mode: "open" });
   const extensions = [
     keymap.of([{ key: "Mod-s", preventDefault: true, run: () => (onSave(), true) }, indentWithTab]),
-    basicSetup, yaml(), indentUnit.of("  "), lineEnds.of([]), lintGutter(), hintField, LOOK, syntaxHighlighting(COLOURS),
+    basicSetup, yaml(), indentUnit.of("  "), lintGutter(), hintField, LOOK, syntaxHighlighting(COLOURS),
     autocompletion({ override: [(context) => completed(context, ask)], icons: false }),
     hoverTooltip((view, offset) => hovered(view, offset, ask)),
     EditorView.contentAttributes.of({ "aria-label": "Config as YAML", spellcheck: "false" }),
