@@ -107,11 +107,6 @@ class Index:
         entry = self.entries.get(path)
         return self.range(entry.start, entry.end) if entry else None
 
-    def written(self, path: KeyPath) -> str:
-        """The text of a value as it is written."""
-        entry = self.entries.get(path)
-        return self.text[entry.start : entry.end] if entry else ""
-
     def at(self, line: int, column: int) -> At:
         """What is at the place before a column."""
         offset = self.offset(line, column)
