@@ -12,7 +12,9 @@ from support.adversarial import IDEAS, text_of
 
 from attacks.case import Attack
 
-SECONDS = 4.0
+# What a dozen answers take together, where `texts` has the limits of one.
+SECONDS = 8.0
+MEBIBYTES = 500.0
 
 
 def everything(name: str, folder: Path, at: tuple[int, int] | None = None) -> None:
@@ -69,6 +71,6 @@ def _beside(text: str, folder: Path) -> None:
 _ALL = partial(everything, "net.yaml")
 PARENTS = ("secret", "zero", "folder", "../secret", "/etc/passwd", "neck: ../../secret")
 ATTACKS = [
-    *[Attack(idea, partial(_write, idea), _ALL, seconds=SECONDS) for idea in IDEAS],
+    *[Attack(idea, partial(_write, idea), _ALL, seconds=SECONDS, mebibytes=MEBIBYTES) for idea in IDEAS],
     *[Attack(f"the parent {name}", partial(_beside, f"defaults: [{name}, _self_]\n"), _ALL) for name in PARENTS],
 ]
