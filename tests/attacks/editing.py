@@ -1,8 +1,7 @@
-"""Hostile texts and folders in an editor: all that the language server answers, at some places of each text."""
+"""Hostile texts and folders in an editor: all that the language server answers, at a place of each text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -29,22 +28,22 @@ def everything(name: str, folder: Path) -> None:
     opened = OpenTexts().put((folder / name).as_uri(), text, 1)
     diagnostics_of(opened)
     whole = types.Range(types.Position(0, 0), types.Position(10**6, 0))
-    for position in places(text):
-        asked: Any = SimpleNamespace(
-            position=types.Position(*position), range=whole, new_name="another", context=SimpleNamespace(only=None)
-        )
-        for _, answer, _ in [] if opened.is_large else ANSWERS:
-            with suppress(JsonRpcException):  # why something cannot be renamed
-                answer(opened, asked)
+    position = types.Position(*place(text, len(name) + len(text)))
+    asked: Any = SimpleNamespace(position=position, range=whole, new_name="another", context=SimpleNamespace(only=None))
+    for _, answer, _ in [] if opened.is_large else ANSWERS:
+        with suppress(JsonRpcException):  # why something cannot be renamed
+            answer(opened, asked)
 
 
-def places(text: str) -> Iterator[tuple[int, int]]:
-    """Lines and columns, from 0: the middle, after the first word, the end."""
+def place(text: str, number: int) -> tuple[int, int]:
+    """A line and a column, from 0: the middle, after the first word, or the end."""
     lines = text.split("\n")
     middle = len(lines) // 2
-    yield middle, len(lines[middle]) // 2
-    yield 0, len(lines[0].split(":")[0])
-    yield len(lines) - 1, len(lines[-1])
+    return (
+        (middle, len(lines[middle]) // 2),
+        (0, len(lines[0].split(":")[0])),
+        (len(lines) - 1, len(lines[-1])),
+    )[number % 3]
 
 
 def _write(idea: str, folder: Path) -> None:

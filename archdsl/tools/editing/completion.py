@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 from archdsl.analysis.explain import at as value_at
 from archdsl.blocks.registry import all_blocks
 from archdsl.diagnostics.fixes import Range
+from archdsl.diagnostics.nearest import one_report
 from archdsl.frontend.compose.defaults_list import SELF
 from archdsl.frontend.compose.search_path import options_of, parent_names
 from archdsl.frontend.scope import INPUT
@@ -66,6 +67,7 @@ class _Offer(NamedTuple):
     text: str = ""
 
 
+@one_report()
 def complete(document: Document, line: int, column: int) -> list[Completion]:
     """What may be written at the place before a column. The editor chooses those that begin as the word there does."""
     around = surroundings(document)
