@@ -65,6 +65,7 @@ EXACTLY = {
     "nothing in a comment": (f"{PARENT}# wid§\n", set()),
     "nothing for a number": (f"{PARENT}stages: {{p4: {{width: §}}}}\n", set()),
     "nothing in a description": (f"{PARENT}description: a §\n", set()),
+    "nothing in several lines": (f"{PARENT}conventions:\n  activation: re§lu\n    silu\n", set()),
     "nothing after a value": (f"{PARENT}scale: {{width: 1}} §\n", set()),
 }
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic_core import ValidationError
 
 from archdsl.blocks.registry import EXACT, MAX_DEPTH, Block, sets_exact
-from archdsl.diagnostics.fixes import Hint
+from archdsl.diagnostics.hint import Hint
 from archdsl.diagnostics.problems import Mark, Note, Problem, fail
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.budget import allow_more

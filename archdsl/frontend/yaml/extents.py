@@ -7,7 +7,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from functools import cache
 
-from archdsl.diagnostics.fixes import Edit, Fix, Hint, Range
+from archdsl.diagnostics.fixes import Edit, Fix, Range
+from archdsl.diagnostics.hint import Hint
 from archdsl.diagnostics.problems import Problem
 from archdsl.frontend.values import MAX_SCALAR
 from archdsl.frontend.yaml.conformance import LINE_END

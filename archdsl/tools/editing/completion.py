@@ -72,7 +72,7 @@ def complete(document: Document, line: int, column: int) -> list[Completion]:
     """What may be written at the place before a column. The editor chooses those that begin as the word there does."""
     around = surroundings(document)
     at = around.at(line, column)
-    if not at.role:
+    if not at.role or "\n" in at.word:  # text of several lines is prose
         return []
     reference = _OPEN_REFERENCE.search(at.before)
     if reference and at.role == "value":
