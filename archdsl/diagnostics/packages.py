@@ -14,6 +14,10 @@ EXTRAS = {
     **dict.fromkeys(("PIL", "matplotlib"), "pictures"),
     **dict.fromkeys(("keras", "h5py", "tensorflow"), "tensorflow"),
     **dict.fromkeys(("pygls", "lsprotocol"), "lsp"),
+    "pyarrow": "search",
+    "distributed": "dask",
+    "ray": "ray",
+    "submitit": "slurm",
     **{name: name for name in ("onnx", "onnxruntime", "openvino", "jax", "torch")},
     "ai_edge_litert": "litert",
 }

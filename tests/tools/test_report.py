@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,9 @@ import pytest
 from support.browser import page_in
 
 import archdsl
+from archdsl.analysis.report import report
 from archdsl.analysis.text import bytes_text, count_text, field_text
+from archdsl.frontend.compose.config import load
 from archdsl.tools.cli import main
 from archdsl.tools.pictures.report import data, page
 
@@ -141,6 +144,7 @@ def test_what_cannot_be_used_is_reported_and_nothing_is_written(
 def test_a_page_is_written_without_what_takes_long_to_import(tmp_path: Path) -> None:
     program = f"""
 import sys
+from archdsl.frontend.compose.config import load
 from archdsl.tools.cli import main
 main(["report", "{DETECTOR}", "-o", "{tmp_path / "net.html"}"])
 slow = {{"keras", "tensorflow", "numpy", "matplotlib", "PIL", "pydantic", "importlib.metadata"}}
@@ -218,6 +222,17 @@ def test_a_layer_opens_to_its_operations_by_keyboard(seen: Page, costs: archdsl.
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize("path", ["stem.conv", "stages.p3.body", "head.scores"])
+def test_the_operations_are_seen_beside_the_box_that_was_clicked(seen: Page, path: str) -> None:
+    box = seen.locator(f'.layer[data-path="{path}"]')
+    box.click()
+    place, panel = box.bounding_box(), seen.locator(".unfolded").bounding_box()
+    assert place
+    assert panel
+    assert 0 <= place["y"] < place["y"] + place["height"] <= panel["y"] < panel["y"] + min(200, panel["height"]) <= 800
+
+
+@pytest.mark.browser
 def test_arrow_keys_go_from_layer_to_layer_and_tab_leaves(seen: Page) -> None:
     paths = seen.locator(".layer").evaluate_all("boxes => boxes.map(box => box.dataset.path)")
     seen.locator(".layer").first.focus()
@@ -229,7 +244,7 @@ def test_arrow_keys_go_from_layer_to_layer_and_tab_leaves(seen: Page) -> None:
 
 
 @pytest.mark.browser
-def test_operations_do_not_cover_each_other_and_follow_their_inputs(seen: Page) -> None:
+def test_operations_do_not_cover_each_other(seen: Page) -> None:
     seen.locator("table.layers").get_by_role("button", name="p3.body").click()
     places = seen.locator(".stack").evaluate_all(
         "all => all.map(each => each.getBoundingClientRect()).map(box => [box.left, box.top, box.right, box.bottom])"
@@ -285,6 +300,10 @@ def test_the_page_is_as_dark_as_one_likes(browser: Browser, detector: Path) -> N
         assert shown.evaluate(BACKGROUND) == light != dark
         shown.reload()
         assert shown.evaluate(BACKGROUND) == dark
+        assert switch.get_attribute("aria-checked") == "true"
+        shown.emulate_media(color_scheme="light")
+        assert shown.evaluate(BACKGROUND) == light
+        assert switch.get_attribute("aria-checked") == "false"
 
 
 CONTRASTS = """() => {
@@ -363,7 +382,7 @@ def test_nothing_is_requested(browser: Browser, detector: Path) -> None:
         shown.goto(detector.as_uri())
         shown.locator("table.layers").get_by_role("button", name="p3.body").click()
         shown.get_by_role("switch").click()
-        shown.wait_for_load_state("networkidle")
+        shown.wait_for_load_state("load")
         assert asked == [detector.as_uri()]
 
 
@@ -391,8 +410,14 @@ def test_two_configs_stand_side_by_side_with_what_differs(browser: Browser, tmp_
 def test_texts_of_a_config_stay_texts(browser: Browser, write: Callable[[str, str], Path], tmp_path: Path) -> None:
     file = write("net.yaml", f"defaults: [yolo_v8_xs_backbone, _self_]\ndescription: {json.dumps(ATTACK)}\n")
     words = (str(file), "yolo_v8_xs_backbone", f"description={json.dumps(ATTACK)}")
-    for number in (1, 3):
-        with opened(browser, written(tmp_path, *words[:number])) as shown:
+    named = tmp_path / "named.html"
+    outline = replace(archdsl.analyze("yolo_v8_xs_backbone").outline, name=ATTACK)
+    named.write_text(page.page_of([data.Network(ATTACK, load("yolo_v8_xs_backbone"), report(outline))]))
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder in (one, two):
+        folder.mkdir()
+    for made in (named, written(one, *words[:1]), written(two, *words)):
+        with opened(browser, made) as shown:
             assert ATTACK in shown.locator("body").inner_text()
             assert shown.evaluate("window.attacked") is None
             assert shown.locator("img").count() == 0

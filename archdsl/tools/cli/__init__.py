@@ -38,6 +38,7 @@ COMMANDS = {
     "export": "Write an ONNX file, without Keras, and prove that it gives the same.",
     "play": "Edit a config in a page, with its diagram and its costs beside it.",
     "bench": "Measure configs in runtimes on this machine: time, memory, the share of its peak.",
+    "search": "The networks of a space, a file of choices, that are within a budget.",
     "import": "Read a PyTorch checkpoint, without PyTorch, into a .safetensors file with its config.",
     "lsp": "Language server: mistakes, fixes and costs while a config is typed.",
     "schema": "JSON Schema of config files, for editors.",

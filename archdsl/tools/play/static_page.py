@@ -8,6 +8,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
 
 from archdsl.backends.atomic_write import folder_written_whole
@@ -23,7 +24,15 @@ CORE = "pydantic-core"
 """The one package that is not Python: built for Pyodide, it is on PyPI."""
 VERSION = "314.0.7"
 """The Pyodide that was tried; others of the same kind work too."""
-PURE = ("antlr4", "hydra", "omegaconf", "packaging", "typing_extensions", "yaml")
+PURE = {
+    "antlr4": "antlr4-python3-runtime",
+    "hydra": "hydra-core",
+    "omegaconf": "omegaconf",
+    "packaging": "packaging",
+    "typing_extensions": "typing_extensions",
+    "yaml": "PyYAML",
+}
+"""The others that an analysis imports, and the distributions that have their licences."""
 _HERE = Path(__file__).parent
 _PACKAGE = _HERE.parents[1]
 _LEFT_OUT = {"browser", "bundle", "configs", "page"}
@@ -60,9 +69,12 @@ def _refuse_other_parents(site: Site) -> None:
 
 def _core(folder: Path) -> Path:
     """The wheel for the platform of this Pyodide, beside its files: one for another could not be loaded."""
-    info = json.loads((folder / "pyodide-lock.json").read_text())["info"]
-    major, minor, *_ = info["python"].split(".")
-    tag, platform = f"cp{major}{minor}", f"pyemscripten_{info['abi_version']}_wasm32"
+    try:
+        info = json.loads((folder / "pyodide-lock.json").read_text())["info"]
+        (major, minor, *_), abi = str(info["python"]).split("."), info["abi_version"]
+    except (ValueError, LookupError, TypeError):
+        raise fail("missing-file", "not one of Pyodide's", mark=Mark(str(folder / "pyodide-lock.json"))) from None
+    tag, platform = f"cp{major}{minor}", f"pyemscripten_{abi}_wasm32"
     options = f"--only-binary :all: --implementation cp --python-version {major}.{minor} --abi {tag}"
     get = f"pip download {CORE} --no-deps {options} --platform {platform} -d {folder}"
     return _needed(folder, f"{CORE.replace('-', '_')}-*-{tag}-{tag}-{platform}.whl", get)
@@ -80,6 +92,7 @@ def _files(site: Site, core: Path) -> Mapping[str, bytes]:
     start = {"name": site.first.name, "text": site.first.text, "overrides": list(site.overrides)}
     own = {path.name: path.read_bytes() for path in sorted((_HERE / "browser").iterdir())}
     page = {name: file.data for name, file in page_files().items()}
+    page["codemirror.LICENSE.txt"] = (_HERE / "page/codemirror.LICENSE.txt").read_bytes()
     return {**page, **own, "packages.zip": _packages(core), "start.json": json.dumps(start).encode()}
 
 
@@ -87,7 +100,7 @@ def _packages(core: Path) -> bytes:
     """archdsl, what it imports to analyse a config, and the shipped configs."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as written:
-        for name, path in [*_sources(), *_configs()]:
+        for name, path in [*_sources(), *_configs(), *_licences()]:
             written.writestr(zipfile.ZipInfo(name, _LONG_AGO), path.read_bytes(), zipfile.ZIP_DEFLATED)
         with zipfile.ZipFile(core) as wheel:
             for each in wheel.infolist():
@@ -112,6 +125,13 @@ def _sources() -> Iterator[tuple[str, Path]]:
 def _configs() -> Iterator[tuple[str, Path]]:
     for path in _below(config_root()):
         yield f"archdsl/configs/{path.relative_to(config_root()).as_posix()}", path
+
+
+def _licences() -> Iterator[tuple[str, Path]]:
+    for name in PURE.values():
+        for file in metadata.files(name) or ():
+            if "LICENSE" in file.name.upper():
+                yield f"licences/{name}/{file.name}", Path(str(file.locate()))
 
 
 def _below(folder: Path) -> Iterator[Path]:

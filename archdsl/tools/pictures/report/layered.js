@@ -1,4 +1,4 @@
-// A layered layout: boxes in rows by how far they are from the start, in an order with few crossings, long arrows straight.
+// A layered layout: boxes in rows by how far they are from the start, with few crossings and straight long arrows.
 
 const ROW_GAP = 30;
 const COLUMN_GAP = 18;

@@ -113,7 +113,8 @@ function receptiveFields(network) {
       map.tone,
     );
   });
-  const label = `An image of ${shapeText(network.input.slice(0, 2))}; one pixel of ${network.maps.map((map) => `${map.name} sees ${fieldText(map.field)}`).join(", ")}`;
+  const sights = network.maps.map((map) => `${map.name} sees ${fieldText(map.field)}`);
+  const label = `An image of ${shapeText(network.input.slice(0, 2))}; one pixel of ${sights.join(", ")}`;
   const picture = drawn(
     "svg",
     {
@@ -126,8 +127,9 @@ function receptiveFields(network) {
     seen,
   );
   const size =
-    network.input[0] && network.input[1] ? shapeText(network.input.slice(0, 2)) : `any size, here ${height} × ${width}`;
+    network.input[0] && network.input[1] ? shapeText(network.input.slice(0, 2)) : `any size, as ${height} × ${width}`;
   const isBeyond = seen.some((each) => each.classList.contains("beyond"));
-  const caption = `What one pixel of each map sees of an image of ${size}.${isBeyond ? " Dashed: more than the image has." : ""}`;
+  const more = isBeyond ? " Dashed: more than the image has." : "";
+  const caption = `What one pixel of each map sees of an image of ${size}.${more}`;
   return element("figure", {}, picture, element("figcaption", {}, caption));
 }

@@ -28,7 +28,8 @@ function page(networks, differences, pictures) {
     element(
       "footer",
       {},
-      "MACs are multiply-accumulates for one image. Memory is what the values between operations take at least, in inference, while a layer runs; in float32, without weights.",
+      "MACs are multiply-accumulates for one image. Memory is what the values between operations take at least, ",
+      "in inference, while a layer runs; in float32, without weights.",
     ),
   ];
 }
@@ -193,25 +194,20 @@ function layerTable(network, open) {
   ];
 }
 
+/** Begins as the system is, and follows it until it is used. */
 function themeSwitch() {
   const root = document.documentElement;
-  const isDark = () =>
-    (root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
-  const button = element(
-    "button",
-    {
-      type: "button",
-      role: "switch",
-      "aria-checked": isDark(),
-      "aria-label": "Dark colours",
-      onclick: () => {
-        root.dataset.theme = isDark() ? "light" : "dark";
-        button.setAttribute("aria-checked", isDark());
-      },
-    },
-    element("span", { class: "switch", "aria-hidden": "true" }),
-    "Dark",
-  );
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const isDark = () => (root.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
+  const tell = () => button.setAttribute("aria-checked", isDark());
+  const turn = () => {
+    root.dataset.theme = isDark() ? "light" : "dark";
+    tell();
+  };
+  const knob = element("span", { class: "switch", "aria-hidden": "true" });
+  const attributes = { type: "button", role: "switch", "aria-checked": isDark(), "aria-label": "Dark colours" };
+  const button = element("button", { ...attributes, onclick: turn }, knob, "Dark");
+  system.addEventListener("change", tell);
   return button;
 }
 

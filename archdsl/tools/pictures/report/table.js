@@ -48,10 +48,8 @@ function table(caption, columns, rows, attributes = {}) {
     element("thead", {}, element("tr", {}, headers)),
     body,
   );
-  return element("div", { class: "scroll", role: "region", "aria-label": captionText(caption), tabindex: 0 }, made);
+  return element("div", { class: "scroll", role: "region", "aria-label": caption, tabindex: 0 }, made);
 }
-
-const captionText = (caption) => (typeof caption === "string" ? caption : caption.textContent);
 
 function cell(column, row, place) {
   const name = place ? "td" : "th";
