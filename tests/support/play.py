@@ -61,6 +61,7 @@ def pyodide_in(folder: Path, script: str = "") -> Path:
     folder.mkdir()
     for name in PYODIDE:
         (folder / name).write_text(script if name == "pyodide.mjs" else "")
+    (folder / "pyodide-lock.json").write_text('{"info": {"python": "3.14.2", "abi_version": "2026_0"}}')
     with zipfile.ZipFile(folder / "pydantic_core-1-cp314-cp314-pyemscripten_2026_0_wasm32.whl", "w") as wheel:
         wheel.writestr("pydantic_core-1.dist-info/METADATA", "")
     return folder

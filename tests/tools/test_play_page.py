@@ -271,7 +271,15 @@ print(found["network"]["totals"]["params"], start["name"], *start["overrides"])
 
 def test_what_the_page_without_a_server_cannot_have_is_one_clear_error(run: Any, tmp_path: Path) -> None:
     ended = run("play", "--static", "page")
-    assert ended.returncode == 2 and "npm pack pyodide" in ended.stderr
+    assert ended.returncode == 2 and "npm install --prefix FOLDER pyodide@" in ended.stderr
+    other = pyodide_in(tmp_path / "other")
+    for wrong, told in (
+        ('{"info": {"python": "3.13.2", "abi_version": "2025_0"}}', "--abi cp313"),
+        ("{", "not one of Pyodide's"),
+    ):
+        (other / "pyodide-lock.json").write_text(wrong)
+        ended = run("play", "--static", "page", "--pyodide", str(other))
+        assert ended.returncode == 2 and told in ended.stderr
     pyodide = str(pyodide_in(tmp_path / "pyodide"))
     (tmp_path / "base.yaml").write_text(NET)
     (tmp_path / "child.yaml").write_text("defaults: [base, _self_]\n")

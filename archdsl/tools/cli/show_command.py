@@ -18,6 +18,9 @@ from archdsl.tools.cli.output import print_json, print_table
 @size_option
 @batch_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every operation.")
+@click.option(
+    "--format", "form", type=click.Choice(["model-explorer"]), help="Print the JSON that Model Explorer opens."
+)
 @click.option("--graph", "as_graph", is_flag=True, help="Print every operation as text.")
 @click.option("--fuse", is_flag=True, help="Count what is left when batch norms and branches are folded away.")
 def command(
@@ -27,13 +30,18 @@ def command(
     batch: int,
     budget: Budget,
     as_json: bool,
+    form: str | None,
     as_graph: bool,
     fuse: bool,
 ) -> None:
     """Layers, outputs, parameters, MACs and memory of CONFIG. Nothing is built."""
     design = Design(at_size(load(config, overrides, budget), size), Question(fuse=fuse), budget)
     costs = report(design.graph)
-    if as_graph:
+    if form:
+        from archdsl.analysis.model_explorer import explorer_data
+
+        print_json(explorer_data(costs))
+    elif as_graph:
         say(*str(design.graph).split("\n"))
     elif as_json:
         print_json(costs.to_dict(batch))

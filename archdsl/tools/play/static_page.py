@@ -20,8 +20,10 @@ from archdsl.tools.play.site import Site
 
 PYODIDE = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json")
 """Those of Pyodide's files that Python in a worker needs."""
-CORE = "pydantic_core-*-pyemscripten_*_wasm32.whl"
+CORE = "pydantic-core"
 """The one package that is not Python: built for Pyodide, it is on PyPI."""
+VERSION = "314.0.7"
+"""The Pyodide that was tried; others of the same kind work too."""
 PURE = {
     "antlr4": "antlr4-python3-runtime",
     "hydra": "hydra-core",
@@ -45,8 +47,9 @@ def write_static(site: Site, folder: Path, pyodide: Path) -> None:
     a text that cannot be read without its own folder.
     """
     _refuse_other_parents(site)
-    runtime = [_needed(pyodide, name) for name in PYODIDE]
-    files = _files(site, _needed(pyodide, CORE))
+    get = f"npm install --prefix FOLDER pyodide@{VERSION}; then --pyodide FOLDER/node_modules/pyodide"
+    runtime = [_needed(pyodide, name, get) for name in PYODIDE]
+    files = _files(site, _core(pyodide))
     with folder_written_whole(folder, [*files, "pyodide"]) as unfinished:
         for name, data in files.items():
             (unfinished / name).write_bytes(data)
@@ -64,11 +67,23 @@ def _refuse_other_parents(site: Site) -> None:
         raise ArchError([each._replace(hint="a page without a server has the shipped configs only") for each in alone])
 
 
-def _needed(folder: Path, name: str) -> Path:
+def _core(folder: Path) -> Path:
+    """The wheel for the platform of this Pyodide, beside its files: one for another could not be loaded."""
+    try:
+        info = json.loads((folder / "pyodide-lock.json").read_text())["info"]
+        (major, minor, *_), abi = str(info["python"]).split("."), info["abi_version"]
+    except (ValueError, LookupError, TypeError):
+        raise fail("missing-file", "not one of Pyodide's", mark=Mark(str(folder / "pyodide-lock.json"))) from None
+    tag, platform = f"cp{major}{minor}", f"pyemscripten_{abi}_wasm32"
+    options = f"--only-binary :all: --implementation cp --python-version {major}.{minor} --abi {tag}"
+    get = f"pip download {CORE} --no-deps {options} --platform {platform} -d {folder}"
+    return _needed(folder, f"{CORE.replace('-', '_')}-*-{tag}-{tag}-{platform}.whl", get)
+
+
+def _needed(folder: Path, name: str, get: str) -> Path:
     found = sorted(folder.glob(name))
     if not found:
-        hint = "`npm pack pyodide`, unpack it, and put the wheel of pydantic-core for its platform beside its files"
-        raise fail("missing-file", f"there is no '{name}'", mark=Mark(str(folder)), hint=hint)
+        raise fail("missing-file", f"there is no '{name}'", mark=Mark(str(folder)), hint=get)
     return found[-1]
 
 
