@@ -58,7 +58,8 @@ def anchor_decode(
     """
     spreads = [*spread] if isinstance(spread, Sequence) else [spread] * len(inputs)
     if not len(inputs) == len(sizes) == len(spreads):
-        raise ShapeError(f"got {len(inputs)} maps, anchors for {len(sizes)} and spreads for {len(spreads)}")
+        fact = f"got {len(inputs)} maps, anchors for {len(sizes)} and spreads for {len(spreads)}"
+        raise ShapeError(fact, "give `sizes` the anchors of each map, or take levels out of the neck")
     levels, boxes = [], []
     for number, (x, own, each) in enumerate(zip(inputs, sizes, spreads, strict=True), 1):
         stride = shortest(x.type.strides)
