@@ -13,13 +13,12 @@ import numpy
 
 from archdsl.diagnostics.problems import Mark
 from archdsl.ir.graph import Graph, Node
-from archdsl.ir.ops import AnchorBoxes, Anchors, LayerScale
-from archdsl.ir.types import both
+from archdsl.ir.ops import AnchorBoxes, LayerScale
 from archdsl.weights.arrays import read_arrays
 from archdsl.weights.formats.contents import Contents, Stored
 from archdsl.weights.matching import Match
 from archdsl.weights.torch_modules import match_modules
-from archdsl.weights.torch_units import SCALE, Layer, Module, arrays_for, layers_of, modules_of
+from archdsl.weights.torch_units import SCALE, Layer, Module, anchors_of, arrays_for, layers_of, modules_of
 from archdsl.weights.torch_wiring import misreadings
 
 SCHEME = "torch"
@@ -57,8 +56,7 @@ def match_torch(graph: Graph, contents: Contents, partial: bool, mark: Mark) -> 
 
 def _other_anchors(graph: Graph, modules: Sequence[Module], mark: Mark) -> Iterator[str]:
     """A fact where the anchors that the file was trained with are not those of the graph."""
-    ours = [(node.op.sizes, min(both(node.op.stride))) for node in graph.nodes if isinstance(node.op, Anchors)]
-    wanted = [side / stride for sizes, stride in ours for size in sizes for side in size]
+    wanted = [side / stride for sizes, stride in anchors_of(graph) for size in sizes for side in size]
     if any(isinstance(node.op, AnchorBoxes) and node.op.style == "darknet" for node in graph.nodes):
         yield "boxes are decoded by Darknet's formula, and such checkpoints are trained with YOLOv5's (formula: yolo)"
     for module in modules:
