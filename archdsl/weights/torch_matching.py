@@ -22,7 +22,7 @@ from archdsl.weights.torch_units import SCALE, Layer, Module, anchors_of, arrays
 from archdsl.weights.torch_wiring import misreadings
 
 SCHEME = "torch"
-HEAD_UNIT = "cv2.0.2"  # of the boxes of the finest map
+HEAD_UNITS = {"cv2.0.2", "m.0"}  # of the boxes of the finest map; with anchors, all of its numbers
 MAX_PAIRS = 2_000  # of layers and modules of equal shapes; a network of a hundred layers has some hundreds
 
 
@@ -86,7 +86,7 @@ def shapes_of(of: Layer | Module) -> Hashable:
 
 def _likeness(of: Layer | Module) -> Hashable:
     """Equal for a layer and a module that may be the same. A head, of which there is one, may be of other classes."""
-    return frozenset(of.shapes) if HEAD_UNIT in of.shapes else shapes_of(of)
+    return frozenset(of.shapes) if HEAD_UNITS & of.shapes.keys() else shapes_of(of)
 
 
 def _surplus(modules: Sequence[Module], taken: set[int]) -> Iterator[Stored]:
