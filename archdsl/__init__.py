@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from archdsl.frontend.budget import Budget as Budget
     from archdsl.frontend.presets import PresetInfo as PresetInfo
     from archdsl.frontend.presets import list_presets as list_presets
+    from archdsl.frontend.yaml.files import ConfigText as ConfigText
     from archdsl.models.backbone import Backbone as Backbone
     from archdsl.models.detections import detections as detections
     from archdsl.models.fuse import fuse as fuse
@@ -46,6 +47,7 @@ register_with_keras()
 __all__ = [
     "ArchError",
     "Budget",
+    "ConfigText",
     "PresetInfo",
     "Problem",
     "analyze",
@@ -71,6 +73,7 @@ __getattr__, __dir__ = lazy(
         ".diagnostics.problems": "ArchError Problem",
         ".frontend.budget": "Budget",
         ".frontend.presets": "PresetInfo list_presets",
+        ".frontend.yaml.files": "ConfigText",
         ".models": "Backbone models",
         ".models.detections": "detections",
         ".models.fuse": "fuse",

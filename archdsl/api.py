@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from archdsl.analysis.report import Report, report
 from archdsl.backends.form import LAST, Calibration, Form, FormatName, Layout, Precision, Suppression
 from archdsl.blocks.plugins import Plugin, load_plugins
+from archdsl.diagnostics.packages import require
 from archdsl.diagnostics.problems import fail
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import Config, ConfigLike, load
@@ -47,9 +48,10 @@ def compile_config(
 ) -> Graph:
     """The graph of a config: every operation with its shape, weights and cost. Does not import Keras.
 
-    `config` is a preset name, a path, a dict or a DictConfig; `overrides` follow Hydra's grammar;
-    `input_shape` (H, W, C) replaces the config's, None for a side that is not known. `plugins` are Python files or
-    modules whose blocks the config may use. `budget` is how much it may cost, such as Budget(params=5e9).
+    `config` is a preset name, a path, a dict, a DictConfig, or a ConfigText, which is a text with the name of a file;
+    `overrides` follow Hydra's grammar; `input_shape` (H, W, C) replaces the config's, None for a side that is not
+    known. `plugins` are Python files or modules whose blocks the config may use. `budget` is how much it may cost, such
+    as Budget(params=5e9).
 
     Raises ArchError with the place of everything that is wrong.
     """
@@ -221,10 +223,11 @@ def export(
     beyond 1e-4 of a result's largest value in float32, 1e-2 in float16, below a cosine of 0.9 in int8.
     """
     from archdsl.models.export import export as written
-    from archdsl.models.export.formats import format_of
+    from archdsl.models.export.formats import FORMATS, format_of
 
     path = Path(output)
     kind = format or format_of(path)
+    require(*FORMATS[kind].packages)
     load_plugins(plugins)
     suppression = Suppression(confidence, iou, limit) if nms else None
     form = Form(layout, batch, precision, suppression=suppression)

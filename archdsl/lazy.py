@@ -1,4 +1,4 @@
-"""Packages that import the module of a public name when the name is first asked for."""
+"""What is imported when it is first asked for: the public names of a package, a method from a module above."""
 
 from __future__ import annotations
 
@@ -27,3 +27,16 @@ def lazy(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], Any]
         return sorted({*homes, *[name for name in vars(sys.modules[package]) if name.startswith("__")]})
 
     return attribute, listed
+
+
+def method_of(module: str, name: str) -> Callable[..., Any]:
+    """A function of a module above as a method here: the module is imported when the method is called.
+
+    For what a notebook looks for in an object, `_repr_svg_` and `_repr_html_`: a graph has to have it, and pictures are
+    made on top of graphs. Nothing else may reach up like this.
+    """
+
+    def call(self: Any) -> Any:
+        return getattr(importlib.import_module(module), name)(self)
+
+    return call

@@ -5,11 +5,12 @@ cd "$(dirname "$0")/.."
 unset PYTHONDONTWRITEBYTECODE  # the tests start hundreds of processes, each of which would compile archdsl
 
 [ -x .venv/bin/python ] || python3 -m venv .venv
-# the language server that tests/tools/test_editor.py opens config files in
-npm install --silent --prefix .venv/node --no-save --no-audit --no-fund --ignore-scripts yaml-language-server@1.25.0 &
-server=$!
+# the language server that tests/tools/test_editor.py opens config files in, and what builds examples/editors/vscode
+npm install --silent --prefix .venv/node --no-save --no-audit --no-fund --ignore-scripts \
+  yaml-language-server@1.25.0 esbuild@0.28.2 vscode-languageclient@9.0.1 &
+node=$!
 .venv/bin/python -m pip install --quiet --no-compile --editable '.[dev]'  # what is imported is compiled then
-wait "$server"
+wait "$node"
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy

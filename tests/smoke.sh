@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What an installed archdsl must do, away from its checkout and without TensorFlow. Argument: the bin folder of the
+# What an installed archdsl must do, away from its checkout and without an extra. Argument: the bin folder of the
 # environment that it is installed in.
 set -euo pipefail
 bin="$(cd "$1" && pwd)"
@@ -7,6 +7,10 @@ unset PYTHONPATH
 empty="$(mktemp -d)"
 trap 'rm -rf "$empty"' EXIT
 cd "$empty"
+
+for package in h5py keras matplotlib numpy PIL safetensors tensorflow; do
+  ! "$bin/python" -c "import $package" 2> /dev/null || { echo "$package is installed"; exit 1; }
+done
 
 "$bin/archdsl" list | grep -q '^yolo_v8_s_backbone '
 "$bin/archdsl" show yolo_v8_s_backbone scale.width=0.375 | grep -q '2,866,920 parameters'
@@ -22,6 +26,11 @@ code=0
 "$bin/archdsl" show my_net.yaml scale.widht=1 2> report || code=$?
 [ "$code" = 2 ]
 grep -q "did you mean 'width'" report
+
+code=0
+"$bin/archdsl" build my_net.yaml -o my_net.keras 2> report || code=$?
+[ "$code" = 2 ]
+grep -q "pip install 'archdsl\[tensorflow\]'" report
 
 # the schema lies where the shipped configs name it
 "$bin/archdsl" schema > schema.json

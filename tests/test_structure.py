@@ -87,6 +87,21 @@ def test_a_file_imports_only_from_its_own_part_or_one_above_it(folder: Path, ord
         assert used <= set(allowed), path
 
 
+def test_nothing_reaches_up_but_the_pictures_that_notebooks_show() -> None:
+    calls = {
+        (target.id, *[argument.value for argument in node.value.args if isinstance(argument, ast.Constant)])
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+        for target in node.targets
+        if isinstance(target, ast.Name) and ast.unparse(node.value.func) == "method_of"
+    }
+    assert calls == {
+        ("_repr_svg_", "archdsl.tools.pictures.diagram", "svg_of"),
+        ("_repr_html_", "archdsl.tools.pictures.notebook", "html_of"),
+    }
+
+
 def test_no_file_is_imported_by_what_it_imports() -> None:
     graph = {path: imported_files(path) - {path} for path in PACKAGE.rglob("*.py")}
     TopologicalSorter(graph).prepare()  # raises CycleError with the files of a circle

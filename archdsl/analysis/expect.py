@@ -6,6 +6,7 @@ from typing import Any
 
 from archdsl.analysis.report import Report, report
 from archdsl.diagnostics.problems import ArchError, problem
+from archdsl.diagnostics.wording import write
 from archdsl.frontend.compose.config import Config
 from archdsl.frontend.lower import outline
 from archdsl.frontend.source import dotted
@@ -27,9 +28,10 @@ def check_expectations(config: Config, costs: Report) -> None:
         if place.file != config.file or promised is None:
             continue
         found = getattr(costs, key)
-        found = getattr(_of_known_size(config, costs), key) if found is None else found
+        found = getattr(at_known_size(config, costs), key) if found is None else found
         if broken := _broken(promised, found):
-            problems.append(problem("expect", broken, mark=place, path=dotted(path)))
+            hint = write(str(found)) if found is not None and not isinstance(promised, dict) else ""
+            problems.append(problem("expect", broken, mark=place, path=dotted(path), hint=hint))
     if problems:
         raise ArchError(problems)
 
@@ -44,6 +46,9 @@ def _broken(promised: Any, found: int | None) -> str:
     return "" if found == promised else f"the file promises {promised:,}, the graph has {number}"
 
 
-def _of_known_size(config: Config, costs: Report) -> Report:
+def at_known_size(config: Config, costs: Report) -> Report:
+    """The same costs, for an image of SIDE pixels where the config leaves a side open."""
     height, image_width, _ = costs.input_shape
+    if height is not None and image_width is not None:
+        return costs
     return report(outline(config.with_size(height or SIDE, image_width or SIDE)))

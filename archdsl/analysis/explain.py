@@ -58,8 +58,11 @@ def explain(config: ConfigLike, key: str, overrides: Sequence[str] = ()) -> Expl
 
     Raises ArchError for a config or overrides that cannot be read, and with the nearest key for one that is unknown.
     """
-    loaded = load(config, overrides)
-    path = key_path(key)
+    return explained(load(config, overrides), key_path(key))
+
+
+def explained(loaded: Config, path: KeyPath) -> Explanation:
+    """The same of a composed config."""
     checked, _ = check(loaded)
     _refuse_expansion(loaded, checked)
     effective = _effective(checked)

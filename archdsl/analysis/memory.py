@@ -96,6 +96,39 @@ def memory(graph: Graph, inference: Occupied, batch: int) -> Memory:
     )
 
 
+class Moment(NamedTuple):
+    """Bytes while a layer runs: what it makes, at its most, and what it only keeps for others, by their layers."""
+
+    own: int
+    held: Mapping[str, int]
+
+
+def by_layer(graph: Graph) -> dict[str, Moment]:
+    """The memory of each entry of the config in inference, for one image of a known size.
+
+    A layer's `own` and `held` together are what is taken while it runs; the most of any is the peak.
+    """
+    occupied = Places(graph, ())
+    ends: dict[str, tuple[int, int]] = {}
+    for position, node in enumerate(graph.nodes):
+        begin, _ = ends.get(node.origin.path, (position, 0))
+        ends[node.origin.path] = begin, position
+    return {layer: _moment(occupied, begin, end) for layer, (begin, end) in ends.items()}
+
+
+def _moment(places: Places, begin: int, end: int) -> Moment:
+    """What is there from before the first node of a layer to after its last is held; the rest is its own."""
+    held: Counter[str] = Counter()
+    changes = [0] * (end - begin + 2)
+    for place, (first, last) in places.spans.items():
+        if first < begin and last > end:
+            held[place.origin.path] += bytes_of(place)
+        elif first <= end and last >= begin:
+            changes[max(first, begin) - begin] += bytes_of(place)
+            changes[min(last, end) - begin + 1] -= bytes_of(place)
+    return Moment(max(accumulate(changes)), held)
+
+
 def _occupied(graph: Graph, stay: Collection[Node]) -> Occupied | None:
     if any(None in node.type.shape for node in graph.nodes):
         return None

@@ -14,6 +14,7 @@ from archdsl.analysis.text import Table, bytes_text, count_text, field_text, sha
 from archdsl.ir.graph import Graph, Node
 from archdsl.ir.layout import laid_out
 from archdsl.ir.types import both
+from archdsl.lazy import method_of
 
 ImageShape = tuple[int | None, int | None, int]
 Shape = tuple[int | None, ...]
@@ -72,6 +73,9 @@ class Report:
     """
 
     outline: Graph
+
+    _repr_svg_ = method_of("archdsl.tools.pictures.diagram", "svg_of")
+    _repr_html_ = method_of("archdsl.tools.pictures.notebook", "html_of")
 
     def __eq__(self, other: object) -> bool:
         """Whether all figures are the same."""

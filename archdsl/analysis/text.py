@@ -1,11 +1,13 @@
-"""Shapes, fields and counts as texts; tables of them."""
+"""Shapes, fields, counts and values as texts; tables of them."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Collection, Iterator, Sequence
 from itertools import zip_longest
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import yaml
 
 from archdsl.diagnostics.unicode import columns, printable
 
@@ -40,6 +42,12 @@ def bytes_text(count: int | None) -> str:
     power = next((power for power in (1, 2, 3) if count < 1000 * 1024**power), 4)
     size = f"{count / 1024**power:#.3g}".rstrip(".")
     return f"{size} {('KiB', 'MiB', 'GiB', 'TiB')[power - 1]}"
+
+
+def yaml_text(value: Any) -> str:
+    """A value on one line, as a config would have it."""
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=float("inf"))
+    return printable(text.removesuffix("\n").removesuffix("\n..."))
 
 
 def counted(count: int, noun: str) -> str:

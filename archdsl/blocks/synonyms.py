@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from archdsl.diagnostics.wording import meant
+
 _NAMES = {
     **dict.fromkeys(("conv2d", "convolution"), "conv"),
     **dict.fromkeys(("cbs", "conv_block", "convbnact"), "conv_bn_act"),
@@ -27,9 +29,9 @@ _NAMES = {
     **dict.fromkeys(("cls_token",), "class_token"),
     **dict.fromkeys(("pos_embed", "position_encoding"), "position_embedding"),
 }
-_HINTS = {name: f"did you mean '{block}'?" for name, block in _NAMES.items()}
 
 
 def block_hint(name: str) -> str:
     """The fix for a name that is not a block's; empty for one that is not known elsewhere either."""
-    return _HINTS.get(name.lower(), "")
+    block = _NAMES.get(name.lower())
+    return meant(block) if block else ""

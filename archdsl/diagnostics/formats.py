@@ -6,12 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from archdsl.diagnostics.fixes import Fix
 from archdsl.diagnostics.problems import Problem
 from archdsl.diagnostics.unicode import printable
 
 
 def problem_data(problem: Problem) -> dict[str, Any]:
-    return {**problem._asdict(), "notes": [{**note.mark._asdict(), "message": str(note)} for note in problem.notes]}
+    """The problem as plain data; its fixes as edits of the text, each with the piece that it replaces."""
+    notes = [{**note.mark._asdict(), "message": str(note)} for note in problem.notes]
+    return {**problem._asdict(), "notes": notes, "fixes": [_fix_data(fix) for fix in problem.fixes]}
+
+
+def _fix_data(fix: Fix) -> dict[str, Any]:
+    return {"title": fix.title, "edits": [{**edit.range._asdict(), "text": edit.text} for edit in fix.edits]}
 
 
 def github_command(problem: Problem) -> str:

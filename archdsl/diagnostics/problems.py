@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from archdsl.diagnostics.fixes import Fix, Range
 from archdsl.diagnostics.unicode import printable
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ class Problem(NamedTuple):
 
     `path` is the key path in the config (``stages.p3.body.block``), `code` a stable name of the kind of problem (see
     archdsl.diagnostics.codes), `message` the fact with the received value and what was expected, `hint` the fix when
-    one is known, `notes` other places that concern it.
+    one is known, `notes` other places that concern it. The end of what is wrong, and `fixes` that an editor can apply,
+    are found in the text when they are asked for (archdsl.frontend.yaml.extents); until then `end_line` is 0.
     """
 
     file: str
@@ -53,10 +55,19 @@ class Problem(NamedTuple):
     message: str
     hint: str = ""
     notes: tuple[Note, ...] = ()
+    end_line: int = 0
+    end_column: int = 0
+    fixes: tuple[Fix, ...] = ()
 
     @property
     def mark(self) -> Mark:
         return Mark(self.file, self.line, self.column)
+
+    @property
+    def range(self) -> Range:
+        """What is wrong, from its place to its end; nothing but the place while the end is not known."""
+        end = (self.end_line, self.end_column) if self.end_line else (self.line, self.column)
+        return Range(self.file, self.line, self.column, *end)
 
     def at(self, mark: Mark, path: str = "") -> Problem:
         """The same problem with a place, for one that was found in a value without one."""

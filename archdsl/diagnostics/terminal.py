@@ -6,22 +6,18 @@ Everything is printed through here, so that no text of a file can act on a termi
 from __future__ import annotations
 
 import os
-import re
-import stat
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple, TextIO
 
 import click
 
 from archdsl.diagnostics.problems import ArchError, Mark, Problem
+from archdsl.diagnostics.texts import LINE_END, text_of
 from archdsl.diagnostics.unicode import columns, printable, printable_line
 
-_LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what YAML takes for one
 _MAX_EXCERPT = 100
-_MAX_FILE_BYTES = 1 << 20
 _INDENT = "    "
 
 
@@ -104,8 +100,8 @@ def _wrapped(start: Line, text: str, width: int | None) -> Iterator[Line]:
 
 def excerpt(mark: Mark, texts: Mapping[str, str]) -> list[Line]:
     """The line at `mark`, cut to what is around it, and a caret under the place; nothing when it cannot be read."""
-    text = texts.get(mark.file) or _content(Path(mark.file))
-    lines = _LINE_END.split(text)
+    text = texts.get(mark.file) or text_of(mark.file)
+    lines = LINE_END.split(text)
     if not text or not 1 <= mark.line <= len(lines):
         return []
     line, place = lines[mark.line - 1], mark.column - 1
@@ -114,14 +110,3 @@ def excerpt(mark: Mark, texts: Mapping[str, str]) -> list[Line]:
     margin = f"  {mark.line} | "
     indent = " " * (len(margin) - 2) + "| " + " " * columns(before)
     return [[margin + before + after], [indent, Styled("^", "red", bold=True)]]
-
-
-def _content(path: Path) -> str:
-    """The text of a small regular file, else nothing: what is read again may have changed since."""
-    try:
-        state = path.stat()
-        if not stat.S_ISREG(state.st_mode) or state.st_size > _MAX_FILE_BYTES:
-            return ""
-        return path.read_bytes().decode("utf-8-sig", "replace")
-    except (OSError, ValueError):
-        return ""

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from itertools import islice
 from typing import Any
 
+from archdsl.diagnostics.fixes import Hint
 from archdsl.diagnostics.nearest import nearest
 from archdsl.diagnostics.unicode import ascii_form, named
 
@@ -16,9 +17,27 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint with the nearest known words, or nothing; characters that only look like ASCII are named."""
     word = word[:_COMPARED]
     plain = ascii_form(word)
-    near = " or ".join([f"'{name}'" for name in nearest(plain, known)])
-    meant = f"did you mean {near}?" if near else ""
-    return " ".join(filter(None, [meant, f"({named(word)})" if plain != word else ""]))
+    near = nearest(plain, known)
+    names = " or ".join([f"'{name}'" for name in near])
+    hint = Hint(f"did you mean {names}?", *near, wrong=word) if near else ""
+    return joined(" ", hint, f"({named(word)})" if plain != word else "")
+
+
+def meant(name: str, wrong: str | None = None) -> Hint:
+    """The hint that `name` was meant, by `wrong` or by the whole value."""
+    return Hint(f"did you mean '{name}'?", name, wrong=wrong)
+
+
+def write(text: str, more: str = "", *, wrong: str | None = None) -> Hint:
+    """The hint to write `text`, for `wrong` or for the whole value."""
+    return Hint(f"write {text}{more}", text, wrong=wrong)
+
+
+def joined(separator: str, *hints: str) -> str:
+    """The words of all that are not empty, with the change that the first of them knows."""
+    words = separator.join(filter(None, hints))
+    change = next((hint for hint in hints if isinstance(hint, Hint)), None)
+    return words if change is None else Hint(words, *change.right, wrong=change.wrong)
 
 
 def one_of(known: Collection[str], limit: int = 40) -> str:

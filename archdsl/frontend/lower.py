@@ -8,7 +8,7 @@ from typing import Any
 
 from archdsl.diagnostics.nearest import one_report
 from archdsl.diagnostics.problems import ArchError, Note, Problem, by_place, fail, problem
-from archdsl.diagnostics.wording import one_of
+from archdsl.diagnostics.wording import one_of, write
 from archdsl.frontend.budget import DEFAULT, Budget, allow_more
 from archdsl.frontend.budget_check import check_costs
 from archdsl.frontend.compose.config import Config, Location
@@ -199,7 +199,7 @@ class _Compiler:
         hint = self.scope.did_you_mean(name)
         if found := self.scope.find(name, part):
             message, of = f"'{name}' is not one layer; {one_of(known)}", self.scope.layer_of(found[0][1])
-            hint = f"write {of}" if of else ""
+            hint = write(of) if of else ""
         elif later := self.scope.later(name, part):
             message = f"'{name}' does not come before this layer"
             hint = "a layer can read only what comes before it; `after:` places it"

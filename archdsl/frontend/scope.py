@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from archdsl.diagnostics.wording import did_you_mean
 from archdsl.frontend.sections import STAGES
@@ -13,6 +13,12 @@ INPUT = "input"
 
 Level = tuple[str, Node]
 """A node, and what it is called among the results of a layer that ran once for each of several; else empty: `n3`."""
+
+
+def full_names(name: str, part: str, sections: Iterable[str]) -> list[str]:
+    """The full names that `name` may mean to a layer of `part`: in it, its own, in one of `sections`."""
+    own = [f"{part}_{name}"] if part else []
+    return [*own, name, *[f"{section}_{name}" for section in sections]]
 
 
 class Scope:
@@ -38,8 +44,7 @@ class Scope:
 
     def full_names(self, name: str, part: PartSpec | None = None) -> list[str]:
         """The full names that `name` may mean: in the same part, its own, in a section; the last section first."""
-        own = [f"{part.name}_{name}"] if part else []
-        return [*own, name, *[f"{section}_{name}" for section in self._sections]]
+        return full_names(name, part.name if part else "", self._sections)
 
     def define(self, name: str, levels: Sequence[Level]) -> None:
         """The results of a layer or part, of which each is known under its own name too."""

@@ -63,6 +63,20 @@ def part_of(path: KeyPath) -> KeyPath:
     return path[:2] if section and section.has_stages else path[:1]
 
 
+def layer_of(path: KeyPath) -> KeyPath:
+    """The layer that `path` is or is inside of; no key for what is in none."""
+    if path[:1] == ("blocks",):
+        return path[:4] if len(path) > 3 and path[2] == "layers" else ()
+    if not path or path[0] not in _WITH_LAYERS:
+        return ()
+    section = _BY_NAME.get(str(path[0]))
+    if section and not section.has_stages:
+        return path[:2] if len(path) > 1 else ()
+    slot = 2 if section else 1
+    end = slot + 2 if path[slot : slot + 1] and path[slot] in NAMED_SLOTS else slot + 1
+    return path[:end] if len(path) >= end and path[slot] in (*LAYER_SLOTS, *NAMED_SLOTS) else ()
+
+
 def ordered_entries(values: dict[str, Any]) -> list[Any]:
     """The values of every key of a config that may hold named stages or layers."""
     stages = [values.get(section.name) for section in SECTIONS if section.has_stages]

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, cast
 
 from archdsl.ir.emission import EmitContext
 from archdsl.ir.types import FeatureMap, TensorType, misfit
+from archdsl.lazy import method_of
 
 
 class Weight(NamedTuple):
@@ -307,6 +308,8 @@ class Graph:
     outputs: Mapping[str, Node]
     freeze: tuple[str, ...] = ()
     is_named: bool = False
+
+    _repr_svg_ = method_of("archdsl.tools.pictures.diagram", "svg_of")
 
     @property
     def input(self) -> Node:

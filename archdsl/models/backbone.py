@@ -54,6 +54,10 @@ class Backbone(keras.Model):  # type: ignore[misc]
         if graph.freeze:
             self._freeze(node.name for node in graph.nodes if graph.is_frozen(node))
 
+    def _repr_svg_(self) -> Any:
+        """The picture that a notebook shows."""
+        return self._graph._repr_svg_()
+
     @property
     def graph(self) -> Graph:
         """The graph it was emitted from."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
-from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
 from archdsl.schemas.annotations import core_schema_of, listed
+from archdsl.schemas.meanings import meanings_of
 from archdsl.schemas.schema import Schema, plain_data
 
 Json = dict[str, Any]
@@ -30,7 +27,7 @@ class _Generator(GenerateJsonSchema):
 
     def model_schema(self, schema: core_schema.ModelSchema) -> Json:
         made = super().model_schema(schema)
-        for key, meaning in _meanings(schema["cls"]).items():
+        for key, meaning in meanings_of(schema["cls"]).items():
             made["properties"][key]["description"] = meaning
         return made
 
@@ -44,16 +41,3 @@ class _Generator(GenerateJsonSchema):
 
     def encode_default(self, dft: Any) -> Any:
         return plain_data(dft) if isinstance(dft, Schema) else super().encode_default(dft)
-
-
-def _meanings(schema: type) -> Mapping[str, str]:
-    """The docstrings below the keys in the body of a Schema; nothing for one that has no body, such as a block's."""
-    if not issubclass(schema, Schema) or "__annotations__" not in vars(schema):
-        return {}
-    (definition,) = ast.parse(inspect.getsource(schema)).body
-    meanings = {}
-    for statement, following in pairwise(getattr(definition, "body", [])):
-        match statement, following:
-            case ast.AnnAssign(target=ast.Name(name)), ast.Expr(value=ast.Constant(str(text))):
-                meanings[schema.model_fields[name].key] = inspect.cleandoc(text)
-    return meanings

@@ -17,7 +17,7 @@ from typing import Any
 
 from archdsl.analysis.expect import SIDE
 from archdsl.analysis.report import OutputInfo, report
-from archdsl.analysis.text import count_text
+from archdsl.analysis.text import count_text, yaml_text
 from archdsl.blocks.registry import EXACT, Block, all_blocks
 from archdsl.frontend.compose.config import Config, load
 from archdsl.frontend.compose.search_path import config_root, options_of, preset_names
@@ -28,7 +28,6 @@ from archdsl.frontend.sema.key_docs import arguments_of
 from archdsl.frontend.sema.schema import ConfigSchema
 from archdsl.schemas.json_form import json_schema_of
 from archdsl.tools.cli.blocks_command import expected
-from archdsl.tools.cli.output import yaml_text
 
 Json = Mapping[str, Any]
 

@@ -368,6 +368,9 @@ def test_validate_prints_one_json_document(run: Run, write: Write) -> None:
         "message": "the key 'stem' appears a second time",
         "hint": "keep one of the two",
         "notes": [{"file": "bad.yaml", "line": 2, "column": 1, "message": "the first 'stem' is at bad.yaml:2:1"}],
+        "end_line": 12,
+        "end_column": 5,
+        "fixes": [],
     }
     assert len(bad["problems"]) == 2
     assert run("validate", "good.yaml", "--format", "json").returncode == 0
@@ -422,6 +425,6 @@ def test_promised_macs_are_checked_at_640_where_the_size_is_open(write: Write, s
     assert found.message == f"the file promises {macs + 1:,}, the graph has {macs:,}"
 
 
-def test_notes_come_last_so_that_problems_unpack_as_before() -> None:
+def test_what_is_new_of_a_problem_comes_last_so_that_it_unpacks_as_before() -> None:
     fields: tuple[Any, ...] = archdsl.Problem._fields
-    assert fields == ("file", "line", "column", "path", "code", "message", "hint", "notes")
+    assert fields[:8] == ("file", "line", "column", "path", "code", "message", "hint", "notes")

@@ -11,6 +11,7 @@ from threading import Timer
 from typing import Any
 
 import pytest
+from support.language_server import Connection, Json
 
 from archdsl.blocks.registry import get_block
 from archdsl.frontend.compose.search_path import config_root
@@ -23,43 +24,19 @@ GROUP_SCHEMA = config_root() / "group.schema.json"
 SHIPPED = sorted(config_root().rglob("*.yaml"))
 PATIENCE_S = 300
 
-Json = dict[str, Any]
 
-
-class Editor:
-    """The side of the protocol that an editor speaks: messages on the server's standard input and output."""
+class Editor(Connection):
+    """An editor with yaml-language-server."""
 
     def __init__(self, process: subprocess.Popen[bytes]):
-        self.process = process
-        self.requests = 0
-        self.ask("initialize", {"processId": None, "rootUri": None, "capabilities": {}})
-        self.send({"method": "initialized", "params": {}})
+        super().__init__(process)
         settings = {"yaml": {"schemaStore": {"enable": False}, "completion": True, "hover": True, "validate": True}}
-        self.send({"method": "workspace/didChangeConfiguration", "params": {"settings": settings}})
+        self.send("workspace/didChangeConfiguration", {"settings": settings})
 
-    def send(self, message: Json) -> None:
-        text = json.dumps({"jsonrpc": "2.0", **message}).encode()
-        self.process.stdin.write(b"Content-Length: %d\r\n\r\n" % len(text) + text)
-        self.process.stdin.flush()
-
-    def received(self) -> Iterator[Json]:
-        while header := self.process.stdout.readline():
-            if header.lower().startswith(b"content-length:"):
-                length = int(header.split(b":")[1])
-            elif header == b"\r\n":
-                yield json.loads(self.process.stdout.read(length))
-        raise AssertionError("yaml-language-server ended, or said nothing for too long")
-
-    def ask(self, method: str, params: Json) -> Any:
-        self.requests += 1
-        self.send({"id": self.requests, "method": method, "params": params})
-        return next(message["result"] for message in self.received() if message.get("id") == self.requests)
-
-    def open(self, *paths: Path) -> dict[Path, list[Json]]:
+    def problems(self, *paths: Path) -> dict[Path, list[Json]]:
         """The diagnostics of files."""
         for path in paths:
-            document = {"uri": path.as_uri(), "languageId": "yaml", "version": 1, "text": path.read_text()}
-            self.send({"method": "textDocument/didOpen", "params": {"textDocument": document}})
+            self.open(path.as_uri(), path.read_text())
         found: dict[Path, list[Json]] = {}
         by_uri = {path.as_uri(): path for path in paths}
         for message in self.received():
@@ -115,7 +92,7 @@ def test_every_shipped_file_leads_to_the_schema(path: Path) -> None:
 
 
 def test_no_shipped_file_has_findings(editor: Editor) -> None:
-    assert editor.open(*SHIPPED) == {path: [] for path in SHIPPED}
+    assert editor.problems(*SHIPPED) == {path: [] for path in SHIPPED}
 
 
 MISTAKES = {
@@ -149,7 +126,7 @@ def test_a_typo_in_a_file_of_a_group_is_marked(
     text: str, line: int, message: str, editor: Editor, user_file: Callable[..., Path]
 ) -> None:
     path = user_file(text, GROUP_SCHEMA)
-    (found,) = editor.open(path)[path]
+    (found,) = editor.problems(path)[path]
     assert (found["range"]["start"]["line"], message in found["message"]) == (line, True), found
 
 
@@ -158,7 +135,7 @@ def test_a_typo_is_marked_where_it_is(
     text: str, line: int, message: str, editor: Editor, user_file: Callable[[str], Path]
 ) -> None:
     path = user_file(text)
-    (found,) = editor.open(path)[path]
+    (found,) = editor.problems(path)[path]
     assert (found["range"]["start"]["line"], message in found["message"]) == (line, True), found
 
 
@@ -177,14 +154,14 @@ stages:
 outputs: [p4, "${.0}"]
 """
     path = user_file(text)
-    assert editor.open(path)[path] == []
+    assert editor.problems(path)[path] == []
 
 
 def test_the_arguments_of_a_block_are_offered_with_their_meaning(
     editor: Editor, user_file: Callable[[str], Path]
 ) -> None:
     path = user_file("stages:\n  p4:\n    body:\n      block: csp\n      tr\n")
-    editor.open(path)
+    editor.problems(path)
     offered = {item["label"]: item["documentation"] for item in editor.at("completion", path, "\n      tr")["items"]}
     assert offered.keys() >= set(get_block("csp").parameters)
     assert offered["transition"] == "Whether a 1 × 1 convolution follows the bottlenecks."
@@ -193,7 +170,7 @@ def test_the_arguments_of_a_block_are_offered_with_their_meaning(
 
 def test_blocks_and_activations_are_offered(editor: Editor, user_file: Callable[[str], Path]) -> None:
     path = user_file("conventions:\n  activation: s\nstages:\n  p4:\n    body:\n      block: c\n")
-    editor.open(path)
+    editor.problems(path)
     labels = [item["label"] for item in editor.at("completion", path, "block: c")["items"]]
     assert {"c2f", "csp", "conv_bn_act"} <= set(labels)
     labels = [item["label"] for item in editor.at("completion", path, "activation: s")["items"]]
@@ -212,5 +189,5 @@ def test_blocks_and_activations_are_offered(editor: Editor, user_file: Callable[
 def test_a_key_says_what_it_means(word: str, meaning: str, editor: Editor, user_file: Callable[[str], Path]) -> None:
     text = "scale: {max_width: 512}\nconventions: {}\nstages: {p4: {stride: 2, body: {block: c2f, residual: false}}}\n"
     path = user_file(text)
-    editor.open(path)
+    editor.problems(path)
     assert meaning in json.dumps(editor.at("hover", path, word)["contents"], ensure_ascii=False)

@@ -14,7 +14,7 @@ import onnx
 from onnx import ModelProto, NodeProto, helper
 
 from archdsl.backends.form import LAST, Calibration
-from archdsl.backends.runtimes import package
+from archdsl.diagnostics.packages import package
 from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.wording import did_you_mean
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from archdsl.diagnostics.problems import ArchError, fail
+from archdsl.diagnostics.packages import is_installed, package
 
 if TYPE_CHECKING:
     import numpy
@@ -19,43 +16,6 @@ if TYPE_CHECKING:
 
 Runner: TypeAlias = "Callable[[Array], Mapping[str, Array]]"
 """Images (batch, …) of float32, in the layout of the file, to its results by name."""
-
-EXTRAS = {"onnx.reference": "onnx", "ai_edge_litert.interpreter": "litert"}
-"""The extra of archdsl that installs a package, where it does not have the package's name."""
-
-
-_TELLING = "openvino_telemetry"  # sends to OpenVINO's makers, from a copy of the process that may never end
-
-
-def package(name: str) -> Any:
-    """The module. Raises ArchError with the extra that installs it."""
-    sys.modules.setdefault(_TELLING, None)  # type: ignore[arg-type]  # what importing it raises
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise _missing(name) from None
-
-
-def require(name: str) -> None:
-    """Raise ArchError for a package that is not installed; it is not imported."""
-    try:
-        found = importlib.util.find_spec(name)
-    except ImportError:
-        found = None
-    if found is None:
-        raise _missing(name)
-
-
-def _missing(name: str) -> ArchError:
-    return fail("missing-package", f"{name} is not installed", hint=f"pip install 'archdsl[{EXTRAS.get(name, name)}]'")
-
-
-def is_installed(name: str) -> bool:
-    try:
-        importlib.import_module(name)
-    except ImportError:
-        return False
-    return True
 
 
 def run_onnx(model: Path | bytes, threads: int = 0, is_optimized: bool = True) -> Runner:

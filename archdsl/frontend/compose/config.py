@@ -24,10 +24,11 @@ from archdsl.frontend.compose.search_path import config_root, find_config, optio
 from archdsl.frontend.sections import STAGES, default_of
 from archdsl.frontend.source import KeyPath, Place, Places, Source, dotted, nearest_place
 from archdsl.frontend.values import read_mapping
-from archdsl.frontend.yaml.files import read_file
+from archdsl.frontend.yaml.files import ConfigText, Reading, read_file
 
-ConfigLike = str | os.PathLike[str] | Mapping[str, Any] | Source
-"""What a config may be given as: a preset name, a path, a dict, an OmegaConf DictConfig, or a text that was read."""
+ConfigLike = str | os.PathLike[str] | Mapping[str, Any] | ConfigText | Source
+"""What a config may be given as: a preset name, a path, a dict, an OmegaConf DictConfig, a text with the name of a
+file, or one that was read."""
 
 ASKED_FOR = Mark("<image size>")
 """The place of an image size that does not stand in a config: the command line's, or a caller's."""
@@ -162,7 +163,8 @@ def load(config: ConfigLike, overrides: Sequence[str] = (), budget: Budget = DEF
     """Read, inherit, override, follow references. Raises ArchError with the place of everything that is wrong."""
     source, root, name = _read(config, budget)
     given = read_overrides(_as_list(overrides))
-    found = lineage(source, root, budget, choices_in(given))
+    others = config.others if isinstance(config, ConfigText) else {}
+    found = lineage(source, root, Reading(budget, others), choices_in(given))
     values, places = merge(found.sources)
     stages_before = _stage_names(values)
     idle = {choice.mark for choice in found.idle}  # as there is no choice to take back, they delete values
@@ -183,7 +185,7 @@ def load(config: ConfigLike, overrides: Sequence[str] = (), budget: Budget = DEF
 def lineage_of(path: Path, root: Path | None = None) -> Lineage:
     """The files that the config at `path` is made of, and its choices; `root` is its folder, as for `lineage`."""
     source, folder, _ = _read(path, DEFAULT)
-    return lineage(source, root or folder)
+    return lineage(source, root or folder, Reading(DEFAULT))
 
 
 def options_for(config: ConfigLike, group: str) -> list[str]:
@@ -200,11 +202,13 @@ def _stage_names(values: Mapping[str, Any]) -> set[str]:
 def _read(config: ConfigLike, budget: Budget) -> tuple[Source, Path | None, str]:
     if isinstance(config, Source):
         return config, Path(), "backbone"
+    if isinstance(config, ConfigText):
+        return Reading(budget).text(config.text, config.file), config.folder, _model_name(Path(config.file).stem)
     if isinstance(config, Mapping):
         return read_mapping(config, budget=budget), None, "backbone"
     if isinstance(config, (str, os.PathLike)):
         path = find_config(config)
-        return read_file(path, budget=budget), _root(path), _model_name(path.stem)
+        return read_file(path, budget=budget), root_of(path), _model_name(path.stem)
     raise fail("type", f"expected a preset name, a path or a mapping, got a {type(config).__name__}")
 
 
@@ -213,7 +217,7 @@ def _model_name(stem: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "_", stem).lstrip("_.-")[:64] or "backbone"
 
 
-def _root(path: Path) -> Path:
+def root_of(path: Path) -> Path:
     """The folder that the config's parents are named in: its own, or that of all shipped configs."""
     shipped = config_root()
     return shipped if real(path).is_relative_to(shipped) else path.parent

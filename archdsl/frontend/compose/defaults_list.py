@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from archdsl.diagnostics.codes import CodeName
+from archdsl.diagnostics.fixes import Hint
 from archdsl.diagnostics.problems import ArchError, Mark, Note, Problem, fail
 from archdsl.diagnostics.unicode import ascii_form, named
-from archdsl.diagnostics.wording import describe, did_you_mean
-from archdsl.frontend.budget import DEFAULT, Budget, allow_more
+from archdsl.diagnostics.wording import describe, did_you_mean, joined, write
+from archdsl.frontend.budget import allow_more
 from archdsl.frontend.compose.groups import (
     OPEN,
     OPTION,
@@ -25,7 +26,7 @@ from archdsl.frontend.compose.search_path import config_root, leads_somewhere, o
 from archdsl.frontend.sections import GROUPS
 from archdsl.frontend.source import KeyPath, Source, dotted
 from archdsl.frontend.values import too_many_values
-from archdsl.frontend.yaml.files import read_file
+from archdsl.frontend.yaml.files import Reading
 
 SELF = "_self_"
 _REFERENCE = re.compile(r"/?[A-Za-z0-9_\-]+(?:/[A-Za-z0-9_\-]+)*")
@@ -84,27 +85,27 @@ class Lineage(NamedTuple):
         return [member.landed for member in self.members]
 
 
-def lineage(source: Source, root: Path | None, budget: Budget = DEFAULT, asked: Sequence[Choice] = ()) -> Lineage:
+def lineage(source: Source, root: Path | None, reading: Reading, asked: Sequence[Choice] = ()) -> Lineage:
     """The files that make up `source`, as the Defaults Lists order them and the overrides `asked` choose them.
 
     `root` is the config's own folder, None for a config that has none (a dict). Parents and options are looked for
     there, then among the shipped configs, and nowhere else.
     """
-    walk = _Walk(budget, Choices(asked))
+    walk = _Walk(reading, Choices(asked))
     found = walk.lineage(source, root)
     additions = {each.group: each for each in found.idle if each.means == "override"}
     if not additions:
         return found
     others = [each for each in asked if each.means != "override" or each.group not in additions]
     asked = [*others, *[each._replace(means="choose") for each in additions.values()]]
-    return _Walk(budget, Choices(asked)).lineage(source, root)
+    return _Walk(reading, Choices(asked)).lineage(source, root)
 
 
 class _Walk:
     """Reads the files of a config, each once. Heirs come before their parents, so that they decide on the groups."""
 
-    def __init__(self, budget: Budget, choices: Choices):
-        self.budget = budget
+    def __init__(self, reading: Reading, choices: Choices):
+        self.reading = reading
         self.choices = choices
         self.settled: list[Choice] = []
         self._read: dict[str, Member] = {}
@@ -129,13 +130,13 @@ class _Walk:
         if entry == SELF:
             return [member]
         if isinstance(entry, str):
-            return self._members(self._counted(_parent(member, index, entry, self.budget)))
+            return self._members(self._counted(_parent(member, index, entry, self.reading)))
         choice = self.choices.settled(entry) if entry.means == "choose" else None
         if choice and not member.choice:
             self.settled.append(choice)
         if choice is None or choice.option is None:
             return []
-        return self._members(self._counted(_option(member, choice, self.budget)))
+        return self._members(self._counted(_option(member, choice, self.reading)))
 
     def _counted(self, member: Member) -> Member:
         """The member, if it is new and not too much."""
@@ -143,8 +144,8 @@ class _Walk:
         if later is not member:
             raise _named_twice(member, later)
         self._values += len(member.source.places)
-        if self._values > self.budget.values:
-            found = too_many_values(self.budget)
+        if self._values > self.reading.budget.values:
+            found = too_many_values(self.reading.budget)
             raise member.fail(found.code, f"{found.message} in all files", found.hint)
         return member
 
@@ -172,14 +173,14 @@ def _entries(member: Member) -> list[str | Choice]:
     entries = member.source.values["defaults"]
     if not isinstance(entries, list):
         message = f"expected a list of config names, such as [family/yolo_v8, _self_], got {describe(entries)}"
-        hint = f"write defaults: [{entries}, {SELF}]" if isinstance(entries, str) else "write [family/yolo_v8, _self_]"
-        raise member.fail("type", message, hint[:200])
+        hint = _list_of(entries) if isinstance(entries, str) else "write [family/yolo_v8, _self_]"
+        raise member.fail("type", message, hint)
     found = [_entry(member, index, entry) for index, entry in enumerate(entries)]
     if entries.count(SELF) != 1:
         # Without it Hydra puts the file before its parents, so that they would override it.
         others = [_as_text(entry) for entry in entries if entry != SELF]
-        hint = f"write defaults: [{', '.join([*others, SELF])}]"
-        raise member.fail("defaults", "the list must hold _self_ once, where this file itself comes", hint[:200])
+        message = "the list must hold _self_ once, where this file itself comes"
+        raise member.fail("defaults", message, _list_of(*others))
     overriding = [entry for entry in found if entry != SELF]
     is_override = [isinstance(entry, Choice) and entry.means == "override" for entry in overriding]
     if is_override != sorted(is_override):
@@ -205,6 +206,11 @@ def _entry(member: Member, index: int, entry: Any) -> str | Choice:
     return choice
 
 
+def _list_of(*entries: str) -> Hint:
+    written = f"[{', '.join([*entries, SELF])}]"
+    return Hint(f"write defaults: {written}"[:200], written)
+
+
 _AS_NAMES = "write names in a list: [family/yolo_v8, _self_]"
 
 
@@ -212,7 +218,7 @@ def _as_text(entry: Any) -> str:
     return ", ".join(f"{key}: {value}" for key, value in entry.items()) if isinstance(entry, dict) else str(entry)
 
 
-def _parent(member: Member, index: int, entry: str, budget: Budget) -> Member:
+def _parent(member: Member, index: int, entry: str, reading: Reading) -> Member:
     place = member.entry(index)
     if not _REFERENCE.fullmatch(entry):
         message = f"'{entry[:200]}' is not a config name; expected one such as family/yolo_v8, without suffix"
@@ -223,13 +229,13 @@ def _parent(member: Member, index: int, entry: str, budget: Budget) -> Member:
         roots = _roots(member)
         known = [name for root in roots for name in parent_names(root)]
         raise place.fail("unknown-parent", f"no config '{name}' in {_listed(roots)}", did_you_mean(name, known))
-    source = _inherited(member, place, name, path, budget)
+    source = _inherited(member, place, name, path, reading)
     package = _package(source, entry.lstrip("/").rpartition("/")[0], member.package)
     heirs = (*member.chain, source.file)
     return Member(source, member.root, name.rpartition("/")[0], package, heirs, place.mark, member.choice)
 
 
-def _option(member: Member, choice: Choice, budget: Budget) -> Member:
+def _option(member: Member, choice: Choice, reading: Reading) -> Member:
     """The file of a chosen option, which `member` or an heir of it chooses."""
     roots = _roots(member)
     if choice.option == OPEN:
@@ -238,23 +244,24 @@ def _option(member: Member, choice: Choice, budget: Budget) -> Member:
     path = _find(member, choice, name) if OPTION.fullmatch(str(choice.option)) else None
     if path is None:
         raise unknown_option(choice, options_of(choice.group, roots), _listed(roots))
-    source = _inherited(member, choice, name, path, budget)
+    source = _inherited(member, choice, name, path, reading)
     package = _package(source, choice.group, "")
     heirs = (*member.chain, source.file)
     return Member(source, member.root, choice.group, package, heirs, choice.mark, member.choice or choice)
 
 
-def _inherited(member: Member, place: Choice, name: str, path: Path, budget: Budget) -> Source:
+def _inherited(member: Member, place: Choice, name: str, path: Path, reading: Reading) -> Source:
     """The file at `path`. Raises ArchError where `member` is made of it, or of too many."""
     found = real(path)
     if any(found == real(file) for file in member.chain):
         chain = " -> ".join([Path(file).stem for file in member.chain] + [path.stem])
         raise place.fail("cycle", f"{name} inherits from itself: cycle: {chain}", "take this parent out")
-    if len(member.chain) >= budget.parents:
-        hint = allow_more("parents", 2 * budget.parents)
-        raise place.fail("limit", f"inherits through more than {budget.parents:.0f} files", hint)
+    most = reading.budget.parents
+    if len(member.chain) >= most:
+        hint = allow_more("parents", 2 * most)
+        raise place.fail("limit", f"inherits through more than {most:.0f} files", hint)
     try:
-        return read_file(path, budget=budget)
+        return reading.file(path)
     except ArchError as error:
         trail = " <- ".join([*member.chain, str(path)])
         raise ArchError([_trailed(found, place.mark, trail) for found in error.problems]) from None
@@ -274,11 +281,12 @@ def _fix(entry: str) -> str:
     plain = ascii_form(entry).strip()
     bare = plain.removesuffix(".yaml").removesuffix(".yml").removeprefix("./")
     if bare != entry and _REFERENCE.fullmatch(bare) and not Path(plain).is_absolute():
-        return f"write {bare}" + (f" ({named(entry)})" if plain != entry and named(entry) else "")
+        return joined(" ", write(bare), f"({named(entry)})" if plain != entry and named(entry) else "")
     if ".." in entry or Path(entry).is_absolute() or "~" in entry:
         return "it leads out of the config's folder: put the parent beside the config, or take a preset"
     if "@" in entry:
-        return f"parents have no package: write {entry.partition('@')[0]}"
+        name = entry.partition("@")[0]
+        return Hint(f"parents have no package: write {name}", name)
     return "parents are looked for beside the config and among the presets"
 
 
@@ -295,7 +303,7 @@ def _package(source: Source, folder: str, heirs: str) -> str:
     fact = f"the package {header or package} is not allowed"
     if not header and not heirs:
         fact = "a parent in a sub-folder must be marked as global"
-    hint = "make the first line `# @package _global_`"
+    hint: str = Hint("make the first line `# @package _global_`", "# @package _global_\n", wrong="")
     if heirs:
         fact, hint = (
             f"{fact} for what a file of the group {heirs} inherits",

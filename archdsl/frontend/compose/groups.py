@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 from archdsl.diagnostics.codes import CodeName
+from archdsl.diagnostics.fixes import Hint
 from archdsl.diagnostics.problems import ArchError, Mark, Note, fail
 from archdsl.diagnostics.wording import describe, did_you_mean
 from archdsl.frontend.compose.override_grammar import Given
@@ -169,7 +170,9 @@ def unknown_option(choice: Choice, options: Sequence[str], places: str) -> ArchE
     """The error for an option that does not exist; `places` are the folders that were searched."""
     listed = f"expected one of: {', '.join(options)}" if options else f"there is no file in {choice.group}/"
     bare = str(choice.option).rpartition("/")[2].removesuffix(".yaml")
-    hint = f"write {choice.says(bare)}" if bare in options else did_you_mean(str(choice.option), options)
+    hint = (
+        Hint(f"write {choice.says(bare)}", str(bare)) if bare in options else did_you_mean(str(choice.option), options)
+    )
     if bare.casefold() in ("none", "no", "off", "false", "~", ""):
         hint = f"for none, write {choice.says(None)}"
     message = f"no option '{str(choice.option)[:200]}' of {choice.group} in {places}; {listed}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -57,6 +57,29 @@ class Given(NamedTuple):
         )
 
 
+class Sweep(NamedTuple):
+    """The values of an override that sweeps over several, each as an override writes it; or an interval of numbers."""
+
+    values: Iterable[str] = ()
+    interval: tuple[float, float] | None = None
+
+
+def read_sweep(text: str) -> Sweep:
+    """`width=range(8,64,8)`, `depth=choice(1,2)`, `depth=1,2`, `scale=interval(0.1,1)`; a single value is one of one.
+
+    Raises ArchError without a place.
+    """
+    from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, RangeSweep
+
+    parsed = _parse(text, Mark(""), may_sweep=True)
+    value = parsed.value()
+    if isinstance(value, IntervalSweep):
+        return Sweep(interval=(value.start or 0, value.end or 0))
+    if isinstance(value, (ChoiceSweep, RangeSweep)):
+        return Sweep(parsed.sweep_string_iterator())
+    return Sweep([(parsed.input_line or "").partition("=")[2]])
+
+
 def read_overrides(texts: Sequence[str]) -> list[Given]:
     """Each text, parsed. Errors are kept, so that one report has them all."""
     return [_read(text, Mark(override_name(number), 1, 1)) for number, text in enumerate(texts, 1)]
@@ -69,7 +92,7 @@ def _read(text: str, mark: Mark) -> Given:
         return Given(mark, problems=tuple(error.problems))
 
 
-def _parse(text: str, mark: Mark) -> Override:
+def _parse(text: str, mark: Mark, may_sweep: bool = False) -> Override:
     if not isinstance(text, str):
         raise _fault("override", f"expected text such as 'scale.width=0.5', got {describe(text)}", mark)
     for fact, count, most in (("characters", len(text), MAX_SCALAR), ("commas", text.count(","), _MAX_COMMAS)):
@@ -93,7 +116,7 @@ def _parse(text: str, mark: Mark) -> Override:
         raise _fault("override", f"{_quoted(text)} is not an override: {reason[:_MAX_REASON]}", mark, hint) from None
     if not parsed.key_or_group and parsed.package is None:
         raise _fault("override", f"{_quoted(text)} names no key", mark, "write key=value")
-    if parsed.is_sweep_override():
+    if parsed.is_sweep_override() and not may_sweep:
         hint = "quote a value that holds commas; lists are written [a,b]"
         raise _fault("sweep", f"{_quoted(text)} is a sweep over several values; expected one", mark, hint)
     if parsed.package is not None or "/" in parsed.key_or_group:

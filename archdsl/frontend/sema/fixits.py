@@ -8,6 +8,7 @@ from typing import Any
 
 from archdsl.diagnostics.problems import ArchError
 from archdsl.diagnostics.unicode import ascii_form, named
+from archdsl.diagnostics.wording import joined, write
 from archdsl.frontend.yaml.scalars import read_plain
 
 _YES, _NO = ("yes", "on", "y", "t", "true", "1"), ("no", "off", "n", "f", "false", "0")
@@ -15,14 +16,14 @@ _POWERS = {"k": 10**3, "m": 10**6}
 
 # Texts where a number is expected: a pattern, and the fix made from the match.
 _NUMBERS: Sequence[tuple[str, Callable[[re.Match[str]], str]]] = (
-    (r"([-+]?\d{1,3}(?:[, ]\d{3})+)", lambda found: f"write {re.sub('[, ]', '', found[1])}"),
-    (r"([-+]?[\d.]+) ?[,;]", lambda found: f"write {found[1]}, without the {found[0][-1]}"),
+    (r"([-+]?\d{1,3}(?:[, ]\d{3})+)", lambda found: write(re.sub("[, ]", "", found[1]))),
+    (r"([-+]?[\d.]+) ?[,;]", lambda found: write(found[1], f", without the {found[0][-1]}")),
     (r"\d+(?: +\d+)+", lambda found: "put commas between the numbers of a list"),
-    (r"(\d+),(\d+)", lambda found: f"write {found[1]}.{found[2]}, with a point"),
-    (r"([\d.]+) ?([kKmM])", lambda found: f"write {_product(found[1], _POWERS[found[2].lower()])}"),
-    (r"([\d.]+) ?%", lambda found: f"write {_product(found[1], 0.01)}, the share"),
-    (r"([-+]?[\d.]+) ?[a-zA-Z]+", lambda found: f"write {found[1]}, without a unit"),
-    (r"0b([01]+)", lambda found: f"write {int(found[1][:64], 2)}"),
+    (r"(\d+),(\d+)", lambda found: write(f"{found[1]}.{found[2]}", ", with a point")),
+    (r"([\d.]+) ?([kKmM])", lambda found: write(_product(found[1], _POWERS[found[2].lower()]))),
+    (r"([\d.]+) ?%", lambda found: write(_product(found[1], 0.01), ", the share")),
+    (r"([-+]?[\d.]+) ?[a-zA-Z]+", lambda found: write(found[1], ", without a unit")),
+    (r"0b([01]+)", lambda found: write(str(int(found[1][:64], 2)))),
     (r"\(.*\)", lambda found: "write one number"),
     (r"[\d.]+ ?[-+*/^x×]+ ?[\d.]+", lambda found: "write the result; a config does not calculate"),
     (r"[\d_]+", lambda found: "write the digits without _"),
@@ -34,7 +35,7 @@ _NUMBERS: Sequence[tuple[str, Callable[[re.Match[str]], str]]] = (
 def number(received: Any, whole: bool) -> str:
     """A fix for a value where a number is expected, or an empty string; `whole` where it must have no fraction."""
     if isinstance(received, float):
-        return f"write {int(received)}" if received.is_integer() and abs(received) < 10**15 else ""
+        return write(str(int(received))) if received.is_integer() and abs(received) < 10**15 else ""
     if isinstance(received, list) and len(received) == 1:
         return "write the number without brackets"
     if isinstance(received, dict):
@@ -46,11 +47,11 @@ def number(received: Any, whole: bool) -> str:
         return elsewhere
     text = ascii_form(received).strip()
     if text != received:
-        return " ".join(filter(None, [f"write {text}" if text.isascii() else "", f"({named(received)})"]))
+        return joined(" ", write(text) if text.isascii() else "", f"({named(received)})")
     try:
         value = read_plain(text)
         if isinstance(value, (int, float)):
-            return f"write {value}" + (" without quotes" if str(value) == text else "")
+            return write(str(value), " without quotes" * (str(value) == text))
     except ArchError as refused:
         return refused.problems[0].hint
     return next((fix(found) for pattern, fix in _NUMBERS if (found := re.fullmatch(pattern, text, re.I))), "")
@@ -72,15 +73,15 @@ def condition(received: str) -> str:
     """A fix for what `when:` does not take."""
     words = received.split()
     if len(words) > 1 and all(re.fullmatch(r"fits|\$[a-z]\w{,60}", word) for word in words):
-        return f"write [{', '.join(words)}]"
+        return write(f"[{', '.join(words)}]")
     found = re.search(r"\$([a-z]\w{,60})", received) or re.fullmatch(r"([a-z]\w{,60})", received)
-    return f"write ${found[1]}, which is asked to be true" if found else ""
+    return write(f"${found[1]}", ", which is asked to be true") if found else ""
 
 
 def pair(received: Any) -> str:
     """A fix for two numbers that are not a list, or an empty string."""
     if found := re.fullmatch(r"\(? ?(\d+) ?[x×,] ?(\d+) ?\)?", str(received)):
-        return f"write [{found[1]}, {found[2]}]"
+        return write(f"[{found[1]}, {found[2]}]")
     return "a list is written in [brackets]" if str(received).startswith("(") else ""
 
 
@@ -89,7 +90,7 @@ def reference(received: str) -> str:
     section, _, rest = received.partition(".")
     if not rest:
         return name(received)
-    return name(rest.replace(".", "_") if section == "stages" else received.replace(".", "_"))
+    return name(rest.replace(".", "_") if section == "stages" else received.replace(".", "_"), received)
 
 
 def _product(text: str, factor: float) -> str:
@@ -103,20 +104,20 @@ def truth(received: Any) -> str:
     """A fix for a value where a boolean is expected, or an empty string."""
     word = ascii_form(str(received)).strip().lower()
     if word in _YES or word in _NO:
-        return f"write {'true' if word in _YES else 'false'}, in small letters and without quotes"
+        return write("true" if word in _YES else "false", ", in small letters and without quotes")
     return ""
 
 
 def text(received: Any) -> str:
     """A fix for a value where a text is expected, or an empty string."""
     if isinstance(received, bool):
-        return f"write '{str(received).lower()}' in quotes"
+        return write(f"'{str(received).lower()}'", " in quotes")
     if isinstance(received, (int, float)):
-        return f"write '{received}' in quotes"
+        return write(f"'{received}'", " in quotes")
     if isinstance(received, dict):
         received = [value if isinstance(value, str) else key for key, value in received.items()]
     if isinstance(received, list):
-        return f"write {received[0][:60]}" if len(received) == 1 and isinstance(received[0], str) else "write one name"
+        return write(received[0][:60]) if len(received) == 1 and isinstance(received[0], str) else "write one name"
     return "" if received is not None else "write a text, or leave the key out"
 
 
@@ -125,19 +126,19 @@ def sequence(received: Any) -> str:
     if isinstance(received, dict):
         values = list(received.values())
         names = values if values and all(isinstance(value, str) for value in values) else list(received)
-        return f"write [{', '.join(names[:5])[:60]}]"
+        return write(f"[{', '.join(names[:5])[:60]}]")
     if isinstance(received, str):
         if re.match(r"-\S", received):
             return "put a space after the dash of each item"
         words = re.findall(r"[^\s,;()\[\]]+", received)[:5]
-        return f"write [{', '.join(words)}]" if words else "write [one, another]"
-    return "" if received is None or isinstance(received, bool) else f"write [{received}]"
+        return write(f"[{', '.join(words)}]") if words else "write [one, another]"
+    return "" if received is None or isinstance(received, bool) else write(f"[{received}]")
 
 
 def mapping(received: Any, holds: Sequence[str]) -> str:
     """A fix for a value where a mapping is expected; `holds` are its keys, empty where they are names."""
     if isinstance(received, list) and "shape" in holds:
-        return f"write {{shape: {received}}}".replace("None", "null")[:200]
+        return write(f"{{shape: {received}}}".replace("None", "null")[:200])
     if isinstance(received, list):
         return "its entries have names: write `name: …` for each, without a dash"
     if received is None:
@@ -146,22 +147,22 @@ def mapping(received: Any, holds: Sequence[str]) -> str:
         if found := re.match(r"([\w.-]+):(\S.*)", received):
             return f"put a space after the colon: {found[1]}: {found[2][:40]}"
         if "block" in holds:
-            return f"write {{block: {received[:60]}}}"
+            return write(f"{{block: {received[:60]}}}")
     if not holds:
         return "write a name, and its layer below it: name: {block: …}"
     if isinstance(received, bool) or not isinstance(received, (int, float)):
         return f"write {{{holds[0]}: …}}"
-    return f"write {{width: {received}}}" if "width" in holds else f"write {{{holds[0]}: …}}"
+    return write(f"{{width: {received}}}") if "width" in holds else f"write {{{holds[0]}: …}}"
 
 
-def name(received: str) -> str:
-    """A fix for the name of a stage or a layer."""
+def name(received: str, written: str = "") -> str:
+    """A fix for the name of a stage or a layer, `written` in another way than it is understood."""
     if "." in received.strip("."):
         return nested(received)
     slug = re.sub(r"[^a-z0-9_]+", "_", ascii_form(received).lower()).strip("_")
-    fix = f"write {slug[:60]}" if re.match(r"[a-z]", slug) else ""
+    fix = write(slug[:60], wrong=written or received) if re.match(r"[a-z]", slug) else ""
     strange = named(received)
-    return " ".join(filter(None, [fix, f"({strange})" if strange else ""]))
+    return joined(" ", fix, f"({strange})" if strange else "")
 
 
 def nested(key: str) -> str:

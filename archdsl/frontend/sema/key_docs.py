@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from archdsl.blocks.registry import Block
-from archdsl.schemas.json_form import Json, json_schema_of
+
+if TYPE_CHECKING:
+    from archdsl.schemas.json_form import Json
 
 ARGUMENTS = {
     "activation": "Its activation; by default that of the conventions.",
@@ -85,6 +89,8 @@ ARGUMENTS = {
 
 def arguments_of(block: Block) -> Json:
     """The arguments of a block by name, with types, ranges, defaults and meaning."""
+    from archdsl.schemas.json_form import json_schema_of  # imports pydantic, which takes a while
+
     arguments = json_schema_of(block.schema).get("properties", {})
     return {name: {**_meaning(name), **argument} for name, argument in arguments.items()}
 

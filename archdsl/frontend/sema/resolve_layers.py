@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic_core import ValidationError
 
 from archdsl.blocks.registry import EXACT, MAX_DEPTH, Block, sets_exact
+from archdsl.diagnostics.fixes import Hint
 from archdsl.diagnostics.problems import Mark, Note, Problem, fail
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.budget import allow_more
@@ -119,7 +120,7 @@ class Layers:
         if layer.block is not None:
             return self.blocks.find(layer.block, at, layer)
         slip = next((key for key in layer.model_extra or {} if "'block'" in did_you_mean(key, ["block"])), "")
-        hint = f"did you mean 'block' for '{slip}'?" if slip else ""
+        hint = Hint(f"did you mean 'block' for '{slip}'?", "block", wrong=slip) if slip else ""
         if slot := next((key for key in (*LAYER_SLOTS, *NAMED_SLOTS) if key in (layer.model_extra or {})), ""):
             hint = f"a stage has a slot '{slot}'; stages are under `{STAGES.name}:`"
         self.findings.report("missing-key", "a layer needs `block:`", at, hint, mark=(at / "block").value)

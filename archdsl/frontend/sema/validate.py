@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from pydantic_core import ValidationError
 
+from archdsl.diagnostics.fixes import Hint
 from archdsl.diagnostics.problems import MAX_PROBLEMS, Problem, problem
 from archdsl.diagnostics.unicode import ascii_form, named
-from archdsl.diagnostics.wording import describe, did_you_mean, one_of
+from archdsl.diagnostics.wording import describe, did_you_mean, joined, meant, one_of, write
 from archdsl.frontend.compose.config import Config
 from archdsl.frontend.sections import GROUPS, STAGES
 from archdsl.frontend.sema import fixits
@@ -145,8 +146,8 @@ def _bad_name(finding: Finding) -> Problem:
 
 
 def _argument(value: str) -> str:
-    slug = fixits.name(value.lstrip("$"))
-    return fixits.number(value, whole=False) or slug.replace("write ", "write $", 1)
+    number, slug = fixits.number(value, whole=False), fixits.name(value.lstrip("$"))
+    return number or (write(f"${slug.right[0]}") if isinstance(slug, Hint) else slug)
 
 
 def _condition(value: str) -> str:
@@ -159,7 +160,7 @@ _NAME_FIXES: dict[str, Callable[[str], str]] = {ARGUMENT: _argument, CONDITION: 
 def _unknown_value(finding: Finding) -> Problem:
     expected = finding.limits["expected"]
     known, word = re.findall(r"'([^']*)'", expected) or [expected], str(finding.value)
-    hint = f"did you mean '{SYNONYMS[word]}'?" if SYNONYMS.get(word) in known else did_you_mean(word, known)
+    hint = meant(SYNONYMS[word]) if SYNONYMS.get(word) in known else did_you_mean(word, known)
     takes_numbers = int in members(annotation_at(finding.model, finding.location))
     hint = hint or VALUES_ELSEWHERE.get(word, "") or fixits.argument(word) or fixits.product(word)
     hint = hint or (fixits.number(finding.value, whole=True) if takes_numbers else "")
@@ -224,16 +225,16 @@ def _unknown_key(finding: Finding) -> Problem:
     hint = _key_hint(key, known, in_layer=bool(owner))
     lacks = f"it needs '{finding.needs}'" if finding.needs and not hint.startswith("did you mean") else ""
     hints = hint, lacks, VALUES_ELSEWHERE.get(str(finding.value), "")
-    return problem("unknown-key", f"unknown key '{key}'{where}{fact}", hint="; ".join(filter(None, hints)))
+    return problem("unknown-key", f"unknown key '{key}'{where}{fact}", hint=joined("; ", *hints))
 
 
 def _key_hint(key: str, known: Sequence[str], in_layer: bool) -> str:
     if key in ELSEWHERE:
         return ELSEWHERE[key]
     if near := next((name for name in known if name.rstrip("s") == key.rstrip("s")), ""):
-        return f"did you mean '{near}'?"
+        return meant(near, key)
     if other := alike(key, [*known, *_OF_EVERY_LAYER]) if in_layer else "":
-        return f"did you mean '{other}'?"
+        return meant(other, key)
     if synonym := KEY_SYNONYMS.get(key.lower()):
         return _called(key, synonym, known, in_layer)
     if in_layer and key in _OF_EVERY_LAYER:
@@ -245,7 +246,7 @@ def _malformed(key: str, known: Sequence[str]) -> str:
     """The fix for a key that is more than a name."""
     text = ascii_form(key)
     if text.endswith(":"):
-        return "take one colon out"
+        return Hint("take one colon out", key[:-1], wrong=key)
     if ":" in text or "：" in key:
         name, _, value = text.partition(":")
         return f"put a space after the colon: {name}: {value.strip()} {named(key)}".strip()
@@ -253,13 +254,13 @@ def _malformed(key: str, known: Sequence[str]) -> str:
         return fixits.nested(key)
     if re.fullmatch(r"p\d+", key) and STAGES.name in known:
         return f"'{key}' belongs under {STAGES.name}"
-    return f"did you mean '{key[1:]}'? (this looks like a diff)" if key[:1] in "-+" and key[1:] in known else ""
+    return joined(" ", meant(key[1:], key), "(this looks like a diff)") if key[:1] in "-+" and key[1:] in known else ""
 
 
 def _called(key: str, name: str, known: Sequence[str], in_layer: bool) -> str:
     """The fix for a key that has another name elsewhere."""
     here = name in known or (in_layer and name in _OF_EVERY_LAYER)
-    return f"did you mean '{name}'?" if here else f"'{key}' is called {name}; {belongs(name, in_layer)}".rstrip("; ")
+    return meant(name, key) if here else f"'{key}' is called {name}; {belongs(name, in_layer)}".rstrip("; ")
 
 
 Fix = Callable[[Any, Sequence[str]], str]

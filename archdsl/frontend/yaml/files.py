@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
-from archdsl.diagnostics.problems import Mark, fail
+from archdsl.diagnostics.problems import ArchError, Mark, fail
 from archdsl.frontend.budget import DEFAULT, Budget, allow_more
 from archdsl.frontend.source import Source
 from archdsl.frontend.yaml.conformance import LINE_END
@@ -29,6 +30,42 @@ _KINDS = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
+
+
+class ConfigText(NamedTuple):
+    """A config as a text under a name: a file that is being edited, or one that was never written.
+
+    `file` is what messages call it. Parents are looked for in `folder`, then among the shipped configs; without a
+    folder only there. `others` are texts that count instead of the files at these paths, which have no symbolic links:
+    parents that are being edited too.
+    """
+
+    text: str
+    file: str = "<text>"
+    folder: Path | None = None
+    others: Mapping[str, str] = {}
+
+
+class Reading(NamedTuple):
+    """How the files of a config are read: their limits, and the texts that count instead of some of them, by path."""
+
+    budget: Budget
+    others: Mapping[str, str] = {}
+
+    def file(self, path: Path) -> Source:
+        """The config at `path`. Raises ArchError as read_file does."""
+        text = self.others.get(os.path.realpath(path)) if self.others else None
+        return read_file(path, budget=self.budget) if text is None else self.text(text, os.fspath(path))
+
+    def text(self, text: str, file: str) -> Source:
+        """The config in `text`. Raises ArchError as for a file of that text."""
+        size = len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
+        if size > self.budget.file_bytes:
+            raise _too_large(size, file, self.budget)
+        return _read_text(text.removeprefix("\ufeff"), file, self.budget)
+
+
+_read_text = lru_cache(maxsize=8)(read_text)  # of parents, and of what a file holds, while one text is edited
 
 
 def config_files(folder: Path) -> list[str]:
@@ -86,10 +123,13 @@ def _read_file(path: Path, name: str, read: Reader, budget: Budget, changed_ns: 
         data = head + ((file.read(most) or b"") if size <= most else b"")
     size = max(size, len(data))
     if size > most:  # some files, such as those in /proc, hold more than their size
-        hint = f"a config is a few lines; was another file meant? {allow_more('file_bytes', size)}"
-        message = f"{size} bytes; a config has at most {budget.file_bytes:.0f}"
-        raise fail("limit", message, mark=Mark(name), hint=hint)
+        raise _too_large(size, name, budget)
     return read(decoded(data, name), name, budget)
+
+
+def _too_large(size: int, name: str, budget: Budget) -> ArchError:
+    hint = f"a config is a few lines; was another file meant? {allow_more('file_bytes', size)}"
+    return fail("limit", f"{size} bytes; a config has at most {budget.file_bytes:.0f}", mark=Mark(name), hint=hint)
 
 
 def decoded(data: bytes, name: str) -> str:

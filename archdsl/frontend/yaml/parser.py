@@ -13,8 +13,9 @@ from typing import Any
 import yaml
 
 from archdsl.diagnostics.codes import CodeName
+from archdsl.diagnostics.fixes import Hint
 from archdsl.diagnostics.problems import ArchError, Gathered, Mark, Note, Problem, fail, problem
-from archdsl.diagnostics.wording import describe, did_you_mean
+from archdsl.diagnostics.wording import describe, did_you_mean, joined
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.source import KeyPath, Place, Source, dotted, set_places
 from archdsl.frontend.values import MAX_DEPTH, UNPRINTABLE, fault_of, key_fault, too_many_values
@@ -57,7 +58,7 @@ def _refuse(text: str, file: str, pattern: re.Pattern[str], code: CodeName, mess
     if found:
         before = LINE_END.split(text[: found.start()])
         mark = Mark(file, len(before), len(before[-1]) + 1)
-        raise fail(code, message.format(code=ord(found[0][0])), mark=mark, hint="take it out")
+        raise fail(code, message.format(code=ord(found[0][0])), mark=mark, hint=Hint("take it out", "", wrong=found[0]))
 
 
 def _not_a_mapping(values: Any, places: dict[KeyPath, Place], file: str, lines: list[str]) -> ArchError:
@@ -162,9 +163,10 @@ class _Reader:
             hint = "inherit with `defaults:` instead"
             self._report(problem("merge-key", "the merge key << is not allowed", hint=hint), event, path)
         elif not isinstance(value, str):
-            hint = f"write '{event.value}' in quotes if this is a name"
+            hint = Hint(f"write '{event.value}' in quotes if this is a name", f"'{event.value}'", wrong=event.value)
             if isinstance(value, (int, float)) and not isinstance(value, bool):
-                hint += "; in a number the decimal sign is a point, and a list is written in [brackets]"
+                more = "in a number the decimal sign is a point, and a list is written in [brackets]"
+                hint = joined("; ", hint, more)
             message = f"a key must be text, got {event.value or 'nothing'}"
             self._report(problem("key", message, hint=hint), event, path)
         elif (fault := key_fault(value)) is not None:

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from archdsl.diagnostics.problems import fail
-from archdsl.diagnostics.wording import describe
+from archdsl.diagnostics.wording import describe, write
 
 MAX_DIGITS = 40
 
@@ -29,7 +29,7 @@ def read_plain(text: str) -> Any:
         return _WORDS[text]
     if _LEADING_ZERO.fullmatch(text):
         number = "-" * text.startswith("-") + (text.replace("_", "").lstrip("+-0") or "0")
-        hint = f"write {number}, or quote it" if len(text) <= MAX_DIGITS else ""
+        hint = write(number, ", or quote it") if len(text) <= MAX_DIGITS else ""
         raise fail("leading-zero", f"{describe(text)} has a leading zero", hint=hint)
     if _INTEGER.fullmatch(text) or _OTHER_BASE.fullmatch(text):
         if len(text) > MAX_DIGITS:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import yaml
 
+from archdsl.diagnostics.fixes import Hint
 from archdsl.diagnostics.problems import Problem
 from archdsl.diagnostics.unicode import is_invisible, named
 from archdsl.frontend.yaml.conformance import not_yaml, slip
@@ -74,9 +75,9 @@ _OTHER_TEXTS = (
 )
 # Lines of other languages that YAML cannot read.
 _OTHER_LINES = (
-    (r"\s*(?://|/\*)", "a comment begins with #", "write # for // or /*"),
+    (r"\s*(?://|/\*)", "a comment begins with #", Hint("write # for // or /*", "#", wrong="//")),
     (r".*?(?:\{%|\{\{)", "templates are not expanded in a config", "write the value itself"),
-    (r"\w+[ ]*=[ ]", "YAML has no =", "write key: value"),
+    (r"\w+[ ]*=[ ]", "YAML has no =", Hint("write key: value", ":", wrong="=")),
 )
 
 
@@ -112,7 +113,8 @@ def _tab(scene: _Scene) -> Problem | None:
         line = scene.lines[number]
         column = line.find("\t")
         if column >= 0 and not line[:column].strip(" -?:"):
-            return slip(number, column, f"tab at line {number + 1} column {column + 1}", "indent with spaces, not tabs")
+            hint = Hint("indent with spaces, not tabs", "  ", wrong="\t")
+            return slip(number, column, f"tab at line {number + 1} column {column + 1}", hint)
     return None
 
 
@@ -124,7 +126,9 @@ def strange_space(line: str, number: int) -> Problem | None:
     """The first invisible character, or colon of another alphabet, in a line."""
     for column, letter in enumerate(line):
         if is_invisible(letter) or letter in "：﹕":
-            return slip(number, column, named(letter), "write an ordinary space or colon, or nothing")
+            plain = " " if is_invisible(letter) else ": "
+            hint = Hint("write an ordinary space or colon, or nothing", plain, wrong=letter)
+            return slip(number, column, named(letter), hint)
     return None
 
 
@@ -138,9 +142,11 @@ def missing_space(lines: Sequence[str], numbers: Iterator[int]) -> Problem | Non
     """`key:1` or `-1` in one of the lines."""
     for number in numbers:
         if found := COLON.match(lines[number]):
-            return slip(number, found.end(1), "there is no space after the colon", "put a space after the colon")
+            hint = Hint("put a space after the colon", " ", wrong="")
+            return slip(number, found.end(1), "there is no space after the colon", hint)
         if found := DASH.match(lines[number]):
-            return slip(number, found.end(1), "a list item without a space", "put a space after the dash")
+            hint = Hint("put a space after the dash", "- ", wrong="-")
+            return slip(number, found.end(1), "a list item without a space", hint)
     return None
 
 

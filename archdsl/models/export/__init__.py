@@ -14,10 +14,10 @@ from archdsl.ir.passes import PASSES, run_passes
 from archdsl.models.export.formats import FORMATS, Format
 from archdsl.models.export.proof import Proof, check, check_suppression, images_for, prove
 from archdsl.models.export.wishes import check_wishes
-from archdsl.weights.network import Network
 
 if TYPE_CHECKING:
     from archdsl.backends.runtimes import Array, Runner
+    from archdsl.weights.network import Network
 
 PROVED_PHOTOS = 4  # of those that int8 was calibrated with
 _EXACT = "fold_rescale"  # a kernel divided by 255 loses digits in half precision

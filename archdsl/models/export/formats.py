@@ -7,23 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archdsl.backends.form import Form, FormatName, Suppression
-from archdsl.backends.runtimes import (
-    is_installed,
-    package,
-    run_litert,
-    run_onnx,
-    run_openvino,
-    run_reference,
-    run_saved_model,
-)
+from archdsl.backends.runtimes import run_litert, run_onnx, run_openvino, run_reference, run_saved_model
+from archdsl.diagnostics.packages import is_installed, package
 from archdsl.diagnostics.problems import Mark, fail
 from archdsl.diagnostics.wording import one_of
 from archdsl.frontend.yaml.embedded import metadata
 from archdsl.models.registration import import_keras
-from archdsl.weights.network import Network
 
 if TYPE_CHECKING:
     from archdsl.backends.runtimes import Runner
+    from archdsl.weights.network import Network
 
 
 class Format(ABC):
@@ -112,7 +105,7 @@ class OpenVino(Onnx):
     """Made of the ONNX file: .xml, and .bin beside it."""
 
     ending = ".xml"
-    packages = ("onnx", "openvino")
+    packages = ("openvino", "onnx")
     style = "openvino"
     suppresses = False  # what it makes of the operator leaves other boxes
 

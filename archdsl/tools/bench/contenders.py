@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from archdsl.analysis.trial_images import random_images
 from archdsl.backends.form import Calibration, Form, FormatName
-from archdsl.backends.runtimes import require, run_litert, run_onnx, run_openvino
+from archdsl.backends.runtimes import run_litert, run_onnx, run_openvino
 from archdsl.blocks.plugins import load_plugins
+from archdsl.diagnostics.packages import require
 from archdsl.frontend.budget import UNLIMITED
 from archdsl.frontend.compose.config import load
 from archdsl.models.export import fused
 from archdsl.models.export.formats import FORMATS
 from archdsl.tools.bench.job import Call, Job
-from archdsl.weights.network import Network, network_of
 
 if TYPE_CHECKING:
     from archdsl.backends.runtimes import Array, Runner
+    from archdsl.weights.network import Network
 
 _HINTS = {
     "float32": "f32",
@@ -41,8 +42,7 @@ class Runtime(NamedTuple):
 
     def require(self) -> None:
         """Raise ArchError for a package that is not installed; none is imported."""
-        for name in self.packages:
-            require(name)
+        require(*self.packages)
 
     def environment(self, threads: int) -> dict[str, str]:
         """For its process, before anything is imported."""
@@ -54,6 +54,8 @@ class Runtime(NamedTuple):
 
 
 def _network(job: Job) -> Network:
+    from archdsl.weights.network import network_of  # imports NumPy, which bench may not find
+
     load_plugins(job.plugins)
     return network_of(load(job.network, (), UNLIMITED), budget=UNLIMITED)
 
@@ -105,13 +107,13 @@ def _of_model(name: str, job: Job) -> Call:
 
 RUNTIMES: dict[str, Runtime] = {
     "onnx": Runtime(
-        ("onnx", "onnxruntime"),
+        ("onnxruntime", "onnx"),
         ("float32", "float16", "int8"),
         partial(_of_file, lambda job: run_onnx(Path(job.file), job.threads)),
         "onnx",
     ),
     "openvino": Runtime(
-        ("onnx", "openvino"),
+        ("openvino", "onnx"),
         ("float32", "float16", "bfloat16", "int8"),
         partial(_of_file, lambda job: run_openvino(Path(job.file), job.threads, _HINTS[job.precision])),
         "openvino",
@@ -127,4 +129,4 @@ RUNTIMES: dict[str, Runtime] = {
     "jax": Runtime(("jax",), ("float32", "bfloat16"), partial(_of_model, "jax"), backend="jax"),
     "torch": Runtime(("torch",), ("float32", "bfloat16"), partial(_of_model, "torch"), backend="torch"),
 }
-REFERENCE = Runtime(("onnx", "onnxruntime"), ("float32",), _unfused)
+REFERENCE = Runtime(("onnxruntime", "onnx"), ("float32",), _unfused)

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from archdsl.backends.runtimes import is_installed, package, run_onnx
+from archdsl.backends.runtimes import run_onnx
+from archdsl.diagnostics.packages import is_installed, package
 from archdsl.tools.bench.measuring import timed
 
 SIZES = ((512, 512, 512), (1024, 1024, 1024), (1536, 1536, 1536), (6400, 576, 128))  # the last: a convolution's

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from archdsl.analysis.report import report
 from archdsl.diagnostics.problems import fail
 from archdsl.tools.bench.contenders import RUNTIMES
-from archdsl.weights.network import Network
+
+if TYPE_CHECKING:
+    from archdsl.weights.network import Network
 
 Tell: TypeAlias = Callable[[str], None]
 """Takes a line about what is being done."""

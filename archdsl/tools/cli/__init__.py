@@ -16,6 +16,7 @@ from typing import TextIO
 
 import click
 
+from archdsl.diagnostics.packages import missing_package
 from archdsl.diagnostics.problems import ArchError
 from archdsl.diagnostics.terminal import print_error, say
 from archdsl.diagnostics.unicode import printable
@@ -25,6 +26,8 @@ from archdsl.tools.cli.output import format_warning
 COMMANDS = {
     "list": "The shipped presets, with parameters and trained weights.",
     "show": "Layers, outputs, parameters and MACs of a config.",
+    "draw": "A picture of the architecture: SVG, PNG or PDF.",
+    "report": "A page of configs to look at: diagram, tables, maps, costs, differences.",
     "check": "A builder's checklist: strides, channels, objects, pooling; each with what to change.",
     "blocks": "The blocks there are, or one block and its arguments.",
     "resolve": "The whole config as one YAML file, parents and overrides merged in.",
@@ -33,8 +36,11 @@ COMMANDS = {
     "diff": "What differs between two configs, in values, layers and costs.",
     "build": "Write a Keras model file.",
     "export": "Write an ONNX file, without Keras, and prove that it gives the same.",
+    "play": "Edit a config in a page, with its diagram and its costs beside it.",
     "bench": "Measure configs in runtimes on this machine: time, memory, the share of its peak.",
+    "search": "The networks of a space, a file of choices, that are within a budget.",
     "import": "Read a PyTorch checkpoint, without PyTorch, into a .safetensors file with its config.",
+    "lsp": "Language server: mistakes, fixes and costs while a config is typed.",
     "schema": "JSON Schema of config files, for editors.",
     "detect": "Find objects in photos: pictures with boxes, or JSON.",
     "features": "Run a photo through a model and draw its feature maps.",
@@ -116,9 +122,13 @@ def _run(command: click.Command, arguments: Sequence[str] | None, name: str) -> 
         return 130
     except OSError:
         raise
-    except Exception:
-        _print_traceback()
-        return 1
+    except Exception as error:
+        missing = missing_package(error)
+        if missing is None:
+            _print_traceback()
+            return 1
+        print_error(missing, texts)
+        return 2
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,10 @@ from archdsl.diagnostics.problems import Mark, fail
 from archdsl.diagnostics.terminal import say
 from archdsl.diagnostics.wording import did_you_mean, one_of
 from archdsl.frontend.budget import Budget
-from archdsl.frontend.compose.config import load
-from archdsl.frontend.compose.override_grammar import override_name
 from archdsl.frontend.lower import compile_graph
-from archdsl.tools.cli.completion import complete_config
-from archdsl.tools.cli.options import Size, at_size, budget_option, config_given, names, plugins_option, size_option
+from archdsl.tools.cli.options import Size, at_size, budget_option, names, plugins_option, size_option
 from archdsl.tools.cli.output import print_json, print_table, progress
+from archdsl.tools.cli.several import configs_argument, configs_with_overrides, label, loaded_each
 from archdsl.tools.output_file import check_output
 
 if TYPE_CHECKING:
@@ -49,7 +47,7 @@ def _names_of(choices: Sequence[str]) -> Any:
 @click.command("bench")
 @plugins_option
 @budget_option
-@click.argument("configs", nargs=-1, required=True, metavar="CONFIG...", shell_complete=complete_config)
+@configs_argument
 @click.option(
     "--runtime",
     "runtimes",
@@ -102,15 +100,14 @@ def command(
     """
     if output:
         _check_picture(output, configs, force)
-    groups = list(_groups(configs)) + ([[against]] if against else [])
-    loaded = [_load(context, group, size, budget) for group in groups]
-    for config in loaded:
-        compile_graph(config, budget)  # mistakes come before anything is written
+    groups = [*configs_with_overrides(configs), *([[against]] if against else [])]
+    loaded = [_sized(config, size, budget) for config in loaded_each(context, groups, budget)]
 
     from archdsl.tools.bench.benchmark import benchmark
-    from archdsl.tools.bench.plan import Settings
+    from archdsl.tools.bench.plan import Settings, planned
 
     settings = Settings(runtimes, precisions, batch, threads or os.cpu_count() or 1, rounds, plugins)
+    planned(0, settings)  # what is not installed is told first
     entries = [_entry(config, group, budget) for config, group in zip(loaded, groups, strict=True)]
     with progress(f"measuring {', '.join([each.label for each in entries])} in {', '.join(runtimes)}") as tell:
         found = benchmark(entries, settings, tell, len(entries) - 1 if against else None)
@@ -122,25 +119,9 @@ def command(
     _print(found, as_json)
 
 
-def _groups(words: Sequence[str]) -> Iterator[list[str]]:
-    """Each CONFIG with the overrides behind it. Raises UsageError for one before the first."""
-    starts = [place for place, word in enumerate(words) if not _is_override(word)]
-    if not starts or starts[0]:
-        raise click.UsageError(f"'{words[0]}' is an OVERRIDE; expected a CONFIG before it")
-    for begin, end in zip(starts, [*starts[1:], len(words)], strict=True):
-        yield list(words[begin:end])
-
-
-def _is_override(word: str) -> bool:
-    return "=" in word or word.startswith(("~", "+"))
-
-
-def _load(context: click.Context, group: Sequence[str], size: Size | None, budget: Budget) -> Config:
-    """The config at a known size, as it runs. Raises ArchError."""
-    config, *overrides = group
-    texts = {override_name(number): text for number, text in enumerate(overrides, 1)}
-    context.ensure_object(dict).update(texts)  # for excerpts in reports
-    found = at_size(load(config_given(config), overrides, budget), size)
+def _sized(config: Config, size: Size | None, budget: Budget) -> Config:
+    """The config at a known size, as it runs. Raises ArchError, so that mistakes come before anything is written."""
+    found = at_size(config, size)
     if None in compile_graph(found, budget).image.shape:
         raise fail("bench", "the image has no size", mark=Mark(found.file), hint="add --size 640")
     return found
@@ -150,7 +131,7 @@ def _entry(config: Config, group: Sequence[str], budget: Budget) -> Entry:
     from archdsl.tools.bench.plan import Entry
     from archdsl.weights.network import network_of
 
-    return Entry(" ".join([config.name, *group[1:]]), network_of(config, budget=budget))
+    return Entry(label(config, group), network_of(config, budget=budget))
 
 
 def _check_picture(output: Path, configs: Sequence[str], force: bool) -> None:

@@ -8,13 +8,13 @@ from inspect import Parameter
 import click
 from click.shell_completion import CompletionItem
 
-from archdsl.analysis.text import Table
+from archdsl.analysis.text import Table, yaml_text
 from archdsl.blocks.registry import EXACT, Block, all_blocks, get_block
 from archdsl.diagnostics.problems import ArchError
 from archdsl.diagnostics.terminal import say
 from archdsl.tools.cli.completion import completions
 from archdsl.tools.cli.options import ConfigArgument, own_blocks, own_blocks_option, plugin_option
-from archdsl.tools.cli.output import print_table, yaml_text
+from archdsl.tools.cli.output import print_table
 
 BOUNDS = {"exclusiveMinimum": "above", "minimum": "at least", "exclusiveMaximum": "below", "maximum": "at most"}
 

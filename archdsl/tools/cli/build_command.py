@@ -10,6 +10,7 @@ import click
 
 from archdsl.api import build
 from archdsl.backends.atomic_write import written_whole
+from archdsl.diagnostics.packages import require
 from archdsl.diagnostics.problems import Mark, fail
 from archdsl.diagnostics.terminal import say
 from archdsl.frontend.budget import Budget
@@ -58,6 +59,7 @@ def command(
     check_call(output, inputs, force=force, is_partial_of_nothing=partial and weights is None)
     loaded = with_freeze(load(config, overrides, budget), freeze)
     compile_graph(loaded, budget)  # mistakes come before the seconds that Keras takes to be imported
+    require("keras")  # nor is anything downloaded for it
     file = weights_of(config, weights)
     names = _names(classes)
     import_keras()

@@ -14,6 +14,7 @@ import click
 
 from archdsl.api import Weights
 from archdsl.backends.atomic_write import written_whole
+from archdsl.diagnostics.packages import require
 from archdsl.diagnostics.problems import Mark, fail
 from archdsl.diagnostics.terminal import say
 from archdsl.frontend.budget import Budget
@@ -67,6 +68,7 @@ def command(
     MODEL_OR_CONFIG is a detector: a config, whose model starts from random weights unless --weights gives others, or a
     .keras file. Photos are letterboxed to --size, 640 by default.
     """
+    require("keras")
     read = [Path(each) for each in (config, weights, classes) if isinstance(each, (str, Path))]
     outputs = _outputs(output, images, read, force)
     for image in images:

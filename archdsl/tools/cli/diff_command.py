@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
-from archdsl.analysis.report import Report, report
-from archdsl.analysis.text import Table, count_text, shape_text
+from archdsl.analysis.differences import Change, differences, table
+from archdsl.analysis.report import report
 from archdsl.diagnostics.terminal import say
 from archdsl.frontend.budget import Budget
 from archdsl.frontend.compose.config import load
@@ -23,19 +22,7 @@ from archdsl.tools.cli.options import (
     plugin_option,
     size_option,
 )
-from archdsl.tools.cli.output import print_json, print_table, yaml_text
-
-_LABELS = {"macs": "MACs", "activation_memory": "bytes of memory"}
-_DIFFERENCE = "difference"
-_ABBREVIATED = 10**8
-
-
-class Change(NamedTuple):
-    """A key with another value in the second config; ABSENT where one of them has no such key."""
-
-    key: str
-    before: Any
-    after: Any
+from archdsl.tools.cli.output import print_json, print_table
 
 
 @click.command("diff")
@@ -49,45 +36,13 @@ def command(first: ConfigArgument, second: ConfigArgument, size: Size | None, bu
     """What differs between the configs A and B, in values, layers and costs."""
     configs = [load(name, (), budget) for name in (first, second)]
     reports = [report(compile_graph(at_size(config, size), budget)) for config in configs]
-    found = {
-        "value": changes(*[dict(flat({**config.resolved, "name": None})) for config in configs]),
-        "layer": changes(*[layers(costs) for costs in reports]),
-        "cost": changes(*[figures(costs) for costs in reports]),
-    }
+    found = differences(configs, reports)
     if as_json:
         print_json({f"{kind}s": [as_data(change) for change in rows] for kind, rows in found.items()})
         return
     names = [name if isinstance(name, str) else name.file for name in (first, second)]
     for kind, rows in found.items():
         print_changes(kind, names, rows)
-
-
-def flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every single value of a config under its dotted key."""
-    if isinstance(value, dict) and value:
-        for key, item in value.items():
-            yield from flat(item, f"{path}.{key}" if path else str(key))
-    else:
-        yield path, value
-
-
-def layers(costs: Report) -> dict[str, dict[str, Any]]:
-    return {
-        layer.path: {"block": layer.block, "shape": list(layer.shape), "params": layer.params, "macs": layer.macs}
-        for layer in costs.layers
-    }
-
-
-def figures(costs: Report) -> dict[str, Any]:
-    outputs = {f"outputs.{level}": list(info.shape) for level, info in costs.outputs.items()}
-    return {"params": costs.params, "macs": costs.macs, "activation_memory": costs.activation_memory, **outputs}
-
-
-def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
-    """Every difference, in the order of the first, then keys that only the second has."""
-    keys = list(before) + [key for key in after if key not in before]
-    found = [Change(key, before.get(key, ABSENT), after.get(key, ABSENT)) for key in keys]
-    return [change for change in found if change.before != change.after]
 
 
 def as_data(change: Change) -> dict[str, Any]:
@@ -99,34 +54,5 @@ def print_changes(kind: str, names: list[str], rows: list[Change]) -> None:
     if not rows:
         say(f"no {kind} differs")
         return
-    show = {"value": yaml_text, "layer": layer_text, "cost": figure_text}[kind]
-    texts = [
-        (_LABELS.get(key, key), *["–" if side is ABSENT else show(side) for side in sides], difference(*sides))
-        for key, *sides in rows
-    ]
-    print_table(Table((kind, *names, _DIFFERENCE), texts, (_DIFFERENCE,)))
+    print_table(table(kind, names, rows))
     say()
-
-
-def layer_text(layer: dict[str, Any]) -> str:
-    return f"{layer['block']}, {shape_text(tuple(layer['shape']))}, {layer['params']:,}"
-
-
-def figure_text(figure: Any) -> str:
-    """A shape, or a number as precisely as `archdsl show` prints it."""
-    if isinstance(figure, list):
-        return shape_text(tuple(figure))
-    return f"{figure:,}" if figure is not None and figure < _ABBREVIATED else count_text(figure)
-
-
-def difference(before: Any, after: Any) -> str:
-    """`+1,234 (+5.1 %)` for two numbers, and for the parameters of two layers; empty for other values."""
-    before, after = [
-        side["params"] if isinstance(side, dict) and "params" in side else side for side in (before, after)
-    ]
-    if not all(isinstance(side, (int, float)) and not isinstance(side, bool) for side in (before, after)):
-        return ""
-    change, sign = abs(after - before), "-" if after < before else "+"
-    size = figure_text(change) if isinstance(change, int) else f"{change:g}"
-    share = f" ({(after - before) / before:+.1%})".replace("%", " %") if before else ""
-    return f"{sign}{size}{share}" if change else ""

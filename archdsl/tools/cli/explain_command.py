@@ -8,6 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from archdsl.analysis.explain import Explanation, Statement, explain
+from archdsl.analysis.text import yaml_text
 from archdsl.diagnostics.codes import CODES, Code
 from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.terminal import say
@@ -16,7 +17,7 @@ from archdsl.diagnostics.wording import did_you_mean
 from archdsl.frontend.source import ABSENT, dotted
 from archdsl.tools.cli.completion import complete_config, complete_key, completions
 from archdsl.tools.cli.options import ConfigArgument, overrides_argument, plugin_option, read_stdin
-from archdsl.tools.cli.output import print_json, yaml_text
+from archdsl.tools.cli.output import print_json
 
 
 def complete_subject(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:

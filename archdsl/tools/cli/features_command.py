@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from archdsl.api import Weights
+from archdsl.diagnostics.packages import require
 from archdsl.diagnostics.terminal import say
 from archdsl.frontend.budget import Budget
 from archdsl.frontend.compose.config import load
@@ -66,6 +67,7 @@ def command(
     CONFIG_OR_MODEL is a config, whose model starts from random weights unless --weights gives others, or a
     .keras file. Levels are drawn with their shapes and strides.
     """
+    require("keras")
     check_paths(image, output)
     check_output(output, [each for each in (config, weights, image) if isinstance(each, (str, Path))], force)
     file: Weights = weights

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,10 +20,10 @@ from archdsl.frontend.yaml.parser import read_text
 from archdsl.tools.cli.options import budget_option, output_options, overrides_argument, plugin_option
 from archdsl.tools.cli.output import import_keras, print_json, print_table, progress
 from archdsl.tools.output_file import check_output
-from archdsl.weights.darknet import import_cfg, import_weights
-from archdsl.weights.torch_difference import Pair
-from archdsl.weights.torch_import import Described, Imported, import_config, import_torch
-from archdsl.weights.torch_presets import params_of
+
+if TYPE_CHECKING:  # of NumPy, which a text is imported without
+    from archdsl.weights.torch_difference import Pair
+    from archdsl.weights.torch_import import Described, Imported
 
 CFG, YAML = ".cfg", ".yaml"
 YAMLS, MODELS = (YAML, ".yml"), (".keras", ".h5")
@@ -72,6 +73,8 @@ def command(
         return
     if overrides and config is None:
         raise click.UsageError("an OVERRIDE needs --config")
+    from archdsl.weights.torch_import import import_config, import_torch
+
     _check_suffix(output, SUFFIX, *([] if config or as_json else [YAML]))
     check_output(output, [file], force)
     if output.suffix == YAML:
@@ -98,6 +101,8 @@ def _layer(pair: Pair) -> str:
 
 
 def _module(pair: Pair) -> str:
+    from archdsl.weights.torch_presets import params_of
+
     return f"{pair.module.name}, {params_of(pair.module):,}" if pair.module else "-"
 
 
@@ -132,6 +137,8 @@ def _check_suffix(output: Path, *wanted: str) -> None:
 def _import_darknet(cfg: Path, weights: Path | None, output: Path, force: bool, budget: Budget) -> None:
     _check_suffix(output, SUFFIX if weights else YAML)
     check_output(output, [cfg, *([weights] if weights else [])], force)
+    from archdsl.weights.darknet import import_cfg, import_weights
+
     graph = import_weights(cfg, weights, output, budget) if weights else import_cfg(cfg, output, budget)
     say(f"{output}: {cfg.stem}, {sum(node.params for node in graph.nodes):,} parameters")
 

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
-import yaml
 
 from archdsl.analysis.text import Table
 from archdsl.diagnostics.terminal import Styled, say, say_styled, width_of
@@ -33,12 +32,6 @@ def print_json(value: Any) -> None:
 
     text = json.dumps(_finite(value), indent=2, allow_nan=False)  # ASCII, and every text of a file is between quotes
     click.echo(re.sub("\x7f|#(?=#)", lambda found: f"\\u{ord(found[0]):04x}", text))
-
-
-def yaml_text(value: Any) -> str:
-    """A value on one line, as a config would have it."""
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=float("inf"))
-    return printable(text.removesuffix("\n").removesuffix("\n..."))
 
 
 def _finite(value: Any) -> Any:

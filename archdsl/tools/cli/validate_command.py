@@ -13,9 +13,11 @@ from archdsl.analysis.report import report
 from archdsl.diagnostics.formats import github_command, problem_data
 from archdsl.diagnostics.problems import ArchError, Problem
 from archdsl.diagnostics.terminal import print_error, say
+from archdsl.diagnostics.texts import text_of
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import load
 from archdsl.frontend.lower import outline
+from archdsl.frontend.yaml.extents import with_extents
 from archdsl.tools.cli.completion import complete_config
 from archdsl.tools.cli.options import budget_option, config_given, plugin_option
 from archdsl.tools.cli.output import print_json
@@ -83,7 +85,7 @@ def print_as_json(verdicts: Iterable[Verdict]) -> bool:
 
 def verdict_data(found: Verdict) -> dict[str, Any]:
     params = {} if found.error else {"params": found.params}
-    problems = [problem_data(problem) for problem in found.problems]
+    problems = [problem_data(problem) for problem in with_extents(found.problems, text_of)]
     return {"file": found.file, "valid": found.error is None, **params, "problems": problems}
 
 

@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from archdsl.analysis.report import report
 from archdsl.analysis.text import count_text
 from archdsl.backends.atomic_write import written_whole
+from archdsl.diagnostics.formats import problem_data
 from archdsl.diagnostics.problems import ArchError, fail
 from archdsl.diagnostics.terminal import print_error, say
 from archdsl.diagnostics.unicode import printable
@@ -43,7 +44,7 @@ def job(config: DictConfig) -> float:
             raise
         say(f"{label}:", err=True)
         print_error(error, {})
-        _write(settings, {"problems": [problem._asdict() for problem in error.problems]})
+        _write(settings, {"problems": [problem_data(problem) for problem in error.problems]})
         return math.inf
     say(f"{label}: {costs.params:,} parameters, {count_text(costs.macs)} MACs")
     _write(settings, costs.to_dict())

@@ -1,0 +1,45 @@
+"""Changes of a text that fix a problem: for editors, and for programs that apply them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Range(NamedTuple):
+    """A piece of a text. Lines and columns (in characters) start at 1, the end is the first place after it."""
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+class Edit(NamedTuple):
+    """What a piece of a text becomes; an empty piece is a place where text is put in."""
+
+    range: Range
+    text: str
+
+
+class Hint(str):
+    """The words of a hint that knows its change too: what is `wrong` becomes one of `right`.
+
+    `wrong` is a piece of the text at the place of the problem. None is the whole value there; where it is empty,
+    `right` is put in at the place.
+    """
+
+    right: tuple[str, ...]
+    wrong: str | None
+
+    def __new__(cls, words: str, *right: str, wrong: str | None = None) -> Hint:
+        hint = super().__new__(cls, words)
+        hint.right, hint.wrong = right, wrong
+        return hint
+
+
+class Fix(NamedTuple):
+    """One way to fix a problem, in words and as edits that do not overlap."""
+
+    title: str
+    edits: tuple[Edit, ...]

@@ -1,0 +1,139 @@
+"""archdsl search SPACE [-o DIR]"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import yaml
+
+from archdsl.analysis.text import Table
+from archdsl.backends.atomic_write import written_whole
+from archdsl.diagnostics.packages import require
+from archdsl.diagnostics.problems import fail
+from archdsl.diagnostics.terminal import say
+from archdsl.tools.cli.options import plugin_option
+from archdsl.tools.cli.output import print_table, progress
+from archdsl.tools.output_file import check_output
+
+if TYPE_CHECKING:
+    from archdsl.tools.search.parts import Job, Results
+    from archdsl.tools.search.space import Space
+
+ENGINES = ("processes", "dask", "ray", "slurm")
+
+
+@click.command("search")
+@click.argument("space", type=click.Path(exists=True, path_type=Path))
+@click.option("--all", "compiles_all", is_flag=True, help="Compile every variant, also where sums would do.")
+@click.option("--sample", type=click.IntRange(1), metavar="N", help="Compile so many variants at random.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the sample.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of the results; or a config for --take.")
+@click.option("--engine", type=click.Choice(ENGINES), default="processes", show_default=True, help="What runs it.")
+@click.option("--scheduler", metavar="ADDRESS", help="Of a Dask scheduler, a Ray cluster; a Slurm partition.")
+@click.option("--workers", type=click.IntRange(1), help="Processes, or jobs of the engine; by default one a core.")
+@click.option("--take", type=click.IntRange(0), metavar="ROW", help="Write the config of a row of the results.")
+@click.option("--csv", type=click.Path(path_type=Path), help="Write the front as a CSV file too.")
+@plugin_option
+def command(space: Path, output: Path | None, take: int | None, csv: Path | None, **asked: Any) -> None:
+    """The networks of SPACE, a file with choices and a budget, that are within the budget.
+
+    Without -o it says how many variants there are, and how long each way takes. With the folder of a search in place of
+    SPACE it shows its results. A search that was stopped goes on where it was.
+    """
+    require("numpy", "pyarrow")
+    from archdsl.tools.search.parts import results_in
+    from archdsl.tools.search.space import read_space
+
+    if space.is_dir():
+        results = results_in(space)
+        if take is not None:
+            write_taken(results, take, output)
+            return
+        print_results(results, csv)
+    elif found := searched(read_space(space), output, **asked):
+        print_results(found, csv)
+
+
+def searched(space: Space, folder: Path | None, **asked: Any) -> Results | None:
+    """Go through the space; without a folder only say what that takes."""
+    from archdsl.tools.search.engines import ENGINES, Cluster
+    from archdsl.tools.search.parts import Job, begin, results_in
+    from archdsl.tools.search.planning import plan
+
+    with progress("analysing") as tell:
+        planned = plan(space, asked["compiles_all"], asked["sample"], asked["seed"], tell)
+    say(*planned.lines)
+    if folder is None:
+        say("", "-o DIR goes through them")
+        return None
+    job = Job(space, planned.way, folder)
+    begin(job, planned.kind)
+    cluster = Cluster(asked["scheduler"], asked["workers"])
+    _run(job, ENGINES[asked["engine"]](job, job.missing, cluster))
+    return results_in(folder)
+
+
+def _run(job: Job, done: Any) -> None:
+    """Show how far it is, and how long it may still take."""
+    from archdsl.tools.search.planning import duration
+
+    missing, begun = len(job.missing), time.monotonic()
+    with progress(f"{missing} of {job.way.ranges} parts to go") as tell:
+        for count, _ in enumerate(done, 1):
+            left = (time.monotonic() - begun) / count * (missing - count)
+            tell(f"{missing - count} of {job.way.ranges} parts to go, about {duration(left)}")
+
+
+def print_results(results: Results, csv: Path | None) -> None:
+    """How many rows there are, and the front, or the first of them."""
+    from archdsl.tools.search.front import SHOWN, columns, front
+
+    count = results.rows
+    say(f"{count:,} variants within the budget, in {results.folder}{os.sep}*.parquet")
+    if not count:
+        return
+    numbers = front(results) if results.space.objectives else list(range(min(count, SHOWN)))
+    rows = [(number, results.row(number)) for number in numbers]
+    names = list(columns(results))
+    print_table(Table(("row", *names), [_cells(number, row, names) for number, row in rows[:SHOWN]], ("row", *names)))
+    if len(rows) > SHOWN:
+        say(f"… and {len(rows) - SHOWN:,} more")
+    say(f"`archdsl search {results.folder} --take ROW -o mine.yaml` writes the config of one")
+    if csv is not None:
+        _write_csv(csv, names, rows)
+
+
+def _cells(number: int, row: dict[str, Any], names: Sequence[str]) -> list[str]:
+    values = [row[name] for name in names]
+    return [str(number), *[f"{each:,}" if isinstance(each, int) else str(each) for each in values]]
+
+
+def _write_csv(path: Path, names: Sequence[str], rows: Sequence[tuple[int, dict[str, Any]]]) -> None:
+    import csv
+
+    check_output(path, force=True)
+    with written_whole(path) as partial, partial.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["row", *names])
+        writer.writerows([[number, *[row[name] for name in names]] for number, row in rows])
+
+
+def write_taken(results: Results, number: int, output: Path | None) -> None:
+    """The config of a row: a few lines on top of a preset, or the whole where its parent is a file."""
+    if output is None:
+        hint = f"archdsl search {results.folder} --take {number} -o mine.yaml"
+        raise fail("output", "--take needs a file to write", hint=hint)
+    check_output(output)
+    row = results.row(number)
+    overrides = results.choices(row)
+    loaded = results.space.base(overrides)
+    text = yaml.safe_dump(loaded.resolved, sort_keys=False, default_flow_style=None, width=120)
+    costs = ", ".join([f"{name} {value:,}" for name, value in [*row.items()][len(overrides) :]])
+    with written_whole(output) as partial:
+        partial.write_text(f"# row {number} of {results.folder}: {' '.join(overrides)}\n# {costs}\n{text}")
+    say(f"wrote {output}")

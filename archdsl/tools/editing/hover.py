@@ -1,0 +1,211 @@
+"""What is known of the thing at a place, as Markdown: its meaning, its figures, where its value comes from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from archdsl.analysis.expect import at_known_size
+from archdsl.analysis.explain import explained
+from archdsl.analysis.report import report
+from archdsl.analysis.text import count_text, shape_text
+from archdsl.blocks.registry import Block
+from archdsl.diagnostics.fixes import Range
+from archdsl.diagnostics.problems import ArchError
+from archdsl.diagnostics.unicode import printable
+from archdsl.frontend.compose.config import load
+from archdsl.frontend.lower import outline
+from archdsl.frontend.sections import layer_of
+from archdsl.frontend.sema.key_docs import ARGUMENTS
+from archdsl.frontend.source import ABSENT, KeyPath, dotted
+from archdsl.schemas.meanings import meanings_of
+from archdsl.tools.editing.completion import default_text, description_of, literal, schema_at, signature
+from archdsl.tools.editing.definition import parent_file, reference_at, referred
+from archdsl.tools.editing.document import Document
+from archdsl.tools.editing.figures import figures_of
+from archdsl.tools.editing.places import At
+from archdsl.tools.editing.surroundings import Surroundings, surroundings
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&])")
+_CODE = re.compile(r"(`[^`\n]+`)")
+_LONGEST = 200
+
+
+class Hover(NamedTuple):
+    """`markdown` is about the text in `range`."""
+
+    range: Range
+    markdown: str
+
+
+def hover(document: Document, line: int, column: int) -> Hover | None:
+    """What there is to say of the thing at a place; None for nothing."""
+    around = surroundings(document)
+    at = around.at(line, column)
+    if not at.role or not at.word:
+        return None
+    said = list(_of_key(around, at) if at.role == "key" else _of_value(around, at))
+    place = around.index.range(at.start, at.end)
+    return Hover(place, "\n\n".join(said)) if said else None
+
+
+def escaped(text: str) -> str:
+    """The text as Markdown, whatever is in it; what is between backticks stays so."""
+    lines = [_CODE.split(printable(line)) for line in text.splitlines()]
+    return "\n".join(
+        "".join([_SPECIAL.sub(r"\\\1", part) if part[:1] != "`" else part for part in line]) for line in lines
+    )
+
+
+def code(text: str) -> str:
+    """The text between backticks, on one line; more of them than the text has in a row."""
+    shown = " ".join(printable(text).split())
+    fence = "`" * (1 + max(map(len, re.findall("`+", shown)), default=0))
+    return f"{fence} {shown} {fence}" if "`" in shown else f"`{shown}`"
+
+
+# Keys
+
+
+def _of_key(around: Surroundings, at: At) -> Iterator[str]:
+    yield f"**{code(dotted(at.path)[:_LONGEST])}**"
+    if meaning := _meaning(around, at.path):
+        yield escaped(meaning)
+    if figures := figures_text(around.document, at.path):
+        yield figures
+    if around.value(at.path) is not ABSENT and not isinstance(around.value(at.path), dict):
+        yield from _explained(around, at.path)
+
+
+def _meaning(around: Surroundings, path: KeyPath) -> str:
+    """What a key means: in a layer that of an argument of its block."""
+    key, layer = str(path[-1]), layer_of(path)
+    schema = schema_at(path[:-1])
+    known = meanings_of(schema) if schema else {}
+    if key in known and schema:
+        return known[key]
+    if path == ("defaults",):
+        return "Parents and groups in order, _self_ where this file comes."
+    is_argument = (layer and path[:-1] == layer) or path[-2:-1] == ("first",)
+    return ARGUMENTS.get(key, "") if is_argument else ""
+
+
+def figures_text(document: Document, path: KeyPath) -> str:
+    """What a layer, a stage or a section makes of what, and what it costs; that of the last right text."""
+    found = document.last_good
+    figures = figures_of(found).get(path) if found else None
+    if found is None or figures is None:
+        return ""
+    inside = [node for node in found.outline.nodes if f"{node.origin.path}.".startswith(f"{dotted(path)}.")]
+    sources = [source for node in inside for source in node.inputs if source not in inside]
+    shapes = ", ".join(dict.fromkeys(shape_text(source.type.shape) for source in sources)) or "nothing"
+    share = f" ({figures.params / found.params:.1%} of the network)" if found.params else ""
+    stale = "" if document.report else "  \nof the last text without a mistake"
+    made = shape_text(inside[-1].type.shape)
+    return f"{shapes} → **{made}**  \n{figures.params:,} parameters{share}, {count_text(figures.macs)} MACs{stale}"
+
+
+def _explained(around: Surroundings, path: KeyPath) -> Iterator[str]:
+    """Where a value comes from, what it overrides, and what scaling makes of it."""
+    if around.document.config is None or path[0] == "defaults":
+        return
+    with suppress(ArchError):
+        found = explained(around.document.config, path)
+        lines = [_is(found.value)]
+        lines += [f"becomes **{found.becomes}**: {escaped(found.scaling)}"] if found.scaling else []
+        lines += [escaped(found.default)] if found.default else []
+        for each in found.statements:
+            said = "removes it" if each.value is ABSENT else code(_short(literal(each.value)))
+            lines.append(f"{'**' * each.wins}{escaped(str(each.mark))}{'**' * each.wins}: {said}")
+        yield "  \n".join(lines)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+# Values
+
+
+def _of_value(around: Surroundings, at: At) -> Iterator[str]:
+    word = at.word.strip("\"'")
+    path = tuple([step for step in at.path if type(step) is str])
+    layer, naming = layer_of(path), around.names.naming(at.path)
+    if found := reference_at(at):
+        target = referred(at, found)
+        yield code(dotted(target)[:_LONGEST])
+        yield from _explained(around, target) if around.document.config else [_is(around.value(target))]
+    elif path[:1] == ("defaults",):
+        yield from preset_text(around, path, word)
+    elif layer and path == (*layer, "block"):
+        yield from block_text(around, around.block_name(layer) or word)
+        if figures := figures_text(around.document, layer):
+            yield figures
+    elif naming:
+        yield from _named(around, at, word)
+    else:
+        yield from _explained(around, at.path)
+
+
+def _is(value: Any) -> str:
+    return "is not in this config" if value is ABSENT else f"= {code(_short(literal(value)))}"
+
+
+def _named(around: Surroundings, at: At, word: str) -> Iterator[str]:
+    """A stage or layer that is named: what it is, and its figures."""
+    naming = around.names.naming(at.path)
+    for meant in around.names.meanings(naming, word) if naming else ():
+        block = around.block_name(meant.name.path)
+        yield f"**{code(dotted(meant.name.path))}**" + (f", block {code(block)}" if block else "")
+        if figures := figures_text(around.document, meant.name.path):
+            yield figures
+
+
+def block_text(around: Surroundings, name: str) -> Iterator[str]:
+    """The signature, documentation and arguments of a block."""
+    found: Block | None = around.block(name)
+    yield f"```python\n{name}({signature(around, name)})\n```"
+    if documentation := found.documentation if found else description_of(around, name):
+        yield escaped(documentation)
+    rows = [
+        f"- {code(key)} {escaped(default_text(each))}: {escaped(ARGUMENTS.get(key, ''))}".rstrip(": ")
+        for key, each in around.parameters(name).items()
+    ]
+    if rows:
+        yield "\n".join(rows)
+
+
+def preset_text(around: Surroundings, path: KeyPath, word: str) -> Iterator[str]:
+    """What a parent says of itself, and what it costs where it is a network of its own."""
+    file = parent_file(around, path, word)
+    if file is not None:
+        description, costs = _preset(str(file), file.stat().st_mtime_ns)
+        yield f"**{code(word)}**"
+        if description:
+            yield escaped(description)
+        if costs:
+            yield costs
+
+
+@lru_cache(maxsize=256)
+def _preset(file: str, changed_ns: int) -> tuple[str, str]:
+    """The description of a file, which of an option of a group is its first comment, and its costs."""
+    try:
+        loaded = load(file)
+        found = at_known_size(loaded, report(outline(loaded)))
+    except ArchError:
+        return _first_comment(file), ""
+    outputs = ", ".join(f"{name} {shape_text(node.type.shape)}" for name, node in found.outline.outputs.items())
+    size = shape_text(found.input_shape)
+    costs = f"{found.params:,} parameters, {count_text(found.macs)} MACs for {size}  \noutputs: {escaped(outputs)}"
+    return str(loaded.values.get("description", "")), costs
+
+
+def _first_comment(file: str) -> str:
+    from archdsl.diagnostics.texts import text_of
+
+    lines = [line for line in text_of(file).splitlines()[:5] if line.startswith("# ")]
+    return next((line[2:] for line in lines if "$schema" not in line and "@" not in line), "")

@@ -1,0 +1,237 @@
+"""Another name for a stage or a layer, with all its uses in the text; the network stays the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from archdsl.analysis.explain import at as value_at
+from archdsl.diagnostics.fixes import Edit, Range
+from archdsl.frontend.scope import INPUT
+from archdsl.frontend.sections import LAYER_SLOTS, NAMED_SLOTS, STAGES, layer_of
+from archdsl.frontend.sema.schema import NAME
+from archdsl.frontend.source import ABSENT, KeyPath, dotted
+from archdsl.ir.graph import Graph
+from archdsl.tools.editing.definition import REFERENCE, keys_of
+from archdsl.tools.editing.document import Document
+from archdsl.tools.editing.names import Found, Naming
+from archdsl.tools.editing.places import At, Index
+from archdsl.tools.editing.surroundings import Surroundings, surroundings
+from archdsl.tools.editing.written import Entry
+
+_MOST = 64
+
+
+class Renamed(NamedTuple):
+    """What changes in the text; nothing, and `refused` says why, where it cannot."""
+
+    edits: tuple[Edit, ...]
+    refused: str = ""
+
+
+class Renameable(NamedTuple):
+    """The word at a place that can get another name."""
+
+    range: Range
+    name: str
+
+
+def prepare_rename(document: Document, line: int, column: int) -> Renameable | str:
+    """The word at the place that names a stage or a layer; or why it cannot get another name."""
+    around = surroundings(document)
+    at = around.at(line, column)
+    target = _target(around, at)
+    if isinstance(target, str):
+        return target
+    return Renameable(around.index.range(at.start, at.end), str(target[-1]))
+
+
+def rename(document: Document, line: int, column: int, name: str) -> Renamed:
+    """The edits that give the stage or layer at the place another name: its key, and everything that names it."""
+    around = surroundings(document)
+    target = _target(around, around.at(line, column))
+    if isinstance(target, str):
+        return Renamed((), target)
+    refused = _refused(around, target, name)
+    if refused:
+        return Renamed((), refused)
+    edits = _Change(around, target, name).edits()
+    return _proven(document, edits)
+
+
+def applied(text: str, edits: tuple[Edit, ...], index: Index) -> str:
+    """The text with edits, which do not overlap."""
+    for edit in sorted(edits, key=lambda each: each.range[1:], reverse=True):
+        start = index.offset(edit.range.line, edit.range.column)
+        end = index.offset(edit.range.end_line, edit.range.end_column)
+        text = text[:start] + edit.text + text[end:]
+    return text
+
+
+def _target(around: Surroundings, at: At) -> KeyPath | str:
+    """The entry that is meant, in the whole config; or why it cannot get another name."""
+    if not at.role or not at.word:
+        return "there is no name here"
+    path = at.path
+    if at.role == "value":
+        naming = around.names.naming(path)
+        meant = next(around.names.meanings(naming, at.word.strip("\"'")), None) if naming else None
+        if meant is None:
+            return f"'{at.word[:_MOST]}' is not the name of a stage or a layer"
+        path = meant.name.path
+    if not _is_named(path):
+        return f"'{dotted(path)[:_MOST]}' is not a stage or a layer with a name of its own"
+    path = (STAGES.defaults, *path[2:]) if _is_filled(around, path) else path
+    if around.own_path(path) not in around.index.entries:
+        place = around.inherited_range(path)
+        return (
+            f"'{path[-1]}' is defined in {place.file}, line {place.line}" if place else f"'{path[-1]}' is not defined"
+        )
+    if place := around.inherited_range(path):
+        return f"'{path[-1]}' is defined in {place.file}, line {place.line}; this text only changes it"
+    return path
+
+
+def _is_named(path: KeyPath) -> bool:
+    is_stage = path[:1] == (STAGES.name,) and len(path) == 2
+    is_slot = path[:1] in ((STAGES.name,), (STAGES.defaults,)) and path[-2:-1] not in [(slot,) for slot in NAMED_SLOTS]
+    return is_stage or (layer_of(path) == path != () and not is_slot)
+
+
+def _is_filled(around: Surroundings, path: KeyPath) -> bool:
+    """Whether a layer of a stage is one that stage_defaults set."""
+    is_inside = path[0] == STAGES.name and len(path) == 4
+    return is_inside and value_at(around.values, (STAGES.defaults, *path[2:])) is not ABSENT
+
+
+def _refused(around: Surroundings, target: KeyPath, name: str) -> str:
+    """Why the new name cannot be."""
+    if not re.fullmatch(NAME, name) or len(name) > _MOST:
+        return f"'{name[:_MOST]}' is not a name: small letters, digits and _, at most {_MOST}, a letter first"
+    is_taken = name in around.keys(target[:-1]) or name == INPUT or (len(target) == 4 and name in LAYER_SLOTS)
+    if is_taken or (target[0] == "blocks" and name in around.names.inside(target[:2])):
+        return f"there is '{name}' already"
+    if around.document.report is None:
+        return "the text has errors; names can be followed once they are fixed"
+    return ""
+
+
+class _Change:
+    """What becomes of every word when the entry at `target` is called `name`."""
+
+    def __init__(self, around: Surroundings, target: KeyPath, name: str):
+        self.around = around
+        self.names = around.names
+        self.old = str(target[-1])
+        self.name = name
+        self.targets = {target, *self._in_stages(target)}
+        self._open: set[KeyPath] = set()
+
+    def _in_stages(self, target: KeyPath) -> Iterator[KeyPath]:
+        """The same layer in every stage, if stage_defaults set it."""
+        if target[0] == STAGES.defaults:
+            yield from ((STAGES.name, stage, *target[1:]) for stage in self.around.keys((STAGES.name,)))
+
+    def edits(self) -> tuple[Edit, ...]:
+        """In the order of the text."""
+        index = self.around.index
+        found = []
+        for entry in index.scanned.entries:
+            path = self.around.network_path(entry.path)
+            if path in self.targets:
+                found.append(self._edit(entry.key_start, entry.key_end, self.name))
+            found += self._in_value(entry, path)
+        return tuple([each for each in found if each is not None])
+
+    def _edit(self, start: int, end: int, text: str) -> Edit | None:
+        written = self.around.index.text[start:end]
+        quote = written[:1] if written[:1] in ("'", '"') else ""
+        changed = f"{quote}{text}{quote}"
+        return Edit(self.around.index.range(start, end), changed) if changed != written else None
+
+    def _in_value(self, entry: Entry, path: KeyPath) -> Iterator[Edit | None]:
+        if entry.kind not in ("text", "quoted"):
+            return
+        written = self.around.index.text[entry.start : entry.end]
+        if "${" in written:
+            for found in REFERENCE.finditer(written):
+                start = entry.start + found.start(2)
+                yield self._edit(start, start + len(found[2]), self._reference(path, found))
+        elif naming := self.names.naming(path):
+            yield self._edit(entry.start, entry.end, self.word(naming, written.strip("\"'")))
+
+    def _reference(self, path: KeyPath, found: re.Match[str]) -> str:
+        """The keys of a reference, where it leads through the entry with its new name."""
+        dots, keys = found.groups()
+        base = path[: len(path) - len(dots)] if dots else ()
+        steps = keys_of(keys)
+        for target in self.targets:
+            number = len(target) - 1 - len(base)
+            if number >= 0 and (*base, *steps)[: len(target)] == target and "[" not in keys:
+                return ".".join([*keys.split(".")[:number], self.name, *keys.split(".")[number + 1 :]])
+        return keys
+
+    def word(self, naming: Naming, word: str) -> str:
+        """A word that names something, as it must be after the change."""
+        for meant in self.names.meanings(naming, word):
+            changed = self._changed(meant, word)
+            if changed != word:
+                return changed
+        return word
+
+    def _changed(self, meant: Found, word: str) -> str:
+        """What is left out of a word may change too: it stays left out."""
+        rest = self._rest(meant)
+        is_target = meant.name.path in self.targets
+        if is_target and len(meant.name.path) == 2 and meant.name.path[0] == STAGES.name:
+            return f"{self.name}{rest}"
+        if is_target:
+            return f"{word[: len(word) - len(self.old) - len(meant.rest)]}{self.name}{rest}"
+        beginning = word[: len(word) - len(meant.rest)]
+        is_inside = meant.name.path[:2] in self.targets and meant.name.part and not meant.left_out
+        return (self.name + beginning.removeprefix(self.old) if is_inside else beginning) + rest
+
+    def _rest(self, meant: Found) -> str:
+        """What follows the name of a layer that runs for `each` of several: it is called after them."""
+        suffixes = self._suffixes(meant.name.path) if meant.rest else {}
+        found = next((old for old in suffixes if meant.rest == f"_{old}" or meant.rest.startswith(f"_{old}_")), "")
+        return f"_{suffixes[found]}{meant.rest[len(found) + 1 :]}" if found else meant.rest
+
+    def _suffixes(self, layer: KeyPath) -> Mapping[str, str]:
+        """The names of the results of a layer that runs for each of several, with what they become."""
+        stated = self.around.value((*layer, "each"))
+        naming = self.names.naming((*layer, "each"))
+        words = [stated] if isinstance(stated, str) else stated
+        if not isinstance(words, list) or naming is None or layer in self._open:
+            return {}
+        self._open.add(layer)
+        found: dict[str, str] = {}
+        for word in [each for each in words if isinstance(each, str)]:
+            meant = next(self.names.meanings(naming, word), None)
+            inner = self._suffixes(meant.name.path) if meant and not meant.rest else {}
+            found |= inner or {word: self.word(naming, word)}
+        self._open.discard(layer)
+        return found
+
+
+def _proven(document: Document, edits: tuple[Edit, ...]) -> Renamed:
+    """The edits, if they leave the network as it is."""
+    text = applied(document.text, edits, document.index)
+    of = {"folder": document.folder, "overrides": document.overrides, "others": document.others}
+    found = Document(document.name, text, **of)  # type: ignore[arg-type]
+    if found.report is None or document.report is None:
+        problem = found.problems[0]
+        return Renamed((), f"the text would have an error: line {problem.line}: {problem.fact}")
+    if _figures(found.report.outline) != _figures(document.report.outline):
+        return Renamed((), "the network would change: its outputs, or what a layer reads, depend on this name")
+    return Renamed(edits)
+
+
+def _figures(graph: Graph) -> Any:
+    """All that a network is, without its names."""
+    number = {node: place for place, node in enumerate(graph.nodes)}
+    layers = [(node.type, node.cost, [number[source] for source in node.inputs]) for node in graph.nodes]
+    owners = [node.owner and number[node.owner] for node in graph.nodes]
+    frozen = [graph.is_frozen(node) for node in graph.nodes]
+    return layers, owners, frozen, [number[node] for node in graph.outputs.values()]

@@ -1,0 +1,64 @@
+"""Fixes of problems, as code actions: each by itself, and all of a text together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lsprotocol import types
+
+from archdsl.analysis.text import counted
+from archdsl.diagnostics.fixes import Edit
+from archdsl.diagnostics.problems import Problem
+from archdsl.tools.lsp.diagnostics import diagnostic, uri_of
+from archdsl.tools.lsp.open_texts import Opened
+from archdsl.tools.lsp.positions import Positions
+
+KINDS = [types.CodeActionKind.QuickFix, types.CodeActionKind.SourceFixAll]
+
+
+def code_actions(opened: Opened, params: types.CodeActionParams) -> list[types.CodeAction]:
+    """The fixes of the problems in the range, and one that applies all which leave no choice."""
+    problems = [each for each in opened.document.problems if each.fixes]
+    found = [*_quick_fixes(opened, problems, params.range), *_fix_all(opened, problems)]
+    wanted = params.context.only
+    return [each for each in found if not wanted or any(_is_of(each.kind, kind) for kind in wanted)]
+
+
+def _is_of(kind: str | None, wanted: str) -> bool:
+    return kind == wanted or f"{kind}".startswith(f"{wanted}.")
+
+
+def _quick_fixes(opened: Opened, problems: Sequence[Problem], asked: types.Range) -> Iterator[types.CodeAction]:
+    for problem in problems:
+        told = diagnostic(problem, opened)
+        if told.range.end < asked.start or asked.end < told.range.start:
+            continue
+        for fix in problem.fixes:
+            yield types.CodeAction(
+                title=fix.title,
+                kind=types.CodeActionKind.QuickFix,
+                diagnostics=[told],
+                is_preferred=len(problem.fixes) == 1,
+                edit=workspace_edit(opened, fix.edits),
+            )
+
+
+def _fix_all(opened: Opened, problems: Sequence[Problem]) -> Iterator[types.CodeAction]:
+    """The edits of one file that do not overlap; what they leave is told afterwards."""
+    sure = [problem.fixes[0].edits for problem in problems if len(problem.fixes) == 1 and problem.file == opened.name]
+    edits: list[Edit] = []
+    for group in sorted(sure, key=lambda group: group[0].range):
+        if not edits or edits[-1].range[3:] <= group[0].range[1:3]:
+            edits += group
+    if edits:
+        title = f"fix {counted(len(edits), 'problem')}"
+        yield types.CodeAction(title, types.CodeActionKind.SourceFixAll, edit=workspace_edit(opened, edits))
+
+
+def workspace_edit(opened: Opened, edits: Sequence[Edit]) -> types.WorkspaceEdit:
+    changes: dict[str, list[types.TextEdit]] = {}
+    for edit in edits:
+        file = edit.range.file
+        positions = opened.positions if file == opened.name else Positions(opened.document.text_of(file))
+        changes.setdefault(uri_of(file, opened), []).append(types.TextEdit(positions.range(edit.range), edit.text))
+    return types.WorkspaceEdit(changes=changes)

@@ -1,0 +1,53 @@
+"""What is wrong with a text, as diagnostics that are never older than the text."""
+
+from __future__ import annotations
+
+from lsprotocol import types
+from pygls.uris import from_fs_path
+
+from archdsl.diagnostics.fixes import Range
+from archdsl.diagnostics.problems import Mark, Problem
+from archdsl.tools.lsp.open_texts import Opened
+from archdsl.tools.lsp.positions import Positions
+
+SOURCE = "archdsl"
+_TAGS = {"unused": [types.DiagnosticTag.Unnecessary]}
+
+
+def diagnostics_of(opened: Opened) -> list[types.Diagnostic]:
+    """One for each problem; those of a parent are at the text's `defaults`, with the place in the parent."""
+    return [diagnostic(problem, opened) for problem in opened.document.problems]
+
+
+def diagnostic(problem: Problem, opened: Opened) -> types.Diagnostic:
+    is_here = problem.file == opened.name
+    return types.Diagnostic(
+        range=opened.positions.range(problem.range if is_here else _at_defaults(opened)),
+        message="\n".join([problem.fact, *problem.remarks]),
+        severity=types.DiagnosticSeverity.Error,
+        code=problem.code,
+        source=SOURCE,
+        tags=_TAGS.get(problem.code),
+        related_information=_elsewhere(problem, opened, is_here) or None,
+    )
+
+
+def _at_defaults(opened: Opened) -> Range:
+    return opened.document.index.key_range(("defaults",)) or Range(opened.name, 1, 1, 1, 1)
+
+
+def _elsewhere(problem: Problem, opened: Opened, is_here: bool) -> list[types.DiagnosticRelatedInformation]:
+    """The places of its notes; and its own, where that is in another file."""
+    own = [] if is_here or not problem.line else [(problem.mark, problem.message)]
+    places = [*own, *[(note.mark, note.text) for note in problem.notes if note.mark.line]]
+    return [types.DiagnosticRelatedInformation(_location(mark, opened), text) for mark, text in places]
+
+
+def _location(mark: Mark, opened: Opened) -> types.Location:
+    positions = opened.positions if mark.file == opened.name else Positions(opened.document.text_of(mark.file))
+    position = positions.position(mark.line, mark.column)
+    return types.Location(uri_of(mark.file, opened), types.Range(position, position))
+
+
+def uri_of(file: str, opened: Opened) -> str:
+    return opened.uri if file == opened.name else from_fs_path(file) or file

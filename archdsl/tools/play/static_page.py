@@ -1,0 +1,108 @@
+"""The page as a folder of files that any web server can send: archdsl itself runs in the browser, in Pyodide."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from archdsl.backends.atomic_write import folder_written_whole
+from archdsl.diagnostics.problems import ArchError, Mark, Problem, fail
+from archdsl.frontend.compose.search_path import config_root
+from archdsl.tools.editing.document import Document
+from archdsl.tools.play.page_files import page_files
+from archdsl.tools.play.site import Site
+
+PYODIDE = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json")
+"""Those of Pyodide's files that Python in a worker needs."""
+CORE = "pydantic_core-*-pyemscripten_*_wasm32.whl"
+"""The one package that is not Python: built for Pyodide, it is on PyPI."""
+PURE = ("antlr4", "hydra", "omegaconf", "packaging", "typing_extensions", "yaml")
+_HERE = Path(__file__).parent
+_PACKAGE = _HERE.parents[1]
+_LEFT_OUT = {"browser", "bundle", "configs", "page"}
+_KINDS = {".py", ".yaml", ".json", ".html", ".css", ".js"}
+_LONG_AGO = (1980, 1, 1, 0, 0, 0)  # so that the same files make the same archive
+
+
+def write_static(site: Site, folder: Path, pyodide: Path) -> None:
+    """Write the page that begins with the site's text into a new folder, or one that holds nothing but this page.
+
+    `pyodide` holds Pyodide's files and the wheel of pydantic-core. Raises ArchError for what is missing there, and for
+    a text that cannot be read without its own folder.
+    """
+    _refuse_other_parents(site)
+    runtime = [_needed(pyodide, name) for name in PYODIDE]
+    files = _files(site, _needed(pyodide, CORE))
+    with folder_written_whole(folder, [*files, "pyodide"]) as unfinished:
+        for name, data in files.items():
+            (unfinished / name).write_bytes(data)
+        (unfinished / "pyodide").mkdir()
+        for path in runtime:
+            shutil.copyfile(path, unfinished / "pyodide" / path.name)
+
+
+def _refuse_other_parents(site: Site) -> None:
+    def broken(folder: Path | None) -> tuple[Problem, ...]:
+        return Document(site.first.name, site.first.text, folder=folder, overrides=site.overrides).problems
+
+    alone = broken(None)
+    if alone and not broken(site.folder.path):
+        raise ArchError([each._replace(hint="a page without a server has the shipped configs only") for each in alone])
+
+
+def _needed(folder: Path, name: str) -> Path:
+    found = sorted(folder.glob(name))
+    if not found:
+        hint = "`npm pack pyodide`, unpack it, and put the wheel of pydantic-core for its platform beside its files"
+        raise fail("missing-file", f"there is no '{name}'", mark=Mark(str(folder)), hint=hint)
+    return found[-1]
+
+
+def _files(site: Site, core: Path) -> Mapping[str, bytes]:
+    """All but Pyodide, by name."""
+    start = {"name": site.first.name, "text": site.first.text, "overrides": list(site.overrides)}
+    own = {path.name: path.read_bytes() for path in sorted((_HERE / "browser").iterdir())}
+    page = {name: file.data for name, file in page_files().items()}
+    return {**page, **own, "packages.zip": _packages(core), "start.json": json.dumps(start).encode()}
+
+
+def _packages(core: Path) -> bytes:
+    """archdsl, what it imports to analyse a config, and the shipped configs."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as written:
+        for name, path in [*_sources(), *_configs()]:
+            written.writestr(zipfile.ZipInfo(name, _LONG_AGO), path.read_bytes(), zipfile.ZIP_DEFLATED)
+        with zipfile.ZipFile(core) as wheel:
+            for each in wheel.infolist():
+                written.writestr(each, wheel.read(each), zipfile.ZIP_DEFLATED)
+    return archive.getvalue()
+
+
+def _sources() -> Iterator[tuple[str, Path]]:
+    for path in _below(_PACKAGE):
+        inside = path.relative_to(_PACKAGE)
+        if not _LEFT_OUT & set(inside.parts):
+            yield f"archdsl/{inside.as_posix()}", path
+    for name in PURE:
+        found = importlib.util.find_spec(name)
+        assert found and found.origin
+        path = Path(found.origin)
+        whole = path.parent if path.name == "__init__.py" else path
+        for each in _below(whole) if whole.is_dir() else (path,):
+            yield each.relative_to(whole.parent).as_posix(), each
+
+
+def _configs() -> Iterator[tuple[str, Path]]:
+    for path in _below(config_root()):
+        yield f"archdsl/configs/{path.relative_to(config_root()).as_posix()}", path
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix in _KINDS and "__pycache__" not in path.parts:
+            yield path

@@ -1,0 +1,158 @@
+"""Results of a search in a folder: a Parquet file for each range of variants, which exists when the range is done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+import yaml
+
+import archdsl
+from archdsl.backends.atomic_write import make_folder, written_whole
+from archdsl.diagnostics.problems import Mark, fail
+from archdsl.frontend.yaml.files import read_file
+from archdsl.tools.search.choices import Choice
+from archdsl.tools.search.space import Space, space_data, space_of
+from archdsl.tools.search.ways import Rows, Way
+
+SPACE, STATE = "space.yaml", "search.json"
+
+
+class Job(NamedTuple):
+    """A search: what goes through which space, and where the results go. Goes to workers as a whole."""
+
+    space: Space
+    way: Way
+    folder: Path
+
+    def part(self, index: int) -> Path:
+        return self.folder / f"part-{index:06d}.parquet"
+
+    @property
+    def missing(self) -> list[int]:
+        """The ranges that are not done."""
+        there = {file.name for file in self.folder.glob("part-*.parquet")}
+        return [index for index in range(self.way.ranges) if self.part(index).name not in there]
+
+    def write(self, index: int) -> int:
+        """Go through a range, unless that was done, and write its rows; returns the range."""
+        path = self.part(index)
+        if not path.exists():
+            table = table_of(self.space, self.way.rows(index))
+            with written_whole(path) as partial:
+                parquet.write_table(table, partial)
+        return index
+
+
+def begin(job: Job, kind: str) -> None:
+    """Make the folder, or go on in it. Raises ArchError where it has results of another search.
+
+    `kind` says which way it is gone, with what the rows depend on beside the space.
+    """
+    make_folder(job.folder)
+    state = {
+        "kind": kind,
+        "ranges": job.way.ranges,
+        "archdsl": archdsl.__version__,
+        "space": fingerprint(job.space),
+        "folder": job.space.folder,
+    }
+    path = job.folder / STATE
+    if path.exists():
+        if json.loads(path.read_text()) != state:
+            hint = "choose another folder, or remove this one"
+            raise fail("output", "has results of another search", mark=Mark(str(job.folder)), hint=hint)
+        return
+    if any(job.folder.iterdir()):
+        raise fail("output", "is not empty", mark=Mark(str(job.folder)), hint="choose a new folder")
+    with written_whole(job.folder / SPACE) as partial:
+        partial.write_text(yaml.safe_dump(dict(space_data(job.space)), sort_keys=False))
+    with written_whole(path) as partial:
+        partial.write_text(json.dumps(state, indent=2) + "\n")
+
+
+def fingerprint(space: Space) -> str:
+    """What the results depend on: the space, and its config as it is now."""
+    config = space.base().resolved
+    return hashlib.sha256(json.dumps([dict(space_data(space)), config], sort_keys=True).encode()).hexdigest()
+
+
+def table_of(space: Space, rows: Rows) -> arrow.Table:
+    """A column for each choice, named by its key, and one for each figure."""
+    columns = {choice.key: column(choice, rows.digits[:, position]) for position, choice in enumerate(space.choices)}
+    return arrow.table({**columns, **{name: arrow.array(values) for name, values in rows.figures.items()}})
+
+
+def column(choice: Choice, digits: np.ndarray[Any, Any]) -> arrow.Array:
+    """Values of a choice: numbers where all are, else as overrides write them."""
+    if choice.is_interval:
+        numbers = [float(choice.written(digit)) for digit in digits.tolist()]
+        return arrow.array(numbers, arrow.int64() if choice.is_whole else arrow.float64(), from_pandas=False)
+    values = values_of(choice)
+    kind = arrow.infer_type(values)
+    return arrow.array(values, kind).take(arrow.array(digits, arrow.int64()))
+
+
+def values_of(choice: Choice) -> Sequence[Any]:
+    """The values of a choice: as plain numbers, or as texts."""
+    parsed = [yaml.safe_load(text) for text in choice.texts]
+    kinds = {type(value) for value in parsed}
+    if kinds <= {int, float}:
+        return [float(value) for value in parsed] if float in kinds else parsed
+    return parsed if kinds <= {str} else list(choice.texts)
+
+
+class Results(NamedTuple):
+    """The rows of a search that was begun, in the order of its variants."""
+
+    folder: Path
+    space: Space
+
+    @property
+    def parts(self) -> list[Path]:
+        return sorted(self.folder.glob("part-*.parquet"))
+
+    @property
+    def rows(self) -> int:
+        return sum([parquet.read_metadata(part).num_rows for part in self.parts])
+
+    def tables(self) -> Iterator[arrow.Table]:
+        for part in self.parts:
+            yield parquet.read_table(part)
+
+    def row(self, number: int) -> dict[str, Any]:
+        """The row with this number, counted from 0. Raises ArchError where there are not so many."""
+        before = 0
+        for part in self.parts:
+            count = parquet.read_metadata(part).num_rows
+            if number < before + count:
+                found: dict[str, Any] = parquet.read_table(part).slice(number - before, 1).to_pylist()[0]
+                return found
+            before += count
+        hint = f"rows are counted from 0 to {before - 1:,}" if before else "no variant is within the budget"
+        raise fail("value", f"there is no row {number:,}", mark=Mark(str(self.folder)), hint=hint)
+
+    def choices(self, row: Mapping[str, Any]) -> list[str]:
+        """The overrides that a row stands for."""
+        return [f"{choice.key}={_text(row[choice.key])}" for choice in self.space.choices]
+
+
+def results_in(folder: Path) -> Results:
+    """What is in the folder of a search. Raises ArchError for another folder."""
+    if not (folder / STATE).is_file():
+        raise fail("input", "has no results of a search", mark=Mark(str(folder)), hint="archdsl search SPACE -o DIR")
+    return Results(
+        folder, space_of(read_file(folder / SPACE), Path(json.loads((folder / STATE).read_text())["folder"]))
+    )
+
+
+def _text(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return repr(value) if isinstance(value, float) else str(value)

@@ -1,0 +1,277 @@
+"""archdsl search: exactly the variants within a budget, whichever way they are gone through; nothing lost or twice."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as parquet
+import pytest
+from conftest import Run
+
+import archdsl
+from archdsl.diagnostics.problems import ArchError
+from archdsl.tools.search.front import front, undominated
+from archdsl.tools.search.parts import results_in
+from archdsl.tools.search.space import read_space
+from archdsl.tools.search.sums import Sums
+from archdsl.tools.search.tables import Entangled, Table, learn
+from archdsl.tools.search.variants import Variants
+
+BACKBONE = """
+config: yolo_v8_s_backbone
+size: [320, 640]
+choices:
+  scale.width: range(0.25, 0.76, 0.25)
+  stages.p3.width: [96, 256]
+  stages.p4.depth: choice(3, 6, 9)
+  stages.p5.body.block: [c2f, csp]
+within: {params: [1e6, 4e6], macs: 2.5e9}
+minimize: macs
+maximize: params
+"""
+DETECTOR = """
+config: yolo_v8_s_detect
+choices:
+  neck: [pan_c2f, pan_c3]
+  stages.p3.depth: [3, 6]
+  stages.p4.width: [256, 384]
+  head.class.classes: [20, 80]
+within: {activation_memory: 25e6, outputs.boxes.channels: [4, 4]}
+minimize: activation_memory
+"""
+FOLLOWING = """
+config: mine.yaml
+choices: {stages.p3.depth: [3, 6, 9], scale.depth: [0.33, 1]}
+within: {params: 1e8}
+"""
+
+
+def written(folder: Path, text: str, name: str = "space.yaml") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def search(run: Run, *arguments: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    result = run("search", *map(str, arguments))
+    assert result.returncode == code, result.stderr
+    return result
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    return [row for part in sorted(folder.glob("part-*.parquet")) for row in parquet.read_table(part).to_pylist()]
+
+
+def expected() -> list[dict[str, Any]]:
+    """Every variant that `archdsl.analyze` finds within the budget of BACKBONE, in the order of the choices."""
+    choices = {
+        "scale.width": [0.25, 0.5, 0.75],
+        "stages.p3.width": [96, 256],
+        "stages.p4.depth": [3, 6, 9],
+        "stages.p5.body.block": ["c2f", "csp"],
+    }
+    found = []
+    for values in product(*choices.values()):
+        row = dict(zip(choices, values, strict=True))
+        report = archdsl.analyze("yolo_v8_s_backbone", [f"{k}={v}" for k, v in row.items()], (320, 640, 3))
+        if 1e6 <= report.params <= 4e6 and (report.macs or 0) <= 2.5e9:
+            costs = {"params": report.params, "trainable_params": report.trainable_params, "macs": report.macs}
+            found.append({**row, **costs, "activation_bytes": 4 * report.outline.cost.activations})
+    return found
+
+
+@pytest.mark.parametrize("options", [[], ["--all"], ["--all", "--workers", "2"], ["--sample", "1000"]], ids=" ".join)
+def test_the_rows_are_the_variants_that_an_analysis_finds_within_the_budget(
+    options: list[str], tmp_path: Path, run: Run
+) -> None:
+    search(run, written(tmp_path, BACKBONE), "-o", tmp_path / "found", *options)
+    assert rows(tmp_path / "found") == expected()
+    assert 0 < len(rows(tmp_path / "found")) < 36
+
+
+@pytest.mark.parametrize("text", [DETECTOR, FOLLOWING], ids=["groups and memory", "references"])
+def test_sums_and_the_compiler_write_the_same_files(text: str, tmp_path: Path, run: Run) -> None:
+    """Options of a group change the layers; a reference makes one stage follow another's choice."""
+    following = "defaults: [yolo_v8_s_backbone, _self_]\nstages: {p4: {depth: '${stages.p3.depth}'}}\n"
+    space = written(tmp_path, text)
+    written(tmp_path, following, "mine.yaml")
+    for name, options in (("sums", []), ("compiled", ["--all"])):
+        output = search(run, space, "-o", tmp_path / name, *options).stdout
+        assert ("exact sums" in output) == (name == "sums")
+    assert rows(tmp_path / "sums") == rows(tmp_path / "compiled") != []
+    if text is FOLLOWING:
+        each = {row["stages.p3.depth"]: row["params"] for row in rows(tmp_path / "sums") if row["scale.depth"] == 1}
+        for depth, params in each.items():
+            changes = [f"stages.p3.depth={depth}", f"stages.p4.depth={depth}", "scale.depth=1"]
+            assert archdsl.analyze("yolo_v8_s_backbone", changes).params == params
+
+
+def test_the_memory_of_a_row_is_what_show_says(tmp_path: Path, run: Run) -> None:
+    search(run, written(tmp_path, DETECTOR), "-o", tmp_path / "found")
+    for row in rows(tmp_path / "found")[::3]:
+        changes = [f"{key}={row[key]}" for key in ("neck", "stages.p3.depth", "stages.p4.width", "head.class.classes")]
+        assert archdsl.analyze("yolo_v8_s_detect", changes).activation_memory == row["activation_memory"]
+
+
+def test_a_variant_that_does_not_compile_is_left_out_and_the_others_are_compiled(tmp_path: Path, run: Run) -> None:
+    """Three groups do not divide 64 channels, but 96."""
+    text = """
+    config: yolo_v8_s_backbone
+    overrides: [+stages.p3.down.groups=1, scale.width=1]
+    choices: {stages.p3.down.groups: [1, 2, 3], stages.p2.width: [64, 96], stages.p3.width: [192, 64]}
+    """
+    output = search(run, written(tmp_path, text), "-o", tmp_path / "found").stdout
+    assert "not as sums of tables: some variants do not compile" in output
+    kept = {
+        (row["stages.p3.down.groups"], row["stages.p2.width"], row["stages.p3.width"])
+        for row in rows(tmp_path / "found")
+    }
+    assert kept == {(g, a, b) for g in (1, 2, 3) for a in (64, 96) for b in (192, 64) if a % g == 0 and b % g == 0}
+
+
+def test_an_interval_is_sampled_between_its_ends(tmp_path: Path, run: Run) -> None:
+    text = "config: yolo_v8_s_backbone\nchoices: {scale.width: 'interval(0.3, 0.6)', scale.depth: 'interval(1, 2)'}\n"
+    space = written(tmp_path, text)
+    search(run, space, "-o", tmp_path / "found", "--sample", "40")
+    found = rows(tmp_path / "found")
+    assert len(found) == 40 and len({row["scale.width"] for row in found}) > 30
+    assert all(0.3 <= row["scale.width"] <= 0.6 and 1 <= row["scale.depth"] <= 2 for row in found)
+    for row in found[:3]:
+        changes = [f"scale.width={row['scale.width']}", f"scale.depth={row['scale.depth']}"]
+        assert archdsl.analyze("yolo_v8_s_backbone", changes).params == row["params"]
+
+
+def test_what_depends_on_too_much_at_once_is_not_summed() -> None:
+    space = read_space(Path(__file__).parents[2] / "examples" / "search" / "backbone.yaml")
+    with pytest.raises(Entangled, match=r"combinations|analyses"):
+        learn(Variants(space), ["params"], most=10)
+
+
+def test_a_figure_is_the_largest_of_its_sums() -> None:
+    """3 × 4 variants by hand; blocks do not cut a sum in two."""
+    one, other = np.array([1, 5, 9]), np.array([[0, 1, 2, 3], [4, 4, 4, 4], [9, 0, 9, 0]])
+    tables = {"params": [[Table((0,), one), Table((0, 1), other)], [Table((1,), np.array([3, 3, 30, 3]))]]}
+    by_hand = np.maximum(one[:, None] + other, np.array([3, 3, 30, 3]))
+    sums = Sums((3, 4), tables, ())
+    assert (sums.figures(np.arange(12))["params"] == by_hand.reshape(-1)).all()
+    for most in range(32):
+        from archdsl.tools.search.space import Bound
+
+        within = Sums((3, 4), tables, [Bound("params", most=most)])
+        for split in range(3):
+            within.split, within.block = split, (12, 4, 1)[split]
+            within._inner = {"params": [within._of_inner(each) for each in tables["params"]]}
+            found = [int(number) for numbers in within.within(0, 12) for number in numbers]
+            assert found == [number for number in range(12) if by_hand.reshape(-1)[number] <= most]
+
+
+def test_the_front_has_the_rows_that_no_other_is_better_than() -> None:
+    values = np.array(random.Random(0).choices(range(6), k=90)).reshape(30, 3).astype(float)
+    better = lambda a, b: (a <= b).all() and (a < b).any()  # noqa: E731
+    kept = undominated(values)
+    for position in range(30):
+        is_beaten = any(better(other, values[position]) for other in values)
+        is_later = any((other == values[position]).all() for other in values[:position])
+        assert (position in kept) == (not is_beaten and not is_later)
+
+
+def test_a_row_becomes_a_config_with_its_costs(tmp_path: Path, run: Run) -> None:
+    search(run, written(tmp_path, BACKBONE), "-o", tmp_path / "found")
+    found = results_in(tmp_path / "found")
+    number = front(found)[-1]
+    search(run, tmp_path / "found", "--take", str(number), "-o", tmp_path / "mine.yaml")
+    report = archdsl.analyze(tmp_path / "mine.yaml", input_shape=(320, 640, 3))
+    row = rows(tmp_path / "found")[number]
+    assert (report.params, report.macs) == (row["params"], row["macs"])
+    error = search(run, tmp_path / "found", "--take", "999", "-o", tmp_path / "other.yaml", code=2).stderr
+    assert "there is no row 999" in error
+
+
+def test_a_folder_has_the_results_of_one_search(tmp_path: Path, run: Run) -> None:
+    space = written(tmp_path, BACKBONE)
+    search(run, space, "-o", tmp_path / "found")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "found").iterdir()}
+    search(run, space, "-o", tmp_path / "found")  # goes on, where nothing is left
+    assert before == {path.name: path.read_bytes() for path in (tmp_path / "found").iterdir()}
+    written(tmp_path, BACKBONE.replace("4e6", "5e6"))
+    assert "has results of another search" in search(run, space, "-o", tmp_path / "found", code=2).stderr
+    (tmp_path / "full").mkdir()
+    written(tmp_path / "full", "mine")
+    assert "is not empty" in search(run, space, "-o", tmp_path / "full", code=2).stderr
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.full)])
+def test_a_search_that_is_killed_goes_on_where_it_was(kills: int, tmp_path: Path, run: Run) -> None:
+    """Killed with its workers, at random moments: the files are those of a search that was not."""
+    text = (
+        "config: yolo_v8_s_backbone\nchoices: {scale.width: 'range(0.2, 0.5, 0.01)', stages.p3.depth: 'range(1, 101)'}"
+    )
+    space = written(tmp_path, text)
+    command = [sys.executable, "-m", "archdsl", "search", str(space), "--all", "--workers", "2", "-o"]
+    for moment in random.Random(kills).choices(range(20, 45), k=kills):
+        process = subprocess.Popen(
+            [*command, str(tmp_path / "killed")], start_new_session=True, stderr=subprocess.DEVNULL
+        )
+        time.sleep(moment / 10)
+        if process.poll() is None:
+            import os
+
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    for name in ("killed", "whole"):
+        search(run, space, "--all", "-o", tmp_path / name)
+    files = [{path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("killed", "whole")]
+    left = {name for name in files[0] if name not in files[1]}
+    assert {name: data for name, data in files[0].items() if name not in left} == files[1]
+    assert all("part" in name and not name.startswith("part") for name in left)  # names of what was being written
+
+
+ERRORS = {
+    "choices: {scale.wdth: [1, 2]}": "choices.scale.wdth: 1: there is no 'scale.wdth' in this config",
+    "choices: {stages.p4.depth: [3, 0]}": "choices.stages.p4.depth: got the number 0",
+    "choices: {stages.p4.width: 'glob(*)'}": "choices.stages.p4.width",
+    "choices: {stages.p4.width: 'range(5, 5)'}": "range(5, 5) has no value",
+    "choices: {stages.p4.width: 'range(1, 1e9)'}": "more than 10,000 values",
+    "choices: {stages.p4.width: {a: 1}}": "expected values, such as range(1, 9)",
+    "choices: {neck: [pan_c2g]}": "pan_c2g",
+    "choices: 3": "needs 'choices', a mapping",
+    "choices: {scale.width: [1]}\nwithin: {parms: 1}": "did you mean 'params'?",
+    "choices: {scale.width: [1]}\nwithin: {params: [5, 1]}": "nothing is at least 5 and at most 1",
+    "choices: {scale.width: [1]}\nwithin: {params: lots}": "expected a number that is the most",
+    "choices: {scale.width: [1]}\nminimize: outputs": "there is no figure 'outputs'",
+    "choices: {scale.width: [1]}\nsize: big": "expected a side in pixels",
+    "choices: {scale.width: [1]}\ncolour: red": "a space has no key 'colour'",
+    "config: ../mine.yaml\nchoices: {scale.width: [1]}": "is not beside this file",
+    "config: yolo_v8_z_backbone\nchoices: {scale.width: [1]}": "did you mean",
+}
+
+
+@pytest.mark.parametrize("text", ERRORS)
+def test_what_is_wrong_with_a_space_is_told_with_its_place(text: str, tmp_path: Path, run: Run) -> None:
+    stated = text if text.startswith("config") else f"config: yolo_v8_s_backbone\n{text}"
+    space = written(tmp_path, stated)
+    error = search(run, space, code=2).stderr
+    assert ERRORS[text] in error and f"{space}:" in error, error
+    assert error.count("error[") == 1
+
+
+def test_a_space_says_what_it_takes_before_anything_is_written(tmp_path: Path, run: Run) -> None:
+    output = search(run, written(tmp_path, BACKBONE)).stdout
+    assert "36 variants: scale.width 3 × stages.p3.width 2 × stages.p4.depth 3 × stages.p5.body.block 2" in output
+    assert list(tmp_path.iterdir()) == [tmp_path / "space.yaml"]
+
+
+def test_a_results_folder_opens_no_other_file(tmp_path: Path, run: Run) -> None:
+    search(run, written(tmp_path, BACKBONE), "-o", tmp_path / "found")
+    space = tmp_path / "found" / "space.yaml"
+    space.write_text(space.read_text().replace("yolo_v8_s_backbone", "/etc/passwd"))
+    with pytest.raises(ArchError, match=r"is not beside this file"):
+        results_in(tmp_path / "found")
