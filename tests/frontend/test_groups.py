@@ -551,4 +551,4 @@ def test_a_level_that_no_head_reads_is_refused_with_the_override_that_takes_it_o
 def test_a_neck_that_calls_no_layer_a_level_stands_for_its_last_one() -> None:
     side = "+neck={one: {block: conv, filters: 8, from: p4}, two: {block: conv, filters: 8}}"
     graph = archdsl.compile_config("yolo_v8_s_backbone", [side, "+head={end: {block: conv, filters: 5, each: neck}}"])
-    assert [node.inputs[0].name for node in graph.nodes if node.name.startswith("head_end")] == ["neck_two"]
+    assert [node.inputs[0].name for node in graph.nodes if node.name.startswith("head_end")] == ["neck_two_conv"]
