@@ -10,7 +10,7 @@ from archdsl.blocks.conv import conv
 from archdsl.blocks.conventions import Conventions, activation_of
 from archdsl.blocks.layers import Positive, Positives
 from archdsl.blocks.registry import Groups, Width, block
-from archdsl.ir.graph import Node, ShapeError
+from archdsl.ir.node import Node, ShapeError
 from archdsl.ir.ops import (
     Activation,
     ActivationName,

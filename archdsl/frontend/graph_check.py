@@ -6,7 +6,8 @@ from collections.abc import Set
 
 from archdsl.diagnostics.problems import Problem, problem
 from archdsl.frontend.sema.spec import NetworkSpec
-from archdsl.ir.graph import Graph, Node
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node
 from archdsl.ir.types import stride_text
 
 

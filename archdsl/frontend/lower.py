@@ -19,8 +19,9 @@ from archdsl.frontend.sema.findings import Findings
 from archdsl.frontend.sema.resolve import resolve
 from archdsl.frontend.sema.scale import scale_spec
 from archdsl.frontend.sema.spec import MOST, LayerSpec, NetworkSpec, PartSpec, passed_on
-from archdsl.ir.graph import Graph, Meter, Node, Origin, ShapeError, TooManyOperations
+from archdsl.ir.graph import Graph
 from archdsl.ir.layout import Placeholder, laid_out, results_of, unfolded, weight_shapes
+from archdsl.ir.node import Meter, Node, Origin, ShapeError, TooManyOperations
 from archdsl.ir.ops import Input, Rescale
 from archdsl.ir.types import FeatureMap, both
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy
 
-from archdsl.ir.graph import Graph, Node
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node
 from archdsl.ir.ops import Conv2D, Dense
 from archdsl.weights.formats.contents import Shape, Stored
 from archdsl.weights.torch_names import ANCHORED

@@ -11,7 +11,7 @@ from archdsl.backends.keras.arrays import fill
 from archdsl.diagnostics.problems import ArchError, Mark, fail, problem
 from archdsl.frontend.compose.config import load as load_config
 from archdsl.frontend.lower import compile_graph
-from archdsl.ir.graph import Node
+from archdsl.ir.node import Node
 from archdsl.weights.applications import listed
 from archdsl.weights.arrays import refuse_strange_numbers, some
 from archdsl.weights.classes import by_class, class_layers, has_classes, outputs_of, places_of

@@ -12,7 +12,8 @@ from math import prod
 import numpy
 
 from archdsl.diagnostics.problems import Mark
-from archdsl.ir.graph import Graph, Node
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node
 from archdsl.ir.ops import AnchorBoxes, LayerScale
 from archdsl.weights.arrays import read_arrays
 from archdsl.weights.formats.contents import Contents, Stored

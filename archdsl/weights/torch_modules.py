@@ -14,7 +14,8 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archdsl.diagnostics.problems import Mark, fail
-from archdsl.ir.graph import Graph, Node
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node
 from archdsl.ir.ops import Add, BatchNorm, Flatten, LayerNorm, LayerScale, Learned
 from archdsl.ir.ops.convolution import Convolution
 from archdsl.ir.types import both

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy
 
 from archdsl.frontend.sections import STAGES
-from archdsl.ir.graph import Graph, Node
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node
 from archdsl.ir.ops import Anchors, BatchNorm, Conv2D, Dense, DepthwiseConv2D, Normalize, TransposedConv2D
 from archdsl.ir.types import both
 from archdsl.weights.formats.contents import Contents, Shape, Stored, StoredArray

@@ -12,7 +12,7 @@ from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Block, exact_as_width
 from archdsl.frontend.compose.config import Config, Location
 from archdsl.frontend.sections import LEVELS
-from archdsl.ir.graph import Node, ShapeError
+from archdsl.ir.node import Node, ShapeError
 from archdsl.ir.types import FeatureMap
 
 MOST = 1 << 24
