@@ -14,7 +14,8 @@ import archdsl
 from archdsl.frontend.compose.config import load
 from archdsl.frontend.lower import compile_graph, outline
 from archdsl.frontend.yaml.files import read_file
-from archdsl.ir.graph import Graph, Node
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node
 from archdsl.ir.passes import run_passes
 
 TOUR = REPOSITORY / "README.md"

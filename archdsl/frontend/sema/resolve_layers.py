@@ -23,7 +23,7 @@ from archdsl.frontend.sema.schema import LayerSchema, RelativeSchema, StageSchem
 from archdsl.frontend.sema.spec import LayerSpec, inputs_of
 from archdsl.frontend.sema.validate import problems_of
 from archdsl.frontend.source import KeyPath
-from archdsl.ir.graph import Meter
+from archdsl.ir.node import Meter
 
 Entry = TypeVar("Entry", StageSchema, LayerSchema)
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from archdsl.analysis.memory import FLOAT_BYTES, by_layer
 from archdsl.analysis.report import Report
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
-from archdsl.ir.graph import Node
+from archdsl.ir.node import Node
 
 ALWAYS = ("params", "trainable_params", "macs", "activation_bytes")
 """Figures that every row of results has."""
