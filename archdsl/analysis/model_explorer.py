@@ -9,7 +9,7 @@ from typing import Any
 
 from archdsl.analysis.report import Report
 from archdsl.analysis.text import count_text, shape_text
-from archdsl.ir.graph import Node
+from archdsl.ir.node import Node
 
 
 def explorer_data(costs: Report) -> dict[str, Any]:
