@@ -23,10 +23,10 @@ from archdsl.diagnostics.problems import ArchError, Problem, by_place, problem
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import Config, load
-from archdsl.frontend.compose.search_path import preset_names
+from archdsl.frontend.compose.search_path import preset_names, real
 from archdsl.frontend.source import KeyPath, Source, dotted
 from archdsl.frontend.yaml.files import config_files, read_file
-from archdsl.tools.search.choices import Choice, read_choice
+from archdsl.tools.search.choices import MAX_VALUES, Choice, read_choice
 from archdsl.tools.search.figures import check_figure
 
 KEYS = ("config", "overrides", "size", "choices", "within", "minimize", "maximize")
@@ -131,7 +131,7 @@ class _Reader:
             self.report("path", f"'{stated}' is not beside this file; expected a preset, or a file there", ("config",))
             return ""
         known = [*preset_names(), *config_files(self.folder)]
-        if stated not in known:
+        if stated not in known or not real(self.folder / stated).is_relative_to(real(self.folder)):
             self.report("unknown-preset", f"no preset or file '{stated}'", ("config",), did_you_mean(stated, known))
             return ""
         return stated
@@ -159,9 +159,15 @@ class _Reader:
         if len(stated) > MAX_CHOICES:
             self.report("limit", f"{len(stated)} choices; expected at most {MAX_CHOICES}", ("choices",))
             return
+        values = 0
         for key, text in stated.items():
             try:
-                yield read_choice(key, text, self.source.place(("choices", key)).value)
+                choice = read_choice(key, text, self.source.place(("choices", key)).value)
+                values += len(choice.texts)
+                if values > MAX_VALUES:
+                    self.report("limit", f"more than {MAX_VALUES:,} values of all choices", ("choices", key))
+                    return
+                yield choice
             except ArchError as error:
                 self.problems += error.problems
 
