@@ -18,7 +18,7 @@ EXTRAS = {
     "distributed": "dask",
     "ray": "ray",
     "submitit": "slurm",
-    **{name: name for name in ("onnx", "onnxruntime", "openvino", "jax", "torch")},
+    **{name: name for name in ("duckdb", "onnx", "onnxruntime", "openvino", "jax", "torch")},
     "ai_edge_litert": "litert",
 }
 _TELLING = "openvino_telemetry"  # sends to OpenVINO's makers, from a copy of the process that may never end

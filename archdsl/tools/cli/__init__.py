@@ -89,7 +89,8 @@ def main(arguments: Sequence[str] | None = None, *, command: click.Command = cli
         code = _run(command, arguments, name)
     except OSError as error:
         code = _after(error)
-    gc.freeze()  # the process ends, and Python would look through all of it once more
+    if "duckdb" not in sys.modules:  # which complains of what Python has not freed at the end
+        gc.freeze()  # the process ends, and Python would look through all of it once more
     if code:
         sys.exit(code)
 

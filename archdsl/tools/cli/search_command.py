@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import yaml
 
 from archdsl.analysis.text import Table
 from archdsl.backends.atomic_write import written_whole
@@ -18,6 +17,7 @@ from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.terminal import say
 from archdsl.tools.cli.options import plugin_option
 from archdsl.tools.cli.output import print_table, progress
+from archdsl.tools.cli.search_results import check_asked, results_options, show_otherwise, write_report
 from archdsl.tools.output_file import check_output
 
 if TYPE_CHECKING:
@@ -32,12 +32,13 @@ ENGINES = ("processes", "dask", "ray", "slurm")
 @click.option("--all", "compiles_all", is_flag=True, help="Compile every variant, also where sums would do.")
 @click.option("--sample", type=click.IntRange(1), metavar="N", help="Compile so many variants at random.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the sample.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of the results; or a config for --take.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of the results; file of --take, --plot.")
 @click.option("--engine", type=click.Choice(ENGINES), default="processes", show_default=True, help="What runs it.")
 @click.option("--scheduler", metavar="ADDRESS", help="Of a Dask scheduler, a Ray cluster; a Slurm partition.")
 @click.option("--workers", type=click.IntRange(1), help="Processes, or jobs of the engine; by default one a core.")
 @click.option("--take", type=click.IntRange(0), metavar="ROW", help="Write the config of a row of the results.")
 @click.option("--csv", type=click.Path(path_type=Path), help="Write the front as a CSV file too.")
+@results_options
 @plugin_option
 def command(space: Path, output: Path | None, take: int | None, csv: Path | None, **asked: Any) -> None:
     """The networks of SPACE, a file with choices and a budget, that are within the budget.
@@ -49,14 +50,17 @@ def command(space: Path, output: Path | None, take: int | None, csv: Path | None
     from archdsl.tools.search.parts import results_in
     from archdsl.tools.search.space import read_space
 
+    check_asked(asked, space.is_dir())
     if space.is_dir():
         results = results_in(space)
         if take is not None:
-            write_taken(results, take, output)
-            return
-        print_results(results, csv)
+            write_taken(results, take, output, asked["force"])
+        elif not show_otherwise(results, output, asked):
+            print_results(results, csv)
     elif found := searched(read_space(space), output, **asked):
         print_results(found, csv)
+        if asked["report"] is not None:
+            write_report(found, asked["report"], asked["force"])
 
 
 def searched(space: Space, folder: Path | None, **asked: Any) -> Results | None:
@@ -90,15 +94,15 @@ def _run(job: Job, done: Any) -> None:
 
 def print_results(results: Results, csv: Path | None) -> None:
     """How many rows there are, and the front, or the first of them."""
-    from archdsl.tools.search.front import SHOWN, columns, front
+    from archdsl.tools.search.front import SHOWN, front
 
     count = results.rows
     say(f"{count:,} variants within the budget, in {results.folder}{os.sep}*.parquet")
     if not count:
         return
     numbers = front(results) if results.space.objectives else list(range(min(count, SHOWN)))
-    rows = [(number, results.row(number)) for number in numbers]
-    names = list(columns(results))
+    rows = list(zip(numbers, results.taken(numbers), strict=True))
+    names = list(results.kinds)
     print_table(Table(("row", *names), [_cells(number, row, names) for number, row in rows[:SHOWN]], ("row", *names)))
     if len(rows) > SHOWN:
         say(f"… and {len(rows) - SHOWN:,} more")
@@ -122,17 +126,15 @@ def _write_csv(path: Path, names: Sequence[str], rows: Sequence[tuple[int, dict[
         writer.writerows([[number, *[row[name] for name in names]] for number, row in rows])
 
 
-def write_taken(results: Results, number: int, output: Path | None) -> None:
-    """The config of a row: a few lines on top of a preset, or the whole where its parent is a file."""
+def write_taken(results: Results, number: int, output: Path | None, force: bool) -> None:
+    """The config of a row."""
+    from archdsl.tools.search.taken import text_of
+
     if output is None:
         hint = f"archdsl search {results.folder} --take {number} -o mine.yaml"
         raise fail("output", "--take needs a file to write", hint=hint)
-    check_output(output)
-    row = results.row(number)
-    overrides = results.choices(row)
-    loaded = results.space.base(overrides)
-    text = yaml.safe_dump(loaded.resolved, sort_keys=False, default_flow_style=None, width=120)
-    costs = ", ".join([f"{name} {value:,}" for name, value in [*row.items()][len(overrides) :]])
+    check_output(output, force=force)
+    text = text_of(results, number, results.row(number))
     with written_whole(output) as partial:
-        partial.write_text(f"# row {number} of {results.folder}: {' '.join(overrides)}\n# {costs}\n{text}")
+        partial.write_text(text, encoding="utf-8")
     say(f"wrote {output}")

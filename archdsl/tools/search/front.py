@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,8 +42,3 @@ def undominated(values: NDArray[np.float64]) -> NDArray[np.intp]:
             kept.append(int(position))
             best = values[kept]
     return np.array(sorted(kept), np.intp)
-
-
-def columns(results: Results) -> Sequence[str]:
-    """The names of all columns."""
-    return list(next(results.tables()).column_names)

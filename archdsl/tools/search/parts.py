@@ -16,8 +16,12 @@ import yaml
 import archdsl
 from archdsl.backends.atomic_write import make_folder, written_whole
 from archdsl.diagnostics.problems import Mark, fail
+from archdsl.frontend.budget import Budget
+from archdsl.frontend.source import Source
 from archdsl.frontend.yaml.files import read_file
 from archdsl.tools.search.choices import Choice
+from archdsl.tools.search.figures import ALWAYS
+from archdsl.tools.search.part_files import Kinds, batches, row_count
 from archdsl.tools.search.space import Space, space_data, space_of
 from archdsl.tools.search.ways import Rows, Way
 
@@ -65,7 +69,7 @@ def begin(job: Job, kind: str) -> None:
     }
     path = job.folder / STATE
     if path.exists():
-        if json.loads(path.read_text()) != state:
+        if read_file(path, _read_state).values != state:
             hint = "choose another folder, or remove this one"
             raise fail("output", "has results of another search", mark=Mark(str(job.folder)), hint=hint)
         return
@@ -108,11 +112,19 @@ def values_of(choice: Choice) -> Sequence[Any]:
     return parsed if kinds <= {str} else list(choice.texts)
 
 
+def kinds_of(space: Space) -> Kinds:
+    """The columns of results, with the types that each may have."""
+    none = np.empty(0, np.int64)
+    figures = dict.fromkeys([*ALWAYS, *space.figures], (arrow.int64(), arrow.float64()))
+    return {**{choice.key: (column(choice, none).type,) for choice in space.choices}, **figures}
+
+
 class Results(NamedTuple):
-    """The rows of a search that was begun, in the order of its variants."""
+    """The rows of a search that was begun, in the order of its variants, counted from 0."""
 
     folder: Path
     space: Space
+    kinds: Kinds
 
     @property
     def parts(self) -> list[Path]:
@@ -120,36 +132,62 @@ class Results(NamedTuple):
 
     @property
     def rows(self) -> int:
-        return sum([parquet.read_metadata(part).num_rows for part in self.parts])
+        return sum([row_count(part, self.kinds) for part in self.parts])
 
     def tables(self) -> Iterator[arrow.Table]:
+        """All rows, some at a time."""
         for part in self.parts:
-            yield parquet.read_table(part)
+            yield from batches(part, self.kinds)
 
-    def row(self, number: int) -> dict[str, Any]:
-        """The row with this number, counted from 0. Raises ArchError where there are not so many."""
+    def taken(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
+        """The rows with these numbers. Raises ArchError where there are not so many."""
+        wanted, found = np.array(sorted({*numbers}), np.int64), dict[int, dict[str, Any]]()
         before = 0
         for part in self.parts:
-            count = parquet.read_metadata(part).num_rows
-            if number < before + count:
-                found: dict[str, Any] = parquet.read_table(part).slice(number - before, 1).to_pylist()[0]
-                return found
-            before += count
-        hint = f"rows are counted from 0 to {before - 1:,}" if before else "no variant is within the budget"
-        raise fail("value", f"there is no row {number:,}", mark=Mark(str(self.folder)), hint=hint)
+            end = before + row_count(part, self.kinds)
+            if _between(wanted, before, end).size:
+                for table in batches(part, self.kinds):
+                    own = _between(wanted, before, before + len(table))
+                    found.update(zip(own.tolist(), table.take(own - before).to_pylist(), strict=True))
+                    before += len(table)
+            before = end
+        missing = [number for number in numbers if number not in found]
+        if missing:
+            hint = f"rows are counted from 0 to {before - 1:,}" if before else "no variant is within the budget"
+            raise fail("value", f"there is no row {missing[0]:,}", mark=Mark(str(self.folder)), hint=hint)
+        return [found[number] for number in numbers]
+
+    def row(self, number: int) -> dict[str, Any]:
+        """The row with this number. Raises ArchError where there are not so many."""
+        return self.taken([number])[0]
 
     def choices(self, row: Mapping[str, Any]) -> list[str]:
         """The overrides that a row stands for."""
         return [f"{choice.key}={_text(row[choice.key])}" for choice in self.space.choices]
 
 
+def _between(numbers: np.ndarray[Any, Any], begin: int, end: int) -> np.ndarray[Any, Any]:
+    return numbers[np.searchsorted(numbers, begin) : np.searchsorted(numbers, end)]
+
+
 def results_in(folder: Path) -> Results:
     """What is in the folder of a search. Raises ArchError for another folder."""
     if not (folder / STATE).is_file():
         raise fail("input", "has no results of a search", mark=Mark(str(folder)), hint="archdsl search SPACE -o DIR")
-    return Results(
-        folder, space_of(read_file(folder / SPACE), Path(json.loads((folder / STATE).read_text())["folder"]))
-    )
+    beside = read_file(folder / STATE, _read_state).values["folder"]
+    space = space_of(read_file(folder / SPACE), Path(beside))
+    return Results(folder, space, kinds_of(space))
+
+
+def _read_state(text: str, name: str, budget: Budget) -> Source:
+    """What `begin` wrote. Raises ArchError for any other text."""
+    try:
+        state = json.loads(text)
+    except (ValueError, RecursionError):
+        state = None
+    if not isinstance(state, dict) or not isinstance(state.get("folder"), str):
+        raise fail("syntax", "is not what a search writes there", mark=Mark(name), hint="archdsl search SPACE -o DIR")
+    return Source(name, state)
 
 
 def _text(value: Any) -> str:

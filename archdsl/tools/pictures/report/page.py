@@ -14,36 +14,57 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from archdsl.analysis.report import Report
 from archdsl.diagnostics.unicode import printable
 from archdsl.tools.pictures.diagram import svg_of
 from archdsl.tools.pictures.diagram.themes import colours_of
 from archdsl.tools.pictures.report.data import Network, data_of
 
-SCRIPTS = ("elements", "table", "layered", "operations", "zoom", "diagram", "maps", "stages", "report")
+PARTS = ("elements", "theme", "table", "zoom")
+"""The scripts that any page may have; the others are of this one."""
+SCRIPTS = (*PARTS, "layered", "operations", "diagram", "maps", "stages", "report")
 MOST_PICTURE_CHARACTERS = 1_000_000
 _FOLDER = Path(__file__).parent
 
 
+class Page(NamedTuple):
+    """What is in a page: plain data, pictures as SVG, the scripts that show them, and styles beside those of all."""
+
+    title: str
+    data: Any
+    pictures: Sequence[str]
+    scripts: Sequence[Path]
+    styles: Sequence[Path] = ()
+
+    def html(self) -> str:
+        style = _colours() + "".join(map(_text, (_FOLDER / "page.css", *self.styles)))
+        script = _scripts(self.scripts)
+        values = {
+            "policy": _policy(style, script),
+            "title": html.escape(printable(self.title)),
+            "style": style,
+            "pictures": "\n".join(f"<template>{picture}</template>" for picture in self.pictures),
+            "data": _json(self.data),
+            "script": script,
+        }
+        return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], _text(_FOLDER / "page.html"))
+
+
 def page_of(networks: Sequence[Network]) -> str:
     """The page for these networks, at least one."""
-    pictures = [_picture(each) for each in networks]
-    style, script = _colours() + _file("page.css"), _scripts()
-    values = {
-        "policy": _policy(style, script),
-        "title": html.escape(printable(", ".join(each.label for each in networks))),
-        "style": style,
-        "pictures": "\n".join(f"<template>{picture}</template>" for picture in pictures),
-        "data": _json(data_of(networks)),
-        "script": script,
-    }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], _file("page.html"))
+    title = ", ".join(each.label for each in networks)
+    return Page(title, data_of(networks), [picture_of(each.costs) for each in networks], scripts(SCRIPTS)).html()
 
 
-def _picture(network: Network) -> str:
+def scripts(names: Sequence[str]) -> list[Path]:
+    return [_FOLDER / f"{name}.js" for name in names]
+
+
+def picture_of(costs: Report) -> str:
     """The diagram, which follows the page's colours; nothing for a network that is too large for one."""
-    found = svg_of(network.costs, theme="page")
+    found = svg_of(costs, theme="page")
     return found if len(found) <= MOST_PICTURE_CHARACTERS else ""
 
 
@@ -64,13 +85,13 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _scripts() -> str:
+def _scripts(files: Sequence[Path]) -> str:
     """All in one scope of their own."""
-    return "\n".join(['(() => {\n"use strict";', *[_file(f"{name}.js") for name in SCRIPTS], "})();"])
+    return "\n".join(['(() => {\n"use strict";', *map(_text, files), "})();"])
 
 
-def _file(name: str) -> str:
-    return _FOLDER.joinpath(name).read_text(encoding="utf-8")
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8")
 
 
 def _json(value: Any) -> str:

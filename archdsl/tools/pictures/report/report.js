@@ -194,26 +194,5 @@ function layerTable(network, open) {
   ];
 }
 
-/** Begins as the system is, and follows it until it is used. */
-function themeSwitch() {
-  const root = document.documentElement;
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  const isDark = () => (root.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
-  const tell = () => button.setAttribute("aria-checked", isDark());
-  const turn = () => {
-    root.dataset.theme = isDark() ? "light" : "dark";
-    tell();
-  };
-  const knob = element("span", { class: "switch", "aria-hidden": "true" });
-  const attributes = { type: "button", role: "switch", "aria-checked": isDark(), "aria-label": "Dark colours" };
-  const button = element("button", { ...attributes, onclick: turn }, knob, "Dark");
-  system.addEventListener("change", tell);
-  return button;
-}
-
 const { networks, differences } = JSON.parse(document.getElementById("data").textContent);
-const pictures = [...document.querySelectorAll("template")].map((template) => {
-  const picture = template.content.querySelector("svg");
-  return picture && document.importNode(picture, true);
-});
-document.body.append(...page(networks, differences, pictures));
+document.body.append(...page(networks, differences, picturesHere()));

@@ -1,0 +1,21 @@
+"""A row of the results as a config of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from archdsl.diagnostics.unicode import printable
+from archdsl.tools.search.parts import Results
+
+
+def text_of(results: Results, number: int, row: Mapping[str, Any]) -> str:
+    """The whole config of a row, on its own, under a comment with its choices and costs."""
+    overrides = results.choices(row)
+    loaded = results.space.base(overrides)
+    text = yaml.safe_dump(loaded.resolved, sort_keys=False, default_flow_style=None, width=120)
+    costs = ", ".join([f"{name} {value:,}" for name, value in [*row.items()][len(overrides) :]])
+    told = [f"row {number} of {results.folder}: {' '.join(overrides)}", costs]
+    return "".join([f"# {printable(line)}\n" for line in told]) + text
