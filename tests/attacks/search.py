@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb  # noqa: F401
+import numpy.ma  # noqa: F401  (what importing it compiles is not of a file)
 import pyarrow as arrow
 import pyarrow.dataset
 import pyarrow.parquet as parquet

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.browser import page_in
+from support.browser import CONTRASTS, UNNAMED, page_in
 
 import archdsl
 from archdsl.analysis.report import report
@@ -306,40 +306,6 @@ def test_the_page_is_as_dark_as_one_likes(browser: Browser, detector: Path) -> N
         assert switch.get_attribute("aria-checked") == "false"
 
 
-CONTRASTS = """() => {
-  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
-  const linear = (value) => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
-  const light = ([r, g, b]) => 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
-  const isPaint = (colour) => colour !== "none" && numbers(colour)[3] !== 0;
-
-  function behind(node) {
-    const box = node.getBoundingClientRect();
-    const [x, y] = [box.left + box.width / 2, box.top + box.height / 2];
-    const fills = [...(node.ownerSVGElement?.querySelectorAll("rect") ?? [])]
-      .filter((each) => each.compareDocumentPosition(node) & Node.DOCUMENT_POSITION_FOLLOWING)
-      .filter((each) => {
-        const { left, right, top, bottom } = each.getBoundingClientRect();
-        return left <= x && x <= right && top <= y && y <= bottom;
-      })
-      .map((each) => getComputedStyle(each).fill);
-    const colours = [];
-    for (let each = node; each; each = each.parentElement) colours.push(getComputedStyle(each).backgroundColor);
-    return numbers([...fills.reverse(), ...colours].find(isPaint));
-  }
-
-  const found = [];
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const node = walker.currentNode.parentElement;
-    if (!walker.currentNode.data.trim() || !node.checkVisibility() || node.closest("script, noscript, title")) continue;
-    const style = getComputedStyle(node);
-    const [a, b] = [numbers(node.ownerSVGElement ? style.fill : style.color), behind(node)].map(light);
-    found.push([(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), node.textContent]);
-  }
-  return found;
-}"""
-
-
 @pytest.mark.browser
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_text_can_be_read(browser: Browser, detector: Path, theme: Any) -> None:
@@ -349,11 +315,6 @@ def test_every_text_can_be_read(browser: Browser, detector: Path, theme: Any) ->
         contrasts = shown.evaluate(CONTRASTS)
         assert len(contrasts) > 200
         assert [each for each in contrasts if each[0] < 4.5] == []
-
-
-UNNAMED = """() => [...document.querySelectorAll("button, svg, [tabindex], section")]
-  .filter((each) => !each.closest("[aria-hidden=true], [hidden]"))
-  .filter((each) => !(each.getAttribute("aria-label") || each.textContent.trim())).length"""
 
 
 @pytest.mark.browser

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +28,7 @@ from archdsl.tools.search.space import Space, space_data, space_of
 from archdsl.tools.search.ways import Rows, Way
 
 SPACE, STATE = "space.yaml", "search.json"
+_NUMBER = re.compile(r"[+-]?[\d.][\d_.eE+-]*")
 
 
 class Job(NamedTuple):
@@ -104,12 +107,13 @@ def column(choice: Choice, digits: np.ndarray[Any, Any]) -> arrow.Array:
 
 
 def values_of(choice: Choice) -> Sequence[Any]:
-    """The values of a choice: as plain numbers, or as texts."""
-    parsed = [yaml.safe_load(text) for text in choice.texts]
-    kinds = {type(value) for value in parsed}
-    if kinds <= {int, float}:
-        return [float(value) for value in parsed] if float in kinds else parsed
-    return parsed if kinds <= {str} else list(choice.texts)
+    """The values of a choice: as plain numbers where all are, else as overrides write them."""
+    if not all(map(_NUMBER.fullmatch, choice.texts)):
+        return choice.texts
+    for kind in (int, float):
+        with suppress(ValueError):
+            return [*map(kind, choice.texts)]
+    return choice.texts
 
 
 def kinds_of(space: Space) -> Kinds:

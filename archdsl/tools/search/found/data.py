@@ -14,6 +14,7 @@ from archdsl.diagnostics.unicode import printable
 from archdsl.frontend.compose.search_path import preset_names
 from archdsl.tools.search.front import SHOWN, front
 from archdsl.tools.search.parts import Results
+from archdsl.tools.search.space import Space
 
 MOST_POINTS = 3_000
 MOST_CELLS = 36_000
@@ -62,6 +63,11 @@ def data_of(results: Results, shown: Shown, configs: Sequence[str]) -> dict[str,
         "in_front": shown.in_front,
         "configs": list(configs),
     }
+
+
+def _reference(space: Space) -> str:
+    """What commands call the config."""
+    return space.config if space.config in preset_names() else str(Path(space.folder, space.config))
 
 
 def _column(results: Results) -> Any:

@@ -77,7 +77,8 @@ function chart() {
   const numbers = columns.filter((column) => column.number);
   const aims = found.objectives.map(([figure]) => figure);
   const first = [...aims, "params", "macs", ...numbers.map((each) => each.name)];
-  const names = [...new Set(first)].filter((name) => numbers.some((each) => each.name === name));
+  const isKnown = (column) => points.some(({ row }) => Number.isFinite(column.value(row)));
+  const names = [...new Set(first)].filter((name) => numbers.some((each) => each.name === name && isKnown(each)));
   const frame = element("div", { class: "scroll", tabindex: -1 });
   const missing = element("p", { class: "note" });
   let shown;
