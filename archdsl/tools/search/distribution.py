@@ -147,7 +147,7 @@ def _drawn(found: Sequence[Curve], figure: str) -> Any:
     axes.set_ylim(0, 1.02)
     axes.set_xlabel(printable(figure), color=_INK, parse_math=False)
     axes.set_ylabel("share of variants at or below", color=_INK)
-    axes.tick_params(colors=_FAINT, length=0)
+    axes.tick_params(colors=_FAINT, length=0, pad=7)
     axes.grid(color=_LINE, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[:].set_visible(False)

@@ -3,11 +3,13 @@
 const found = JSON.parse(document.getElementById("data").textContent);
 const pictures = picturesHere();
 const columns = found.columns.map(described);
+const called = found.objectives.length > 1 ? "the Pareto front" : found.objectives.length ? "the best" : "the first";
 const points = found.rows.map((row, place) => ({
   row,
   place,
   label: `Row ${wholeText(row[0])}`,
   isBest: place < found.in_front,
+  among: place < found.in_front ? `of ${called}` : "",
 }));
 
 function described(column, place) {
@@ -111,7 +113,7 @@ function chart() {
       "p",
       { class: "key" },
       element("span", { class: "key-best" }),
-      found.objectives.length > 1 ? "the Pareto front" : "the best",
+      called,
       element("span", { class: "key-other" }),
       `others, ${sampled}${wholeText(found.count)} in all. Click a point, or press Enter on it.`,
     ),

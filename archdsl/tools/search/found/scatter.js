@@ -4,7 +4,7 @@ const CHART = { width: 760, height: 480, left: 76, right: 14, top: 14, bottom: 4
 const TICKS = 6;
 
 /**
- * `points`: {row, label, isBest}; `x`, `y`: {name, text: value => text, value: row => number or null}; `line`: whether
+ * `points`: {row, label, isBest, among}; `x`, `y`: {name, text: value => text, value: row => number or null}; `line`: whether
  * the best are joined. `open(point)` is called for the one that is chosen.
  */
 function scatter(points, x, y, line, open) {
@@ -18,7 +18,7 @@ function scatter(points, x, y, line, open) {
   function mark(point) {
     const [cx, cy] = place(point);
     const label = `${point.label}: ${x.name} ${x.text(point.row)}, ${y.name} ${y.text(point.row)}`;
-    const about = point.isBest ? `${label}, among the best` : label;
+    const about = point.isBest ? `${label}, ${point.among}` : label;
     return drawn(
       "circle",
       {

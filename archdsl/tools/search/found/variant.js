@@ -14,7 +14,7 @@ function variant(found, point, columns, more) {
   const take = ["archdsl", "search", found.folder, "--take", String(point.row[0]), "-o", "mine.yaml"];
   return {
     facts: [
-      element("h3", { tabindex: -1 }, point.label, point.isBest ? element("small", {}, "among the best") : null),
+      element("h3", { tabindex: -1 }, point.label, point.isBest ? element("small", {}, point.among) : null),
       element(
         "dl",
         { class: "values" },
@@ -33,14 +33,15 @@ function variant(found, point, columns, more) {
         copyable("Write its config", take.map(quoted).join(" ")),
         more ? copyable("Config", more.text) : null,
       ),
-      more ? diagramOf(more.picture) : note(point),
+      more ? diagramOf(more.picture) : note(found),
     ],
   };
 }
 
-function note(point) {
-  const text = "Its diagram and config are not in this page, which has those of the best: the commands above give them.";
-  return element("p", { class: "note" }, point.isBest ? text.replace("the best", "the first of the best") : text);
+function note(found) {
+  const those = found.configs.length ? `the first ${found.configs.length} of ${called}` : "none";
+  const text = `Its diagram and config are not in this page, which has those of ${those}: the commands give them.`;
+  return element("p", { class: "note" }, text);
 }
 
 function diagramOf(picture) {
