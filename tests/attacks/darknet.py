@@ -7,7 +7,8 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
-import archdsl.tools.cli.import_command  # noqa: F401  (it imports NumPy, and compiles data classes)
+import archdsl.tools.cli.import_command
+import archdsl.weights.darknet  # noqa: F401  (before it is watched: they import NumPy, and compile data classes)
 from attacks.case import Attack, command
 
 NET = "[net]\nchannels=3\n"

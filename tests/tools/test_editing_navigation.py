@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -287,9 +288,10 @@ def test_every_stage_and_layer_of_a_preset_can_be_renamed(preset: str) -> None:
         at = (document, *place(text, entry.key_start))
         if not isinstance(prepare_rename(*at), str):
             found[entry.path] = rename(*at, "another_name")
-    assert not {path: each.refused for path, each in found.items() if each.refused}
+    levels = {path for path in found if path[0] == "neck" and re.fullmatch(r"n\d", str(path[-1]))}  # go by their names
+    assert {path for path, each in found.items() if each.refused} <= levels
     assert len(found) >= len(archdsl.analyze(_values(text)).layers) / 4
-    for edits in random.Random(0).sample([each.edits for each in found.values()], 8):
+    for edits in random.Random(0).sample([each.edits for path, each in found.items() if path not in levels], 8):
         after = archdsl.analyze(_values(applied(text, edits, document.index)))
         assert [(each.params, each.macs, each.shape) for each in after.layers] == costs
 

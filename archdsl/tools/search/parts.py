@@ -17,6 +17,7 @@ import yaml
 
 import archdsl
 from archdsl.backends.atomic_write import make_folder, written_whole
+from archdsl.diagnostics.nearest import one_report
 from archdsl.diagnostics.problems import Mark, fail
 from archdsl.frontend.budget import Budget
 from archdsl.frontend.source import Source
@@ -174,6 +175,7 @@ def _between(numbers: np.ndarray[Any, Any], begin: int, end: int) -> np.ndarray[
     return numbers[np.searchsorted(numbers, begin) : np.searchsorted(numbers, end)]
 
 
+@one_report()
 def results_in(folder: Path) -> Results:
     """What is in the folder of a search. Raises ArchError for another folder."""
     if not (folder / STATE).is_file():

@@ -19,6 +19,7 @@ from math import inf, prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from archdsl.diagnostics.nearest import one_report
 from archdsl.diagnostics.problems import ArchError, Problem, by_place, problem
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.budget import DEFAULT, Budget
@@ -79,6 +80,7 @@ class Space(NamedTuple):
         return loaded.with_size(height or SIDE, image_width or SIDE)
 
 
+@one_report()
 def read_space(path: Path) -> Space:
     """The space in a file. Raises ArchError with the place of everything that is wrong."""
     return space_of(read_file(path), path.parent)
