@@ -52,7 +52,8 @@ def _problems(source: Source) -> Iterator[Problem]:
         if key not in values:
             yield problem("missing-key", f"a machine needs '{key}'", mark=source.place(()).value, path=key, hint=HOW)
         elif not is_number(values[key]) or (values[key] == 0 and key != "overhead"):
-            yield _at(source, (key,), f"got {describe(values[key])}; expected a number above 0")
+            least = "0 or more" if key == "overhead" else "above 0"
+            yield _at(source, (key,), f"got {describe(values[key])}; expected a number, {least}")
     times = values.get("times")
     if times is not None and not isinstance(times, dict):
         yield _at(source, ("times",), f"got {describe(times)}; expected operations and their seconds")

@@ -17,6 +17,7 @@ from archdsl.backends.onnx import IR_VERSION, OPSET, WRITERS, described
 from archdsl.backends.onnx.emission import Emission
 from archdsl.backends.onnx.padding import join_padding
 from archdsl.diagnostics.packages import package
+from archdsl.diagnostics.problems import fail
 from archdsl.tools.bench.measuring import timed
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 
 _ROW = 200  # operations in a row, to measure what starting one takes
 _SIDES = ((1, 64, 128, 128), (1, 64, 512, 512))  # maps of 4 and 64 MiB
-_SECONDS, _MOST_CALLS = 0.05, 50  # that an operation is measured for, after which the fastest call counts
+_SECONDS, _LEAST_CALLS, _MOST_CALLS = 0.05, 4, 50  # that an operation is measured for; the fastest call counts
+
+Clock = Callable[[], float]
 
 
 def session(model: Any, threads: int) -> Callable[[Mapping[str, Array]], Any]:
@@ -69,18 +72,22 @@ def row_of(count: int) -> Any:
     return model
 
 
-def fastest(call: Callable[[], object]) -> float:
+def fastest(call: Callable[[], object], clock: Clock) -> float:
     """Seconds of the fastest of several calls."""
-    first = min(timed(call, 1, time.perf_counter))
-    more = min(_MOST_CALLS, max(3, ceil(_SECONDS / max(first, 1e-7))))
-    return min(first, *timed(call, more, time.perf_counter))
+    first = min(timed(call, 1, clock))
+    more = max(_LEAST_CALLS, min(_MOST_CALLS, ceil(_SECONDS / max(first, 1e-7))))
+    return min(first, *timed(call, more, clock))
 
 
 class Stopwatch:
-    """Measures operations in so many threads; what calling a model takes is not part of them."""
+    """Measures operations in so many threads; what calling a model takes is not part of them.
+
+    One thread is measured in seconds of the processor, which other programs take none of.
+    """
 
     def __init__(self, threads: int):
         self.threads = threads
+        self.clock: Clock = time.thread_time if threads == 1 else time.perf_counter
         self.call = 0.0
         self.call = self._time(row_of(1), [(1, 8)])
 
@@ -94,11 +101,15 @@ class Stopwatch:
         if any(type(node.op) not in WRITERS for node in operation.nodes):
             return None
         shapes = [_in_onnx(source.type.shape) for source in operation.nodes[0].inputs]
-        return self._time(model_of_operation(operation), shapes)
+        try:
+            return self._time(model_of_operation(operation), shapes)
+        except Exception as error:  # whatever a runtime says of an operation
+            reason = str(error).strip().partition("\n")[0]
+            raise fail("bench", f"{operation.key}: {reason}") from None
 
     def bandwidth(self) -> float:
         """Bytes a second that an addition of large maps reads and writes; the best of several, in two libraries."""
-        return max([max(self._added(shape), _added_in_numpy(shape)) for shape in _SIDES])
+        return float(max([max(self._added(shape), self._added_in_numpy(shape)) for shape in _SIDES]))
 
     def _added(self, shape: tuple[int, ...]) -> float:
         model = _empty([helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in ("x0", "x1")])
@@ -111,12 +122,11 @@ class Stopwatch:
         run = session(model, self.threads)
         draw = numpy.random.default_rng(0)
         inputs = {f"x{place}": draw.random(shape, "float32") for place, shape in enumerate(shapes)}
-        return max(fastest(lambda: run(inputs)) - self.call, 0.0)
+        return max(fastest(lambda: run(inputs), self.clock) - self.call, 0.0)
 
-
-def _added_in_numpy(shape: tuple[int, ...]) -> float:
-    one, other, result = [numpy.ones(shape, "float32") for _ in range(3)]
-    return 3 * one.nbytes / fastest(lambda: numpy.add(one, other, out=result))
+    def _added_in_numpy(self, shape: tuple[int, ...]) -> float:
+        one, other, result = [numpy.ones(shape, "float32") for _ in range(3)]
+        return 3 * one.nbytes / fastest(lambda: numpy.add(one, other, out=result), self.clock)
 
 
 def _in_onnx(shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

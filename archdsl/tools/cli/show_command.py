@@ -38,18 +38,17 @@ def command(
     """Layers, outputs, parameters, MACs and memory of CONFIG. Nothing is built."""
     design = Design(at_size(load(config, overrides, budget), size), Question(fuse=fuse), budget)
     costs = report(design.graph)
+    seconds, times = layer_times(costs, machine) if machine else ({}, [])
     if as_graph:
         say(*str(design.graph).split("\n"))
     elif as_json:
-        print_json(costs.to_dict(batch) | ({"seconds": layer_times(costs, machine)[0]} if machine else {}))
+        print_json(costs.to_dict(batch) | ({"seconds": seconds} if machine else {}))
     else:
         say_styled([[Styled(costs.name, bold=True)]])
         print_table(costs.table())
         say()
         print_table(costs.outputs_table())
-        say(*costs.totals(batch).split("\n"))
-        if machine:
-            say(*layer_times(costs, machine)[1])
+        say(*costs.totals(batch).split("\n"), *times)
         print_warnings(design)
 
 
