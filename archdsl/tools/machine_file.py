@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,8 @@ from archdsl.frontend.budget import Budget
 from archdsl.frontend.source import KeyPath, Source, dotted
 from archdsl.frontend.yaml.files import read_file
 
-NUMBERS = ("macs", "bandwidth", "overhead")
+NUMBERS = {"macs": (1, 1e24), "bandwidth": (1, 1e24), "overhead": (0, 1e6)}
+"""From which to which each may be."""
 HOW = "`archdsl bench CONFIG --machine machine.json` writes one for this machine"
 _LIMITS = Budget(file_bytes=2**24, values=100_000)
 _MOST_SECONDS = 1e6  # of an operation
@@ -51,23 +51,22 @@ def _problems(source: Source) -> Iterator[Problem]:
     for key in NUMBERS:
         if key not in values:
             yield problem("missing-key", f"a machine needs '{key}'", mark=source.place(()).value, path=key, hint=HOW)
-        elif not is_number(values[key]) or (values[key] == 0 and key != "overhead"):
-            least = "0 or more" if key == "overhead" else "above 0"
-            yield _at(source, (key,), f"got {describe(values[key])}; expected a number, {least}")
+        elif not _is_between(values[key], *NUMBERS[key]):
+            low, high = NUMBERS[key]
+            yield _at(source, (key,), f"got {describe(values[key])}; expected a number, from {low:g} to {high:g}")
     times = values.get("times")
     if times is not None and not isinstance(times, dict):
         yield _at(source, ("times",), f"got {describe(times)}; expected operations and their seconds")
         return
     for key, seconds in (times or {}).items():
-        if not isinstance(key, str) or not is_number(seconds) or seconds > _MOST_SECONDS:
+        if not isinstance(key, str) or not _is_between(seconds, 0, _MOST_SECONDS):
             message = f"got {describe(seconds)}; expected seconds, from 0 to {_MOST_SECONDS:,.0f}"
             yield _at(source, ("times", key), message)
 
 
-def is_number(value: Any) -> bool:
-    """Whether it is a finite number that is not below 0."""
-    is_one = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_one and 0 <= value < 1e300 and isfinite(value)
+def _is_between(value: Any, low: float, high: float) -> bool:
+    """Whether it is such a number; what is not a number in floating point is not."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
 
 
 def _at(source: Source, path: KeyPath, message: str, hint: str = "", code: Any = "value") -> Problem:

@@ -17,8 +17,8 @@ TEXTS = {
     "a wide file": (f'{{{NUMBERS}, "times": {{' + ", ".join(f'"{key}": 1' for key in range(150_000)) + "}}", "[limit]"),
     "code": (f"!!python/object/apply:os.system [ls]\n# {NUMBERS}\n", "[tag]"),
     "a secret": ('{"macs": "${oc.env:ARCHDSL_SECRET}", "bandwidth": 1, "overhead": 0}', "[value]"),
-    "a billion laughs": ("a: &a [1, 2]\nb: &b [*a, *a]\nmacs: [*b, *b]\n", "[alias]"),
-    "control characters": (f'{{{NUMBERS}, "times": {{"\\u001b[2J": -1}}}}', "[value]"),
+    "a billion laughs": ("a: &a [1, 2]\nb: &b [*a, *a]\nmacs: [*b, *b]\n", "[unknown-key]"),
+    "control characters": (f'{{{NUMBERS}, "times": {{"\\u001b[2J": -1}}}}', "[encoding]"),
 }
 
 

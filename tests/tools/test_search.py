@@ -318,9 +318,10 @@ def test_the_latency_of_a_row_is_what_show_predicts_whichever_way_it_is_found(tm
         ("latency: none.json", "there is no such file of a machine"),
         ("latency: ../machine.json", "expected a file beside this one"),
         ("latency: 3", "got the number 3; expected a file beside this one"),
-        ("latency: space.yaml", "a machine has no key 'config'"),
+        ("latency: ..", "a folder, not a regular file"),
     ],
 )
 def test_a_latency_needs_a_machine(latency: str, message: str, tmp_path: Path, run: Run) -> None:
     error = search(run, written(tmp_path, TIMED.replace("latency: machine.json", latency)), code=2).stderr
     assert message.split("\n")[0] in error and message.rpartition("hint: ")[2] in error, error
+    assert error.count("error[") == 1

@@ -101,6 +101,9 @@ def command(
 
     An OVERRIDE among the CONFIGs changes the one before it: `bench yolo_v8_s_backbone scale.width=0.375`. Each network
     is fused and runs in a process of its own, from random weights unless CONFIG is a .safetensors file.
+
+    With --machine each operation runs alone, and its time goes into a file that predicts the time of other networks:
+    `show --machine FILE`, and `latency_ms` in a search. Times that the file has are kept, another device's too.
     """
     if output:
         _check_picture(output, configs, force)

@@ -212,11 +212,16 @@ class _Reader:
             if self._is_figure(figure, path):
                 yield Objective(figure, sign)
 
+    def _needs_machine(self, path: KeyPath) -> None:
+        """Told once, however often the time is asked for."""
+        if not any(each.code == "missing-value" for each in self.problems):
+            hint = f"{HOW}; then write: latency: machine.json"
+            self.report("missing-value", f"{LATENCY} needs a machine", path, hint)
+
     def _is_figure(self, figure: Any, path: KeyPath, at_key: bool = False) -> bool:
         wrong, hint = check_figure(figure)
         if figure == LATENCY and "latency" not in self.source.values:
-            message, hint = f"{LATENCY} needs a machine", f"{HOW}; then write: latency: machine.json"
-            self.report("missing-value", message, path, hint)
+            self._needs_machine(path)
         elif wrong:
             self.report("unknown-key" if at_key else "value", wrong, path, hint)
         return not wrong
