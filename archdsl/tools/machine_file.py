@@ -35,12 +35,19 @@ def read_machine(path: Path) -> Machine:
     """The machine in a file. Raises ArchError with the place of everything that is wrong."""
     if not os.path.exists(path):  # noqa: PTH110  (where pathlib raises, it answers)
         raise fail("missing-file", "there is no such file of a machine", mark=Mark(str(path)), hint=HOW)
-    source = read_file(path, budget=_LIMITS)
+    source = _read(path)
     if problems := list(_problems(source)):
         raise ArchError(problems)
     values = source.values
     macs, bandwidth, overhead = [float(values[key]) for key in NUMBERS]
     return Machine(macs, bandwidth, overhead, dict(values.get("times") or {}))
+
+
+def _read(path: Path) -> Source:
+    try:
+        return read_file(path, budget=_LIMITS)
+    except ArchError as error:  # a user cannot raise these limits
+        raise ArchError([each._replace(hint="") if each.code == "limit" else each for each in error.problems]) from None
 
 
 def _problems(source: Source) -> Iterator[Problem]:
