@@ -224,13 +224,15 @@ def export(
     """
     from archdsl.models.export import export as written
     from archdsl.models.export.formats import FORMATS, format_of
+    from archdsl.models.export.wishes import check_words
 
     path = Path(output)
     kind = format or format_of(path)
-    require(*FORMATS[kind].packages)
-    load_plugins(plugins)
     suppression = Suppression(confidence, iou, limit) if nms else None
     form = Form(layout, batch, precision, suppression=suppression)
+    check_words(kind, form)
+    require(*FORMATS[kind].packages)
+    load_plugins(plugins)
     network = _network(config, overrides, weights, size, outputs, budget)
     if calibrate is not None:
         from archdsl.models.calibration import photos_of

@@ -27,6 +27,10 @@ code=0
 [ "$code" = 2 ]
 grep -q "did you mean 'width'" report
 
+"$bin/archdsl" draw my_net.yaml -o my_net.svg
+"$bin/archdsl" report my_net.yaml -o my_net.html
+grep -q "2.87 M" my_net.svg && grep -q "2.87 M" my_net.html
+
 code=0
 "$bin/archdsl" build my_net.yaml -o my_net.keras 2> report || code=$?
 [ "$code" = 2 ]

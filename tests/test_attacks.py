@@ -23,9 +23,13 @@ HANGS_S = 300
 WHOLE = slice(None)
 QUARTERS = [slice(part, None, 4) for part in range(4)]
 # The texts are many, and what a smaller one costs is counted in frontend/test_linear.py, for another quarter of them.
-MANY = ["texts", "torch_files"]
-OTHERS = [topic for topic in TOPICS if topic not in MANY]
-BATCHES = [(OTHERS[::2], WHOLE), (OTHERS[1::2], WHOLE), (MANY[1:], WHOLE), *[(MANY[:1], part) for part in QUARTERS]]
+MANY = ["texts", "editing"]
+ALONE = "torch_files"
+OTHERS = [topic for topic in TOPICS if topic not in (*MANY, ALONE)]
+BATCHES = [
+    *[(OTHERS[::2], WHOLE), (OTHERS[1::2], WHOLE), ([ALONE], WHOLE)],
+    *[([topic], part) for part in QUARTERS for topic in MANY],
+]
 
 
 def named(topics: Sequence[str], *, keras: bool = False) -> dict[str, Attack]:
@@ -76,7 +80,9 @@ def check(attacks: dict[str, Attack]) -> None:
 
 
 @pytest.mark.parametrize(
-    "batch", samples.sampled(BATCHES, BATCHES[:-3]), ids=lambda batch: f"{batch[0][0]} {batch[1].start or 0}"
+    "batch",
+    samples.sampled(BATCHES, BATCHES[: -3 * len(MANY)]),
+    ids=lambda batch: f"{batch[0][0]} {batch[1].start or 0}",
 )
 def test_an_attack_is_answered_and_nothing_else_happens(batch: tuple[list[str], slice]) -> None:
     topics, part = batch

@@ -14,13 +14,21 @@ import archdsl
 from archdsl.frontend.compose.config import load
 from archdsl.frontend.lower import compile_graph, outline
 from archdsl.frontend.yaml.files import read_file
-from archdsl.ir.graph import Graph, Node
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node
 from archdsl.ir.passes import run_passes
 
 TOUR = REPOSITORY / "README.md"
 LANGUAGE = REPOSITORY / "configs" / "LANGUAGE.md"
 MAP = REPOSITORY / "archdsl" / "README.md"
-DOCUMENTS = [TOUR, LANGUAGE, MAP, REPOSITORY / ".github" / "CONTRIBUTING.md", REPOSITORY / ".github" / "SECURITY.md"]
+DOCUMENTS = [
+    TOUR,
+    LANGUAGE,
+    MAP,
+    REPOSITORY / "configs" / "KERAS_CV.md",
+    REPOSITORY / ".github" / "CONTRIBUTING.md",
+    REPOSITORY / ".github" / "SECURITY.md",
+]
 LEVELS = {"classes": 20, "boxes": 4}
 MISTAKES = """\
 defaults: [yolo_v8_s_backbone, _self_]
@@ -141,4 +149,4 @@ def test_every_link_leads_to_a_file(document: Path) -> None:
 
 
 def test_it_is_a_tour() -> None:
-    assert len(TOUR.read_text().splitlines()) <= 234
+    assert len(TOUR.read_text().splitlines()) <= 240

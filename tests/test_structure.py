@@ -157,7 +157,7 @@ def test_every_name_of_a_lazy_package_is_where_its_annotations_import_it_from(pa
 BLOCK = '''"""A family of its own."""
 
 from archdsl.blocks.registry import Width, block
-from archdsl.ir.graph import Node
+from archdsl.ir.node import Node
 from archdsl.ir.ops import Conv2D
 
 

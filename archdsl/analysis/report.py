@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from archdsl.analysis.memory import Memory, Occupied, in_inference, memory
 from archdsl.analysis.text import Table, bytes_text, count_text, field_text, shape_text
-from archdsl.ir.graph import Graph, Node
+from archdsl.ir.graph import Graph
 from archdsl.ir.layout import laid_out
+from archdsl.ir.node import Node
 from archdsl.ir.types import both
 from archdsl.lazy import method_of
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from math import prod
 
 from archdsl.analysis.memory import FLOAT_BYTES
-from archdsl.ir.graph import Graph, Node
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node
 from archdsl.ir.ops import Activation, Pad
 
 _WHILE_WRITING = ("linear", "relu", "relu6", "leaky_relu")

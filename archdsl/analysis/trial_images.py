@@ -7,7 +7,8 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from archdsl.diagnostics.problems import fail
-from archdsl.ir.graph import Graph, Node, ShapeError
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node, ShapeError
 from archdsl.ir.ops import Pad, Rescale
 from archdsl.ir.ops.convolution import Convolution
 from archdsl.ir.types import FeatureMap, TensorType, both

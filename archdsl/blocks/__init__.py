@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from archdsl.blocks.windows import conv2d as conv2d
     from archdsl.blocks.windows import depthwise2d as depthwise2d
     from archdsl.blocks.windows import pad as pad
-    from archdsl.ir.graph import Node as Node
+    from archdsl.ir.node import Node as Node
     from archdsl.ir.ops import Activation as Activation
     from archdsl.ir.ops import ActivationName as ActivationName
     from archdsl.ir.ops import Add as Add
@@ -67,7 +67,7 @@ __getattr__, __dir__ = lazy(
         ".csp": "chain cross_stage hidden_width",
         ".registry": "Depth Dilation Dilation2D Groups Kernel Kernel2D Ratio Stride Stride2D Width block",
         ".windows": "Window conv2d depthwise2d pad",
-        "archdsl.ir.graph": "Node",
+        "archdsl.ir.node": "Node",
         "archdsl.ir.ops": "Activation ActivationName Add AvgPool BatchNorm ChannelMax ChannelMean "
         "Concat Conv2D DepthwiseConv2D GlobalAvgPool "
         "GlobalMaxPool GroupNorm Identity MaxPool Multiply Pad Part Slice SpaceToDepth Split Upsample WeightedSum",

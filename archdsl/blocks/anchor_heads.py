@@ -10,7 +10,7 @@ from archdsl.blocks.conv import conv
 from archdsl.blocks.conventions import Conventions, activation_of
 from archdsl.blocks.layers import Positive, Positives
 from archdsl.blocks.registry import Groups, Width, block
-from archdsl.ir.graph import Node, ShapeError
+from archdsl.ir.node import Node, ShapeError
 from archdsl.ir.ops import (
     Activation,
     ActivationName,
@@ -58,7 +58,8 @@ def anchor_decode(
     """
     spreads = [*spread] if isinstance(spread, Sequence) else [spread] * len(inputs)
     if not len(inputs) == len(sizes) == len(spreads):
-        raise ShapeError(f"got {len(inputs)} maps, anchors for {len(sizes)} and spreads for {len(spreads)}")
+        fact = f"got {len(inputs)} maps, anchors for {len(sizes)} and spreads for {len(spreads)}"
+        raise ShapeError(fact, "give `sizes` the anchors of each map, or take levels out of the neck")
     levels, boxes = [], []
     for number, (x, own, each) in enumerate(zip(inputs, sizes, spreads, strict=True), 1):
         stride = shortest(x.type.strides)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from archdsl.blocks.conventions import Conventions, activation_of
 from archdsl.blocks.csp import hidden_width
 from archdsl.blocks.registry import Groups, Kernel, Ratio, Width, block
-from archdsl.ir.graph import Node
+from archdsl.ir.node import Node
 from archdsl.ir.ops import (
     Activation,
     ActivationName,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from archdsl.blocks.registry import Groups, Width, block
-from archdsl.ir.graph import Node
+from archdsl.ir.node import Node
 from archdsl.ir.ops import ChannelMax, ChannelMean, ChannelShuffle, ReverseChannels, Slice
 from archdsl.ir.ops.channels import group_size
 from archdsl.schemas.annotations import Limits

@@ -7,7 +7,7 @@ from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.csp import chain, halves_of, hidden_width
 from archdsl.blocks.registry import Depth, Ratio, Width, block
 from archdsl.blocks.windows import Window, depthwise2d
-from archdsl.ir.graph import Node
+from archdsl.ir.node import Node
 from archdsl.ir.ops import Add, Concat
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Dilation2D, Groups, Kernel2D, Stride2D, Width, block
 from archdsl.blocks.windows import PaddingArgument, Window, conv2d, depthwise2d
-from archdsl.ir.graph import Node
+from archdsl.ir.node import Node
 from archdsl.ir.ops import ActivationName
 
 

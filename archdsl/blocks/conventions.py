@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 
-from archdsl.ir.graph import Node, Op
+from archdsl.ir.node import Node, Op
 from archdsl.ir.ops import Activation, ActivationName, BatchNorm, GroupNorm, L2Normalize, LayerNorm, PRelu
 
 PaddingStyle = Literal["same", "symmetric"]

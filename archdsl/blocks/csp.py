@@ -8,7 +8,7 @@ from typing import cast
 from archdsl.blocks.conv import conv_bn_act, depthwise_conv_bn_act
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Depth, Ratio, Width, block
-from archdsl.ir.graph import Node
+from archdsl.ir.node import Node
 from archdsl.ir.ops import Add, Concat, Part, Split
 
 

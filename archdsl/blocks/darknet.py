@@ -6,7 +6,7 @@ from archdsl.blocks.conv import conv_bn, conv_bn_act
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.csp import hidden_width
 from archdsl.blocks.registry import Dilation, Ratio, Stride, Width, block
-from archdsl.ir.graph import Node
+from archdsl.ir.node import Node
 from archdsl.ir.ops import ActivationName, Add
 
 

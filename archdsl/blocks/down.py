@@ -6,7 +6,7 @@ from archdsl.blocks.conv import conv, conv_bn_act
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Kernel, Stride, Width, block
 from archdsl.blocks.windows import Window, depthwise2d
-from archdsl.ir.graph import Node
+from archdsl.ir.node import Node
 from archdsl.ir.ops import AvgPool, Concat, Crop, MaxPool, Pad, Slice
 
 

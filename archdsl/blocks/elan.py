@@ -8,7 +8,7 @@ from archdsl.blocks.conv import conv_bn_act
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.csp import halves_of, hidden_width
 from archdsl.blocks.registry import Depth, Ratio, Width, block
-from archdsl.ir.graph import Node
+from archdsl.ir.node import Node
 from archdsl.ir.ops import Add, Concat
 from archdsl.schemas.annotations import Limits
 

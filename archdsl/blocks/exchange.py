@@ -5,7 +5,7 @@ from __future__ import annotations
 from archdsl.blocks.conv import conv_bn_act
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import block
-from archdsl.ir.graph import Node
+from archdsl.ir.node import Node
 from archdsl.ir.ops import Add, Upsample
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from archdsl.blocks.conv import conv_bn_act, depthwise_conv_bn_act
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Width, block
-from archdsl.ir.graph import Node, ShapeError
+from archdsl.ir.node import Node, ShapeError
 from archdsl.ir.ops import (
     Activation,
     BoxesFromDistances,

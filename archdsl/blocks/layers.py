@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from archdsl.blocks.conventions import Conventions, NormKind, activation_of, norm_of, with_options
 from archdsl.blocks.registry import Groups, block
-from archdsl.ir.graph import Node, ShapeError
+from archdsl.ir.node import Node, ShapeError
 from archdsl.ir.ops import (
     ActivationName,
     Dropout,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import reduce
 
 from archdsl.blocks.registry import block
-from archdsl.ir.graph import Node
+from archdsl.ir.node import Node
 from archdsl.ir.ops import Add, Concat, Multiply, Subtract, WeightedSum
 from archdsl.ir.ops.merging import Normalization
 

@@ -9,7 +9,7 @@ from archdsl.blocks.conv import conv_bn_act
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.csp import cross_stage, hidden_width
 from archdsl.blocks.registry import Kernel, Ratio, Width, block
-from archdsl.ir.graph import Node
+from archdsl.ir.node import Node
 from archdsl.ir.ops import Concat, MaxPool
 from archdsl.schemas.annotations import Limits
 

@@ -10,7 +10,7 @@ from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.csp import c3k, chain, halves_of, hidden_width
 from archdsl.blocks.registry import Depth, Groups, Kernel, Ratio, Width, block
 from archdsl.blocks.windows import Window, depthwise2d
-from archdsl.ir.graph import Node, ShapeError
+from archdsl.ir.node import Node, ShapeError
 from archdsl.ir.ops import Add, Attention, Concat, LayerScale, Slice
 from archdsl.ir.types import undivided
 from archdsl.schemas.annotations import Limits

@@ -8,7 +8,7 @@ from archdsl.blocks.conv import separable_conv
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Depth, block
 from archdsl.blocks.sampling import max_pool
-from archdsl.ir.graph import Node
+from archdsl.ir.node import Node
 from archdsl.ir.ops import Upsample, WeightedSum
 
 

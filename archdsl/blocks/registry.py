@@ -15,8 +15,8 @@ from archdsl.blocks.families import FAMILIES
 from archdsl.blocks.synonyms import block_hint
 from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
-from archdsl.ir.graph import Meter, Node, ShapeError
 from archdsl.ir.layout import Fragment, call, fragment, to_callers
+from archdsl.ir.node import Meter, Node, ShapeError
 from archdsl.schemas.annotations import Limits
 from archdsl.schemas.schema import REQUIRED, Field, Schema
 

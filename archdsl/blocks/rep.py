@@ -8,7 +8,7 @@ from archdsl.blocks.conv import conv_bn, conv_bn_act
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.csp import chain, cross_stage, hidden_width
 from archdsl.blocks.registry import Depth, Dilation, Groups, Kernel, Ratio, Stride, Width, block
-from archdsl.ir.graph import Node
+from archdsl.ir.node import Node
 from archdsl.ir.ops import ActivationName, Add, Concat, Part, Split
 from archdsl.schemas.annotations import Limits
 

@@ -7,7 +7,7 @@ from typing import Literal
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Border2D, Dilation2D, Kernel2D, Side, Stride2D, Width, block
 from archdsl.blocks.windows import PaddingArgument, Window, explicit_border, pool2d, transposed2d
-from archdsl.ir.graph import Node
+from archdsl.ir.node import Node
 from archdsl.ir.ops import AvgPool, Crop, MaxPool, Pad, Resize, SpaceToDepth, Upsample
 
 Interpolation = Literal["nearest", "bilinear"]

@@ -6,7 +6,7 @@ from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.csp import hidden_width
 from archdsl.blocks.layers import Rate
 from archdsl.blocks.registry import Groups, Ratio, Width, block
-from archdsl.ir.graph import Node, ShapeError
+from archdsl.ir.node import Node, ShapeError
 from archdsl.ir.ops import (
     ActivationName,
     Add,

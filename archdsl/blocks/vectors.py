@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Width, block
-from archdsl.ir.graph import Node
+from archdsl.ir.node import Node
 from archdsl.ir.ops import ActivationName, Dense, Flatten, GlobalAvgPool, GlobalMaxPool
 
 

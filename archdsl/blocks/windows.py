@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Border2D
-from archdsl.ir.graph import Node
+from archdsl.ir.node import Node
 from archdsl.ir.ops import AvgPool, Conv2D, Crop, DepthwiseConv2D, MaxPool, Pad, Padding, TransposedConv2D
 from archdsl.ir.ops.resizing import Border
 from archdsl.ir.ops.windows import same_border

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from archdsl.diagnostics.fixes import Fix, Range
 from archdsl.diagnostics.unicode import printable
 
 if TYPE_CHECKING:
     from archdsl.diagnostics.codes import CodeName
+    from archdsl.diagnostics.fixes import Fix, Range
 
 MAX_PROBLEMS = 200
 """So many are looked for in one config, which can hold thousands."""
@@ -66,6 +66,8 @@ class Problem(NamedTuple):
     @property
     def range(self) -> Range:
         """What is wrong, from its place to its end; nothing but the place while the end is not known."""
+        from archdsl.diagnostics.fixes import Range  # which a command for a terminal does without
+
         end = (self.end_line, self.end_column) if self.end_line else (self.line, self.column)
         return Range(self.file, self.line, self.column, *end)
 

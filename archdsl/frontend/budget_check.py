@@ -9,7 +9,8 @@ from typing import NamedTuple
 from archdsl.diagnostics.problems import ArchError, Problem, problem
 from archdsl.frontend.budget import Budget, allow_more
 from archdsl.frontend.sema.spec import NetworkSpec
-from archdsl.ir.graph import Cost, Graph
+from archdsl.ir.cost import Cost
+from archdsl.ir.graph import Graph
 
 
 class Limited(NamedTuple):

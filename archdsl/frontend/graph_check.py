@@ -6,7 +6,8 @@ from collections.abc import Set
 
 from archdsl.diagnostics.problems import Problem, problem
 from archdsl.frontend.sema.spec import NetworkSpec
-from archdsl.ir.graph import Graph, Node
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node
 from archdsl.ir.types import stride_text
 
 
@@ -38,8 +39,11 @@ def unread(graph: Graph, spec: NetworkSpec) -> list[Problem]:
     read = {
         source.origin.path for node in graph.nodes for source in node.inputs if source.origin.path != node.origin.path
     }
+    levels = {full for part in spec.parts for _, full in part.levels}
     problems = []
     for path in idle - read - {node.origin.path for node in needed}:
-        hint = "name it in `outputs:` or in a `from:`, or take it out"
+        hint = f"name it in `outputs:` or in a `from:`, or take it out: ~{path}"
+        if path.replace(".", "_") in levels:
+            hint = f"`each: {path.partition('.')[0]}` in a head reads all levels; {hint}"
         problems.append(problem("unused", "nothing reads this layer", mark=spec.entry(path).key, path=path, hint=hint))
     return problems

@@ -19,8 +19,9 @@ from archdsl.frontend.sema.findings import Findings
 from archdsl.frontend.sema.resolve import resolve
 from archdsl.frontend.sema.scale import scale_spec
 from archdsl.frontend.sema.spec import MOST, LayerSpec, NetworkSpec, PartSpec, passed_on
-from archdsl.ir.graph import Graph, Meter, Node, Origin, ShapeError, TooManyOperations
+from archdsl.ir.graph import Graph
 from archdsl.ir.layout import Placeholder, laid_out, results_of, unfolded, weight_shapes
+from archdsl.ir.node import Meter, Node, Origin, ShapeError, TooManyOperations
 from archdsl.ir.ops import Input, Rescale
 from archdsl.ir.types import FeatureMap, both
 
@@ -93,7 +94,7 @@ class _Compiler:
         return [("", x)]
 
     def part(self, part: PartSpec, x: list[Level]) -> list[Level]:
-        """The results of the part's last layer, under the part's name too; that of a stage is its level alone."""
+        """The results of the part's last layer. Its name stands for them, for its levels, or for a stage's end."""
         for layer in part.layers:
             x = self._each(layer, part) if layer.each else self._layer(layer, part, x)
             if layer.name in self.scope.results and layer.name not in self.named:  # slots may have the same names
@@ -101,8 +102,13 @@ class _Compiler:
                 self.findings.report("key", message, layer.at)
             self.named.add(layer.name)
             self.scope.define(layer.name, x)
-        self.scope.results[part.name] = [("", x[-1][1])] if part.is_stage else x
+        self.scope.results[part.name] = [("", x[-1][1])] if part.is_stage else self._levels(part) or x
         return x
+
+    def _levels(self, part: PartSpec) -> list[Level]:
+        """The results of a neck with layers n3, n4, …: each of them, by its own name."""
+        prefix = f"{part.name}_"
+        return [(full.removeprefix(prefix), self.scope.results[full][-1][1]) for _, full in part.levels]
 
     def outputs(self) -> dict[str, Node]:
         """The outputs, by public name."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from archdsl.diagnostics.wording import did_you_mean
 from archdsl.frontend.sections import STAGES
 from archdsl.frontend.sema.spec import NetworkSpec, PartSpec
-from archdsl.ir.graph import Node
+from archdsl.ir.node import Node
 
 INPUT = "input"
 

@@ -18,6 +18,8 @@ class Section(NamedTuple):
     defaults: str = ""
     is_open_ended: bool = False
     """Whether layers that nothing reads are results of the network."""
+    level: str = ""
+    """The letter before the number of a layer that is a level: n3, n4, … of a neck. They are the section's results."""
 
     @property
     def has_stages(self) -> bool:
@@ -28,7 +30,7 @@ SECTIONS = (
     Section("stem"),
     Section("stages", defaults="stage_defaults"),
     Section("tail"),
-    Section("neck", is_open_ended=True),
+    Section("neck", is_open_ended=True, level="n"),
     Section("head", is_open_ended=True),
 )
 OPEN_ENDED = frozenset(section.name for section in SECTIONS if section.is_open_ended)
@@ -37,6 +39,8 @@ GROUPS = tuple(section.name for section in SECTIONS if not section.has_stages)
 STAGES = next(section for section in SECTIONS if section.has_stages)
 LAYER_SLOTS, NAMED_SLOTS = ("down", "body"), ("pre", "post")
 """The slots of a stage that hold one layer each, and those that hold named layers."""
+
+LEVELS = {section.name: section.level for section in SECTIONS if section.level}
 
 _BY_NAME = {section.name: section for section in SECTIONS}
 _WITH_LAYERS = frozenset(key for section in SECTIONS for key in (section.name, section.defaults) if key)

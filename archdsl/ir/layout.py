@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from archdsl.ir.graph import NOWHERE, Cost, Graph, Meter, Node, Op, Origin, ShapeError, total
+from archdsl.ir.cost import Cost, total
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import NOWHERE, Meter, Node, Op, Origin, ShapeError
 from archdsl.ir.types import ANY, TensorType
 
 

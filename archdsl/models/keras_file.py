@@ -1,4 +1,4 @@
-"""A model in a `.keras` file. Keras gets only what was checked, of its config and of its HDF5."""
+"""A model in a `.keras` file, or a whole one in `.h5`. Keras gets only what was checked, of its config and its HDF5."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ from archdsl.diagnostics.problems import ArchError, Mark, Problem, fail, problem
 from archdsl.diagnostics.wording import describe
 from archdsl.frontend.budget import Budget, allow_more
 from archdsl.models.backbone import Backbone
+from archdsl.models.keras_h5 import IN_HDF5, give, in_todays_form
 from archdsl.weights import load as load_weights_file
-from archdsl.weights.formats import WEIGHTS_IN_ARCHIVE, opened
+from archdsl.weights.formats import HDF5, WEIGHTS_IN_ARCHIVE, opened
 from archdsl.weights.formats.archive import BadArchive, member, size_of
-from archdsl.weights.formats.contents import short
+from archdsl.weights.formats.contents import DamagedFile, short
+from archdsl.weights.formats.hdf5 import text_of
 from archdsl.weights.loading import most_bytes
 
 CONFIG = "config.json"
@@ -43,7 +45,7 @@ _ACTING = {  # layers that run code, or read what they are told to
 
 
 def read_keras_file(path: Path, budget: Budget) -> Any:
-    """The model in a `.keras` file that archdsl or Keras wrote, with its weights, not compiled.
+    """The model in a `.keras` file that archdsl or Keras wrote, or in an `.h5` file, with its weights, not compiled.
 
     It may have as many parameters as the file has values. Raises ArchError for a file that is damaged or beyond the
     budget, and for one that names anything but layers of Keras and what the program registered with it.
@@ -79,19 +81,24 @@ def _read(path: Path, budget: Budget, mark: Mark) -> tuple[dict[str, Any], int]:
     most = int(min(budget.file_bytes, 1 << 40))
     try:
         with path.open("rb") as stream:
-            text, stored = member(stream, CONFIG, most), size_of(stream, WEIGHTS_IN_ARCHIVE)
-    except BadArchive as error:
-        hint = allow_more("file_bytes", 2 * most) if "unpacks to" in str(error) else ""
+            is_whole = stream.read(len(HDF5)) == HDF5
+            text = text_of(stream, IN_HDF5, most) if is_whole else member(stream, CONFIG, most)
+            stored = path.stat().st_size if is_whole else size_of(stream, WEIGHTS_IN_ARCHIVE)
+    except (BadArchive, DamagedFile) as error:
+        hint = allow_more("file_bytes", 2 * most) if f"{most}" in str(error) else ""
         raise fail("model", f"cannot be read: {error}", mark=mark, hint=hint) from None
     except OSError as error:
         raise fail("unreadable", f"cannot be read: {error.strerror or error}", mark=mark) from None
+    if text is None:
+        hint = '`model.save("model.h5")` writes a whole one'
+        raise fail("model", "it has weights, and nothing that describes a model", mark=mark, hint=hint)
     try:
         config = json.loads(text)
     except (ValueError, RecursionError):
         config = None
     if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
-        raise fail("model", f"its {CONFIG} does not describe a model", mark=mark)
-    return config, stored
+        raise fail("model", f"its {IN_HDF5 if is_whole else CONFIG} does not describe a model", mark=mark)
+    return in_todays_form(config) if is_whole else config, stored
 
 
 def _model(path: Path, config: dict[str, Any], stored: int, mark: Mark) -> Any:
@@ -165,6 +172,9 @@ def _load_weights(model: Any, path: Path, most: int) -> None:
     import h5py
 
     with opened(path, most) as contents, tempfile.TemporaryDirectory() as folder:
+        if contents.layout == "listed":
+            give(model, contents, Mark(str(path)))
+            return
         clean = Path(folder, "model.weights.h5")
         with h5py.File(clean, "w") as file:
             for layer in contents.layers:

@@ -1,4 +1,4 @@
-"""A model in a `.keras` file → its config in YAML, or our `.safetensors` with the config and the weights."""
+"""A model in a `.keras` or `.h5` file → its config in YAML, or our `.safetensors` with the config and the weights."""
 
 from __future__ import annotations
 

@@ -13,19 +13,19 @@ from archdsl.weights.formats.contents import StoredArray, short
 if TYPE_CHECKING:
     from archdsl.weights.formats.contents import Array
 
-_FLOATS = ("float32", "float64", "float16", "bfloat16")
+FLOATS = ("float32", "float64", "float16", "bfloat16")
 
 
 def read_arrays(arrays: Iterable[StoredArray], label: str, mark: Mark) -> list[Array]:
     """The arrays of a layer of a file. Raises ArchError for other than floating point; a lone number may be a count."""
-    strange = [array.dtype for array in arrays if array.dtype not in _FLOATS and array.shape]
+    strange = [array.dtype for array in arrays if array.dtype not in FLOATS and array.shape]
     if strange:
-        message = f"{short(label)} is of {short(strange[0])}; expected {_FLOATS[0]}"
+        message = f"{short(label)} is of {short(strange[0])}; expected {FLOATS[0]}"
         raise fail("weights", message, mark=mark)
-    return [_float32(array) for array in arrays]
+    return [float32(array) for array in arrays]
 
 
-def _float32(array: StoredArray) -> Array:
+def float32(array: StoredArray) -> Array:
     """The values of an array. Those of bfloat16 are the upper halves of float32."""
     values = array.read()
     if array.dtype == "bfloat16":

@@ -16,7 +16,8 @@ from archdsl.frontend.compose.config import load
 from archdsl.frontend.importers.darknet import config_text, network_of, source_of
 from archdsl.frontend.lower import compile_graph
 from archdsl.frontend.yaml.embedded import metadata
-from archdsl.ir.graph import Graph, Node
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node
 from archdsl.ir.ops import BatchNorm, Conv2D, Dense, Flatten, WeightedSum
 from archdsl.ir.types import FeatureMap
 from archdsl.weights.formats.contents import Contents, DamagedFile, Shape, Stored, StoredArray

@@ -11,7 +11,7 @@ from archdsl.diagnostics.problems import Mark, Problem, problem
 from archdsl.frontend.compose.config import load as load_config
 from archdsl.frontend.lower import compile_graph
 from archdsl.frontend.presets import list_presets
-from archdsl.ir.graph import Node
+from archdsl.ir.node import Node
 from archdsl.weights.arrays import read_arrays, some
 from archdsl.weights.first_convolution import account, is_adaptable
 from archdsl.weights.formats.contents import Contents, Shape, Stored, short

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from archdsl.ir.graph import Graph, Node, Weight
+from archdsl.ir.cost import Weight
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node
 
 if TYPE_CHECKING:
     from archdsl.ir.passes.rewrite import Array, Weights

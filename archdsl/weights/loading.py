@@ -11,10 +11,10 @@ from archdsl.backends.keras.arrays import fill
 from archdsl.diagnostics.problems import ArchError, Mark, fail, problem
 from archdsl.frontend.compose.config import load as load_config
 from archdsl.frontend.lower import compile_graph
-from archdsl.ir.graph import Node
+from archdsl.ir.node import Node
 from archdsl.weights.applications import listed
 from archdsl.weights.arrays import refuse_strange_numbers, some
-from archdsl.weights.classes import by_class, class_layers, has_classes, places_of
+from archdsl.weights.classes import by_class, class_layers, has_classes, outputs_of, places_of
 from archdsl.weights.counterpart import load_counterpart
 from archdsl.weights.darknet import contents_of
 from archdsl.weights.first_convolution import adapted, convolutions_of_the_image
@@ -96,18 +96,16 @@ def _take(model: Model, contents: Contents, partial: bool, mark: Mark, classes: 
     for name, times in first.items():
         values[name] = adapted(values[name], nodes[name].weights[0].shape, times)
     refuse_strange_numbers(values, mark)
-    _fill(model, values, dict.fromkeys(named, (classes, contents.classes)))
+    _fill(model, values, {name: outputs_of(nodes[name], classes, contents.classes) for name in named})
     common = f"{len(places_of(classes, contents.classes))} of {len(classes)} classes by name"
     return transfer_of(nodes, found, moving, first).with_made(dict.fromkeys(named, common))
 
 
-def _fill(
-    model: Model, values: Mapping[str, Sequence[Array]], named: Mapping[str, tuple[Sequence[str], Sequence[str]]]
-) -> None:
-    """Give layers their arrays; those that are `named` the numbers of classes that both networks have."""
+def _fill(model: Model, values: Mapping[str, Sequence[Array]], named: Mapping[str, Mapping[int, int]]) -> None:
+    """Give layers their arrays; those that are `named` the outputs that both networks have."""
     layers = model.layers_by_node
     for name, arrays in values.items():
-        fill(layers[name], by_class(layers[name].get_weights(), arrays, *named[name]) if name in named else arrays)
+        fill(layers[name], by_class(layers[name].get_weights(), arrays, named[name]) if name in named else arrays)
 
 
 def _class_layers(
@@ -124,10 +122,10 @@ def _class_layers(
     if not places_of(classes, contents.classes):
         told = some(contents.classes)
         raise fail("weights", "none of its classes has one of the names", mark=mark, hint=f"it has {told}")
-    count = len(contents.classes)
+    ours, theirs = len(classes), len(contents.classes)
     named = {node.name: found.pairs[node.name] for node in nodes if node.name in found.pairs}
     by_name = {node.name: node for node in nodes}
-    return {name: stored for name, stored in named.items() if has_classes(by_name[name], stored, count)}
+    return {name: stored for name, stored in named.items() if has_classes(by_name[name], stored, ours, theirs)}
 
 
 def _other_channels(model: Model, nodes: Mapping[str, Node], found: Match) -> dict[str, int]:

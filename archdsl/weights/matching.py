@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
-from archdsl.ir.graph import Graph, Node
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node
 from archdsl.weights.formats.contents import Contents, Layout, Shape, Stored, StoredArray
 from archdsl.weights.formats.hdf5 import ascending
 from archdsl.weights.keras_cv_names import KERAS_CV, keras_cv_scheme

@@ -16,7 +16,8 @@ from archdsl.frontend.budget import DEFAULT, UNLIMITED, Budget
 from archdsl.frontend.compose.config import Config
 from archdsl.frontend.lower import compile_graph
 from archdsl.frontend.yaml.embedded import SUFFIX, carried_by
-from archdsl.ir.graph import Graph, Node
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node
 from archdsl.ir.passes import run_passes
 from archdsl.weights.arrays import refuse_strange_numbers
 from archdsl.weights.darknet import contents_of as darknet_contents

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy
 
 from archdsl.diagnostics.problems import fail
-from archdsl.ir.graph import Graph, Node
+from archdsl.ir.graph import Graph
 from archdsl.ir.ops import LayerScale
 from archdsl.weights.formats.safetensors import save_arrays
 from archdsl.weights.model import Model
-from archdsl.weights.torch_names import is_in_head
-from archdsl.weights.torch_units import AXES, FIXED, NORM, SCALE, Layer, Unit, layers_of
+from archdsl.weights.torch_names import ANCHORED, SEVERAL, is_in_head, parts_of
+from archdsl.weights.torch_units import ANCHORS, AXES, FIXED, NORM, SCALE, Layer, Unit, anchors_of, layers_of
 
 if TYPE_CHECKING:
     from archdsl.weights.formats.contents import Array
@@ -35,22 +35,44 @@ def write_torch(model: Model, path: Path) -> None:
 
 def torch_arrays(graph: Graph, values: Values) -> dict[str, Array]:
     """The state dict of a graph whose nodes have these arrays, but for what training counts."""
-    numbers = numbers_of(graph)
-    return {
-        f"model.{numbers[layer.path]}.{name}": array
-        for layer in layers_of(graph)
+    numbers, layers = numbers_of(graph), layers_of(graph)
+    found = {
+        f"model.{numbers[layer.path] + layer.row}.{name}": array
+        for layer in layers
         for name, array in _of_layer(layer, values)
     }
+    is_yolo_v7 = any(layer.rows > 1 for layer in layers)
+    for head in (layer for layer in layers if layer.block == ANCHORED):
+        for name, array in _anchors(graph, is_yolo_v7):
+            found[f"model.{numbers[head.path]}.{name}"] = array
+    return found
+
+
+def _anchors(graph: Graph, also_in_pixels: bool) -> Iterator[tuple[str, Array]]:
+    """Those of each level, in pixels of its map, for YOLOv7 of the image too. A head that has no formula has none."""
+    levels = anchors_of(graph)
+    if levels:
+        in_pixels = numpy.array([sizes for sizes, _ in levels], "float32")
+        strides = numpy.array([stride for _, stride in levels], "float32")
+        yield ANCHORS[0], in_pixels / strides.reshape(-1, 1, 1)
+        if also_in_pixels:
+            yield ANCHORS[1], in_pixels.reshape(len(levels), 1, -1, 1, 1, 2)
 
 
 def numbers_of(graph: Graph) -> dict[str, int]:
-    """The number of the module that each entry of the config is: all count, those without weights too."""
+    """The number of the first module that each entry of the config is: all count, those without weights too.
+
+    Where a block that ends in a concat is read by a concat, the two are one module.
+    """
     entries = dict.fromkeys((node.origin.path, node.origin.block.partition(" ")[0]) for node in graph.nodes)
+    rows = {layer.path: layer.rows for layer in layers_of(graph)}
     numbers: dict[str, int] = {}
-    was_in_head = False
+    following, before, was_in_head = 0, "", False
     for path, block in entries:
         if path not in _BEFORE and not (was_in_head and is_in_head(path, block)):
-            numbers[path] = len(numbers)
+            following -= SEVERAL.get(before, ("",))[-1] == block
+            numbers[path] = following
+            following, before = following + rows.get(path, 1), block
         was_in_head = was_in_head or is_in_head(path, block)
     return numbers
 
@@ -70,14 +92,11 @@ def _of_layer(layer: Layer, values: Values) -> Iterator[tuple[str, Array]]:
 
 
 def _of_unit(unit: Unit, values: Values) -> Iterator[tuple[str, Array]]:
-    within = "conv." if unit.norm else ""
+    conv, bn = parts_of(unit.path)
+    within = f"{conv}." if unit.norm else ""
     kernel, *bias = values[unit.node.name]
     yield f"{within}weight", kernel.transpose(numpy.argsort(AXES[type(unit.node.op)]))
     yield from ((f"{within}bias", array) for array in bias)
     if unit.norm:
-        yield from _of_norm(unit.norm, values)
-
-
-def _of_norm(norm: Node, values: Values) -> Iterator[tuple[str, Array]]:
-    for weight, array in zip(norm.weights, values[norm.name], strict=True):
-        yield f"bn.{NORM[weight.name]}", array
+        for weight, array in zip(unit.norm.weights, values[unit.norm.name], strict=True):
+            yield f"{bn}.{NORM[weight.name]}", array

@@ -12,18 +12,18 @@ from math import prod
 import numpy
 
 from archdsl.diagnostics.problems import Mark
-from archdsl.ir.graph import Graph, Node
-from archdsl.ir.ops import AnchorBoxes, Anchors, LayerScale
-from archdsl.ir.types import both
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node
+from archdsl.ir.ops import AnchorBoxes, LayerScale
 from archdsl.weights.arrays import read_arrays
 from archdsl.weights.formats.contents import Contents, Stored
 from archdsl.weights.matching import Match
 from archdsl.weights.torch_modules import match_modules
-from archdsl.weights.torch_units import SCALE, Layer, Module, arrays_for, layers_of, modules_of
+from archdsl.weights.torch_units import SCALE, Layer, Module, anchors_of, arrays_for, layers_of, modules_of
 from archdsl.weights.torch_wiring import misreadings
 
 SCHEME = "torch"
-HEAD_UNIT = "cv2.0.2"  # of the boxes of the finest map
+HEAD_UNITS = {"cv2.0.2", "m.0"}  # of the boxes of the finest map; with anchors, all of its numbers
 MAX_PAIRS = 2_000  # of layers and modules of equal shapes; a network of a hundred layers has some hundreds
 
 
@@ -57,8 +57,7 @@ def match_torch(graph: Graph, contents: Contents, partial: bool, mark: Mark) -> 
 
 def _other_anchors(graph: Graph, modules: Sequence[Module], mark: Mark) -> Iterator[str]:
     """A fact where the anchors that the file was trained with are not those of the graph."""
-    ours = [(node.op.sizes, min(both(node.op.stride))) for node in graph.nodes if isinstance(node.op, Anchors)]
-    wanted = [side / stride for sizes, stride in ours for size in sizes for side in size]
+    wanted = [side / stride for sizes, stride in anchors_of(graph) for size in sizes for side in size]
     if any(isinstance(node.op, AnchorBoxes) and node.op.style == "darknet" for node in graph.nodes):
         yield "boxes are decoded by Darknet's formula, and such checkpoints are trained with YOLOv5's (formula: yolo)"
     for module in modules:
@@ -88,7 +87,7 @@ def shapes_of(of: Layer | Module) -> Hashable:
 
 def _likeness(of: Layer | Module) -> Hashable:
     """Equal for a layer and a module that may be the same. A head, of which there is one, may be of other classes."""
-    return frozenset(of.shapes) if HEAD_UNIT in of.shapes else shapes_of(of)
+    return frozenset(of.shapes) if HEAD_UNITS & of.shapes.keys() else shapes_of(of)
 
 
 def _surplus(modules: Sequence[Module], taken: set[int]) -> Iterator[Stored]:

@@ -14,7 +14,8 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archdsl.diagnostics.problems import Mark, fail
-from archdsl.ir.graph import Graph, Node
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node
 from archdsl.ir.ops import Add, BatchNorm, Flatten, LayerNorm, LayerScale, Learned
 from archdsl.ir.ops.convolution import Convolution
 from archdsl.ir.types import both
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from archdsl.weights.formats.contents import Array
 
 EARLY = ("downsample", "shortcut")  # children that run beside others, where our blocks have them
-LATE = ("identity", "gamma", "layer_scale", "norm", "head", "fc", "classifier")
+LATE = ("identity", "gamma", "layer_scale", "norm", "ln", "head", "fc", "classifier")
 MAX_STEPS = 200_000  # of the search; a network of a thousand modules takes some thousands
 MAX_DEPTH = 300  # of calls: a child that runs after others takes one, a module in another `_NESTED`
 _NESTED = 5
@@ -100,9 +101,21 @@ def items_of(contents: Contents) -> list[Item]:
         if plain:
             shapes = {name: _squeezed(array.shape) for name, array in plain.items()}
             found.append(Item(stored.name, Stored(stored.place, stored.name, plain), shapes))
-        for name in stored.arrays.keys() - plain.keys():
-            path, array = f"{stored.name}.{name}".lstrip("."), stored.arrays[name]
-            found.append(Item(path, Stored(path, path, {_ALONE: array}), {_ALONE: _squeezed(array.shape)}))
+        for name, arrays in _parameters(stored).items():
+            path = f"{stored.name}.{name}".lstrip(".")
+            shapes = {role: _squeezed(array.shape) for role, array in arrays.items()}
+            found.append(Item(path, Stored(path, path, arrays), shapes))
+    return found
+
+
+def _parameters(stored: Stored) -> dict[str, dict[str, StoredArray]]:
+    """The other arrays of a module by their names; in_proj_weight and in_proj_bias are those of an in_proj."""
+    found: dict[str, dict[str, StoredArray]] = {}
+    for name, array in stored.arrays.items():
+        if name not in _ROLES:
+            of, _, role = name.rpartition("_")
+            own, role = (of, role) if of and role in _ROLES else (name, _ALONE)
+            found.setdefault(own, {})[role] = array
     return found
 
 
@@ -129,6 +142,7 @@ class _Search:
     def __init__(self, nodes: Sequence[Node], is_partial: bool):
         self.nodes, self.is_partial = nodes, is_partial
         self.wanted = [shapes_wanted(node) for node in nodes]
+        self.as_maps = [_as_map(node, wanted) for node, wanted in zip(nodes, self.wanted, strict=True)]
         self.furthest = self.steps = self.depth = 0
         self.ambiguous = ""
         self.known: dict[tuple[int, int], list[Item] | None] = {}
@@ -167,7 +181,7 @@ class _Search:
         wanted = self.wanted[at]
         if self.is_partial and at == len(self.nodes) - 1 and wanted.keys() == item.shapes.keys():
             return all(shape[1:] == item.shapes[role][1:] for role, shape in wanted.items())
-        return wanted == item.shapes
+        return item.shapes in (wanted, self.as_maps[at])
 
     def _children(self, tree: Tree, at: int) -> list[Item] | None:
         """The one way to run the series of children, each in its order, that fits the nodes from a place on."""
@@ -225,6 +239,15 @@ def shapes_wanted(node: Node) -> dict[str, Shape]:
     if isinstance(node.op, _ONE_ARRAY):
         return {_ALONE: _squeezed(node.weights[0].shape)}
     return {role: _squeezed(shape) for role, shape in _roles(node)}
+
+
+def _as_map(node: Node, wanted: dict[str, Shape]) -> dict[str, Shape]:
+    """The same, where a dense layer behind a map is a convolution as large as that map."""
+    source = node.inputs[0] if node.inputs else node
+    if not isinstance(source.op, Flatten):
+        return wanted
+    *area, channels = [side or 1 for side in source.inputs[0].type.shape]  # all are known, or it could not be flat
+    return {**wanted, "weight": _squeezed((wanted["weight"][0], channels, *area))}
 
 
 def _roles(node: Node) -> Iterator[tuple[str, Shape]]:

@@ -9,7 +9,7 @@ theirs from 0; `{level}` is a level of a head, which has a name here and a numbe
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -42,6 +42,7 @@ _CIB = {
     "last_depthwise": "cv1.4",
 }
 _POOLED = {"reduce": "cv1", "fuse": "cv2"}
+_SPP_CSP = {"deep": "cv1", "short": "cv2", "before1": "cv3", "before2": "cv4", "after1": "cv5", "after2": "cv6"}
 
 PATHS: dict[str, Paths] = {
     "conv_bn_act": {"": ""},
@@ -64,7 +65,7 @@ PATHS: dict[str, Paths] = {
         **_inside("{i}b", "m.{i}.1", _ATTENDED),
         **_inside("{i}", "m.{i}", _C3K),
     },
-    "rep_conv": _REP,
+    "rep_conv": {"dense": "rbr_dense", "pointwise": "rbr_1x1"},
     "rep_ncsp": _REP_NCSP,
     "rep_ncsp_elan": {
         "split": "cv1",
@@ -76,12 +77,18 @@ PATHS: dict[str, Paths] = {
     },
     "spp": _POOLED,
     "sppf": _POOLED,
+    "spp_csp": {**_SPP_CSP, "fuse": "cv7"},
     "spp_elan": {"reduce": "cv1", "fuse": "cv5"},
     "a_conv": {"conv": "cv1"},
     "a_down": {"conv": "cv1", "pooled": "cv2"},
     "sc_down": {"pointwise": "cv1", "depthwise": "cv2"},
 }
-HEAD = "head"
+SEVERAL: dict[str, tuple[str, ...]] = {
+    "elan": ("short", "deep", "conv{i}", "concat", "fuse"),
+    "mp_down": ("pool", "pooled", "reduce", "conv", "concat"),
+}
+"""Blocks that are modules in a row there, each of one unit or of none (YOLOv7)."""
+HEAD, ANCHORED = "head", "anchor_branch"
 HEADS: dict[str, Paths] = {
     "box_branch": {
         "{level}_conv1": "cv2.{level}.0",
@@ -102,7 +109,7 @@ HEADS: dict[str, Paths] = {
         "{level}_conv2": "cv4.{level}.1",
         "{level}_values": "cv4.{level}.2",
     },
-    "anchor_branch": {"{level}_conv": "m.{level}"},
+    ANCHORED: {"{level}_conv": "m.{level}"},
 }
 _IN_HEADS = {
     "proto1": "proto.cv1",
@@ -114,6 +121,8 @@ _IN_HEADS = {
 }
 _ALL = {**PATHS, **HEADS}
 _ONE_TO_ONE = ("one_", "one2one_")  # what the names of layers begin with here, and those of parts there (YOLOv10)
+_OTHER_NAMES = {"rbr_dense": "conv1", "rbr_1x1": "conv2"}  # YOLOv7's and YOLOv9's for the branches of a RepConv
+_PARTS = {"rbr_dense": ("0", "1"), "rbr_1x1": ("0", "1")}
 _WITHOUT_NUMBER = re.compile(r"(?=(?:attn|ffn)\.)")  # of a part that other versions have several times
 
 
@@ -140,9 +149,21 @@ def path_of(layer: str, block: str, unit: str, levels: dict[str, int]) -> str | 
     return None
 
 
+def rows_of(block: str, units: Sequence[str]) -> list[str]:
+    """The unit of each module that a block is in a row; a name that is no unit's for one without arrays."""
+    matches = [[unit for unit in units if _pattern(own).fullmatch(unit)] or [own] for own in SEVERAL[block]]
+    return [unit for found in matches for unit in found]
+
+
 def numbered(path: str) -> str:
     """A path of theirs, as the versions have it in which a part that can come several times has a number."""
-    return _WITHOUT_NUMBER.sub("m.0.", path, count=1) if _WITHOUT_NUMBER.match(path) else path
+    other = _OTHER_NAMES.get(path, path)
+    return _WITHOUT_NUMBER.sub("m.0.", other, count=1) if _WITHOUT_NUMBER.match(other) else other
+
+
+def parts_of(path: str) -> tuple[str, str]:
+    """What the convolution and the batch norm of a unit are called in it."""
+    return _PARTS.get(path, ("conv", "bn"))
 
 
 @lru_cache(maxsize=256)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy
 
 from archdsl.frontend.sections import STAGES
-from archdsl.ir.graph import Graph, Node
-from archdsl.ir.ops import BatchNorm, Conv2D, Dense, DepthwiseConv2D, Normalize, TransposedConv2D
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node
+from archdsl.ir.ops import Anchors, BatchNorm, Conv2D, Dense, DepthwiseConv2D, Normalize, TransposedConv2D
+from archdsl.ir.types import both
 from archdsl.weights.formats.contents import Contents, Shape, Stored, StoredArray
-from archdsl.weights.torch_names import is_in_head, numbered, path_of
+from archdsl.weights.torch_implicit import IMPLICIT, with_implicit
+from archdsl.weights.torch_names import SEVERAL, is_in_head, numbered, parts_of, path_of, rows_of
 
 if TYPE_CHECKING:
     from archdsl.weights.formats.contents import Array
@@ -29,7 +32,7 @@ AXES: dict[type, tuple[int, ...]] = {  # of PyTorch's kernels, in the order in w
 NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
 SCALE = "gamma"  # of the factors that a module scales its result by
 _COUNTER = "num_batches_tracked"  # of training, which nothing else needs
-_ANCHORS = ("anchors", "anchor_grid")  # twice the same, in pixels of the map and of the image: settings, not weights
+ANCHORS = ("anchors", "anchor_grid")  # twice the same, in pixels of the map and of the image: settings, not weights
 FIXED = "dfl"  # 0, 1, 2, …: arithmetic, not weights
 _SLOTS = (STAGES.name, "post")  # of a layer's path, which its name leaves out
 
@@ -53,7 +56,8 @@ class Unit:
 class Layer:
     """A layer of the config: its units by the path in PyTorch's module, as `numbered`. Others have no path.
 
-    A head is several entries of the config, the first and `more`.
+    A head is several entries of the config, the first and `more`. A block of `rows` modules is as many of these, and
+    this is number `row`.
     """
 
     path: str
@@ -61,11 +65,18 @@ class Layer:
     more: list[str] = field(default_factory=list)
     units: dict[str, Unit] = field(default_factory=dict)
     unnamed: list[Node] = field(default_factory=list)
+    row: int = 0
+    rows: int = 1
 
     @property
-    def paths(self) -> list[str]:
-        """The entries of the config that it is made of."""
-        return [self.path, *self.more]
+    def places(self) -> list[str]:
+        """The entries of the config that it is made of, or its row of one."""
+        return [self.path, *self.more] if self.rows == 1 else [f"{self.path} {self.row}"]
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The nodes of its units, and those of none."""
+        return [*[node for unit in self.units.values() for node in (unit.node, unit.norm) if node], *self.unnamed]
 
     @property
     def shapes(self) -> dict[str, Shape]:
@@ -73,8 +84,7 @@ class Layer:
 
     @property
     def params(self) -> int:
-        nodes = [node for unit in self.units.values() for node in (unit.node, unit.norm) if node]
-        return sum(node.params for node in (*nodes, *self.unnamed))
+        return sum(node.params for node in self.nodes)
 
 
 class TorchUnit(NamedTuple):
@@ -98,6 +108,7 @@ class Module:
     units: dict[str, TorchUnit] = field(default_factory=dict)
     others: list[Stored] = field(default_factory=list)
     anchors: StoredArray | None = None
+    implicit: dict[str, Stored] = field(default_factory=dict)
 
     @property
     def shapes(self) -> dict[str, Shape]:
@@ -113,6 +124,9 @@ def layers_of(graph: Graph) -> list[Layer]:
     runs = groupby(owners, key=lambda node: (node.origin.path, node.origin.block.partition(" ")[0]))
     found: list[Layer] = []
     for (path, block), nodes in runs:
+        if block in SEVERAL:
+            found += _rows(path, block, list(nodes))
+            continue
         layer = _layer(path, block, list(nodes))
         if found and is_in_head(path, block) and is_in_head(found[-1].path, found[-1].block):
             found[-1].more.append(path)
@@ -124,18 +138,9 @@ def layers_of(graph: Graph) -> list[Layer]:
 
 
 def _layer(path: str, block: str, nodes: list[Node]) -> Layer:
-    """Its units. A batch norm after something else than a convolution is none's."""
-    layer, prefix = Layer(path, block), "_".join(part for part in path.split(".") if part not in _SLOTS)
-    units: dict[Node, Unit] = {}
-    for node in nodes:
-        if type(node.op) in AXES:
-            units[node] = Unit(node)
-        elif isinstance(node.op, BatchNorm) and node.inputs[0] in units:
-            units[node.inputs[0]].norm = node
-        else:
-            layer.unnamed.append(node)
-    levels: dict[str, int] = {}
-    named = {_unit_name(node.name, prefix): unit for node, unit in units.items()}
+    """Its units, by their paths."""
+    layer, levels = Layer(path, block), dict[str, int]()
+    named, layer.unnamed = _units(path, nodes)
     for name, unit in named.items():
         inner = path_of(path, block, name, levels)
         if inner is None and len(named) > 1:
@@ -146,9 +151,42 @@ def _layer(path: str, block: str, nodes: list[Node]) -> Layer:
     return layer
 
 
+def _rows(path: str, block: str, nodes: list[Node]) -> list[Layer]:
+    """The layers that a block is, where it is several modules; what is no unit's goes with the first."""
+    named, unnamed = _units(path, nodes)
+    rows = rows_of(block, list(named))
+    found = [
+        Layer(path, block, units={"": named[name]}, row=row, rows=len(rows))
+        for row, name in enumerate(rows)
+        if name in named
+    ]
+    found[0].unnamed = unnamed
+    return found
+
+
+def _units(path: str, nodes: list[Node]) -> tuple[dict[str, Unit], list[Node]]:
+    """The units by their names, and other nodes. A batch norm after something else than a convolution is none's."""
+    prefix = "_".join(part for part in path.split(".") if part not in _SLOTS)
+    units: dict[Node, Unit] = {}
+    others: list[Node] = []
+    for node in nodes:
+        if type(node.op) in AXES:
+            units[node] = Unit(node)
+        elif isinstance(node.op, BatchNorm) and node.inputs[0] in units:
+            units[node.inputs[0]].norm = node
+        else:
+            others.append(node)
+    return {_unit_name(node.name, prefix): unit for node, unit in units.items()}, others
+
+
 def _unit_name(node: str, prefix: str) -> str:
     """split for p2_body_split_conv, nothing for p2_down_conv."""
     return node.removeprefix(prefix).removesuffix("conv").removesuffix("dense").strip("_")
+
+
+def anchors_of(graph: Graph) -> list[tuple[Sequence[tuple[float, float]], float]]:
+    """The anchors of each level, in pixels of the image, and how many of these a pixel of the map is."""
+    return [(node.op.sizes, min(both(node.op.stride))) for node in graph.nodes if isinstance(node.op, Anchors)]
 
 
 def owners_of(graph: Graph) -> list[Node]:
@@ -169,6 +207,10 @@ def modules_of(contents: Contents) -> list[Module]:
             return []
         module = found.setdefault(int(number[1]), Module(int(number[1]), number[0].rstrip(".")))
         _add(module, each, name[number.end() :], stored)
+    for module in found.values():
+        for path, (conv, norm, is_folded) in module.units.items():
+            module.units[path] = TorchUnit(with_implicit(conv, path, module.implicit), norm, is_folded)
+        module.others += module.implicit.values()  # what no convolution took
     return [found[number] for number in sorted(found)]
 
 
@@ -181,10 +223,14 @@ def _add(module: Module, stored: Stored, path: str, all_stored: Mapping[str, Sto
     """Add arrays to the units of their module: those of a convolution, with those of the `bn` beside it."""
     parent, _, own = path.rpartition(".")
     beside = stored.name.removesuffix(own).rstrip(".")
-    if own == "bn" and f"{beside}.conv" in all_stored:
+    conv, bn = parts_of(parent)
+    if own == bn and f"{beside}.{conv}" in all_stored:
         return
-    if stored.arrays.keys() <= {*_ANCHORS}:
-        module.anchors = stored.arrays.get(_ANCHORS[0])
+    if stored.arrays.keys() == {IMPLICIT}:
+        module.implicit[path] = stored
+        return
+    if stored.arrays.keys() <= {*ANCHORS}:
+        module.anchors = stored.arrays.get(ANCHORS[0])
         return
     weight = stored.arrays.get("weight")
     if own == FIXED or (own == "conv" and parent == FIXED):
@@ -192,8 +238,8 @@ def _add(module: Module, stored: Stored, path: str, all_stored: Mapping[str, Sto
     if weight is None or len(weight.shape) not in (2, 4):
         module.others.append(stored)
         return
-    norm = all_stored.get(f"{beside}.bn") if own == "conv" else None
-    is_folded = own == "conv" and norm is None and "bias" in stored.arrays
+    norm = all_stored.get(f"{beside}.{bn}") if own == conv else None
+    is_folded = own == conv and norm is None and "bias" in stored.arrays
     module.units[numbered(parent if norm or is_folded else path)] = TorchUnit(stored, norm, is_folded)
 
 

@@ -17,22 +17,26 @@ Reads = Mapping[int, tuple[int, ...]]
 
 def misreadings(graph: Graph, pairs: Sequence[tuple[Layer, Module]], reads: Reads) -> Iterator[str]:
     """Facts about layers whose modules read others, or in another order; what owns no weights is looked through."""
-    ours = _behind(_entries(graph), {path for layer, _ in pairs for path in layer.paths})
+    ours = _behind(_places(graph, pairs), {place for layer, _ in pairs for place in layer.places})
     theirs = _behind(reads, {module.number for _, module in pairs})
-    number_of = {path: module.number for layer, module in pairs for path in layer.paths}
+    number_of = {place: module.number for layer, module in pairs for place in layer.places}
     for layer, module in pairs:
-        own = list(dict.fromkeys(number_of[path] for entry in layer.paths for path in ours.get(entry, ())))
+        own = list(dict.fromkeys(number_of[read] for place in layer.places for read in ours.get(place, ())))
         other = list(theirs.get(module.number, ()))
         if own != other:
             yield f"{layer.path} reads what is {_told(own)} there, and {module.name} reads {_told(other)}"
 
 
-def _entries(graph: Graph) -> dict[str, tuple[str, ...]]:
-    """The entries of the config that each of them reads."""
+def _places(graph: Graph, pairs: Sequence[tuple[Layer, Module]]) -> dict[str, tuple[str, ...]]:
+    """The entries of the config that each of them reads; of one that is several modules, its rows and other nodes."""
+    several = [layer for layer, _ in pairs if layer.rows > 1]
+    rows = {node: place for layer in several for place in layer.places for node in layer.nodes}
+    split = {layer.path for layer in several}
+    place = {node: rows.get(node, node.name if node.origin.path in split else node.origin.path) for node in graph.nodes}
     found: dict[str, dict[str, None]] = {}
     for node in graph.nodes:
-        own = found.setdefault(node.origin.path, {})
-        own.update({source.origin.path: None for source in node.inputs if source.origin.path != node.origin.path})
+        own = found.setdefault(place[node], {})
+        own.update({place[source]: None for source in node.inputs if place[source] != place[node]})
     return {path: tuple(read) for path, read in found.items()}
 
 

@@ -19,7 +19,8 @@ import archdsl
 from archdsl.analysis import report
 from archdsl.analysis.memory import Occupied, in_inference, in_training, kept
 from archdsl.ir import ops
-from archdsl.ir.graph import Graph, Node
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node
 from archdsl.ir.passes import run_passes
 from archdsl.tools.cli import cli
 from archdsl.tools.cli.validate_command import verdict

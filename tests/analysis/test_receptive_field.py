@@ -13,7 +13,8 @@ from support import keras
 
 import archdsl
 from archdsl.analysis.report import receptive_fields
-from archdsl.ir.graph import Graph, Node
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node
 from archdsl.ir.ops import AvgPool, MaxPool
 from archdsl.ir.passes import run_passes
 

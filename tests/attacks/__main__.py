@@ -24,7 +24,7 @@ from typing import Any
 import archdsl
 from archdsl.blocks.registry import all_blocks
 from archdsl.tools.cli import main as archdsl_main
-from attacks import attacks_of
+from attacks import attacks_of, editing
 from attacks.case import Attack
 from attacks.watch import SECRET_VARIABLE, Watch
 
@@ -110,6 +110,7 @@ def warm_up(keras: bool) -> None:
         for arguments in (*commands, f"validate {folder}/none.yaml"):
             told_by(lambda arguments=arguments: archdsl_main(arguments.split()))  # type: ignore[misc]
         archdsl.analyze(PRESET)
+        editing.warm_up(Path(folder))
         for block in all_blocks().values():
             _ = block.schema, block.takes_style, block.inputs is None
         if keras:

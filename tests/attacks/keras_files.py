@@ -31,6 +31,19 @@ def written(config: Any, **members: bytes) -> Callable[[Path], object]:
     return make
 
 
+def whole(config: Any) -> Callable[[Path], object]:
+    """The same as one HDF5 file."""
+
+    def make(folder: Path) -> None:
+        import h5py
+
+        with h5py.File(folder / "a.h5", "w") as file:
+            file.attrs["model_config"] = config if isinstance(config, bytes) else json.dumps(config).encode()
+            file.create_group("model_weights").attrs["layer_names"] = []
+
+    return make
+
+
 def ours(**said: Any) -> dict[str, Any]:
     """A Backbone that says something else of itself."""
     config = {**OURS, **said}
@@ -88,6 +101,18 @@ def imported(name: str, config: Any, answer: str) -> Attack:
     return Attack(f"keras file: imported, {name}", written(config), act, answer, keras=True)
 
 
+def as_whole(name: str, config: Any, answer: str) -> Attack:
+    act = command("import", "a.h5", "-o", "a.yaml")
+    return Attack(f"keras file: in HDF5, {name}", whole(config), act, answer, keras=True)
+
+
+def legacy(class_name: str, **said: Any) -> dict[str, Any]:
+    """A model with one layer of this kind, as Keras 2 describes it: no part says which module it is of."""
+    layer = {"class_name": class_name, "config": {"name": "x", **said}}
+    first = {"class_name": "InputLayer", "config": {"batch_input_shape": [None, 8, 8, 3], "name": "image"}}
+    return {"class_name": "Sequential", "config": {"name": "net", "layers": [first, layer]}}
+
+
 WIDE = {"s": {"width": 60_000, "depth": 9, "body": {"block": "conv", "kernel": 3}}}
 IMAGE = ("InputLayer", {"batch_shape": [None, 8, 8, 3], "dtype": "float32", "name": "image"})
 DENSE = [("Dense", {"units": 60_000, "name": f"d{number}"}) for number in range(9)]
@@ -139,4 +164,14 @@ ATTACKS: list[Attack] = [
     imported("code", part("keras.layers", "Lambda", {"name": "x\x1b[2J", "function": "rm"}), "'Lambda'"),
     imported("code a thousand times", sequential(*[("Lambda", {"name": f"x{n}"}) for n in range(1_000)]), "x19"),
     imported("an embedding of petabytes", sequential(TEXT, PETABYTES), "parameters, and the file"),
+    as_whole("code", legacy("Lambda", function=["4wEA", None, None]), "'Lambda'"),
+    as_whole("a SavedModel", legacy("TFSMLayer", filepath="../x"), "'TFSMLayer'"),
+    as_whole("a class of somebody", legacy("hostile>Layer"), "'hostile>Layer'"),
+    as_whole("a class that says its module", legacy("Dense", module="os", units=1), "Keras cannot load it"),
+    as_whole("a function", legacy("Activation", activation={"class_name": "function", "config": "system"}), "function"),
+    as_whole("a function of a module", part("os", "function", "system"), "'function'"),
+    as_whole("wide layers without weights", legacy("Dense", units=10**9), "parameters, and the file"),
+    as_whole("deep JSON", b'{"config": {"a": ' + b"[" * 200_000, "does not describe a model"),
+    as_whole("a description of 3 MB", b" " * 3_000_000, "3000000 bytes; expected at most"),
+    as_whole("a list", [1], "does not describe a model"),
 ]

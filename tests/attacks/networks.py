@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import archdsl
+from archdsl.tools.pictures.diagram import svg_of
 from attacks.case import Attack
 from attacks.configs import written
 
@@ -15,6 +16,10 @@ MANY = 100_000
 
 def analyzed(*overrides: str) -> Callable[[Path], object]:
     return lambda folder: archdsl.analyze("net.yaml", overrides)
+
+
+def drawn(folder: Path) -> object:
+    return svg_of(archdsl.analyze("net.yaml"))
 
 
 def block(name: str, *layers: str, arguments: str = "{}") -> str:
@@ -85,4 +90,6 @@ TEXTS = {
     "weights shared in a ring": ("neck: {" + ", ".join(f"a{n}: {{block: conv, width: 8, share: a{(n + 1) % 2_000}}}" for n in range(2_000)) + "}\n" + levels(1, "").partition("neck")[0], "cycle"),
     "weights shared in a row": ("neck: {a0: {block: conv, width: 8}, " + ", ".join(f"a{n}: {{block: conv, width: 8, share: a{n - 1}}}" for n in range(1, 2_000)) + "}\n" + levels(1, "").partition("neck")[0], None),
 }  # fmt: skip
+DRAWN = ("levels of levels", "weights shared in a row", "a factor of a factor")
 ATTACKS = [Attack(name, written(text), analyzed(), answer) for name, (text, answer) in TEXTS.items()]
+ATTACKS += [Attack(f"{name}, drawn", written(TEXTS[name][0]), drawn) for name in DRAWN]

@@ -16,7 +16,7 @@ import archdsl
 from archdsl.backends.keras.emit import emit
 from archdsl.ir import ops
 from archdsl.ir.emission import EmitContext
-from archdsl.ir.graph import Op
+from archdsl.ir.node import Op
 from archdsl.ir.types import TensorType
 
 WITHOUT_ONE_MAP = {ops.Input, ops.Split, ops.Part}

@@ -18,7 +18,7 @@ import archdsl
 from archdsl.analysis.expect import check_expectations
 from archdsl.blocks import registry
 from archdsl.frontend.compose.config import load
-from archdsl.ir.graph import Weight
+from archdsl.ir.cost import Weight
 from archdsl.ir.types import FeatureMap
 from archdsl.schemas.json_form import json_schema_of
 
@@ -276,7 +276,7 @@ def test_a_wrong_rule_is_an_error_when_the_model_is_built(wrong: str) -> None:
 def test_a_rule_may_refuse_sizes_and_is_not_tried_at_them() -> None:
     def halved(x: FeatureMap, width: int, stride: int) -> FeatureMap:
         if x.height and x.height % 32:
-            raise archdsl.ir.graph.ShapeError("expected a multiple of 32")
+            raise archdsl.ir.node.ShapeError("expected a multiple of 32")
         return gate_shape(x, width, stride)
 
     archdsl.keras_layer(Gate, shape=halved)

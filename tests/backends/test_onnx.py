@@ -22,7 +22,8 @@ from archdsl.backends.onnx.emission import TO_BODY, Emission
 from archdsl.frontend.compose.config import load
 from archdsl.ir import ops
 from archdsl.ir.emission import EmitContext
-from archdsl.ir.graph import Graph, Node, Op, ShapeError
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node, Op, ShapeError
 from archdsl.ir.types import FeatureMap, TensorType
 from archdsl.weights.fresh import fresh_weights
 from archdsl.weights.network import network_of

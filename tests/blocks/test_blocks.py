@@ -13,8 +13,8 @@ from support import keras
 import archdsl
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Block, all_blocks, get_block
-from archdsl.ir.graph import Node, ShapeError
 from archdsl.ir.layout import Call, Layout, results_of
+from archdsl.ir.node import Node, ShapeError
 from archdsl.ir.ops import Activation, Add, BatchNorm, Conv2D, Crop, DepthwiseConv2D, Input, MaxPool, Pad, Slice
 from archdsl.ir.types import FeatureMap, Tokens, Vector
 

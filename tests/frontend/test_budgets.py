@@ -19,7 +19,7 @@ from archdsl.blocks.registry import Block, _blocks, get_block
 from archdsl.frontend.budget import BUDGET_KEYS, Budget, read_budget
 from archdsl.frontend.compose.config import load
 from archdsl.frontend.compose.search_path import preset_names
-from archdsl.ir.graph import Meter, Node
+from archdsl.ir.node import Meter, Node
 from archdsl.ir.ops import Identity
 from archdsl.tools.cli import cli
 

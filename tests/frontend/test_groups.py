@@ -504,3 +504,51 @@ def test_the_neck_of_yolo_v8_has_the_published_parameters() -> None:
 def test_a_neck_reads_a_backbone_that_ends_in_a_tail_and_the_tail_stays_an_output(backbone: str) -> None:
     found = archdsl.analyze(backbone, ["neck=bifpn", "head=retinanet"], (256, 256, 3)).outputs
     assert {"tail", "boxes", "scores"} <= {*found}
+
+
+LEVELS = {"fpn": (3, 4, 5), "yolo_v3": (3, 4, 5), "pan_c2f": (3, 4, 5), "pan_c2f_p2": (2, 3, 4, 5)}
+LEVELS |= {"bifpn": (3, 4, 5, 6, 7), "retinanet": (3, 4, 5, 6, 7)}
+HEADS = {
+    "dfl_detect": 1,
+    "dfl_detect_light": 1,
+    "dual_detect": 1,
+    "segment": 1,
+    "pose": 1,
+    "oriented": 1,
+    "retinanet": 9,
+}
+OF_ONE_WIDTH = ("fpn", "bifpn", "retinanet")  # whose levels RetinaNet's towers can share
+
+
+@pytest.mark.parametrize(
+    ("neck", "head"), [(n, h) for n in LEVELS for h in HEADS if h != "retinanet" or n in OF_ONE_WIDTH]
+)
+def test_a_head_detects_at_every_pixel_of_all_levels_of_the_neck(neck: str, head: str) -> None:
+    """Level N of a square of 640 pixels has (640 / 2^N)² of them; the first boxes are those of the finest map."""
+    chosen = [f"neck={neck}", f"head={head}"]
+    graph = archdsl.compile_config("efficientnet_b0_backbone", chosen, (640, 640, 3))
+    boxes = graph.outputs["one_boxes" if head == "dual_detect" else "boxes"]
+    assert boxes.type.shape[0] == HEADS[head] * sum((640 // 2**number) ** 2 for number in LEVELS[neck])
+    runs = [int(node.name[len("head_class_n")]) for node in graph.nodes if node.name.startswith("head_class_n")]
+    assert [*dict.fromkeys(runs)] == [*LEVELS[neck]]
+
+
+def test_a_level_that_is_added_to_the_neck_is_read_by_the_head(tmp_path: Path) -> None:
+    added = "+neck.n6={block: conv_bn_act, width: 512, kernel: 3, stride: 2, from: n5}"
+    costs = archdsl.analyze("yolo_v8_s_detect", [added, "~expect"], (640, 640, 3))
+    assert costs.outputs["boxes"].shape == (80**2 + 40**2 + 20**2 + 10**2, 4)
+
+
+def test_a_level_that_no_head_reads_is_refused_with_the_override_that_takes_it_out() -> None:
+    chosen = ["neck=bifpn", "head=dfl_detect", "head.box.each=[n3,n4,n5,n6]", "head.class.each=[n3,n4,n5,n6]"]
+    problem = refusal("efficientnet_b0_backbone", *chosen)
+    assert (problem.code, problem.path) == ("unused", "neck.n7")
+    assert "`each: neck`" in problem.hint and problem.hint.endswith(" ~neck.n7")
+    archdsl.compile_config("efficientnet_b0_backbone", [*chosen, "~neck.n7"])
+    archdsl.compile_config("efficientnet_b0_backbone", [*chosen, "head.box.each=neck", "head.class.each=neck"])
+
+
+def test_a_neck_that_calls_no_layer_a_level_stands_for_its_last_one() -> None:
+    side = "+neck={one: {block: conv, filters: 8, from: p4}, two: {block: conv, filters: 8}}"
+    graph = archdsl.compile_config("yolo_v8_s_backbone", [side, "+head={end: {block: conv, filters: 5, each: neck}}"])
+    assert [node.inputs[0].name for node in graph.nodes if node.name.startswith("head_end")] == ["neck_two_conv"]

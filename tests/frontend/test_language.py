@@ -11,7 +11,8 @@ import yaml
 import archdsl
 from archdsl.frontend.compose.config import load
 from archdsl.frontend.compose.order import in_order
-from archdsl.ir.graph import Graph, Node
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node
 from archdsl.ir.ops import Activation, BatchNorm, Conv2D, GroupNorm, MaxPool, Pad, Rescale
 
 Problems = Callable[..., list[archdsl.Problem]]

@@ -11,8 +11,10 @@ import archdsl
 from archdsl.blocks import registry
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Block, all_blocks, block, get_block
-from archdsl.ir.graph import Graph, Node, ShapeError, Weight, verify
+from archdsl.ir.cost import Weight
+from archdsl.ir.graph import Graph, verify
 from archdsl.ir.layout import Layout
+from archdsl.ir.node import Node, ShapeError
 from archdsl.ir.ops import (
     Activation,
     Add,
@@ -54,7 +56,7 @@ def image(height: int | None = 33, image_width: int | None = 40, channels: int =
         (Slice(1, 4), (33, 40, 3), 1),
     ],
 )
-def test_shapes_follow_the_sliding_window(op: archdsl.ir.graph.Op, shape: tuple[int, int, int], stride: float) -> None:
+def test_shapes_follow_the_sliding_window(op: archdsl.ir.node.Op, shape: tuple[int, int, int], stride: float) -> None:
     known = op(image()).type
     assert (known.shape, known.stride) == (shape, stride)
     unknown = op(image(None, None)).type

@@ -12,7 +12,7 @@ from support.applied import APPLIED
 
 from archdsl.ir import ops
 from archdsl.ir.emission import EmitContext
-from archdsl.ir.graph import Op, ShapeError
+from archdsl.ir.node import Op, ShapeError
 from archdsl.ir.types import FeatureMap, TensorType, Tokens, Vector
 
 pytestmark = pytest.mark.keras

@@ -12,7 +12,8 @@ from support import samples
 from support.graphs import graph_of, image_of, kinds
 
 import archdsl
-from archdsl.ir.graph import Node, verify
+from archdsl.ir.graph import verify
+from archdsl.ir.node import Node
 from archdsl.ir.ops import Add, BatchNorm, Conv2D, Rescale
 from archdsl.ir.passes import run_passes
 from archdsl.ir.passes.linear import is_convolution

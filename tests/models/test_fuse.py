@@ -19,7 +19,8 @@ from support.graphs import graph_of, image_of, kinds
 from support.oracle import largest_relative_difference, random_images, trained
 
 import archdsl
-from archdsl.ir.graph import Graph, Node, Op
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node, Op
 from archdsl.ir.ops import (
     Activation,
     Add,

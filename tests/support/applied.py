@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archdsl.ir import ops
-from archdsl.ir.graph import Op
+from archdsl.ir.node import Op
 from archdsl.ir.types import FeatureMap, TensorType, Tokens, Vector
 
 IMAGE = FeatureMap(6, 8, 4)

@@ -21,7 +21,7 @@ from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Block, all_blocks
 from archdsl.frontend.sema.schema import ConventionsSchema, InputSchema, NormSchema, ScaleSchema, StageSchema
 from archdsl.frontend.sema.vocabulary import fields, plain
-from archdsl.ir.graph import ShapeError
+from archdsl.ir.node import ShapeError
 from archdsl.ir.ops import ACTIVATIONS, Activation, BatchNorm, Input
 from archdsl.ir.types import FeatureMap
 from archdsl.schemas.annotations import Limits

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 import archdsl
-from archdsl.ir.graph import Graph, Node, verify
+from archdsl.ir.graph import Graph, verify
 from archdsl.ir.layout import Layout
+from archdsl.ir.node import Node
 from archdsl.ir.ops import Input
 from archdsl.ir.types import FeatureMap
 

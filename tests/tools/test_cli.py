@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -112,6 +113,11 @@ def test_build_writes_a_model_that_keras_loads(run: Run, tmp_path: Path, plain: 
     model = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     assert model.count_params() == 1_277_680
     assert isinstance(model, archdsl.Backbone) is not plain
+    with zipfile.ZipFile(tmp_path / "model.keras") as file:
+        described = json.loads(file.read("config.json"))
+    is_graph = described["class_name"] == "Functional" and len(described["config"]["layers"]) > 100
+    assert is_graph is plain  # what Netron draws as more than one box
+    assert ("Netron sees one box" in result.stderr) is not plain
 
 
 @pytest.mark.keras

@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import combinations, pairwise
 from pathlib import Path
+from random import Random
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from hypothesis import Phase, given, settings
 from PIL import Image
 from support import EXAMPLES, samples
 from support.browser import page_in
+from support.drawn_configs import drawn_configs
 
 import archdsl
 from archdsl.frontend.compose.search_path import preset_names
@@ -128,7 +131,11 @@ def pieces(layout: Layout) -> list[tuple[Any, Frame]]:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_nothing_overlaps(preset: str) -> None:
-    layout = layout_of(outline(preset))
+    check_places(outline(preset))
+
+
+def check_places(graph: Graph) -> None:
+    layout = layout_of(graph)
     frames = [*layout.boxes.values()]
     assert all(apart(*pair) for pair in combinations(frames, 2))
     assert all(apart(*pair) for pair in combinations(layout.stages.values(), 2))
@@ -147,7 +154,11 @@ def parts(group: Group) -> Iterator[Any]:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_lines_cross_no_text(preset: str) -> None:
-    every = list(parts(scene_of(outline(preset)).root))
+    check_texts(outline(preset))
+
+
+def check_texts(graph: Graph) -> None:
+    every = list(parts(scene_of(graph).root))
     lines = [piece for line in every if isinstance(line, Line) for piece in pairwise(line.points)]
     for text in [each for each in every if isinstance(each, Text)]:
         width = text_width(text.text, text.size, text.bold)
@@ -160,12 +171,52 @@ def test_lines_cross_no_text(preset: str) -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_lines_from_different_boxes_to_different_boxes_run_beside_each_other(preset: str) -> None:
-    for (one, here), (other, there) in combinations(pieces(layout_of(outline(preset))), 2):
+    check_lines(outline(preset))
+
+
+def check_lines(graph: Graph) -> None:
+    for (one, here), (other, there) in combinations(pieces(layout_of(graph)), 2):
         if one.source is not other.source and one.target is not other.target:
             along = (here.width and there.width and abs(here.top - there.top) < 2) or (
                 here.height and there.height and abs(here.left - there.left) < 2
             )
             assert not along or apart(Frame(*here).wider(1, 1, 1), there), (one, other)
+
+
+@settings(max_examples=20, deadline=None, phases=[Phase.generate])
+@given(drawn_configs())
+def test_backbones_of_any_kind_are_drawn_as_well(config: Any) -> None:
+    graph = archdsl.analyze(config, input_shape=None).outline
+    check_places(graph)
+    check_texts(graph)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_necks_of_any_kind_are_drawn_as_well(seed: int) -> None:
+    defaults = {"width": 8, "down": {**CONV, "stride": 2}, "body": CONV}
+    stages: dict[str, Any] = {f"p{number}": {} for number in range(1, 6)}
+    graph = outline({"stage_defaults": defaults, "stages": stages, "neck": random_neck(Random(seed))})
+    check_places(graph)
+    check_texts(graph)
+
+
+def random_neck(random: Random) -> dict[str, Any]:
+    """Up to 25 layers that read what comes before them, wherever that is."""
+    strides, neck = {f"p{number}": 2**number for number in (2, 3, 4, 5)}, {}
+    for name in [f"n{number}" for number in range(random.randint(1, 25))]:
+        first = random.choice([*strides])
+        stride, others = strides[first], [each for each in strides if strides[each] == strides[first]]
+        kinds = {
+            "same": ({**CONV, "width": 8}, stride),
+            "down": ({**CONV, "width": 8, "stride": 2}, stride * 2),
+            "up": ({"block": "upsample"}, stride // 2),
+            "join": ({"block": "concat"}, stride),
+        }
+        kind = random.choice(["same", "join", *(["down"] if stride < 128 else []), *(["up"] if stride > 1 else [])])
+        layer, strides[name] = kinds[kind]
+        joined = random.choices(others, k=random.randint(1, 3)) if kind == "join" else []
+        neck[name] = {**layer, "from": [first, *joined]}
+    return neck
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -65,6 +65,7 @@ EXACTLY = {
     "nothing in a comment": (f"{PARENT}# wid§\n", set()),
     "nothing for a number": (f"{PARENT}stages: {{p4: {{width: §}}}}\n", set()),
     "nothing in a description": (f"{PARENT}description: a §\n", set()),
+    "nothing in several lines": (f"{PARENT}conventions:\n  activation: re§lu\n    silu\n", set()),
     "nothing after a value": (f"{PARENT}scale: {{width: 1}} §\n", set()),
 }
 
@@ -123,6 +124,7 @@ def test_parents_are_presets_files_beside_it_and_groups(tmp_path: Path) -> None:
     assert {"mine", "family/yolo_v8", "neck", "head", "_self_"} <= set(found)
     assert set(preset_names()) - set(found) == {"yolo_v8_s_backbone"}
     assert found["neck"].text == "neck: "
+    assert offered("defaults: §\n")["yolo_v8_s_backbone"].text == "[yolo_v8_s_backbone, _self_]"
     assert {"fpn", "pan_c2f", "null"} <= set(offered("defaults: [yolo_v8_s_backbone, neck: §, _self_]\n"))
     assert {"fpn", "pan_c2f"} <= set(offered("defaults:\n  - yolo_v8_s_backbone\n  - neck: §\n"))
 
@@ -132,6 +134,7 @@ def test_a_file_of_a_group_holds_layers(tmp_path: Path) -> None:
     labels = {each.label for each in complete(*at)}
     assert {"from", "factor"} <= labels
     assert "stages" not in labels
+    assert {each.label for each in complete(*cursor("§", str(tmp_path / "neck" / "mine.yaml")))} == {"defaults"}
     assert {"fpn"} <= {
         each.label for each in complete(*cursor("defaults: [§]\n", str(tmp_path / "neck" / "mine.yaml")))
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from support.cursor import MARK, Cursor, cursor, place
+from support.steps import at_most
 
 import archdsl
 from archdsl.blocks import csp
@@ -17,8 +18,10 @@ from archdsl.frontend.compose.search_path import config_root
 from archdsl.tools.editing.completion import complete
 from archdsl.tools.editing.definition import define
 from archdsl.tools.editing.document import Document
-from archdsl.tools.editing.hover import escaped, hover
+from archdsl.tools.editing.hover import hover
+from archdsl.tools.editing.markdown import escaped
 from archdsl.tools.editing.rename import Renamed, applied, prepare_rename, rename
+from archdsl.tools.editing.surroundings import surroundings
 from archdsl.tools.editing.symbols import Symbol, folds, symbols
 
 PARENT = "defaults: [yolo_v8_s_backbone, neck: pan_c2f, _self_]\n"
@@ -100,6 +103,9 @@ def test_what_a_config_says_is_not_taken_for_markdown() -> None:
     text = "blocks: {b: {description: '<img src=x> [a](b) **c** `d`', layers: {l: {block: conv}}}}\n"
     found = said(f"{text}neck: {{x: {{block: b§}}}}\n")
     assert "\\<img src=x\\> \\[a\\](b) \\*\\*c\\*\\* `d`" in found
+    assert escaped("`<b>") == "\\`\\<b\\>"
+    fence, *_, last = said("neck: {x: {block: 'a```b§'}}\n").splitlines()
+    assert (fence, last) == ("````python", "````")
 
 
 # Definitions
@@ -346,6 +352,38 @@ def test_a_config_with_a_slip_in_it_can_be_asked_about(name: str) -> None:
         symbols(document), folds(document)
         for offset in (cut, min(len(broken), cut + len(word))):
             asked(Cursor(document, *place(broken, offset)))
+
+
+def test_an_answer_takes_few_steps() -> None:
+    text = yaml.safe_dump(load("yolo_v8_s_detect").resolved, sort_keys=False, default_flow_style=None, width=120)
+    places = [place(text, offset) for offset in range(0, len(text), 40)]
+    for at in places:  # what is imported and kept for all texts takes longer once
+        asked(Cursor(Document(NET, text), *at))
+    for at in places:
+        document = Document(NET, text)
+        for ask in (complete, hover, define, prepare_rename):
+            surroundings.cache_clear()
+            with at_most(40_000):
+                ask(document, *at)
+        with at_most(60_000):
+            rename(document, *at, "another_name")
+        with at_most(40_000):
+            symbols(document), folds(document)
+
+
+HOSTILE = {
+    "parents that are not there": f"defaults: [{MARK}{'x, ' * 1_000}_self_]\n",
+    "a long name": f"{PARENT}outputs: [a{'_' * 100_000}{MARK}]\n",
+    "many names": f"{PARENT}outputs: [{'p3_body, ' * 1_000}{MARK}]\n",
+    "many references": f"{PARENT}description: '{'${scale.width} ' * 1_000}{MARK}'\n",
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=list(HOSTILE))
+def test_a_hostile_text_takes_few_steps_too(text: str) -> None:
+    at = cursor(text)
+    with at_most(600_000):
+        asked(at)
 
 
 @pytest.mark.full

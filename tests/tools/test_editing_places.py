@@ -117,7 +117,6 @@ def test_ranges_are_from_the_first_to_the_last_character() -> None:
     assert key == ("net.yaml", 3, 5, 3, 9)
     assert value == ("net.yaml", 3, 11, 3, 28)
     assert index.value_range(("stages",)) == ("net.yaml", 2, 3, 4, 13)
-    assert index.written(("stages", "p4", "post", "x", "block")) == "c2f"
     assert index.key_range(("nothing",)) is None
 
 

@@ -9,9 +9,12 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from support import TESTS
 
 import archdsl
 from archdsl.tools.cli import main
+
+FILES = TESTS / "models" / "files"
 
 
 def small() -> keras.Model:
@@ -44,6 +47,36 @@ def test_with_its_weights_it_is_one_file_that_gives_the_same_numbers(tmp_path: P
     model.save(tmp_path / "a.keras")
     main(["import", str(tmp_path / "a.keras"), "-o", str(tmp_path / "a.safetensors")])
     assert np.array_equal(numbers(archdsl.build_from_config(tmp_path / "a.safetensors")), numbers(model))
+
+
+def test_a_whole_model_in_hdf5_as_keras_2_wrote_it_gives_its_numbers(run: Any, tmp_path: Path) -> None:
+    """support/keras2_model.py wrote it, and what Keras 2 computed."""
+    main(["import", str(FILES / "keras2.h5"), "-o", str(tmp_path / "a.safetensors")])
+    wanted = np.load(FILES / "keras2.npy")
+    image = np.random.default_rng(0).normal(size=(1, 32, 32, 3)).astype("float32")
+    found = archdsl.build_from_config(tmp_path / "a.safetensors").features(["head_classes_act"])(image)
+    assert np.allclose(found["head_classes_act"], wanted, atol=1e-6)
+    assert np.ptp(wanted) > 0.01
+    done = run("import", str(FILES / "keras2.h5"), "-o", "b.yaml")
+    assert (done.returncode, archdsl.analyze(tmp_path / "b.yaml").params) == (0, 333), done.stderr
+
+
+def test_a_whole_model_in_hdf5_with_a_model_inside_as_keras_3_writes_it(tmp_path: Path) -> None:
+    inner = keras.Sequential([keras.Input((16, 16, 8)), layers.Conv2D(8, 1), layers.BatchNormalization()], name="inner")
+    plain = small()
+    model = keras.Model(plain.inputs[0], inner(plain.outputs[0]), name="outer")
+    draw = np.random.default_rng(2)
+    model.set_weights([draw.uniform(0.2, 0.6, array.shape) for array in model.get_weights()])
+    model.save(tmp_path / "a.h5")
+    main(["import", str(tmp_path / "a.h5"), "-o", str(tmp_path / "a.safetensors")])
+    assert np.allclose(numbers(archdsl.build_from_config(tmp_path / "a.safetensors")), numbers(model), rtol=1e-5)
+
+
+def test_weights_alone_in_hdf5_are_not_a_model(run: Any, tmp_path: Path) -> None:
+    small().save_weights(tmp_path / "a.weights.h5")
+    done = run("import", "a.weights.h5", "-o", "a.yaml")
+    assert done.returncode == 2
+    assert "it has weights, and nothing that describes a model" in done.stderr
 
 
 def test_everything_that_cannot_be_said_is_named_and_nothing_is_run(run: Any, tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_sums_and_the_compiler_write_the_same_files(text: str, tmp_path: Path, r
     written(tmp_path, following, "mine.yaml")
     for name, options in (("sums", []), ("compiled", ["--all"])):
         output = search(run, space, "-o", tmp_path / name, *options).stdout
-        assert ("exact sums" in output) == (name == "sums")
+        assert ("as exact sums" in output) == (name == "sums")
     assert rows(tmp_path / "sums") == rows(tmp_path / "compiled") != []
     if text is FOLLOWING:
         each = {row["stages.p3.depth"]: row["params"] for row in rows(tmp_path / "sums") if row["scale.depth"] == 1}
@@ -242,6 +242,7 @@ ERRORS = {
     "choices: {stages.p4.width: 'glob(*)'}": "choices.stages.p4.width",
     "choices: {stages.p4.width: 'range(5, 5)'}": "range(5, 5) has no value",
     "choices: {stages.p4.width: 'range(1, 1e9)'}": "more than 10,000 values",
+    "choices: {scale.width: 'range(1, 9000)', scale.depth: 'range(1, 9000)'}": "more than 10,000 values of all choices",
     "choices: {stages.p4.width: {a: 1}}": "expected values, such as range(1, 9)",
     "choices: {neck: [pan_c2g]}": "pan_c2g",
     "choices: 3": "needs 'choices', a mapping",
@@ -318,7 +319,7 @@ def test_the_latency_of_a_row_is_what_show_predicts_whichever_way_it_is_found(tm
         ("latency: none.json", "there is no such file of a machine"),
         ("latency: ../machine.json", "expected a file beside this one"),
         ("latency: 3", "got the number 3; expected a file beside this one"),
-        ("latency: ..", "a folder, not a regular file"),
+        ("latency: ..", "leads out of this folder"),
     ],
 )
 def test_a_latency_needs_a_machine(latency: str, message: str, tmp_path: Path, run: Run) -> None:

@@ -60,6 +60,40 @@ def test_classes_in_another_order_are_not_taken_by_their_place(source: Any, tmp_
         assert all(np.array_equal(own[..., ::-1], other) for own, other in zip(ours, theirs, strict=True))
 
 
+@pytest.mark.parametrize("preset", ["yolo_v5_n_detect", "yolo_v7_tiny_detect"])
+def test_a_head_with_anchors_keeps_boxes_and_the_numbers_of_classes_by_name(preset: str, tmp_path: Path) -> None:
+    """Outputs of an anchor, one after the other: x, y, width, height, objectness, each class."""
+    small = "scale.width=0.03125"
+    known = archdsl.build_from_config(preset, [small, "head.raw.classes=2"])
+    draw = np.random.default_rng(0)
+    known.set_weights([draw.uniform(0.2, 0.6, array.shape) for array in known.get_weights()])
+    weights.save(known, tmp_path / "a.safetensors", names="torch")
+    write(tmp_path / "a.pt", {"model": load_file(tmp_path / "a.safetensors"), "names": {0: "cat", 1: "dog"}})
+    model = archdsl.build_from_config(preset, [small, "head.raw.classes=3"])
+    layers = [model.get_layer(f"head_raw_n{level}_conv_conv") for level in (3, 4, 5)]
+    fresh = [layer.get_weights() for layer in layers]
+    transfer = weights.load(model, tmp_path / "a.pt", partial=True, classes=OURS)
+    assert not transfer.left and not transfer.unused
+    assert {each.made for each in transfer.moved if each.made} == {"2 of 3 classes by name"}
+    for layer, arrays in zip(layers, fresh, strict=True):
+        given = known.get_layer(layer.name).get_weights()
+        for ours, before, theirs in zip(layer.get_weights(), arrays, given, strict=True):
+            of_anchors = ours.reshape(*ours.shape[:-1], 3, 8)
+            theirs = theirs.reshape(*theirs.shape[:-1], 3, 7)
+            assert np.array_equal(of_anchors[..., :5], theirs[..., :5])
+            assert np.array_equal(of_anchors[..., [7, 6]], theirs[..., 5:])  # cat, dog
+            assert np.array_equal(of_anchors[..., 5], before.reshape(of_anchors.shape)[..., 5])  # bird
+
+
+def test_numbers_of_anchors_are_not_taken_for_those_of_classes(tmp_path: Path) -> None:
+    """18 outputs are 3 anchors of one class; 2 of four classes would be as many."""
+    model = archdsl.build_from_config("yolo_v5_n_detect", ["scale.width=0.03125", "head.raw.classes=1"])
+    weights.save(model, tmp_path / "a.safetensors", names="torch")
+    write(tmp_path / "a.pt", {"model": load_file(tmp_path / "a.safetensors"), "names": {0: "cat"}})
+    with pytest.raises(archdsl.ArchError, match="4 names of classes, and no layer of"):
+        weights.load(model, tmp_path / "a.pt", partial=True, classes=["cat", "dog", "cow", "hen"])
+
+
 def test_names_that_cannot_be_used_are_told_and_nothing_is_changed(source: Any, tmp_path: Path) -> None:
     _, arrays = source
     write(tmp_path / "plain.pt", arrays)

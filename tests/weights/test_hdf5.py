@@ -195,7 +195,7 @@ def test_a_tree_that_leads_into_itself_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["x" * 1_025, "x" * 60_000, "x" + "7" * 60_000])
 def test_a_long_name_is_refused(name: str) -> None:
-    with pytest.raises(DamagedFile, match=f"a name of {len(name)} bytes"):
+    with pytest.raises(DamagedFile, match=f"a text of {len(name)} bytes"):
         contents_of(written(lambda file: file.create_dataset(name, data=1.0)))
 
 

@@ -161,9 +161,9 @@ def test_weights_go_home_under_the_names_they_came_with(file: str, tmp_path: Pat
 
 
 def test_what_has_no_name_in_pytorch_is_told_before_anything_is_written(tmp_path: Path) -> None:
-    down = {"block": "mp_down", "width": 8}
+    down = {"block": "factorized_down", "width": 8}
     unknown = archdsl.build_from_config({"conventions": STYLE, "stages": {"p1": {"down": down}}})
-    with pytest.raises(archdsl.ArchError, match="block 'mp_down' is not known there"):
+    with pytest.raises(archdsl.ArchError, match="block 'factorized_down' is not known there"):
         weights.save(unknown, tmp_path / "a.safetensors", names="torch")
     with pytest.raises(archdsl.ArchError, match="folded away"):
         weights.save(archdsl.fuse(one_convolution()), tmp_path / "a.safetensors", names="torch")

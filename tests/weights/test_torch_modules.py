@@ -1,7 +1,8 @@
 """Networks of timm and torchvision come in by the names they have there, and compute what they computed there.
 
 The files were written by timm 1.0.31 and torchvision 0.28.0 with torch 2.13.0 (support/torch_networks.py): small
-networks of theirs with random weights, and what they give for an image of random numbers.
+networks of theirs with random weights, and what they give for an image of random numbers. torchvision_vit and
+timm_vgg16 have the layouts of theirs, and are of PyTorch's own modules (support/torch_layouts.py).
 """
 
 from __future__ import annotations
@@ -85,6 +86,14 @@ CASES: dict[str, tuple[str, list[str]]] = {
             "stages.p4.post.wide.depth=1",
             "tail.conv.width=320",
         ],
+    ),
+    "torchvision_vit": (
+        "vit_tiny_patch16_classify",
+        [*NO_SOFTMAX, "input.shape=[32,32,3]", "stages.p4.width=24", "stages.p4.depth=2"],
+    ),
+    "timm_vgg16": (
+        "vgg16_classify",
+        [*NO_SOFTMAX, "input.shape=[64,64,3]", "scale.width=0.0625", "head.wide1.units=16", "head.wide2.units=16"],
     ),
     "timm_resnet18": (
         "resnet50_classify",

@@ -20,7 +20,8 @@ from archdsl.frontend.sema.resolve import resolve
 from archdsl.frontend.sema.scale import scale_spec
 from archdsl.frontend.sema.spec import LayerSpec, NetworkSpec, PartSpec
 from archdsl.frontend.source import KeyPath, dotted
-from archdsl.ir.graph import Graph, Node
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node
 
 Verdict = Literal["ok", "note", "change"]
 Neck = Literal["multiple-of-8", "equal"]

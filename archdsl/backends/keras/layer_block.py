@@ -28,8 +28,9 @@ from archdsl.backends.keras.probe import (
 )
 from archdsl.blocks.registry import Block, register
 from archdsl.diagnostics.problems import ArchError, Mark, fail
+from archdsl.ir.cost import Weight
 from archdsl.ir.emission import DATA_FORMAT, EmitContext
-from archdsl.ir.graph import Node, Op, ShapeError, Weight
+from archdsl.ir.node import Node, Op, ShapeError
 from archdsl.ir.types import FeatureMap
 
 LayerMaker = Callable[..., Any]
@@ -64,7 +65,7 @@ def keras_layer(
     shape: the FeatureMap of the result (``lambda x, width: x.with_channels(width)``). Without it the layer is asked.
     stride: how many times fewer rows the result has, 1/2 for twice as many; may be a number (``stride=2``). Without it
         that of the FeatureMap that `shape` gives; without either, 1.
-    weights: the shapes of the layer's arrays, in its order (archdsl.ir.graph.Weight for one that is not trained).
+    weights: the shapes of the layer's arrays, in its order (archdsl.ir.cost.Weight for one that is not trained).
         Without it the layer is asked.
     macs: multiply-accumulates for one image of known size. Without it they are not known, and 0 for a layer without
         weights.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from archdsl.ir.graph import ShapeError, Weight
+from archdsl.ir.cost import Weight
+from archdsl.ir.node import ShapeError
 from archdsl.ir.types import FeatureMap
 
 _PROBES = (1024, 1280), (1023, 1281)  # large, so that a border does not hide the stride; odd, to show the rounding

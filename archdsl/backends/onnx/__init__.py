@@ -19,7 +19,8 @@ from archdsl.backends.onnx.emission import TO_BODY, TO_HEAD, Emission
 from archdsl.backends.onnx.padding import join_padding
 from archdsl.diagnostics.problems import ArchError, problem
 from archdsl.ir import ops
-from archdsl.ir.graph import Graph, Node, Op
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node, Op
 from archdsl.ir.types import FeatureMap, TensorType, Tokens
 
 if TYPE_CHECKING:

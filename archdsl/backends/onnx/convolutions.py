@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from archdsl.backends.onnx.emission import Emission
 from archdsl.ir import ops
-from archdsl.ir.graph import Node, Op
+from archdsl.ir.node import Node, Op
 from archdsl.ir.ops.windows import same_border
 from archdsl.ir.types import FeatureMap, Vector, both
 

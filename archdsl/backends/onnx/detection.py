@@ -10,7 +10,7 @@ import numpy
 
 from archdsl.backends.onnx.emission import Emission
 from archdsl.ir import ops
-from archdsl.ir.graph import Node, Op
+from archdsl.ir.node import Node, Op
 from archdsl.ir.types import FeatureMap, both
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from archdsl.backends.form import Floats
 from archdsl.ir.types import FeatureMap, TensorType, Tokens
 
 if TYPE_CHECKING:
-    from archdsl.ir.graph import Node
+    from archdsl.ir.node import Node
 
     Array: TypeAlias = numpy.ndarray[Any, Any]
 

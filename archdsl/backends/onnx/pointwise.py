@@ -9,7 +9,7 @@ import numpy
 
 from archdsl.backends.onnx.emission import TO_BODY, TO_HEAD, Emission, by_channel, channel_axis
 from archdsl.ir import ops
-from archdsl.ir.graph import Node, Op
+from archdsl.ir.node import Node, Op
 from archdsl.ir.types import FeatureMap, Tokens
 
 if TYPE_CHECKING:

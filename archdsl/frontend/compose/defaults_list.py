@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from archdsl.diagnostics.codes import CodeName
-from archdsl.diagnostics.fixes import Hint
+from archdsl.diagnostics.hint import Hint
 from archdsl.diagnostics.problems import ArchError, Mark, Note, Problem, fail
 from archdsl.diagnostics.unicode import ascii_form, named
 from archdsl.diagnostics.wording import describe, did_you_mean, joined, write

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 from archdsl.diagnostics.codes import CodeName
-from archdsl.diagnostics.fixes import Hint
+from archdsl.diagnostics.hint import Hint
 from archdsl.diagnostics.problems import ArchError, Mark, Note, fail
 from archdsl.diagnostics.wording import describe, did_you_mean
 from archdsl.frontend.compose.override_grammar import Given

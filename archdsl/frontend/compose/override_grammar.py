@@ -75,6 +75,8 @@ def read_sweep(text: str) -> Sweep:
     value = parsed.value()
     if isinstance(value, IntervalSweep):
         return Sweep(interval=(value.start or 0, value.end or 0))
+    if isinstance(value, RangeSweep) and not value.step:
+        raise _fault("override", f"{_quoted(text)} goes in steps of 0", Mark(""), "range(begin, end, step)")
     if isinstance(value, (ChoiceSweep, RangeSweep)):
         return Sweep(parsed.sweep_string_iterator())
     return Sweep([(parsed.input_line or "").partition("=")[2]])

@@ -25,8 +25,8 @@ from archdsl.frontend.sema.parameters import FITS, Use, Values, arguments_of, is
 from archdsl.frontend.sema.schema import BlockSchema
 from archdsl.frontend.sema.spec import UNSCALED, LayerSpec, Scale, passed_on
 from archdsl.frontend.sema.validate import fact_of
-from archdsl.ir.graph import Node, ShapeError
 from archdsl.ir.layout import results_of
+from archdsl.ir.node import Node, ShapeError
 from archdsl.schemas.annotations import Translation
 
 RESERVED = {"block", "from", "after", "name", "style", "each", "share", "when", "filters", *keyword.kwlist}

@@ -17,7 +17,7 @@ from archdsl.frontend.sema.schema import RelativeSchema
 from archdsl.frontend.sema.spec import LayerSpec, Scale
 from archdsl.frontend.sema.vocabulary import members
 from archdsl.frontend.source import KeyPath
-from archdsl.ir.graph import ShapeError
+from archdsl.ir.node import ShapeError
 
 FITS = "fits"
 """In `when:`, it leaves a layer out whose inputs have different shapes."""

@@ -16,7 +16,7 @@ from archdsl.frontend.sema.findings import Findings
 from archdsl.frontend.sema.parameters import name_of
 from archdsl.frontend.sema.resolve_layers import Layers
 from archdsl.frontend.sema.schema import BlockSchema, ConfigSchema, LayerSchema
-from archdsl.ir.graph import Meter
+from archdsl.ir.node import Meter
 
 
 class Blocks:

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic_core import ValidationError
 
 from archdsl.blocks.registry import EXACT, MAX_DEPTH, Block, sets_exact
-from archdsl.diagnostics.fixes import Hint
+from archdsl.diagnostics.hint import Hint
 from archdsl.diagnostics.problems import Mark, Note, Problem, fail
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.budget import allow_more
@@ -23,7 +23,7 @@ from archdsl.frontend.sema.schema import LayerSchema, RelativeSchema, StageSchem
 from archdsl.frontend.sema.spec import LayerSpec, inputs_of
 from archdsl.frontend.sema.validate import problems_of
 from archdsl.frontend.source import KeyPath
-from archdsl.ir.graph import Meter
+from archdsl.ir.node import Meter
 
 Entry = TypeVar("Entry", StageSchema, LayerSchema)
 

@@ -91,7 +91,7 @@ class LayerSchema(Schema):
     sources: Annotated[list[Name], Limits(min_length=1, max_length=64), OneOrMore()] | None = renamed("from", None)
     """Its input, if not the layer before it: a layer, a stage, `input`, or a list; beside `each`, what follows that."""
     each: Annotated[list[Name], Limits(min_length=1, max_length=64), OneOrMore()] | None = None
-    """Layers or stages for each of which it runs once; its results are named after them: NAME_p3, NAME_p4."""
+    """Layers or stages for each of which it runs once: NAME_p3, NAME_p4. `neck` is all levels of the neck, n3, n4, …"""
     share: bool | Name | None = None
     """A layer whose weights it uses, or true: one set of weights for all of `each`."""
     when: Annotated[list[Condition], Limits(min_length=1, max_length=8), OneOrMore()] | None = None

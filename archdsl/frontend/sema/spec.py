@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from archdsl.blocks.conventions import Conventions
 from archdsl.blocks.registry import Block, exact_as_width
 from archdsl.frontend.compose.config import Config, Location
-from archdsl.ir.graph import Node, ShapeError
+from archdsl.frontend.sections import LEVELS
+from archdsl.ir.node import Node, ShapeError
 from archdsl.ir.types import FeatureMap
 
 MOST = 1 << 24
@@ -128,17 +129,24 @@ class PartSpec(NamedTuple):
     @property
     def number(self) -> int | None:
         """N of a stage called pN, whose map is 2^N times smaller than the image."""
-        return _number(self.name) if self.is_stage else None
+        return _number(self.name, "p") if self.is_stage else None
 
     @property
     def level(self) -> str:
         """Its public name: "P3" for stage p3, else its own."""
         return self.name if self.number is None else self.name.upper()
 
+    @property
+    def levels(self) -> list[tuple[int, str]]:
+        """Number and full name of the layers that are levels, the finest first: n3, n4, … of a neck."""
+        letter, prefix = LEVELS.get(self.name, ""), f"{self.name}_"
+        numbers = [(_number(layer.name.removeprefix(prefix), letter), layer.name) for layer in self.layers]
+        return sorted([(number, full) for number, full in numbers if number is not None])
+
 
 @lru_cache(maxsize=1024)
-def _number(name: str) -> int | None:
-    return int(name[1:]) if name[0] == "p" and name[1:].isdecimal() else None
+def _number(name: str, letter: str) -> int | None:
+    return int(name[1:]) if name[0] == letter and name[1:].isdecimal() else None
 
 
 class Scale(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import ValidationError
 
-from archdsl.diagnostics.fixes import Hint
+from archdsl.diagnostics.hint import Hint
 from archdsl.diagnostics.problems import MAX_PROBLEMS, Problem, problem
 from archdsl.diagnostics.unicode import ascii_form, named
 from archdsl.diagnostics.wording import describe, did_you_mean, joined, meant, one_of, write

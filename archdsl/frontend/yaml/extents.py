@@ -7,8 +7,10 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from functools import cache
 
-from archdsl.diagnostics.fixes import Edit, Fix, Hint, Range
+from archdsl.diagnostics.fixes import Edit, Fix, Range
+from archdsl.diagnostics.hint import Hint
 from archdsl.diagnostics.problems import Problem
+from archdsl.frontend.values import MAX_SCALAR
 from archdsl.frontend.yaml.conformance import LINE_END
 
 _QUOTED = r"'(?:[^']|'')*'|\"(?:[^\"\\]|\\.)*\""
@@ -77,7 +79,7 @@ class Extents:
             return self._closed[start]
         depth = self._depths[bisect_right(self._depths, (start, 1 << 30)) - 1][1]
         for token in (*_TOKENS, _BARE_IN_BRACKETS if depth else _BARE):
-            if found := token.match(self.text, start):
+            if found := token.match(self.text, start, start + MAX_SCALAR):
                 return found.end()
         return self._after(start)
 

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from archdsl.diagnostics.codes import CodeName
-from archdsl.diagnostics.fixes import Hint
+from archdsl.diagnostics.hint import Hint
 from archdsl.diagnostics.problems import ArchError, Gathered, Mark, Note, Problem, fail, problem
 from archdsl.diagnostics.wording import describe, did_you_mean, joined
 from archdsl.frontend.budget import DEFAULT, Budget

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import yaml
 
-from archdsl.diagnostics.fixes import Hint
+from archdsl.diagnostics.hint import Hint
 from archdsl.diagnostics.problems import Problem
 from archdsl.diagnostics.unicode import is_invisible, named
 from archdsl.frontend.yaml.conformance import not_yaml, slip

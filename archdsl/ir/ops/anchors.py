@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from archdsl.ir.emission import EmitContext
-from archdsl.ir.graph import Op, ShapeError
+from archdsl.ir.node import Op, ShapeError
 from archdsl.ir.types import FeatureMap, Tokens, area, both
 
 AnchorStyle = Literal["yolo", "darknet"]

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from archdsl.ir.cost import Weight
 from archdsl.ir.emission import DATA_FORMAT, EmitContext
-from archdsl.ir.graph import ShapeError, Weight
+from archdsl.ir.node import ShapeError
 from archdsl.ir.ops.windows import Padding, Windowed, slide, window_reach
 from archdsl.ir.types import FeatureMap, Sides, both
 

@@ -7,7 +7,7 @@ from math import pi
 from typing import Any
 
 from archdsl.ir.emission import EmitContext, precise
-from archdsl.ir.graph import Op, ShapeError
+from archdsl.ir.node import Op, ShapeError
 from archdsl.ir.types import FeatureMap, both, undivided
 
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from archdsl.ir.cost import Weight
 from archdsl.ir.emission import EmitContext
-from archdsl.ir.graph import Op, ShapeError, Weight
+from archdsl.ir.node import Op, ShapeError
 from archdsl.ir.types import ANY, FeatureMap, TensorType, Tokens, Vector, misfit, stride_text
 
 

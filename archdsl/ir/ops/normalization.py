@@ -7,8 +7,9 @@ from functools import lru_cache
 from math import inf
 from typing import Any
 
+from archdsl.ir.cost import Weight
 from archdsl.ir.emission import EmitContext
-from archdsl.ir.graph import ShapeError, Weight
+from archdsl.ir.node import ShapeError
 from archdsl.ir.ops.pointwise import Pointwise
 from archdsl.ir.types import TensorType, undivided
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from archdsl.ir.cost import Weight
 from archdsl.ir.emission import EmitContext
-from archdsl.ir.graph import Keeps, Op, Weight
+from archdsl.ir.node import Keeps, Op
 from archdsl.ir.types import ANY, FeatureMap, TensorType
 
 FunctionName = Literal[

@@ -7,7 +7,7 @@ from math import inf
 from typing import Any
 
 from archdsl.ir.emission import DATA_FORMAT, EmitContext
-from archdsl.ir.graph import Op
+from archdsl.ir.node import Op
 from archdsl.ir.ops.windows import Padding, Windowed, slide
 from archdsl.ir.types import FeatureMap, Sides, Vector
 

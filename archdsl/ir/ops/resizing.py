@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from archdsl.ir.emission import DATA_FORMAT, EmitContext
-from archdsl.ir.graph import Op, ShapeError
+from archdsl.ir.node import Op, ShapeError
 from archdsl.ir.ops.windows import Windowed
 from archdsl.ir.types import FeatureMap, Sides, both, shortest
 

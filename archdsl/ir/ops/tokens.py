@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, ClassVar
 
+from archdsl.ir.cost import Weight
 from archdsl.ir.emission import FRESH_KERNEL, EmitContext
-from archdsl.ir.graph import Op, ShapeError, Weight
+from archdsl.ir.node import Op, ShapeError
 from archdsl.ir.ops.channels import group_size
 from archdsl.ir.types import ANY, FeatureMap, TensorType, Tokens, Vector, area
 

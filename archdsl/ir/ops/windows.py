@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import ClassVar, Literal
 
-from archdsl.ir.graph import Op, ShapeError
+from archdsl.ir.node import Op, ShapeError
 from archdsl.ir.types import FeatureMap, Side, Sides, both, shortest
 
 Padding = Literal["same", "valid"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from archdsl.ir.graph import Graph, Node
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node
 from archdsl.ir.ops import BatchNorm
 from archdsl.ir.passes.linear import WITH_KERNEL, by_filter, kernel_and_bias, scale_and_shift
 from archdsl.ir.passes.rewrite import Arrays, Change, Weights, readers, rewrite, shared

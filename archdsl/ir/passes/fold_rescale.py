@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from archdsl.ir.graph import Graph, Node, Op
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node, Op
 from archdsl.ir.ops import DepthwiseConv2D, Pad, Rescale, SpaceToDepth
 from archdsl.ir.passes.linear import is_convolution, kernel_and_bias
 from archdsl.ir.passes.rewrite import Arrays, Change, Weights, readers, rewrite, shared

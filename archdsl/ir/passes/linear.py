@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeGuard
 
-from archdsl.ir.graph import Node, Op
+from archdsl.ir.node import Node, Op
 from archdsl.ir.ops import BatchNorm, Conv2D, Dense, DepthwiseConv2D, Pad, TransposedConv2D
 from archdsl.ir.passes.rewrite import Weights
 from archdsl.ir.types import both

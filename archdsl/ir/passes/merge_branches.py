@@ -7,7 +7,8 @@ from functools import partial
 from math import prod
 from typing import TYPE_CHECKING
 
-from archdsl.ir.graph import Graph, Node
+from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node
 from archdsl.ir.ops import Add, BatchNorm, DepthwiseConv2D
 from archdsl.ir.passes.linear import (
     Convolution,

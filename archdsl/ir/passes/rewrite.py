@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from archdsl.ir.graph import Graph, Node, Op
+from archdsl.ir.graph import Graph
 from archdsl.ir.layout import moved
+from archdsl.ir.node import Node, Op
 
 if TYPE_CHECKING:
     import numpy

@@ -14,13 +14,18 @@ _MANY = "many_boxes"  # of a detector with two heads, whose own boxes are one fo
 _TAKEN = ("classes", "images")
 
 
-def check_wishes(graph: Graph, format: FormatName, form: Form) -> None:
-    """Raise ArchError for the first that cannot be had."""
+def check_words(format: FormatName, form: Form) -> None:
+    """Raise ArchError for a word that export does not know, and for a precision that a format does not have."""
     for what, given, known in (("format", format, FORMATS), ("layout", form.layout, get_args(Layout))):
         if given not in known:
             raise fail("value", f"{what}={describe(given)}; {one_of(known)}", hint=did_you_mean(str(given), known))
     if form.precision not in FORMATS[format].precisions:
         raise fail("export", f"{format} has no {form.precision}; {one_of(FORMATS[format].precisions)}")
+
+
+def check_wishes(graph: Graph, format: FormatName, form: Form) -> None:
+    """Raise ArchError for the first that cannot be had."""
+    check_words(format, form)
     if form.precision == "int8" and form.calibration is None:
         message = "int8 needs photos, whose ranges it is made for"
         raise fail("export", message, hint="--calibrate FOLDER, calibrate= in Python")

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from archdsl.models.backbone import Backbone
     from archdsl.weights.transfer import Transfer
 
+_ONE_BOX = "  hint: it holds the config, and Netron sees one box; --plain writes the layers themselves"
+
 
 @click.command("build")
 @config_options
@@ -35,7 +37,9 @@ if TYPE_CHECKING:
 @click.option("--partial", is_flag=True, help="Load the layers that fit, and print what moved and what did not.")
 @click.option("--classes", metavar="FILE", help="Names of the classes, one to a line: --partial keeps those by name.")
 @click.option("--freeze", callback=names, metavar="STAGES", help="Stages that training leaves alone: stem,p2,p3")
-@click.option("--plain", is_flag=True, help="Write a plain Keras model, which loads where archdsl is not installed.")
+@click.option(
+    "--plain", is_flag=True, help="Write the layers, not the config: for Netron, and where archdsl is not installed."
+)
 @click.option("--fuse", is_flag=True, help="Fold batch norms, padding and branches into convolutions, for inference.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every layer that moved or did not.")
 def command(
@@ -74,6 +78,8 @@ def command(
         with progress(f"writing {output}"):
             (model.to_keras() if plain else model).save(unfinished)
     _print(model, output, transfer, partial, as_json)
+    if not plain:
+        say(_ONE_BOX, err=True)
 
 
 def _names(file: str | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""archdsl import FILE.pt -o net.safetensors; archdsl import net.cfg, yolov8.yaml or model.keras -o net.yaml"""
+"""archdsl import FILE.pt -o net.safetensors; archdsl import net.cfg, yolov8.yaml, model.keras or .h5 -o net.yaml"""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:  # of NumPy, which a text is imported without
     from archdsl.weights.torch_difference import Pair
     from archdsl.weights.torch_import import Described, Imported
 
-CFG, YAML, MODEL = ".cfg", ".yaml", ".keras"
-YAMLS = (YAML, ".yml")
-_TAKES = {CFG: "at most a .weights file", MODEL: "no other arguments"}
+CFG, YAML = ".cfg", ".yaml"
+YAMLS, MODELS = (YAML, ".yml"), (".keras", ".h5")
+_TAKES = {CFG: "at most a .weights file", **dict.fromkeys(MODELS, "no other arguments")}
 
 
 @click.command("import")
@@ -54,10 +54,10 @@ def command(
     Nothing in FILE is executed, and PyTorch is not needed. As .yaml only the config is written: that of the preset it
     is, or what the checkpoint of a whole module says of itself. OVERRIDE changes values of CONFIG. Darknet's .cfg as
     FILE is written as .yaml, and with its .weights in the place of OVERRIDE as one .safetensors file. A model file of
-    Ultralytics (.yaml) is written as one of ours. A Keras model (.keras) is written as .yaml, or with its weights as
-    .safetensors.
+    Ultralytics (.yaml) is written as one of ours. A Keras model (.keras, or a whole one in .h5) is written as .yaml, or
+    with its weights as .safetensors.
     """
-    if file.suffix in (CFG, *YAMLS, MODEL):
+    if file.suffix in (CFG, *YAMLS, *MODELS):
         most = 1 if file.suffix == CFG else 0
         if config is not None or as_json or len(overrides) > most or (scale is not None and file.suffix not in YAMLS):
             takes = _TAKES.get(file.suffix, "nothing but --scale")
@@ -68,7 +68,7 @@ def command(
     if file.suffix == CFG:
         _import_darknet(file, Path(overrides[0]) if overrides else None, output, force, budget)
         return
-    if file.suffix == MODEL:
+    if file.suffix in MODELS:
         _import_model(file, output, force, budget)
         return
     if overrides and config is None:

@@ -41,8 +41,8 @@ def command(
 
     It is at 127.0.0.1, for whoever has the address that is printed. Ends with Ctrl-C.
 
-    With --static it is a folder of files for any web server: archdsl runs in the browser, in Pyodide. Its files (`npm
-    pack pyodide`) and the wheel of pydantic-core for its platform are in the folder of --pyodide.
+    With --static it is a folder of files for any web server: archdsl runs in the browser, in Pyodide. Its files and a
+    wheel of pydantic-core are in the folder of --pyodide; where they are not, the error has the commands to get them.
     """
     from archdsl.tools.play.site import site_of
 

@@ -66,8 +66,7 @@ def searched(space: Space, folder: Path | None, **asked: Any) -> Results | None:
     from archdsl.tools.search.planning import plan
 
     with progress("analysing") as tell:
-        planned = plan(space, asked["compiles_all"], asked["sample"], asked["seed"], tell)
-    say(*planned.lines)
+        planned = plan(space, asked["compiles_all"], asked["sample"], asked["seed"], say, tell)
     if folder is None:
         say("", "-o DIR goes through them")
         return None

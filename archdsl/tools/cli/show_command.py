@@ -22,6 +22,9 @@ from archdsl.tools.cli.output import print_json, print_table
 @batch_option
 @machine_option("Predict how long it takes on the machine in this file, which `bench --machine` writes.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every operation.")
+@click.option(
+    "--format", "form", type=click.Choice(["model-explorer"]), help="Print the JSON that Model Explorer opens."
+)
 @click.option("--graph", "as_graph", is_flag=True, help="Print every operation as text.")
 @click.option("--fuse", is_flag=True, help="Count what is left when batch norms and branches are folded away.")
 def command(
@@ -32,6 +35,7 @@ def command(
     budget: Budget,
     machine: Path | None,
     as_json: bool,
+    form: str | None,
     as_graph: bool,
     fuse: bool,
 ) -> None:
@@ -39,7 +43,11 @@ def command(
     design = Design(at_size(load(config, overrides, budget), size), Question(fuse=fuse), budget)
     costs = report(design.graph)
     seconds, times = layer_times(costs, machine) if machine else ({}, [])
-    if as_graph:
+    if form:
+        from archdsl.analysis.model_explorer import explorer_data
+
+        print_json(explorer_data(costs))
+    elif as_graph:
         say(*str(design.graph).split("\n"))
     elif as_json:
         print_json(costs.to_dict(batch) | ({"seconds": seconds} if machine else {}))

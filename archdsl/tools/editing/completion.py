@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 from archdsl.analysis.explain import at as value_at
 from archdsl.blocks.registry import all_blocks
 from archdsl.diagnostics.fixes import Range
+from archdsl.diagnostics.nearest import one_report
 from archdsl.frontend.compose.defaults_list import SELF
 from archdsl.frontend.compose.search_path import options_of, parent_names
 from archdsl.frontend.scope import INPUT
@@ -25,11 +26,13 @@ from archdsl.schemas.meanings import meanings_of
 from archdsl.schemas.schema import Schema
 from archdsl.tools.editing.definition import keys_of
 from archdsl.tools.editing.document import Document
+from archdsl.tools.editing.markdown import escaped
 from archdsl.tools.editing.names import Name, Naming
 from archdsl.tools.editing.places import At
 from archdsl.tools.editing.surroundings import Surroundings, surroundings
 
 Kind = Literal["key", "block", "argument", "name", "parent", "value", "reference"]
+DEFAULTS = "Parents and groups in order, `_self_` where this file comes."
 _DEPTH = "How often the layer is repeated."
 _OPEN_REFERENCE = re.compile(r"\$\{(\.*)((?:[^\s{}.]*\.)*)([^\s{}.]*)$")
 _ONLY_IN_BLOCKS = ("when",)
@@ -37,7 +40,10 @@ _NEVER_IN_BLOCKS = ("each", "share")
 
 
 class Completion(NamedTuple):
-    """`text` takes the place of `range`; `label` is what a list shows, `detail` what follows it in small."""
+    """`text` takes the place of `range`; `label` is what a list shows, `detail` what follows it in small.
+
+    `documentation` is Markdown.
+    """
 
     label: str
     kind: Kind
@@ -48,20 +54,25 @@ class Completion(NamedTuple):
 
 
 class _Offer(NamedTuple):
-    """What may be written; `ends` follows a key: a colon, and a space where the value can stand in the same line."""
+    """What may be written: `text`, or the label where that is empty.
+
+    `ends` follows a key: a colon, and a space where the value can stand in the same line.
+    """
 
     label: str
     kind: Kind
     detail: str = ""
     documentation: str = ""
     ends: str = ""
+    text: str = ""
 
 
+@one_report()
 def complete(document: Document, line: int, column: int) -> list[Completion]:
     """What may be written at the place before a column. The editor chooses those that begin as the word there does."""
     around = surroundings(document)
     at = around.at(line, column)
-    if not at.role:
+    if not at.role or "\n" in at.word:  # text of several lines is prose
         return []
     reference = _OPEN_REFERENCE.search(at.before)
     if reference and at.role == "value":
@@ -73,8 +84,8 @@ def complete(document: Document, line: int, column: int) -> list[Completion]:
 
 
 def _completion(offer: _Offer, place: Range, at: At) -> Completion:
-    text = offer.label + ("" if at.has_colon else offer.ends)
-    return Completion(offer.label, offer.kind, place, text, offer.detail, offer.documentation)
+    text = (offer.text or offer.label) + ("" if at.has_colon else offer.ends)
+    return Completion(offer.label, offer.kind, place, text, offer.detail, escaped(offer.documentation))
 
 
 # Keys
@@ -101,6 +112,8 @@ def _keys(around: Surroundings, at: At) -> list[_Offer]:
         offers = _fields(schema, at)
     else:
         offers = _inherited(around, holder)
+    if not around.own_path(holder):
+        offers = [_Offer("defaults", "key", "", DEFAULTS, ": "), *offers]
     present = {entry.path[-1] for entry in around.index.children.get(around.own_path(holder), ())} - {at.path[-1]}
     return [each for each in offers if each.label not in present]
 
@@ -113,8 +126,6 @@ def _first_of(holder: KeyPath) -> KeyPath | None:
 
 def _fields(schema: type[Schema], at: At) -> Iterator[_Offer]:
     meanings = meanings_of(schema)
-    if schema is ConfigSchema:
-        yield _Offer("defaults", "key", "", "Parents and groups in order, _self_ where this file comes.", ": ")
     for field in schema.model_fields.values():
         yield _Offer(field.key, "key", "", meanings.get(field.key, ""), _ends(field.annotation, at))
 
@@ -296,6 +307,8 @@ def _defaults(around: Surroundings, path: KeyPath) -> list[_Offer]:
         names = list(dict.fromkeys(name for root in around.roots for name in parent_names(root)))
         names = [name for name in names if name.partition("/")[0] not in GROUPS]
     parents = [_Offer(name, "parent") for name in names if name not in used]
+    if len(path) == 1:  # there is no list yet
+        return [each._replace(text=f"[{each.label}, {SELF}]") for each in parents]
     return [*parents, *_groups(around), *([] if SELF in used else [_Offer(SELF, "value", "", "This file itself.")])]
 
 

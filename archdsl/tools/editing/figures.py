@@ -9,7 +9,7 @@ from archdsl.analysis.report import Report
 from archdsl.analysis.text import count_text, shape_text
 from archdsl.frontend.sections import part_of
 from archdsl.frontend.source import KeyPath
-from archdsl.ir.graph import Node
+from archdsl.ir.node import Node
 
 
 class Figures(NamedTuple):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from archdsl.analysis.expect import at_known_size
@@ -15,22 +15,21 @@ from archdsl.analysis.text import count_text, shape_text
 from archdsl.blocks.registry import Block
 from archdsl.diagnostics.fixes import Range
 from archdsl.diagnostics.problems import ArchError
-from archdsl.diagnostics.unicode import printable
+from archdsl.diagnostics.texts import text_of
 from archdsl.frontend.compose.config import load
 from archdsl.frontend.lower import outline
 from archdsl.frontend.sections import layer_of
 from archdsl.frontend.sema.key_docs import ARGUMENTS
 from archdsl.frontend.source import ABSENT, KeyPath, dotted
 from archdsl.schemas.meanings import meanings_of
-from archdsl.tools.editing.completion import default_text, description_of, literal, schema_at, signature
+from archdsl.tools.editing.completion import DEFAULTS, default_text, description_of, literal, schema_at, signature
 from archdsl.tools.editing.definition import parent_file, reference_at, referred
 from archdsl.tools.editing.document import Document
 from archdsl.tools.editing.figures import figures_of
+from archdsl.tools.editing.markdown import code, escaped, fenced
 from archdsl.tools.editing.places import At
 from archdsl.tools.editing.surroundings import Surroundings, surroundings
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&])")
-_CODE = re.compile(r"(`[^`\n]+`)")
 _LONGEST = 200
 
 
@@ -50,21 +49,6 @@ def hover(document: Document, line: int, column: int) -> Hover | None:
     said = list(_of_key(around, at) if at.role == "key" else _of_value(around, at))
     place = around.index.range(at.start, at.end)
     return Hover(place, "\n\n".join(said)) if said else None
-
-
-def escaped(text: str) -> str:
-    """The text as Markdown, whatever is in it; what is between backticks stays so."""
-    lines = [_CODE.split(printable(line)) for line in text.splitlines()]
-    return "\n".join(
-        "".join([_SPECIAL.sub(r"\\\1", part) if part[:1] != "`" else part for part in line]) for line in lines
-    )
-
-
-def code(text: str) -> str:
-    """The text between backticks, on one line; more of them than the text has in a row."""
-    shown = " ".join(printable(text).split())
-    fence = "`" * (1 + max(map(len, re.findall("`+", shown)), default=0))
-    return f"{fence} {shown} {fence}" if "`" in shown else f"`{shown}`"
 
 
 # Keys
@@ -88,7 +72,7 @@ def _meaning(around: Surroundings, path: KeyPath) -> str:
     if key in known and schema:
         return known[key]
     if path == ("defaults",):
-        return "Parents and groups in order, _self_ where this file comes."
+        return DEFAULTS
     is_argument = (layer and path[:-1] == layer) or path[-2:-1] == ("first",)
     return ARGUMENTS.get(key, "") if is_argument else ""
 
@@ -167,7 +151,7 @@ def _named(around: Surroundings, at: At, word: str) -> Iterator[str]:
 def block_text(around: Surroundings, name: str) -> Iterator[str]:
     """The signature, documentation and arguments of a block."""
     found: Block | None = around.block(name)
-    yield f"```python\n{name}({signature(around, name)})\n```"
+    yield fenced(f"{name}({signature(around, name)})")
     if documentation := found.documentation if found else description_of(around, name):
         yield escaped(documentation)
     rows = [
@@ -182,7 +166,7 @@ def preset_text(around: Surroundings, path: KeyPath, word: str) -> Iterator[str]
     """What a parent says of itself, and what it costs where it is a network of its own."""
     file = parent_file(around, path, word)
     if file is not None:
-        description, costs = _preset(str(file), file.stat().st_mtime_ns)
+        description, costs = _preset(str(file), _changed_ns(file))
         yield f"**{code(word)}**"
         if description:
             yield escaped(description)
@@ -204,8 +188,14 @@ def _preset(file: str, changed_ns: int) -> tuple[str, str]:
     return str(loaded.values.get("description", "")), costs
 
 
-def _first_comment(file: str) -> str:
-    from archdsl.diagnostics.texts import text_of
+def _changed_ns(file: Path) -> int:
+    """When a file changed last; 0 for one that is gone."""
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
 
+
+def _first_comment(file: str) -> str:
     lines = [line for line in text_of(file).splitlines()[:5] if line.startswith("# ")]
     return next((line[2:] for line in lines if "$schema" not in line and "@" not in line), "")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from archdsl.analysis.explain import at
+from archdsl.frontend.budget import DEFAULT
 from archdsl.frontend.compose.order import in_order
 from archdsl.frontend.scope import INPUT, full_names
 from archdsl.frontend.sections import GROUPS, NAMED_SLOTS, SECTIONS, STAGES, layer_of
@@ -62,6 +63,8 @@ class Names:
             if section.has_stages:
                 filler = _mapping(values.get(section.defaults))
                 for stage in _ordered(entries):
+                    if len(self.known) > DEFAULT.layers:  # no network may have more
+                        break
                     self._add_stage(stage, (section.name, stage), {**filler, **_mapping(entries[stage])}, filler)
             else:
                 self._add_layers(entries, section.name, (section.name,))

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from archdsl.diagnostics.fixes import Range
 from archdsl.diagnostics.problems import ArchError
+from archdsl.frontend.budget import DEFAULT
 from archdsl.frontend.source import KeyPath, Source
-from archdsl.frontend.yaml.parser import read_text
+from archdsl.frontend.yaml.files import Reading
 from archdsl.frontend.yaml.scalars import read_plain
 from archdsl.tools.editing.scan import scan
 from archdsl.tools.editing.written import Entry, Role, Spot
@@ -56,7 +57,7 @@ class Index:
     def source(self) -> Source:
         """The values with their places: as the parser reads them, or while it cannot, what is there of them."""
         try:
-            return read_text(self.text, self.file)
+            return Reading(DEFAULT).text(self.text, self.file)  # which has read it just now, for its problems
         except ArchError:
             return Source(self.file, self._values)
 
@@ -105,11 +106,6 @@ class Index:
     def value_range(self, path: KeyPath) -> Range | None:
         entry = self.entries.get(path)
         return self.range(entry.start, entry.end) if entry else None
-
-    def written(self, path: KeyPath) -> str:
-        """The text of a value as it is written."""
-        entry = self.entries.get(path)
-        return self.text[entry.start : entry.end] if entry else ""
 
     def at(self, line: int, column: int) -> At:
         """What is at the place before a column."""

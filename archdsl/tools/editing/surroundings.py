@@ -17,7 +17,7 @@ from archdsl.frontend.budget import DEFAULT
 from archdsl.frontend.compose.config import Config
 from archdsl.frontend.compose.defaults_list import SELF, lineage
 from archdsl.frontend.compose.merge import merge
-from archdsl.frontend.compose.search_path import config_root
+from archdsl.frontend.compose.search_path import config_root, leads_somewhere
 from archdsl.frontend.sections import GROUPS, default_of
 from archdsl.frontend.sema.composite import Composite
 from archdsl.frontend.sema.parameters import name_of
@@ -27,6 +27,9 @@ from archdsl.frontend.yaml.files import Reading
 from archdsl.tools.editing.document import Document
 from archdsl.tools.editing.names import Names
 from archdsl.tools.editing.places import At
+
+_MOST_PARENTS = 16
+"""Of a Defaults List that is broken so many are tried one by one."""
 
 
 class Surroundings:
@@ -67,12 +70,15 @@ class Surroundings:
         stated = self.index.source.values.get("defaults")
         with suppress(ArchError):
             return self._lineage(stated if isinstance(stated, list) else [SELF])
-        others = [entry for entry in stated or () if entry != SELF and self._is_found(entry)]
+        entries = stated[:_MOST_PARENTS] if isinstance(stated, list) else []
+        others = [entry for entry in entries if entry != SELF and self._is_found(entry)]
         with suppress(ArchError):
             return self._lineage([*others, SELF])
         return [None]
 
     def _is_found(self, entry: Any) -> bool:
+        if isinstance(entry, str) and not any(leads_somewhere(root / f"{entry[:200]}.yaml") for root in self.roots):
+            return False
         with suppress(ArchError):
             return bool(self._lineage([entry, SELF]))
         return False

@@ -7,6 +7,7 @@ from pygls.uris import from_fs_path
 
 from archdsl.diagnostics.fixes import Range
 from archdsl.diagnostics.problems import Mark, Problem
+from archdsl.frontend.sections import STAGES
 from archdsl.tools.lsp.open_texts import Opened
 from archdsl.tools.lsp.positions import Positions
 
@@ -24,12 +25,17 @@ def diagnostic(problem: Problem, opened: Opened) -> types.Diagnostic:
     return types.Diagnostic(
         range=opened.positions.range(problem.range if is_here else _at_defaults(opened)),
         message="\n".join([problem.fact, *problem.remarks]),
-        severity=types.DiagnosticSeverity.Error,
+        severity=types.DiagnosticSeverity.Information if _is_only_a_part(problem) else types.DiagnosticSeverity.Error,
         code=problem.code,
         source=SOURCE,
         tags=_TAGS.get(problem.code),
         related_information=_elsewhere(problem, opened, is_here) or None,
     )
+
+
+def _is_only_a_part(problem: Problem) -> bool:
+    """Whether nothing is wrong but that the text alone is no network: that of a parent, or of an option of a group."""
+    return problem.code == "missing-key" and problem.path in ("", STAGES.name)
 
 
 def _at_defaults(opened: Opened) -> Range:

@@ -10,10 +10,11 @@ from pathlib import Path
 from pygls.uris import to_fs_path
 
 from archdsl.diagnostics.texts import text_of
-from archdsl.frontend.budget import DEFAULT
 from archdsl.frontend.compose.config import root_of
 from archdsl.tools.editing.document import Document
 from archdsl.tools.lsp.positions import Positions
+
+_LARGE = 2**18  # characters: a quarter of what a file may have, ten times the longest preset in one file
 
 
 class Opened:
@@ -72,8 +73,8 @@ class Opened:
 
     @property
     def is_large(self) -> bool:
-        """Whether it is more than a config may be; then nothing but this is told of it."""
-        return len(self.text) > DEFAULT.file_bytes
+        """Whether it is longer than anyone writes; then only what is wrong with it is told."""
+        return len(self.text) > _LARGE
 
 
 class OpenTexts:

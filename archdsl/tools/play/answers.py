@@ -61,13 +61,14 @@ def read_request(given: Any) -> Request:
     values = given if isinstance(given, dict) else {}
     name, text, overrides = values.get("name"), values.get("text"), values.get("overrides", [])
     line, column = values.get("line", 1), values.get("column", 1)
-    is_text = isinstance(overrides, list) and all(_is_text(each) for each in (name, text, *overrides))
-    if not (is_text and values.get("want") in WANTS and type(line) is type(column) is int):
+    want = values.get("want")
+    is_text = isinstance(overrides, list) and all(_is_text(each) for each in (want, name, text, *overrides))
+    if not (is_text and want in WANTS and type(line) is type(column) is int):
         raise fail("value", f"expected a text under a name, and one of: {', '.join(WANTS)}")
     if len(overrides) > MAX_OVERRIDES:
         raise fail("limit", f"{len(overrides)} overrides; expected at most {MAX_OVERRIDES}")
     given_overrides = tuple(each for each in overrides if each.strip())
-    return Request(values["want"], str(name), str(text), given_overrides, _size(values.get("size", "")), line, column)
+    return Request(str(want), str(name), str(text), given_overrides, _size(values.get("size", "")), line, column)
 
 
 def _is_text(value: Any) -> bool:
@@ -80,7 +81,7 @@ def _size(text: Any) -> tuple[int, int] | None:
     sides = str(text).lower().replace("×", "x").replace(" ", "").split("x")
     if sides == [""]:
         return None
-    if len(sides) > 2 or not all(side.isdecimal() and 0 < int(side[:9]) <= MAX_SIDE for side in sides):
+    if len(sides) > 2 or not all(side.isdecimal() and len(side) < 6 and 0 < int(side) <= MAX_SIDE for side in sides):
         raise fail("value", f"'{str(text)[:40]}' is not an image size", hint="write one such as 640, or 480x640")
     return int(sides[0]), int(sides[-1])
 

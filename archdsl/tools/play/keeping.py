@@ -35,7 +35,7 @@ def _added(index: Index, path: KeyPath, value: str) -> Edit:
         return Edit(index.range(end, end), f"{line_end}{written}\n")
     entry, inside = index.entries[held], index.children.get(held, [])
     if inside:
-        is_flow = index.written(held).startswith("{")
+        is_flow = index.text.startswith("{", entry.start)
         after = ", " if is_flow else "\n" + " " * inside[0].indent
         return Edit(index.range(inside[0].key_start, inside[0].key_start), written + after)
     if entry.kind == "nothing":

@@ -66,9 +66,13 @@ def _answered(work: Callable[[], Opened]) -> Data:
     try:
         return work()._asdict()
     except Changed as error:
-        return {"refused": error.problems[0].fact, "stamp": error.stamp}
+        return {"refused": _said(error), "stamp": error.stamp}
     except ArchError as error:
-        return {"refused": "; ".join(each.fact for each in error.problems)}
+        return {"refused": _said(error)}
+
+
+def _said(error: ArchError) -> str:
+    return "; ".join(f"{each.file}: {each.fact}" if each.file else each.fact for each in error.problems)
 
 
 def site_of(config: str | None, overrides: Sequence[str], folder: Path | None) -> Site:

@@ -8,6 +8,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
 
 from archdsl.backends.atomic_write import folder_written_whole
@@ -19,9 +20,19 @@ from archdsl.tools.play.site import Site
 
 PYODIDE = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json")
 """Those of Pyodide's files that Python in a worker needs."""
-CORE = "pydantic_core-*-pyemscripten_*_wasm32.whl"
+CORE = "pydantic-core"
 """The one package that is not Python: built for Pyodide, it is on PyPI."""
-PURE = ("antlr4", "hydra", "omegaconf", "packaging", "typing_extensions", "yaml")
+VERSION = "314.0.7"
+"""The Pyodide that was tried; others of the same kind work too."""
+PURE = {
+    "antlr4": "antlr4-python3-runtime",
+    "hydra": "hydra-core",
+    "omegaconf": "omegaconf",
+    "packaging": "packaging",
+    "typing_extensions": "typing_extensions",
+    "yaml": "PyYAML",
+}
+"""The others that an analysis imports, and the distributions that have their licences."""
 _HERE = Path(__file__).parent
 _PACKAGE = _HERE.parents[1]
 _LEFT_OUT = {"browser", "bundle", "configs", "page"}
@@ -36,8 +47,9 @@ def write_static(site: Site, folder: Path, pyodide: Path) -> None:
     a text that cannot be read without its own folder.
     """
     _refuse_other_parents(site)
-    runtime = [_needed(pyodide, name) for name in PYODIDE]
-    files = _files(site, _needed(pyodide, CORE))
+    get = f"npm install --prefix FOLDER pyodide@{VERSION}; then --pyodide FOLDER/node_modules/pyodide"
+    runtime = [_needed(pyodide, name, get) for name in PYODIDE]
+    files = _files(site, _core(pyodide))
     with folder_written_whole(folder, [*files, "pyodide"]) as unfinished:
         for name, data in files.items():
             (unfinished / name).write_bytes(data)
@@ -55,11 +67,23 @@ def _refuse_other_parents(site: Site) -> None:
         raise ArchError([each._replace(hint="a page without a server has the shipped configs only") for each in alone])
 
 
-def _needed(folder: Path, name: str) -> Path:
+def _core(folder: Path) -> Path:
+    """The wheel for the platform of this Pyodide, beside its files: one for another could not be loaded."""
+    try:
+        info = json.loads((folder / "pyodide-lock.json").read_text())["info"]
+        (major, minor, *_), abi = str(info["python"]).split("."), info["abi_version"]
+    except (ValueError, LookupError, TypeError):
+        raise fail("missing-file", "not one of Pyodide's", mark=Mark(str(folder / "pyodide-lock.json"))) from None
+    tag, platform = f"cp{major}{minor}", f"pyemscripten_{abi}_wasm32"
+    options = f"--only-binary :all: --implementation cp --python-version {major}.{minor} --abi {tag}"
+    get = f"pip download {CORE} --no-deps {options} --platform {platform} -d {folder}"
+    return _needed(folder, f"{CORE.replace('-', '_')}-*-{tag}-{tag}-{platform}.whl", get)
+
+
+def _needed(folder: Path, name: str, get: str) -> Path:
     found = sorted(folder.glob(name))
     if not found:
-        hint = "`npm pack pyodide`, unpack it, and put the wheel of pydantic-core for its platform beside its files"
-        raise fail("missing-file", f"there is no '{name}'", mark=Mark(str(folder)), hint=hint)
+        raise fail("missing-file", f"there is no '{name}'", mark=Mark(str(folder)), hint=get)
     return found[-1]
 
 
@@ -68,6 +92,7 @@ def _files(site: Site, core: Path) -> Mapping[str, bytes]:
     start = {"name": site.first.name, "text": site.first.text, "overrides": list(site.overrides)}
     own = {path.name: path.read_bytes() for path in sorted((_HERE / "browser").iterdir())}
     page = {name: file.data for name, file in page_files().items()}
+    page["codemirror.LICENSE.txt"] = (_HERE / "page/codemirror.LICENSE.txt").read_bytes()
     return {**page, **own, "packages.zip": _packages(core), "start.json": json.dumps(start).encode()}
 
 
@@ -75,7 +100,7 @@ def _packages(core: Path) -> bytes:
     """archdsl, what it imports to analyse a config, and the shipped configs."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as written:
-        for name, path in [*_sources(), *_configs()]:
+        for name, path in [*_sources(), *_configs(), *_licences()]:
             written.writestr(zipfile.ZipInfo(name, _LONG_AGO), path.read_bytes(), zipfile.ZIP_DEFLATED)
         with zipfile.ZipFile(core) as wheel:
             for each in wheel.infolist():
@@ -100,6 +125,13 @@ def _sources() -> Iterator[tuple[str, Path]]:
 def _configs() -> Iterator[tuple[str, Path]]:
     for path in _below(config_root()):
         yield f"archdsl/configs/{path.relative_to(config_root()).as_posix()}", path
+
+
+def _licences() -> Iterator[tuple[str, Path]]:
+    for name in PURE.values():
+        for file in metadata.files(name) or ():
+            if "LICENSE" in file.name.upper():
+                yield f"licences/{name}/{file.name}", Path(str(file.locate()))
 
 
 def _below(folder: Path) -> Iterator[Path]:

@@ -81,4 +81,8 @@ def _written(value: Any) -> str:
     """A value of a list as an override writes it."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, list):
+        return f"[{','.join(map(_written, value))}]"
+    if isinstance(value, dict):
+        return f"{{{','.join([f'{key}:{_written(item)}' for key, item in value.items()])}}}"
     return f"'{value}'" if isinstance(value, str) else str(value)

@@ -17,7 +17,7 @@ from archdsl.analysis.memory import FLOAT_BYTES, by_layer
 from archdsl.analysis.report import Report
 from archdsl.analysis.roofline import Machine, seconds_by_layer
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
-from archdsl.ir.graph import Node
+from archdsl.ir.node import Node
 
 ALWAYS = ("params", "trainable_params", "macs", "activation_bytes")
 """Figures that every row of results has."""

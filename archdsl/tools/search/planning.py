@@ -7,56 +7,68 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-from archdsl.diagnostics.problems import ArchError
+from archdsl.diagnostics.problems import ArchError, fail
 from archdsl.tools.search.figures import ALWAYS, value_of
 from archdsl.tools.search.space import Space
-from archdsl.tools.search.tables import Entangled, learn
+from archdsl.tools.search.tables import MOST_ANALYSES, Entangled, learn
 from archdsl.tools.search.variants import Variants
 from archdsl.tools.search.ways import Added, Compiled, Way, sampled
 
+MOST = 10**15
 _TRIED = 50
+_FEW = 2_000  # analyses
 _ADDED_A_SECOND = 2e7  # variants, about
 
 
 class Plan(NamedTuple):
-    """The way that is gone, what the results depend on beside the space, and lines for the user."""
+    """The way that is gone, and what the results depend on beside the space."""
 
     way: Way
     kind: str
-    lines: list[str]
 
 
-def plan(space: Space, compiles_all: bool, sample: int | None, seed: int, told: Callable[[str], None]) -> Plan:
+def plan(
+    space: Space,
+    compiles_all: bool,
+    sample: int | None,
+    seed: int,
+    say: Callable[[str], object],
+    told: Callable[[str], None],
+) -> Plan:
     """Sums where the space allows it, else the compiler; the compiler for all, or a sample, where that is asked for.
 
-    Raises ArchError for values that no network takes.
+    `say` gets lines for the user as they are known, `told` how far the analyses for the sums are. Raises ArchError for
+    values that no network takes.
     """
     variants = Variants(space)
+    say(f"{space.variants:,} variants: {' × '.join([f'{each.key} {each.count:,}' for each in space.choices])}")
     variants.check()
     figures = list(dict.fromkeys([*ALWAYS, *space.figures]))
-    factors = " × ".join([f"{choice.key} {choice.count:,}" for choice in space.choices])
-    lines = [f"{len(variants):,} variants: {factors}"]
     rate = _rate(variants, figures)
+    compiled = f"{duration(space.variants / rate)} on one core"
     if sample is not None:
         numbers = sampled(space, sample, seed)
-        lines.append(f"a sample of {len(numbers):,}, compiled: {duration(len(numbers) / rate)} on one core")
-        return Plan(Compiled(space, figures, numbers), f"sample {sample} {seed}", lines)
+        say(f"a sample of {len(numbers):,}, compiled: {duration(len(numbers) / rate)} on one core")
+        return Plan(Compiled(space, figures, numbers), f"sample {sample} {seed}")
+    if space.variants > MOST:
+        raise fail("limit", f"more than {MOST:,} variants", hint="narrow the choices, or look at some: --sample 10000")
     if not compiles_all:
         try:
-            learned = learn(variants, figures, told=lambda done, needed: told(f"{done:,} of {needed:,} analyses"))
-            taken = duration(len(variants) / _ADDED_A_SECOND)
-            lines.append(f"exact sums of tables from {learned.analyses:,} analyses: about {taken}")
-            lines.append(f"(compiled, with --all: {duration(len(variants) / rate)} on one core)")
-            return Plan(Added(space, learned.tables), "sums", lines)
+            say(f"compiled, all of them would take {compiled}")
+            most = min(MOST_ANALYSES, max(_FEW, space.variants // 10))  # else compiling is not much slower
+            learned = learn(variants, figures, most, lambda done, needed: told(f"{done:,} of {needed:,} analyses"))
+            taken = duration(space.variants / _ADDED_A_SECOND)
+            say(f"as exact sums of tables, which took {learned.analyses:,} analyses, they take about {taken}")
+            return Plan(Added(space, learned.tables), "sums")
         except Entangled as reason:
-            lines.append(f"not as sums of tables: {reason}")
-    lines.append(f"compiled, each of them: {duration(len(variants) / rate)} on one core")
-    return Plan(Compiled(space, figures), "all", lines)
+            say(f"not as sums of tables: {reason}")
+    say(f"compiled, each of them: {compiled}")
+    return Plan(Compiled(space, figures), "all")
 
 
 def _rate(variants: Variants, figures: list[str]) -> float:
     """Variants a second that are compiled, in a row."""
-    begun, tried = time.perf_counter(), min(_TRIED, len(variants))
+    begun, tried = time.perf_counter(), min(_TRIED, variants.space.variants)
     for number in range(tried):
         with suppress(ArchError):  # values that do not fit together
             report = variants.report(variants.digits(number))

@@ -25,11 +25,11 @@ from archdsl.diagnostics.problems import ArchError, Problem, by_place, problem
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import Config, load
-from archdsl.frontend.compose.search_path import preset_names
+from archdsl.frontend.compose.search_path import preset_names, real
 from archdsl.frontend.source import KeyPath, Source, dotted
 from archdsl.frontend.yaml.files import config_files, read_file
 from archdsl.tools.machine_file import HOW, read_machine
-from archdsl.tools.search.choices import Choice, read_choice
+from archdsl.tools.search.choices import MAX_VALUES, Choice, read_choice
 from archdsl.tools.search.figures import LATENCY, check_figure
 
 KEYS = ("config", "overrides", "size", "choices", "latency", "within", "minimize", "maximize")
@@ -139,10 +139,14 @@ class _Reader:
             self.report("path", f"'{stated}' is not beside this file; expected a preset, or a file there", ("config",))
             return ""
         known = [*preset_names(), *config_files(self.folder)]
-        if stated not in known:
+        if stated not in known or not self._is_beside(stated):
             self.report("unknown-preset", f"no preset or file '{stated}'", ("config",), did_you_mean(stated, known))
             return ""
         return stated
+
+    def _is_beside(self, name: str) -> bool:
+        """Whether a name, or what it is a link to, is in the folder of the space."""
+        return real(self.folder / name).is_relative_to(real(self.folder))
 
     def _machine(self, stated: Any) -> Machine | None:
         """That of a file in the folder of the space."""
@@ -150,6 +154,9 @@ class _Reader:
             return None
         if not isinstance(stated, str) or not stated or Path(stated).name != stated:
             self.report("path", f"got {describe(stated)}; expected a file beside this one", ("latency",), HOW)
+            return None
+        if not self._is_beside(stated):
+            self.report("path", f"'{stated}' leads out of this folder", ("latency",))
             return None
         try:
             return read_machine(self.folder / stated)
@@ -180,9 +187,15 @@ class _Reader:
         if len(stated) > MAX_CHOICES:
             self.report("limit", f"{len(stated)} choices; expected at most {MAX_CHOICES}", ("choices",))
             return
+        values = 0
         for key, text in stated.items():
             try:
-                yield read_choice(key, text, self.source.place(("choices", key)).value)
+                choice = read_choice(key, text, self.source.place(("choices", key)).value)
+                values += len(choice.texts)
+                if values > MAX_VALUES:
+                    self.report("limit", f"more than {MAX_VALUES:,} values of all choices", ("choices", key))
+                    return
+                yield choice
             except ArchError as error:
                 self.problems += error.problems
 

@@ -19,7 +19,7 @@ from archdsl.frontend.sema.resolve import resolve
 from archdsl.tools.search.choices import Choice
 from archdsl.tools.search.space import Space
 
-_CHECKED = 200  # values of a choice
+_CHECKED = 2_000  # values of all choices
 
 Digits = tuple[int, ...]
 """A position among the values of each choice."""
@@ -42,9 +42,6 @@ class Variants:
         self.space, self.budget = space, budget
         self.counts = tuple([choice.count for choice in space.choices])
         self._bases: dict[Digits, _Base] = {}
-
-    def __len__(self) -> int:
-        return self.space.variants
 
     def digits(self, number: int) -> Digits:
         """The values of the variant with this number, as positions."""
@@ -87,7 +84,7 @@ class Variants:
         first = [0] * len(self.counts)
         self._base(first)
         for position, choice in enumerate(self.space.choices):
-            for digit in range(0, choice.count, 1 + choice.count // _CHECKED):
+            for digit in range(0, choice.count, 1 + choice.count * len(self.counts) // _CHECKED):
                 digits = [*first[:position], digit, *first[position + 1 :]]
                 try:
                     resolve(self.config(digits), self.budget)

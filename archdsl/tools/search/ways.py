@@ -65,7 +65,7 @@ class Compiled:
 
     def __init__(self, space: Space, figures: Sequence[str], numbers: Sequence[int] | None = None):
         self.variants, self.figures = Variants(space), figures
-        self.numbers = range(space.variants) if numbers is None else numbers
+        self.numbers: Sequence[int] = range(space.variants) if numbers is None else numbers
         self.size = max(_COMPILED, ceil(len(self.numbers) / _RANGES))
 
     @property
@@ -100,4 +100,9 @@ class Compiled:
 
 def sampled(space: Space, count: int, seed: int = 0) -> list[int]:
     """Numbers of variants at random, each once, in order; all where there are not so many."""
-    return sorted(Random(seed).sample(range(space.variants), min(count, space.variants)))
+    random, found = Random(seed), set[int]()
+    if count > space.variants // 2:
+        return sorted(random.sample(range(space.variants), min(count, space.variants)))
+    while len(found) < count:
+        found.add(random.randrange(space.variants))
+    return sorted(found)

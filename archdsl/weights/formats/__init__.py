@@ -21,7 +21,7 @@ EXPECTED = "expected Keras's .weights.h5, .h5 or .keras, PyTorch's .pt, Darknet'
 
 _CHUNK_BYTES = 1 << 20
 _IN_MEMORY_BYTES = 1 << 30  # of a copy; what is larger is on disk
-_HDF5 = b"\x89HDF\r\n\x1a\n"
+HDF5 = b"\x89HDF\r\n\x1a\n"
 _ZIP = b"PK\x03\x04"
 _OTHERS = {  # what people take for a weights file, by how it begins
     b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19": "a PyTorch file of before 1.6; save it again with PyTorch",
@@ -62,7 +62,7 @@ def opened(
 def _contents(stream: BinaryIO, most_bytes: int) -> Contents:
     begin = stream.read(512)
     stream.seek(0)
-    if begin.startswith(_HDF5):
+    if begin.startswith(HDF5):
         return hdf5.contents_of(stream)
     if begin.startswith(_ZIP) and _is_torch(stream):
         return torch_zip.contents_of(stream)

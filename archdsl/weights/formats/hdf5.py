@@ -47,6 +47,14 @@ def contents_of(stream: BinaryIO) -> Contents:
         return Contents("paths", tuple(_layers_by_path(root)), partial(_models_inside, root))
 
 
+def text_of(stream: BinaryIO, name: str, most: int) -> str | None:
+    """The text beside a whole file, of at most so many bytes; None if it has none. Raises DamagedFile."""
+    with _damage_told():
+        root = File(stream).root
+        found = root.attributes.get(name)
+        return "".join(found.texts(root.file, most)) if found else None
+
+
 @contextmanager
 def _damage_told() -> Iterator[None]:
     try:

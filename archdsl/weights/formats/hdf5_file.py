@@ -119,8 +119,8 @@ class Attribute(NamedTuple):
     shape: Shape
     data: bytes
 
-    def texts(self, file: File) -> list[str]:
-        """Raises DamagedFile where it has something else. An empty list is of any type."""
+    def texts(self, file: File, most: int = MAX_NAME) -> list[str]:
+        """Raises DamagedFile where it has something else, or a longer one. An empty list is of any type."""
         if 0 in self.shape:
             return []
         if self.type.kind not in ("text", "texts"):
@@ -132,7 +132,7 @@ class Attribute(NamedTuple):
         parts = [self.data[at : at + size] for at in range(0, prod(self.shape) * size, size)]
         if self.type.kind == "texts":
             parts = [file.text(*struct.unpack("<IQI", part)) for part in parts]
-        return [name_of(part.rstrip(b"\0")) for part in parts]
+        return [name_of(part.rstrip(b"\0"), most) for part in parts]
 
 
 class Object:
@@ -294,8 +294,8 @@ def _padded(size: int) -> int:
     return -(-size // 8) * 8
 
 
-def name_of(data: bytes) -> str:
+def name_of(data: bytes, most: int = MAX_NAME) -> str:
     """A name, or another text, in UTF-8."""
-    if len(data) > MAX_NAME:
-        raise Broken(f"a name of {len(data)} bytes; expected at most {MAX_NAME}")
+    if len(data) > most:
+        raise Broken(f"a text of {len(data)} bytes; expected at most {most}")
     return data.decode()

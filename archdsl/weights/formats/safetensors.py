@@ -17,7 +17,7 @@ from archdsl.frontend.yaml.embedded import BadHeader, header_of, metadata
 from archdsl.weights.formats.contents import MAX_NAME, MAX_RANK, Contents, DamagedFile, Layout, Stored, StoredArray
 
 if TYPE_CHECKING:
-    from archdsl.ir.graph import Node
+    from archdsl.ir.node import Node
     from archdsl.weights.formats.contents import Array
     from archdsl.weights.model import Model
 

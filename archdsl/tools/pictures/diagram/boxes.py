@@ -35,7 +35,7 @@ def scale_of(boxes: Iterable[Box]) -> Scale:
 
 def drawn_box(box: Box, frame: Frame, scale: Scale) -> Group:
     """The box, with what it stands for as attributes and in words."""
-    shape = Rectangle(*frame, fill=box.kind, line="outline", radius=frame.height / 2 if box.is_slim else 6)
+    shape = Rectangle(*frame, fill=box.kind, line="outline", radius=8 if box.is_slim else 6)
     inside = _slim_texts(box, frame) if box.is_slim else _inside(box, frame, scale)
     words = _in_words(box)
     return Group([shape, *inside], {**_attributes(box), "aria-label": words}, words)

@@ -13,8 +13,10 @@ from itertools import groupby, takewhile
 from typing import Any
 
 from archdsl.frontend.sections import OPEN_ENDED, STAGES
-from archdsl.ir.graph import Graph, Node, total
+from archdsl.ir.cost import total
+from archdsl.ir.graph import Graph
 from archdsl.ir.layout import Call, Fragment
+from archdsl.ir.node import Node
 from archdsl.ir.types import FeatureMap, TensorType, Vector
 
 MOST = 90  # boxes; of networks with more, stages are boxes; if these are too many, the first and the last

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archdsl.tools.pictures.diagram.lines import steps_of
 from archdsl.tools.pictures.diagram.scene import Group, Line, Point, Rectangle, Scene, Shape, Text
-from archdsl.tools.pictures.diagram.svg import steps_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -102,7 +102,6 @@ def _draw(axes: Any, shape: Rectangle | Line, colours: Mapping[str, str], order:
         facecolor=colours[fill] if fill else "none",
         edgecolor=colours[line] if line else "none",
         linewidth=shape.thickness * POINTS_AN_INCH / PIXELS_AN_INCH if line else 0,
-        linestyle=(0, (2, 3)) if isinstance(shape, Line) and shape.is_dashed else "solid",
         zorder=order,
         capstyle="butt",
     )

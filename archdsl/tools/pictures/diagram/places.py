@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from archdsl.frontend.sections import STAGES
 from archdsl.ir.types import FeatureMap, Vector
 from archdsl.tools.pictures.diagram.contents import Box, Contents
 
@@ -109,15 +110,42 @@ class _Placing:
         return read[len(read) // 2] if read else 1
 
     def grid(self) -> Grid:
+        self._results_beside()
         self._chains_below()
         rows = sorted({row for _, row in self.found})
-        count: dict[tuple[int, float], int] = {}
-        places = []
-        for column, row in self.found:
-            index = count.get((column, row), 0)
-            count[column, row] = index + 1
-            places.append(Place(column, rows.index(row), index * self.ways.get((column, row), 1)))
+        places = [Place(0, 0, 0)] * len(self.found)
+        for cell in {at: [index for index, each in enumerate(self.found) if each == at] for at in self.found}.values():
+            column, row = self.found[cell[0]]
+            for order, index in enumerate(sorted(cell, key=self._is_from_here)):
+                places[index] = Place(column, rows.index(row), order * self.ways.get((column, row), 1))
         return Grid(places, self.lanes, [None if row >= _BELOW else row for row in rows])
+
+    def _is_from_here(self, index: int) -> bool:
+        """Whether it is not the one through which a flow comes into its cell; that stands first."""
+        column, row = self.found[index]
+        found = [self.found[source] for source in self.sources[index]]
+        return (column, row) in found or not [each for each in found if each[0] == column]
+
+    def _results_beside(self) -> None:
+        """A path through maps of several sizes that is one column and has results on its way: these stand beside it."""
+        for section, column in list(self.lanes.items()):
+            own = {index for index, box in enumerate(self.contents.boxes) if box.section == section}
+            if section == STAGES.name or {self.found[index][0] for index in own} != {column}:
+                continue
+            inner = [(source, index) for index in own for source in self.sources[index] if source in own]
+            going_on = {source for source, index in inner if self.found[source] != self.found[index]}
+            level = [(source, index) for source, index in inner if self.found[source] == self.found[index]]
+            ends = {index for _, index in level}.difference([source for source, _ in inner])
+            if any(source in going_on and index in ends for source, index in level):
+                self._move(column, ends)
+
+    def _move(self, column: int, boxes: set[int]) -> None:
+        """A column further to the right, as is all that follows."""
+        for index, (before, row) in enumerate(self.found):
+            if before > column or index in boxes:
+                self.found[index] = before + 1, row
+        self.ways = {(each + (each > column), row): way for (each, row), way in self.ways.items()}
+        self.lanes = {section: each + (each > column) for section, each in self.lanes.items()}
 
     def _chains_below(self) -> None:
         """What follows a single column, and is a chain, such as a classifier's head, goes on below it."""

@@ -74,7 +74,7 @@ class _Finding:
         first, last = self.grid.places[source].column, self.grid.places[target].column
         begin = self.spans[source].middle
         if first == last:
-            self.ports.setdefault((target, True), [self.spans[target].middle])  # where its own lines begin
+            self.ports.setdefault((target, True), 2 * [self.spans[target].middle])  # where its own lines begin
             end = self._port(target, source, begin, is_bracket=True)
             return Route(source, target, begin, end, ((first, begin, end),), is_bracket=True)
         if last - first == 1:

@@ -44,13 +44,11 @@ class Text(NamedTuple):
 
 
 class Line(NamedTuple):
-    """Straight pieces along the sides of the picture, with round corners; an arrow where it ends."""
+    """Straight pieces along the sides of the picture, with round corners; an arrow where they end."""
 
     points: Sequence[Point]
     colour: str
     thickness: float = 1.2
-    has_tip: bool = True
-    is_dashed: bool = False
 
 
 Shape = Rectangle | Text | Line

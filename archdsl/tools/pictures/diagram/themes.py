@@ -23,8 +23,8 @@ _DARK = (
 )
 _PRINT = (
     *("#ffffff", "#ffffff", "#9a9a9a", "#ffffff", "#c0c0c0", "#000000", "#3d3d3d", "#3d3d3d", "#000000"),
-    *("#000000", "#ffffff", "#4d4d4d", "#a3a3a3"),
-    *("#ffffff", "#e6e6e6", "#d4d4d4", "#ededed", "#c8c8c8", "#ffffff", "#ffffff", "#f4f4f4", "#4d4d4d"),
+    *("#000000", "#ffffff", "#1f1f1f", "#8a8a8a"),
+    *("#ffffff", "#e6e6e6", "#cbcbcb", "#dedede", "#bdbdbd", "#ebebeb", "#ffffff", "#f6f6f6", "#4d4d4d"),
 )
 _PAGE = tuple([f"var(--arch-{name}, {colour})" for name, colour in zip(_NAMES, _LIGHT, strict=True)])
 

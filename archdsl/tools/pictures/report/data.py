@@ -12,7 +12,7 @@ from archdsl.analysis.memory import in_inference
 from archdsl.analysis.report import Report, receptive_fields, total_macs, whole_pixels
 from archdsl.diagnostics.unicode import printable
 from archdsl.frontend.compose.config import Config
-from archdsl.ir.graph import Node
+from archdsl.ir.node import Node
 from archdsl.ir.types import FeatureMap, Tokens
 
 MOST_LAYERS = 1000

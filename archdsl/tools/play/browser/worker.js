@@ -15,10 +15,24 @@ async function load() {
   `);
 }
 
+// What the first override, completion and hover import takes most of a second: it is there before they are.
+async function warm() {
+  const first = { ...JSON.parse((await reply)("/start", "{}")), overrides: ["scale.width=1"] };
+  for (const want of ["redraw", "complete", "hover"]) {
+    await new Promise((resolve) => setTimeout(resolve, 200));  // a key that was pressed meanwhile is answered first
+    (await reply)("/ask", JSON.stringify({ ...first, want }));
+  }
+}
+
 const reply = load();
+let isCold = true;
 addEventListener("message", async ({ data: { id, path, question } }) => {
   try {
     postMessage({ id, answer: (await reply)(path, question) });
+    if (isCold && path === "/ask") {
+      isCold = false;
+      warm();
+    }
   } catch (error) {
     postMessage({ id, error: String(error.message || error) });
   }

@@ -1,6 +1,6 @@
 // The text: an editor that shows what is wrong, what each line costs, and what could be written at the cursor.
 import {
-  autocompletion, basicSetup, Compartment, Decoration, EditorState, EditorView, HighlightStyle, hoverTooltip,
+  autocompletion, basicSetup, Decoration, EditorState, EditorView, HighlightStyle, hoverTooltip,
   indentUnit, indentWithTab, keymap, lintGutter, setDiagnostics, StateEffect, StateField, syntaxHighlighting, tags,
   WidgetType, yaml,
 } from "./codemirror.js";
@@ -20,8 +20,9 @@ const LOOK = EditorView.theme({
   ".cm-matchingBracket, &.cm-focused .cm-matchingBracket": { backgroundColor: "var(--selection)", outline: "none" },
   ".cm-tooltip": {
     backgroundColor: "var(--raised)", color: "var(--ink)", border: "1px solid var(--edge)", borderRadius: "8px",
-    boxShadow: "var(--shadow)", overflow: "hidden", maxWidth: "34rem",
+    boxShadow: "var(--shadow)", maxWidth: "34rem",
   },
+  ".cm-tooltip > :first-child": { borderRadius: "8px" },
   ".cm-tooltip.cm-tooltip-autocomplete > ul": { fontFamily: "var(--mono)", maxHeight: "16em" },
   ".cm-tooltip.cm-tooltip-autocomplete > ul > li": { padding: "3px 10px" },
   ".cm-tooltip-autocomplete ul li[aria-selected]": { backgroundColor: "var(--accent)", color: "var(--on-accent)" },
@@ -45,9 +46,9 @@ const LOOK = EditorView.theme({
   ".cm-textfield": { backgroundColor: "var(--paper)", color: "var(--ink)", border: "1px solid var(--edge)" },
   ".cm-button": { backgroundImage: "none", backgroundColor: "var(--line)", color: "var(--ink)", border: "1px solid var(--edge)" },
   ".cm-foldPlaceholder": { backgroundColor: "var(--line)", border: "none", color: "var(--quiet)" },
-  ".about p": { margin: "0 0 6px" },
-  ".about p:last-child": { margin: 0 },
-  ".about code": { fontFamily: "var(--mono)", fontSize: "12.5px" },
+  ".about p, .cm-completionInfo p": { margin: "0 0 6px" },
+  ".about p:last-child, .cm-completionInfo p:last-child": { margin: 0 },
+  ".about code, .cm-completionInfo code": { fontFamily: "var(--mono)", fontSize: "12.5px" },
   ".quiet": { color: "var(--quiet)" },
   ".hint": { color: "var(--faint)", paddingLeft: "2.5em", fontSize: "12px", userSelect: "none", whiteSpace: "pre" },
 });
@@ -99,11 +100,10 @@ const hintField = StateField.define({
 
 // `ask(want, place)` promises what there is at a place; the others are told what happens.
 export function createEditor(parent, { ask, onChange, onCursor, onSave }) {
-  const lineEnds = new Compartment();
   const root = parent.attachShadow({ mode: "open" });
   const extensions = [
     keymap.of([{ key: "Mod-s", preventDefault: true, run: () => (onSave(), true) }, indentWithTab]),
-    basicSetup, yaml(), indentUnit.of("  "), lineEnds.of([]), lintGutter(), hintField, LOOK, syntaxHighlighting(COLOURS),
+    basicSetup, yaml(), indentUnit.of("  "), lintGutter(), hintField, LOOK, syntaxHighlighting(COLOURS),
     autocompletion({ override: [(context) => completed(context, ask)], icons: false }),
     hoverTooltip((view, offset) => hovered(view, offset, ask)),
     EditorView.contentAttributes.of({ "aria-label": "Config as YAML", spellcheck: "false" }),
@@ -162,7 +162,7 @@ async function completed(context, ask) {
     to: offsetOf(doc, answer.end_line, answer.end_column),
     options: answer.options.map(({ label, detail, info, insert }) => ({
       label, detail, apply: insert || label,
-      info: info ? () => element("div", {}, info) : undefined,
+      info: info ? () => element("div", {}, ...prose(info)) : undefined,
     })),
     validFor: /^[\w$./-]*$/,
   };

@@ -1,0 +1,147 @@
+"""YOLOv7's checkpoints: blocks that are many modules there, and heads that know something implicitly.
+
+yolo_v7.txt has what each module of the two reference networks reads, what it is, and how many parameters it has;
+support/torch_yolo_v7.py made the checkpoints of narrow ones, of the layout for training, and what PyTorch computed.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+from support import TESTS
+from support.torch_files import write
+
+import archdsl
+from archdsl import weights
+from archdsl.diagnostics.problems import Mark
+from archdsl.ir.graph import Graph
+from archdsl.weights.formats.contents import Contents, Stored, StoredArray
+from archdsl.weights.torch_export import torch_arrays
+from archdsl.weights.torch_matching import match_torch
+from archdsl.weights.torch_presets import presets_of
+
+FILES = TESTS / "weights" / "files"
+PRESETS = {"yolov7": "yolo_v7_detect", "yolov7-tiny": "yolo_v7_tiny_detect"}
+TENSORS = {"yolov7": 560, "yolov7-tiny": 338}  # of the reference's state dicts
+NARROW = ["scale.width=0.03125", "head.raw.classes=2", "+outputs.raw=head_raw"]
+Arrays = dict[str, Any]
+
+
+def rows(network: str) -> list[tuple[tuple[int, ...], str, int]]:
+    lines = [line.split() for line in (FILES / "yolo_v7.txt").read_text().splitlines()]
+    found = [(origins, kind, int(params)) for name, origins, kind, params in lines if name == network]
+    return [(tuple(map(int, origins.split(","))), kind, params) for origins, kind, params in found]
+
+
+def written(graph: Graph) -> Arrays:
+    nothing = {
+        node.name: [np.broadcast_to(np.float32(0), weight.shape) for weight in node.weights] for node in graph.nodes
+    }
+    return torch_arrays(graph, nothing)
+
+
+@pytest.mark.parametrize("network", PRESETS)
+def test_modules_have_the_numbers_and_the_parameters_of_the_reference(network: str) -> None:
+    arrays = written(archdsl.compile_config(PRESETS[network]))
+    norms = sum(name.endswith("running_mean") for name in arrays)  # each of which also counts its batches
+    assert len(arrays) + norms == TENSORS[network]
+    for number, (_, kind, params) in enumerate(rows(network)):
+        own = {name: array for name, array in arrays.items() if name.split(".")[1] == str(number)}
+        trained = [array.shape for name, array in own.items() if "running" not in name and "anchor" not in name]
+        assert sum(map(prod, trained)) == params, (number, kind)
+
+
+def test_units_have_the_names_of_the_reference() -> None:
+    shapes = {name: array.shape for name, array in written(archdsl.compile_config("yolo_v7_detect")).items()}
+    assert shapes["model.51.cv5.conv.weight"] == (512, 2048, 1, 1)  # after the pyramid of four
+    assert shapes["model.51.cv2.conv.weight"] == (512, 1024, 1, 1)
+    assert shapes["model.104.rbr_dense.0.weight"] == (1024, 512, 3, 3)
+    assert shapes["model.104.rbr_1x1.1.running_var"] == (1024,)
+    assert shapes["model.105.m.2.bias"] == (255,)
+    assert shapes["model.105.anchors"] == (3, 3, 2)
+    assert shapes["model.105.anchor_grid"] == (3, 1, 3, 1, 1, 2)
+
+
+def contents_of(arrays: Arrays, reads: dict[int, tuple[int, ...]]) -> Contents:
+    layers: dict[str, dict[str, StoredArray]] = {}
+    for name, array in arrays.items():
+        place, _, leaf = name.rpartition(".")
+        layers.setdefault(place, {})[leaf] = StoredArray(array.shape, "float32", lambda array=array: array)
+    return Contents("torch", tuple([Stored(place, place, own) for place, own in layers.items()]), reads=reads)
+
+
+@pytest.mark.parametrize("network", PRESETS)
+def test_every_module_reads_what_the_reference_reads(network: str) -> None:
+    """A swap of two that have equal shapes would give no error and wrong numbers: the wiring tells."""
+    graph = archdsl.compile_config(PRESETS[network])
+    arrays, known = written(graph), {number: origins for number, (origins, _, _) in enumerate(rows(network))}
+
+    def contradictions(reads: dict[int, tuple[int, ...]]) -> tuple[str, ...]:
+        return match_torch(graph, contents_of(arrays, reads), partial=False, mark=Mark("a.pt")).contradictions
+
+    assert not contradictions(known)
+    assert presets_of(contents_of(arrays, known)) == [PRESETS[network]]
+    for number, (origins, kind, _) in enumerate(rows(network)):
+        if kind == "Concat" and (network, number) != ("yolov7-tiny", 34):  # of poolings of one convolution
+            assert contradictions({**known, number: origins[::-1]}), number
+
+
+@pytest.mark.parametrize("network", PRESETS)
+def test_a_checkpoint_gives_the_numbers_that_pytorch_gave(network: str) -> None:
+    model = archdsl.build_from_config(PRESETS[network], NARROW)
+    file = PRESETS[network].removesuffix("_detect")
+    transfer = weights.load(model, FILES / f"{file}.pt")
+    assert not transfer.left and not transfer.unused
+    with np.load(FILES / f"{file}.npz") as known:
+        found = model(255 * known["image"])
+        for level in range(3):
+            theirs, ours = known[f"result{level}"], np.asarray(found[f"raw_n{level + 3}"])
+            assert np.abs(ours - theirs).max() < 2e-3 * np.abs(theirs).max(), level  # the file is of half precision
+
+
+def test_what_a_head_knows_implicitly_is_worked_into_its_convolutions(tmp_path: Path) -> None:
+    model = archdsl.build_from_config("yolo_v7_tiny_detect", NARROW)
+    draw = np.random.default_rng(0)
+    model.set_weights([draw.uniform(0.2, 0.6, array.shape).astype("float32") for array in model.get_weights()])
+    weights.save(model, tmp_path / "plain.safetensors", names="torch")
+    arrays, wide = load_file(tmp_path / "plain.safetensors"), 21
+    for level, deep in enumerate((4, 8, 16)):
+        arrays[f"model.77.ia.{level}.implicit"] = draw.normal(size=(1, deep, 1, 1)).astype("float32")
+        arrays[f"model.77.im.{level}.implicit"] = draw.normal(size=(1, wide, 1, 1)).astype("float32")
+    write(tmp_path / "training.pt", arrays)
+    weights.load(model, tmp_path / "training.pt")
+    x = draw.normal(size=(1, 2, 3, 8)).astype("float32")
+    kernel, bias = arrays["model.77.m.1.weight"][:, :, 0, 0], arrays["model.77.m.1.bias"]
+    added, factors = (arrays[f"model.77.{name}.1.implicit"].ravel() for name in ("ia", "im"))
+    wanted = factors * ((x + added) @ kernel.T + bias)
+    found = keras.ops.convert_to_numpy(model.get_layer("head_raw_n4_conv_conv")(x))
+    assert np.allclose(found, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 7, 1, 1), (8,)])
+def test_implicit_knowledge_of_another_shape_is_refused(shape: tuple[int, ...], tmp_path: Path) -> None:
+    model = archdsl.build_from_config("yolo_v7_tiny_detect", NARROW)
+    weights.save(model, tmp_path / "plain.safetensors", names="torch")
+    arrays = load_file(tmp_path / "plain.safetensors")
+    arrays["model.77.ia.1.implicit"] = np.ones(shape, "float32")
+    arrays["model.77.im.1.implicit"] = np.ones((1, 21, 1, 1), "float32")
+    write(tmp_path / "a.pt", arrays)
+    with pytest.raises(archdsl.ArchError, match=r"the file also has model\.77\.ia\.1"):
+        weights.load(model, tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize("network", PRESETS)
+def test_weights_go_home_and_come_back(network: str, tmp_path: Path) -> None:
+    first, second = (archdsl.build_from_config(PRESETS[network], NARROW) for _ in range(2))
+    draw = np.random.default_rng(0)
+    first.set_weights([draw.uniform(0.2, 0.6, array.shape).astype("float32") for array in first.get_weights()])
+    weights.save(first, tmp_path / "a.safetensors", names="torch")
+    transfer = weights.load(second, tmp_path / "a.safetensors")
+    assert not transfer.left and not transfer.unused
+    assert all(np.array_equal(a, b) for a, b in zip(first.get_weights(), second.get_weights(), strict=True))
