@@ -87,6 +87,13 @@ class Report:
         """Every operation as a node."""
         return laid_out(self.outline)
 
+    @cached_property
+    def fused(self) -> Graph:
+        """The same as runtimes get it: batch norms and branches folded away."""
+        from archdsl.ir.passes import run_passes  # what only prints costs does not need it
+
+        return run_passes(self.graph)[0]
+
     @property
     def name(self) -> str:
         return self.outline.name

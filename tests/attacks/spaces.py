@@ -29,6 +29,7 @@ SPACES = {
     "a secret as its config": ("config: ../secret.txt\nchoices: {scale.width: [1]}", "is not beside this file"),
     "a device as its config": ("config: /dev/zero\nchoices: {scale.width: [1]}", "is not beside this file"),
     "a link as its config": ("config: link.yaml\nchoices: {scale.width: [1]}", "no preset or file 'link.yaml'"),
+    "a link as its machine": ("latency: link.yaml\n" + _BACKBONE + "{scale.width: [1]}", "leads out of this folder"),
     "a function as a value": (_BACKBONE + "{scale.width: '${oc.env:HOME}'}", None),
     "a target as a value": (_BACKBONE + "{stages.p4.body: [{_target_: os.system}]}", None),
 }

@@ -17,7 +17,9 @@ import pytest
 from conftest import Run
 
 import archdsl
+from archdsl.analysis.roofline import seconds_by_layer
 from archdsl.diagnostics.problems import ArchError
+from archdsl.tools.machine_file import read_machine
 from archdsl.tools.search.front import front, undominated
 from archdsl.tools.search.parts import results_in
 from archdsl.tools.search.space import read_space
@@ -276,3 +278,51 @@ def test_a_results_folder_opens_no_other_file(tmp_path: Path, run: Run) -> None:
     space.write_text(space.read_text().replace("yolo_v8_s_backbone", "/etc/passwd"))
     with pytest.raises(ArchError, match=r"is not beside this file"):
         results_in(tmp_path / "found")
+
+
+MACHINE = (
+    '{"macs": 1e11, "bandwidth": 2e10, "overhead": 1e-6, "times": {"MaxPool(size=5, stride=1) on 20x20x192": 0.01}}'
+)
+TIMED = """
+config: yolo_v8_s_backbone
+latency: machine.json
+choices: {scale.width: [0.375, 0.5], stages.p3.depth: [3, 6], stages.p4.width: [256, 384, 512]}
+within: {latency_ms: [1, 80]}
+minimize: latency_ms
+maximize: params
+"""
+
+
+def test_the_latency_of_a_row_is_what_show_predicts_whichever_way_it_is_found(tmp_path: Path, run: Run) -> None:
+    space = written(tmp_path, TIMED)
+    written(tmp_path, MACHINE, "machine.json")
+    assert "exact sums" in search(run, space, "-o", tmp_path / "sums").stdout
+    search(run, space, "-o", tmp_path / "compiled", "--all")
+    assert rows(tmp_path / "sums") == rows(tmp_path / "compiled") != []
+    machine = read_machine(tmp_path / "machine.json")
+    found = rows(tmp_path / "sums")
+    for row in (found[0], found[-1]):
+        changes = [f"{key}={row[key]}" for key in ("scale.width", "stages.p3.depth", "stages.p4.width")]
+        report = archdsl.analyze("yolo_v8_s_backbone", changes, input_shape=(640, 640, 3))
+        assert row["latency_ms"] == pytest.approx(
+            1000 * sum(seconds_by_layer(report.fused, machine).values()), abs=1e-4
+        )
+    assert found[0]["latency_ms"] > 30  # of three poolings that were measured
+    written(tmp_path, MACHINE.replace("1e11", "2e11"), "machine.json")
+    assert "has results of another search" in search(run, space, "-o", tmp_path / "sums", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("latency", "message"),
+    [
+        ("", "latency_ms needs a machine\n  hint: `archdsl bench CONFIG --machine machine.json` writes one"),
+        ("latency: none.json", "there is no such file of a machine"),
+        ("latency: ../machine.json", "expected a file beside this one"),
+        ("latency: 3", "got the number 3; expected a file beside this one"),
+        ("latency: ..", "leads out of this folder"),
+    ],
+)
+def test_a_latency_needs_a_machine(latency: str, message: str, tmp_path: Path, run: Run) -> None:
+    error = search(run, written(tmp_path, TIMED.replace("latency: machine.json", latency)), code=2).stderr
+    assert message.split("\n")[0] in error and message.rpartition("hint: ")[2] in error, error
+    assert error.count("error[") == 1

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archdsl.backends.atomic_write import written_whole
+from archdsl.diagnostics.packages import require
 from archdsl.diagnostics.problems import Mark, fail
 from archdsl.diagnostics.terminal import say
 from archdsl.diagnostics.wording import did_you_mean, one_of
 from archdsl.frontend.budget import Budget
 from archdsl.frontend.lower import compile_graph
+from archdsl.tools.cli.machine_option import machine_option
 from archdsl.tools.cli.options import Size, at_size, budget_option, names, plugins_option, size_option
 from archdsl.tools.cli.output import print_json, print_table, progress
 from archdsl.tools.cli.several import configs_argument, configs_with_overrides, label, loaded_each
@@ -74,6 +76,7 @@ def _names_of(choices: Sequence[str]) -> Any:
 @click.option("--against", metavar="CONFIG", help="Compare with this one in each runtime, and not with the first row.")
 @click.option("--rounds", default=15, show_default=True, type=click.IntRange(1, 10_000), help="More are steadier.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A bar chart: .png, .pdf or .svg.")
+@machine_option("Measure each operation alone in ONNX Runtime, and write or complete a file of this machine.")
 @click.option("--force", is_flag=True, help="Replace the output file if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every round.")
 @click.pass_context
@@ -90,6 +93,7 @@ def command(
     against: str | None,
     rounds: int,
     output: Path | None,
+    machine: Path | None,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -97,12 +101,18 @@ def command(
 
     An OVERRIDE among the CONFIGs changes the one before it: `bench yolo_v8_s_backbone scale.width=0.375`. Each network
     is fused and runs in a process of its own, from random weights unless CONFIG is a .safetensors file.
+
+    With --machine each operation runs alone, and its time goes into a file that predicts the time of other networks:
+    `show --machine FILE`, and `latency_ms` in a search. Times that the file has are kept, another device's too.
     """
     if output:
         _check_picture(output, configs, force)
     groups = [*configs_with_overrides(configs), *([[against]] if against else [])]
     loaded = [_sized(config, size, budget) for config in loaded_each(context, groups, budget)]
 
+    if machine:
+        _measure_machine(machine, loaded, configs, budget, threads or os.cpu_count() or 1)
+        return
     from archdsl.tools.bench.benchmark import benchmark
     from archdsl.tools.bench.plan import Settings, planned
 
@@ -117,6 +127,26 @@ def command(
         with written_whole(output) as unfinished:
             draw(found, unfinished)
     _print(found, as_json)
+
+
+def _measure_machine(
+    file: Path, configs: Sequence[Config], inputs: Sequence[str], budget: Budget, threads: int
+) -> None:
+    """Write the file after each network, so that nothing is lost of what took long to measure."""
+    from archdsl.analysis.report import report
+    from archdsl.analysis.roofline import latency_text
+
+    require("onnxruntime", "onnx")
+    from archdsl.tools.bench.machine import completed
+
+    check_output(file, inputs, force=True)
+    graphs = [report(compile_graph(config, budget)).fused for config in configs]
+    with progress(f"measuring {', '.join([each.name for each in graphs])}, operation by operation") as tell:
+        machine = completed(file, graphs, threads, tell)
+    for graph in graphs:
+        name, (whole, slowest) = graph.name, latency_text(graph, machine).split("\n")
+        say(f"{name}: {whole}", f"  {slowest}")
+    say(f"{file}: {len(machine.times):,} operations, {machine.macs:.3g} multiply-accumulates a second")
 
 
 def _sized(config: Config, size: Size | None, budget: Budget) -> Config:

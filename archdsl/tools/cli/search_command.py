@@ -113,7 +113,11 @@ def print_results(results: Results, csv: Path | None) -> None:
 
 def _cells(number: int, row: dict[str, Any], names: Sequence[str]) -> list[str]:
     values = [row[name] for name in names]
-    return [str(number), *[f"{each:,}" if isinstance(each, int) else str(each) for each in values]]
+    return [str(number), *[f"{each:,}" if isinstance(each, int) else _text(each) for each in values]]
+
+
+def _text(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _write_csv(path: Path, names: Sequence[str], rows: Sequence[tuple[int, dict[str, Any]]]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from archdsl.analysis.lint import Design, Question, warnings
@@ -9,6 +11,7 @@ from archdsl.analysis.report import report
 from archdsl.diagnostics.terminal import Styled, say, say_styled
 from archdsl.frontend.budget import Budget
 from archdsl.frontend.compose.config import load
+from archdsl.tools.cli.machine_option import layer_times, machine_option
 from archdsl.tools.cli.options import ConfigArgument, Size, at_size, batch_option, config_options, size_option
 from archdsl.tools.cli.output import print_json, print_table
 
@@ -17,6 +20,7 @@ from archdsl.tools.cli.output import print_json, print_table
 @config_options
 @size_option
 @batch_option
+@machine_option("Predict how long it takes on the machine in this file, which `bench --machine` writes.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every operation.")
 @click.option(
     "--format", "form", type=click.Choice(["model-explorer"]), help="Print the JSON that Model Explorer opens."
@@ -29,6 +33,7 @@ def command(
     size: Size | None,
     batch: int,
     budget: Budget,
+    machine: Path | None,
     as_json: bool,
     form: str | None,
     as_graph: bool,
@@ -37,6 +42,7 @@ def command(
     """Layers, outputs, parameters, MACs and memory of CONFIG. Nothing is built."""
     design = Design(at_size(load(config, overrides, budget), size), Question(fuse=fuse), budget)
     costs = report(design.graph)
+    seconds, times = layer_times(costs, machine) if machine else ({}, [])
     if form:
         from archdsl.analysis.model_explorer import explorer_data
 
@@ -44,13 +50,13 @@ def command(
     elif as_graph:
         say(*str(design.graph).split("\n"))
     elif as_json:
-        print_json(costs.to_dict(batch))
+        print_json(costs.to_dict(batch) | ({"seconds": seconds} if machine else {}))
     else:
         say_styled([[Styled(costs.name, bold=True)]])
         print_table(costs.table())
         say()
         print_table(costs.outputs_table())
-        say(*costs.totals(batch).split("\n"))
+        say(*costs.totals(batch).split("\n"), *times)
         print_warnings(design)
 
 

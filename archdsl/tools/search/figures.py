@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from archdsl.analysis.memory import FLOAT_BYTES, by_layer
 from archdsl.analysis.report import Report
+from archdsl.analysis.roofline import Machine, seconds_by_layer
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.ir.node import Node
 
@@ -60,6 +61,13 @@ def _of_output(name: str, key: str, figure: str, report: Report) -> Iterator[tup
     yield Term(figure, "", ""), float(inf if value is None else value)
 
 
+def _of_time(machine: Machine | None, figure: str, report: Report) -> Iterator[tuple[Term, float]]:
+    if machine is None:
+        raise ValueError("the time of a network on no machine")  # a space that asks for it has one
+    for path, seconds in seconds_by_layer(report.fused, machine).items():
+        yield Term(figure, "", path), round(1000 * seconds * _STEPS) / _STEPS
+
+
 _FIGURES: Mapping[str, Callable[[Report, Node], float]] = {
     "params": lambda report, node: node.params,
     "trainable_params": lambda report, node: 0 if report.outline.is_frozen(node) else node.trained,
@@ -68,7 +76,11 @@ _FIGURES: Mapping[str, Callable[[Report, Node], float]] = {
     "activation_bytes": lambda report, node: FLOAT_BYTES * node.cost.activations,
     "file_bytes": lambda report, node: FLOAT_BYTES * node.params,
 }
-NAMES = (*_FIGURES, "activation_memory")
+_WHOLE = (*_FIGURES, "activation_memory")
+LATENCY = "latency_ms"
+NAMES = (*_WHOLE, LATENCY)
+_STEPS = 2**20
+"""Of a millisecond: as multiples of one, times add up to the same in any order."""
 
 
 def check_figure(figure: Any) -> tuple[str, str]:
@@ -83,15 +95,17 @@ def check_figure(figure: Any) -> tuple[str, str]:
 
 def is_whole(figure: str) -> bool:
     """Whether its terms are whole numbers."""
-    return figure in NAMES
+    return figure in _WHOLE
 
 
-def terms_of(figures: Iterable[str], report: Report) -> dict[Term, float]:
-    """The terms of all figures of a network, at a known image size."""
-    return dict(term for figure in figures for term in _terms(figure)(figure, report))
+def terms_of(figures: Iterable[str], report: Report, machine: Machine | None = None) -> dict[Term, float]:
+    """The terms of all figures of a network, at a known image size; `machine` is for its time."""
+    return dict(term for figure in figures for term in _terms(figure, machine)(figure, report))
 
 
-def _terms(figure: str) -> Callable[[str, Report], Iterator[tuple[Term, float]]]:
+def _terms(figure: str, machine: Machine | None) -> Callable[[str, Report], Iterator[tuple[Term, float]]]:
+    if figure == LATENCY:
+        return partial(_of_time, machine)
     if figure == "activation_memory":
         return _of_memory
     if figure in _FIGURES:
@@ -100,13 +114,13 @@ def _terms(figure: str) -> Callable[[str, Report], Iterator[tuple[Term, float]]]
     return partial(_of_output, name, key)
 
 
-def value_of(figure: str, report: Report) -> float:
+def value_of(figure: str, report: Report, machine: Machine | None = None) -> float:
     """The value of a figure of a network: its largest sum."""
     if figure in _FIGURES:
         return sum([_FIGURES[figure](report, node) for node in report.outline.nodes])
     if figure == "activation_memory":
         return report.activation_memory or 0
-    return total(figure, terms_of([figure], report))
+    return total(figure, terms_of([figure], report, machine))
 
 
 def total(figure: str, terms: Terms) -> float:

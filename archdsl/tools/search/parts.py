@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,9 +87,11 @@ def begin(job: Job, kind: str) -> None:
 
 
 def fingerprint(space: Space) -> str:
-    """What the results depend on: the space, and its config as it is now."""
+    """What the results depend on: the space, and its config and its machine as they are now."""
     config = space.base().resolved
-    return hashlib.sha256(json.dumps([dict(space_data(space)), config], sort_keys=True).encode()).hexdigest()
+    machine = [asdict(space.machine)] if space.machine else []
+    data = json.dumps([dict(space_data(space)), config, *machine], sort_keys=True)
+    return hashlib.sha256(data.encode()).hexdigest()
 
 
 def table_of(space: Space, rows: Rows) -> arrow.Table:

@@ -73,7 +73,7 @@ def _rate(variants: Variants, figures: list[str]) -> float:
         with suppress(ArchError):  # values that do not fit together
             report = variants.report(variants.digits(number))
             for figure in figures:
-                value_of(figure, report)
+                value_of(figure, report, variants.space.machine)
     return tried / (time.perf_counter() - begun)
 
 

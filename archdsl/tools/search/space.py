@@ -7,6 +7,7 @@ choices:                               # Hydra's sweep grammar, on the keys of o
   scale.width: range(0.25, 1.0, 0.05)
   stages.p4.depth: choice(3, 6, 9)
 within: {params: 5e6, macs: [1e9, 8e9], outputs.P3.receptive_field: [100, null]}
+latency: machine.json                  # for latency_ms: what `archdsl bench --machine` wrote, beside this file
 minimize: macs
 maximize: outputs.P5.channels
 ```
@@ -19,6 +20,7 @@ from math import inf, prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from archdsl.analysis.roofline import Machine
 from archdsl.diagnostics.nearest import one_report
 from archdsl.diagnostics.problems import ArchError, Problem, by_place, problem
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
@@ -27,10 +29,11 @@ from archdsl.frontend.compose.config import Config, load
 from archdsl.frontend.compose.search_path import preset_names, real
 from archdsl.frontend.source import KeyPath, Source, dotted
 from archdsl.frontend.yaml.files import config_files, read_file
+from archdsl.tools.machine_file import HOW, read_machine
 from archdsl.tools.search.choices import MAX_VALUES, Choice, read_choice
-from archdsl.tools.search.figures import check_figure
+from archdsl.tools.search.figures import LATENCY, check_figure
 
-KEYS = ("config", "overrides", "size", "choices", "within", "minimize", "maximize")
+KEYS = ("config", "overrides", "size", "choices", "latency", "within", "minimize", "maximize")
 MAX_CHOICES = 64
 SIDE = 640  # pixels of a side that neither the space nor its config sets
 
@@ -60,6 +63,9 @@ class Space(NamedTuple):
     choices: tuple[Choice, ...]
     bounds: tuple[Bound, ...]
     objectives: tuple[Objective, ...]
+    latency: str = ""
+    machine: Machine | None = None
+    """That of the file `latency`."""
 
     @property
     def variants(self) -> int:
@@ -115,6 +121,8 @@ class _Reader:
             tuple(self._choices(values.get("choices"))),
             tuple(self._bounds(values.get("within") or {})),
             tuple([each for sign, key in ((1, "minimize"), (-1, "maximize")) for each in self._objectives(key, sign)]),
+            str(values.get("latency", "")),
+            self._machine(values.get("latency")),
         )
 
     def report(self, code: Any, message: str, path: KeyPath, hint: str = "") -> None:
@@ -133,10 +141,30 @@ class _Reader:
             self.report("path", f"'{stated}' is not beside this file; expected a preset, or a file there", ("config",))
             return ""
         known = [*preset_names(), *config_files(self.folder)]
-        if stated not in known or not real(self.folder / stated).is_relative_to(real(self.folder)):
+        if stated not in known or not self._is_beside(stated):
             self.report("unknown-preset", f"no preset or file '{stated}'", ("config",), did_you_mean(stated, known))
             return ""
         return stated
+
+    def _is_beside(self, name: str) -> bool:
+        """Whether a name, or what it is a link to, is in the folder of the space."""
+        return real(self.folder / name).is_relative_to(real(self.folder))
+
+    def _machine(self, stated: Any) -> Machine | None:
+        """That of a file in the folder of the space."""
+        if stated is None:
+            return None
+        if not isinstance(stated, str) or not stated or Path(stated).name != stated:
+            self.report("path", f"got {describe(stated)}; expected a file beside this one", ("latency",), HOW)
+            return None
+        if not self._is_beside(stated):
+            self.report("path", f"'{stated}' leads out of this folder", ("latency",))
+            return None
+        try:
+            return read_machine(self.folder / stated)
+        except ArchError as error:
+            self.problems += error.problems
+        return None
 
     def _list(self, key: str) -> list[Any]:
         stated = self.source.values.get(key)
@@ -199,9 +227,17 @@ class _Reader:
             if self._is_figure(figure, path):
                 yield Objective(figure, sign)
 
+    def _needs_machine(self, path: KeyPath) -> None:
+        """Told once, however often the time is asked for."""
+        if not any(each.code == "missing-value" for each in self.problems):
+            hint = f"{HOW}; then write: latency: machine.json"
+            self.report("missing-value", f"{LATENCY} needs a machine", path, hint)
+
     def _is_figure(self, figure: Any, path: KeyPath, at_key: bool = False) -> bool:
         wrong, hint = check_figure(figure)
-        if wrong:
+        if figure == LATENCY and "latency" not in self.source.values:
+            self._needs_machine(path)
+        elif wrong:
             self.report("unknown-key" if at_key else "value", wrong, path, hint)
         return not wrong
 
@@ -217,6 +253,7 @@ def space_data(space: Space) -> Mapping[str, Any]:
         "overrides": list(space.overrides),
         "size": list(space.size) if space.size else None,
         "choices": {choice.key: choice.text for choice in space.choices},
+        **({"latency": space.latency} if space.latency else {}),
         "within": {each.figure: [_finite(each.least), _finite(each.most)] for each in space.bounds},
         **{key: figures for key, figures in objectives.items() if figures},
     }

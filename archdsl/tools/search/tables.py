@@ -94,7 +94,7 @@ class _Learner:
         """The terms of a variant."""
         if digits not in self.seen:
             try:
-                self.seen[digits] = terms_of(self.figures, self.variants.report(digits))
+                self.seen[digits] = terms_of(self.figures, self.variants.report(digits), self.variants.space.machine)
             except ArchError as error:
                 overrides = " ".join(self.variants.overrides(digits))
                 raise Entangled(f"some variants do not compile: {overrides}: {error.problems[0].message}") from None

@@ -83,7 +83,7 @@ class Compiled:
                 continue
             if self._fits(report):
                 kept.append(digits)
-                values.append([value_of(figure, report) for figure in self.figures])
+                values.append([self._value(figure, report) for figure in self.figures])
         kinds = [np.int64 if is_whole(figure) else np.float64 for figure in self.figures]
         columns = list(zip(*values, strict=True)) or [()] * len(self.figures)
         return Rows(
@@ -91,8 +91,11 @@ class Compiled:
             {name: np.array(column, kind) for name, column, kind in zip(self.figures, columns, kinds, strict=True)},
         )
 
+    def _value(self, figure: str, report: Report) -> float:
+        return value_of(figure, report, self.variants.space.machine)
+
     def _fits(self, report: Report) -> bool:
-        return all(each.least <= value_of(each.figure, report) <= each.most for each in self.variants.space.bounds)
+        return all(each.least <= self._value(each.figure, report) <= each.most for each in self.variants.space.bounds)
 
 
 def sampled(space: Space, count: int, seed: int = 0) -> list[int]:
