@@ -101,6 +101,17 @@ def test_hydra_app_sweeps(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["multirun"]  # .gitignore lists it
 
 
+def test_digits_are_searched_for_networks_that_are_accurate_and_cheap(tmp_path: Path) -> None:
+    """Two networks of the ten that the example trains."""
+    search = ("search", str(EXAMPLES / "search" / "digits.yaml"), "--trials", "2", "-o", str(tmp_path / "found"))
+    objective = f"{EXAMPLES / 'search' / 'digits.py'}:accuracy"
+    result = warm.run("archdsl", *search, "--objective", objective, folder=tmp_path, keras=True)
+    assert result.returncode == 0, result.stderr
+    accuracies = re.findall(r"^trial \d+: accuracy (\d\.\d+|1)", result.stdout, re.MULTILINE)
+    assert len(accuracies) == 2 and max(map(float, accuracies)) > 0.3  # by chance 0.1
+    assert "2 trials" in result.stdout and "the front:" in result.stdout
+
+
 def test_the_photo_is_small_and_says_where_it_is_from() -> None:
     with Image.open(EXAMPLES / "photo.jpg") as photo:
         assert photo.mode == "RGB" and min(photo.size) >= 400

@@ -47,6 +47,7 @@ CodeName = Literal[
     "no-weights",
     "not-a-file",
     "not-finite",
+    "objective",
     "output",
     "override",
     "package",
@@ -280,6 +281,9 @@ CODES: dict[CodeName, Code] = {
     ),
     "keras-layer": Code("A Keras layer cannot be a block, or does not follow the rules given for it."),
     "block": Code("A block's function returns something other than a node."),
+    "objective": Code(
+        "The function that judges the networks of a search cannot be imported, fails, or gives no number."
+    ),
     "plugin": Code("A plugin, whose blocks a config may use, cannot be imported."),
     "unknown-argument": Code(
         "A $name in a block of `blocks:` is not one of its arguments.",

@@ -15,6 +15,7 @@ EXTRAS = {
     **dict.fromkeys(("keras", "h5py", "tensorflow"), "tensorflow"),
     **dict.fromkeys(("pygls", "lsprotocol"), "lsp"),
     "pyarrow": "search",
+    "optuna": "optuna",
     "distributed": "dask",
     "ray": "ray",
     "submitit": "slurm",

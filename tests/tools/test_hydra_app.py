@@ -61,6 +61,19 @@ def test_a_sweep_ends_with_a_table_of_all_jobs(app: Run, tmp_path: Path) -> None
     assert len(reports(tmp_path / "multirun")) == 4
 
 
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_hydras_launchers_run_the_jobs_of_a_sweep(launcher: str, app: Run, tmp_path: Path) -> None:
+    options = {"joblib": "hydra.launcher.n_jobs=2", "submitit_local": "hydra.launcher.timeout_min=5"}
+    result = app(*PRESET, "--multirun", f"hydra/launcher={launcher}", options[launcher], "scale.width=0.25,0.375")
+    assert result.returncode == 0, result.stderr
+    table = result.stdout.partition("overrides ")[2].splitlines()[1:]
+    assert [re.split(r"  +", row)[:2] for row in table] == [
+        [f"scale.width={width}", f"{archdsl.analyze('yolo_v8_s_backbone', [f'scale.width={width}']).params:,}"]
+        for width in (0.25, 0.375)
+    ]
+    assert len(reports(tmp_path / "multirun")) == 2
+
+
 def test_a_sweep_goes_over_the_options_of_a_group(app: Run, tmp_path: Path) -> None:
     (tmp_path / "detector.yaml").write_text(
         "defaults: [yolo_v8_s_backbone, neck: pan_c2f, _self_]\noutputs: [n3, n4, n5]\n"

@@ -18,11 +18,13 @@ from archdsl.diagnostics.terminal import say
 from archdsl.tools.cli.options import plugin_option
 from archdsl.tools.cli.output import print_table, progress
 from archdsl.tools.cli.search_results import check_asked, results_options, show_otherwise, write_report
+from archdsl.tools.cli.trials_option import print_trials, search_by_trials, trials_options
 from archdsl.tools.output_file import check_output
 
 if TYPE_CHECKING:
     from archdsl.tools.search.parts import Job, Results
     from archdsl.tools.search.space import Space
+    from archdsl.tools.search.trials import Trials
 
 ENGINES = ("processes", "dask", "ray", "slurm")
 
@@ -39,24 +41,36 @@ ENGINES = ("processes", "dask", "ray", "slurm")
 @click.option("--take", type=click.IntRange(0), metavar="ROW", help="Write the config of a row of the results.")
 @click.option("--csv", type=click.Path(path_type=Path), help="Write the front as a CSV file too.")
 @results_options
+@trials_options
 @plugin_option
 def command(space: Path, output: Path | None, take: int | None, csv: Path | None, **asked: Any) -> None:
     """The networks of SPACE, a file with choices and a budget, that are within the budget.
 
     Without -o it says how many variants there are, and how long each way takes. With the folder of a search in place of
-    SPACE it shows its results. A search that was stopped goes on where it was.
+    SPACE it shows its results. A search that was stopped goes on where it was. With --trials and --objective it builds
+    networks of the space, and gives each to a function of yours; the same command may run several times at once.
     """
     require("numpy", "pyarrow")
     from archdsl.tools.search.parts import results_in
     from archdsl.tools.search.space import read_space
 
     check_asked(asked, space.is_dir())
+    by_trials = {name: asked.pop(name) for name in ("trials", "objective", "direction")}
     if space.is_dir():
-        results = results_in(space)
+        from archdsl.tools.search.trials import trials_in
+
+        trials = trials_in(space)
+        results: Any = trials or results_in(space)
         if take is not None:
             write_taken(results, take, output, asked["force"])
+        elif trials is not None:
+            print_trials(trials)
         elif not show_otherwise(results, output, asked):
             print_results(results, csv)
+    elif by_trials["trials"]:
+        search_by_trials(read_space(space), output, seed=asked["seed"], **by_trials)
+    elif by_trials["objective"] or by_trials["direction"]:
+        raise click.UsageError("--objective and --direction are of --trials N")
     elif found := searched(read_space(space), output, **asked):
         print_results(found, csv)
         if asked["report"] is not None:
@@ -130,7 +144,7 @@ def _write_csv(path: Path, names: Sequence[str], rows: Sequence[tuple[int, dict[
         writer.writerows([[number, *[row[name] for name in names]] for number, row in rows])
 
 
-def write_taken(results: Results, number: int, output: Path | None, force: bool) -> None:
+def write_taken(results: Results | Trials, number: int, output: Path | None, force: bool) -> None:
     """The config of a row."""
     from archdsl.tools.search.taken import text_of
 

@@ -31,6 +31,7 @@ from archdsl.tools.search.ways import Rows, Way
 
 SPACE, STATE = "space.yaml", "search.json"
 _NUMBER = re.compile(r"[+-]?[\d.][\d_.eE+-]*")
+PARTIAL = ".partial-"  # begins the names of files that are being written
 
 
 class Job(NamedTuple):
@@ -64,26 +65,29 @@ def begin(job: Job, kind: str) -> None:
 
     `kind` says which way it is gone, with what the rows depend on beside the space.
     """
-    make_folder(job.folder)
-    state = {
-        "kind": kind,
-        "ranges": job.way.ranges,
-        "archdsl": archdsl.__version__,
-        "space": fingerprint(job.space),
-        "folder": job.space.folder,
-    }
-    path = job.folder / STATE
-    if path.exists():
-        if read_file(path, _read_state).values != state:
-            hint = "choose another folder, or remove this one"
-            raise fail("output", "has results of another search", mark=Mark(str(job.folder)), hint=hint)
-        return
-    if any(job.folder.iterdir()):
-        raise fail("output", "is not empty", mark=Mark(str(job.folder)), hint="choose a new folder")
-    with written_whole(job.folder / SPACE) as partial:
-        partial.write_text(yaml.safe_dump(dict(space_data(job.space)), sort_keys=False))
-    with written_whole(path) as partial:
-        partial.write_text(json.dumps(state, indent=2) + "\n")
+    go_on_in(job.folder, job.space, {"kind": kind, "ranges": job.way.ranges})
+
+
+def go_on_in(folder: Path, space: Space, about: Mapping[str, Any]) -> None:
+    """The same for any search, which is another where its space or what is `about` it differs.
+
+    Several processes may begin at once, and one that is killed goes on.
+    """
+    make_folder(folder)
+    state = {**about, "archdsl": archdsl.__version__, "space": fingerprint(space), "folder": space.folder}
+    path = folder / STATE
+    there = [file.name for file in folder.iterdir() if PARTIAL not in file.name]
+    if not path.exists():  # it comes first, so that what is there is not of a search
+        if set(there) - {STATE}:
+            raise fail("output", "is not empty", mark=Mark(str(folder)), hint="choose a new folder")
+        with written_whole(path) as partial:
+            partial.write_text(json.dumps(state, indent=2) + "\n")
+    if read_file(path, _read_state).values != state:
+        hint = "choose another folder, or remove this one"
+        raise fail("output", "has results of another search", mark=Mark(str(folder)), hint=hint)
+    if SPACE not in there:
+        with written_whole(folder / SPACE) as partial:
+            partial.write_text(yaml.safe_dump(dict(space_data(space)), sort_keys=False))
 
 
 def fingerprint(space: Space) -> str:
@@ -171,11 +175,16 @@ class Results(NamedTuple):
 
     def choices(self, row: Mapping[str, Any]) -> list[str]:
         """The overrides that a row stands for."""
-        return [f"{choice.key}={_text(row[choice.key])}" for choice in self.space.choices]
+        return overrides_of(self.space, row)
 
 
 def _between(numbers: np.ndarray[Any, Any], begin: int, end: int) -> np.ndarray[Any, Any]:
     return numbers[np.searchsorted(numbers, begin) : np.searchsorted(numbers, end)]
+
+
+def overrides_of(space: Space, row: Mapping[str, Any]) -> list[str]:
+    """The overrides that the values of the choices in a row stand for."""
+    return [f"{choice.key}={_text(row[choice.key])}" for choice in space.choices]
 
 
 @one_report()

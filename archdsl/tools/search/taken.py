@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from archdsl.diagnostics.unicode import printable
-from archdsl.tools.search.parts import Results
+
+if TYPE_CHECKING:
+    from archdsl.tools.search.parts import Results
+    from archdsl.tools.search.trials import Trials
 
 
-def text_of(results: Results, number: int, row: Mapping[str, Any]) -> str:
+def text_of(results: Results | Trials, number: int, row: Mapping[str, Any]) -> str:
     """The whole config of a row, on its own, under a comment with its choices and costs."""
     overrides = results.choices(row)
     loaded = results.space.base(overrides)
