@@ -14,7 +14,8 @@ import pyarrow as arrow
 import pyarrow.dataset
 import pyarrow.parquet as parquet
 
-from archdsl.tools.search import front, query  # noqa: F401  (importing them compiles data classes)
+from archdsl.tools.cli import search_command  # noqa: F401  (importing them compiles data classes)
+from archdsl.tools.search import engines, front, planning, query, trials  # noqa: F401
 from archdsl.tools.search.found import page  # noqa: F401
 from attacks.case import Attack, command
 

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -345,7 +346,12 @@ def test_what_cannot_be_opened_is_one_clear_error(run: Any, arguments: list[str]
 
 def test_it_prints_its_address_and_ends_with_ctrl_c(folder: Path) -> None:
     command = [sys.executable, "-m", "archdsl", "play", "net.yaml", "--no-browser"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder)
+    heeding = partial(
+        signal.signal, signal.SIGINT, signal.SIG_DFL
+    )  # what runs in the background passes on that it does not
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder, preexec_fn=heeding
+    )
     assert process.stdout and "http://127.0.0.1:" in process.stdout.readline()
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=20)

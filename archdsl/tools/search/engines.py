@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import NamedTuple
 
 from archdsl.diagnostics.packages import package
@@ -43,13 +43,17 @@ def in_processes(job: Job, ranges: Sequence[int], cluster: Cluster) -> Iterator[
         return
     pending = list(ranges)
     for _ in range(_ATTEMPTS):
+        pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (job,))
         try:
-            with ProcessPoolExecutor(workers, get_context("spawn"), _begin, (job,)) as pool:
-                for done in as_completed([pool.submit(_write, index) for index in pending]):
-                    yield done.result()
+            for done in as_completed([pool.submit(_write, index) for index in pending]):
+                yield done.result()
             return
         except BrokenProcessPool:
             pending = [index for index in pending if not job.part(index).exists()]
+            for worker in active_children():  # the pool does not stop one that was starting, and would wait for it
+                worker.kill()
+        finally:
+            pool.shutdown()
     raise fail("unavailable", "workers were killed again and again", hint="the same command goes on where this one was")
 
 
