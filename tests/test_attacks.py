@@ -16,6 +16,8 @@ from attacks.case import Attack
 from attacks.misdeeds import DEEDS
 from support import TESTS, samples
 
+pytestmark = pytest.mark.slow
+
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{TESTS}:{TESTS.parent}", "PYTHONWARNINGS": "ignore"}
 ENVIRONMENT["PYTHONDONTWRITEBYTECODE"] = "1"  # nothing is written but what an attack writes
 LONGEST_REPORT = 20_000  # characters

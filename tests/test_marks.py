@@ -1,4 +1,4 @@
-"""The quick set (-m "not keras and not browser") needs neither Keras nor TensorFlow, and tries one preset of each."""
+"""The quick set, with neither of three marks, needs no Keras and no TensorFlow, and tries one preset of each."""
 
 from __future__ import annotations
 

@@ -47,5 +47,5 @@ def _write_bytes(idea: str, folder: Path) -> None:
 _SEARCH = command("search", "space.yaml")
 ATTACKS = [
     *[Attack(name, partial(_write, text), _SEARCH, answer, seconds=8) for name, (text, answer) in SPACES.items()],
-    *[Attack(idea, partial(_write_bytes, idea), _SEARCH, None) for idea in IDEAS],
+    *[Attack(idea, partial(_write_bytes, idea), _SEARCH, None) for idea in [*IDEAS][::4]],
 ]

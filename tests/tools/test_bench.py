@@ -27,6 +27,8 @@ from archdsl.tools.bench.results import Benchmark, Result
 from archdsl.tools.cli import bench_command
 from archdsl.weights.network import network_of
 
+pytestmark = pytest.mark.slow
+
 TINY = "scale.width=0.0625"
 SMALL = ("csp_darknet_tiny", TINY, "--size", "64", "--threads", "1", "--rounds", "2")
 PLUGIN = '''

@@ -141,7 +141,9 @@ def check_places(graph: Graph) -> None:
     assert all(apart(*pair) for pair in combinations(layout.stages.values(), 2))
     assert all(apart(*pair) for pair in combinations([lane.frame for lane in layout.lanes.values()], 2))
     assert all(within(frame, layout.lanes[box.section].frame) for box, frame in layout.boxes.items())
-    assert all(within(frame, layout.stages[box.stage]) for box, frame in layout.boxes.items() if box.stage)
+    assert all(
+        within(frame, layout.stages[box.stage]) for box, frame in layout.boxes.items() if box.stage in layout.stages
+    )
     for way, piece in pieces(layout):
         crossed = [box.name for box, frame in layout.boxes.items() if not apart(piece, frame)]
         assert crossed == [], (way.source.name, way.target.name)

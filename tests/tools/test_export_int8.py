@@ -20,6 +20,8 @@ from archdsl.backends.form import Form
 from archdsl.models import calibration
 from archdsl.models.export import proof
 
+pytestmark = pytest.mark.slow
+
 TINY = "scale.width=0.0625"
 DETECTOR = ("yolo_v8_xs_detect", TINY, "--size", "64")
 

@@ -210,6 +210,7 @@ def test_a_folder_has_the_results_of_one_search(tmp_path: Path, run: Run) -> Non
     assert "is not empty" in search(run, space, "-o", tmp_path / "full", code=2).stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.full)])
 def test_a_search_that_is_killed_goes_on_where_it_was(kills: int, tmp_path: Path, run: Run) -> None:
     """Killed with its workers, at random moments: the files are those of a search that was not."""

@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SPACE = """
 config: yolo_v8_s_backbone
 choices: {scale.width: 'range(0.2, 0.5, 0.01)', stages.p3.depth: 'range(1, 101)'}

@@ -42,6 +42,11 @@ class Frame(NamedTuple):
     def centre(self) -> float:
         return self.left + self.width / 2
 
+    def meets(self, other: Frame) -> bool:
+        """Whether the two have a point in common that is not on a border."""
+        beside = self.right <= other.left or other.right <= self.left
+        return not (beside or self.bottom <= other.top or other.bottom <= self.top)
+
     def wider(self, aside: float, above: float, below: float) -> Frame:
         """With so much more around it."""
         return Frame(self.left - aside, self.top - above, self.width + 2 * aside, self.height + above + below)
@@ -173,12 +178,17 @@ def _way(contents: Contents, frames: dict[Box, Frame], route: Route, tracks: Tra
 
 
 def _stages(frames: dict[Box, Frame]) -> dict[str, Frame]:
-    """The frame around each stage."""
+    """The frame around each stage, but for those whose layers are among the layers of others."""
+    held: dict[str, list[Frame]] = {}
+    for box, frame in frames.items():
+        if box.stage:
+            held.setdefault(box.stage, []).append(frame)
+    around = {stage: _around(own).wider(STAGE_PAD, STAGE_TOP, STAGE_PAD) for stage, own in held.items()}
     return {
-        stage: _around([frame for box, frame in frames.items() if box.stage == stage]).wider(
-            STAGE_PAD, STAGE_TOP, STAGE_PAD
-        )
-        for stage in dict.fromkeys(box.stage for box in frames if box.stage)
+        stage: frame
+        for stage, frame in around.items()
+        if not any(frame.meets(other) for name, other in around.items() if name != stage)
+        and not any(frame.meets(other) for box, other in frames.items() if box.stage != stage)
     }
 
 
