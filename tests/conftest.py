@@ -1,9 +1,9 @@
 """Which tests run, and shared helpers: running the command line, files of keras_cv.
 
-A test that needs Keras has the mark `keras`, one that looks at a page `browser`, one that takes seconds `slow`. The others
-are the quick set: `-m "not keras and not browser and not slow"`. A module that imports Keras at its top has `keras` as a
-whole. No other test imports Keras, so that a missing mark is an error. The exhaustive sweeps have the mark `full` and run
-where `-m` asks for them.
+A test that needs Keras has the mark `keras`, one that looks at a page `browser`, one that takes seconds `slow`. The
+others are the quick set: `-m "not keras and not browser and not slow"`. A module that imports Keras at its top has
+`keras` as a whole. No other test imports Keras, so that a missing mark is an error. The exhaustive sweeps have the
+mark `full` and run where `-m` asks for them.
 """
 
 from __future__ import annotations
