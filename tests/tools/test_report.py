@@ -303,7 +303,7 @@ def test_the_page_is_as_dark_as_one_likes(browser: Browser, detector: Path) -> N
         assert switch.get_attribute("aria-checked") == "true"
         shown.emulate_media(color_scheme="light")
         assert shown.evaluate(BACKGROUND) == light
-        assert switch.get_attribute("aria-checked") == "false"
+        shown.wait_for_selector("[role=switch][aria-checked=false]")  # it is told of the change a moment later
 
 
 @pytest.mark.browser
