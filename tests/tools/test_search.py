@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as parquet
 import pytest
+import yaml
 from conftest import Run
 
 import archdsl
@@ -48,6 +49,14 @@ choices:
   head.class.classes: [20, 80]
 within: {activation_memory: 25e6, outputs.boxes.channels: [4, 4]}
 minimize: activation_memory
+"""
+PLUGIN = """
+from archdsl.blocks import Conventions, Depth, Node, Width, block, conv_bn_act
+
+@block
+def doubled(x: Node, *, width: Width, depth: Depth = 1, style: Conventions) -> Node:
+    wide = conv_bn_act(x, width=2 * width, style=style, name="wide")
+    return conv_bn_act(wide, width=width, style=style, name="narrow")
 """
 FOLLOWING = """
 config: mine.yaml
@@ -327,3 +336,46 @@ def test_a_latency_needs_a_machine(latency: str, message: str, tmp_path: Path, r
     error = search(run, written(tmp_path, TIMED.replace("latency: machine.json", latency)), code=2).stderr
     assert message.split("\n")[0] in error and message.rpartition("hint: ")[2] in error, error
     assert error.count("error[") == 1
+
+
+def test_workers_have_the_blocks_of_a_plugin(tmp_path: Path, run: Run) -> None:
+    """What a worker does not know would not compile, and be left out without a word."""
+    plugin = written(tmp_path, PLUGIN, "my_blocks.py")
+    choices = "{stages.p4.body.block: [doubled], stages.p4.depth: 'range(1, 601)'}"
+    space = written(tmp_path, f"config: yolo_v8_s_backbone\nchoices: {choices}")
+    for workers in ("1", "2"):
+        options = ["--all", "--workers", workers, "--plugin", plugin]
+        search(run, space, "-o", tmp_path / workers, *options)
+    assert len(rows(tmp_path / "1")) == 600
+    assert rows(tmp_path / "1") == rows(tmp_path / "2")
+
+
+def test_choices_of_a_key_and_of_a_part_of_it_are_composed_in_their_order(tmp_path: Path, run: Run) -> None:
+    """A stage that one choice takes away does not come back because another sets its width."""
+    choices = "{stages.p5: [{depth: 3}, null], stages.p5.width: [256, 640]}"
+    space = written(tmp_path, f"config: yolo_v8_s_backbone\noverrides: ['outputs=[p3]']\nchoices: {choices}")
+    assert "there is no 'width' in 'stages.p5', which is nothing" in search(run, space, code=2).stderr
+
+
+def test_the_last_value_is_checked_however_many_there_are(tmp_path: Path, run: Run) -> None:
+    """Width ends at 65,536, and 7 × 9,363 is beyond it."""
+    space = written(tmp_path, "config: yolo_v8_s_backbone\nchoices: {stages.p4.width: 'range(7, 65542, 7)'}")
+    assert "choices.stages.p4.width: got the number 65541" in search(run, space, code=2).stderr
+
+
+def test_a_config_that_is_wrong_is_told_as_show_tells_it(tmp_path: Path, run: Run) -> None:
+    written(tmp_path, "defaults: [yolo_v8_s_backbone, _self_]\ninput: 5\n", "mine.yaml")
+    error = search(run, written(tmp_path, "config: mine.yaml\nchoices: {scale.width: [1]}"), code=2).stderr
+    assert "mine.yaml:2:8: error[type]: input" in error
+
+
+def test_a_list_has_any_values_that_a_config_takes(tmp_path: Path, run: Run) -> None:
+    """Words that Hydra would take for something else, too."""
+    values = ["true", "it's", "a b", "3"]
+    space = {"config": "yolo_v8_s_backbone", "choices": {"description": values, "stages.p5.post": [None]}}
+    search(run, written(tmp_path, yaml.safe_dump(space)), "-o", tmp_path / "found")
+    assert len(rows(tmp_path / "found")) == 4
+    for number, value in enumerate(values):
+        search(run, tmp_path / "found", "--take", str(number), "-o", tmp_path / f"{number}.yaml")
+        taken = yaml.safe_load((tmp_path / f"{number}.yaml").read_text())
+        assert (taken["description"], taken["stages"]["p5"]["post"]) == (value, None)

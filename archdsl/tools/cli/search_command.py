@@ -15,7 +15,7 @@ from archdsl.backends.atomic_write import written_whole
 from archdsl.diagnostics.packages import require
 from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.terminal import say
-from archdsl.tools.cli.options import plugin_option
+from archdsl.tools.cli.options import plugins_option
 from archdsl.tools.cli.output import print_table, progress
 from archdsl.tools.cli.search_results import check_asked, results_options, show_otherwise, write_report
 from archdsl.tools.cli.trials_option import print_trials, search_by_trials, trials_options
@@ -42,7 +42,7 @@ ENGINES = ("processes", "dask", "ray", "slurm")
 @click.option("--csv", type=click.Path(path_type=Path), help="Write the front as a CSV file too.")
 @results_options
 @trials_options
-@plugin_option
+@plugins_option
 def command(space: Path, output: Path | None, take: int | None, csv: Path | None, **asked: Any) -> None:
     """The networks of SPACE, a file with choices and a budget, that are within the budget.
 
@@ -88,7 +88,7 @@ def searched(space: Space, folder: Path | None, **asked: Any) -> Results | None:
     if folder is None:
         say("", "-o DIR goes through them")
         return None
-    job = Job(space, planned.way, folder)
+    job = Job(space, planned.way, folder, asked["plugins"])
     begin(job, planned.kind)
     cluster = Cluster(asked["scheduler"], asked["workers"])
     _run(job, ENGINES[asked["engine"]](job, job.missing, cluster))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -11,6 +13,8 @@ from archdsl.diagnostics.wording import describe
 from archdsl.frontend.compose.override_grammar import Given, read_overrides, read_sweep
 
 MAX_VALUES = 10_000
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_OTHERS = {"true", "false", "null", "nan", "inf"}  # words that Hydra reads as something else than text
 STEPS = 2**20
 """An interval counts as so many values, evenly spaced, its ends among them."""
 
@@ -20,7 +24,7 @@ class Choice:
     """A key and its values: `texts` as overrides write them, or an interval from `low` to `high`."""
 
     key: str
-    text: str
+    stated: Any = field(compare=False)
     texts: tuple[str, ...]
     mark: Mark
     low: float = 0.0
@@ -56,7 +60,7 @@ class Choice:
 def read_choice(key: str, stated: Any, mark: Mark) -> Choice:
     """The choice that a space states for a key. Raises ArchError at `mark`."""
     if isinstance(stated, list):
-        stated = f"choice({','.join(map(_written, stated))})"
+        return _choice(key, stated, map(_written, stated), mark)
     if isinstance(stated, (bool, int, float)):
         stated = _written(stated)
     if not isinstance(stated, str):
@@ -69,7 +73,11 @@ def read_choice(key: str, stated: Any, mark: Mark) -> Choice:
     if sweep.interval is not None:
         low, high = sweep.interval
         return Choice(key, stated, (), mark, low, high, is_whole=isinstance(low, int) and isinstance(high, int))
-    texts = tuple(islice(sweep.values, MAX_VALUES + 1))
+    return _choice(key, stated, sweep.values, mark)
+
+
+def _choice(key: str, stated: Any, values: Iterable[str], mark: Mark) -> Choice:
+    texts = tuple(islice(values, MAX_VALUES + 1))
     if len(texts) > MAX_VALUES:
         raise fail("limit", f"more than {MAX_VALUES:,} values", mark=mark, path=f"choices.{key}")
     if not texts:
@@ -85,4 +93,7 @@ def _written(value: Any) -> str:
         return f"[{','.join(map(_written, value))}]"
     if isinstance(value, dict):
         return f"{{{','.join([f'{key}:{_written(item)}' for key, item in value.items()])}}}"
-    return f"'{value}'" if isinstance(value, str) else str(value)
+    if not isinstance(value, str):
+        return str(value)
+    is_word = _WORD.fullmatch(value) and value.lower() not in _OTHERS
+    return value if is_word else "'{}'".format(value.replace("'", "\\'"))

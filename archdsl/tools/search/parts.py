@@ -18,6 +18,7 @@ import yaml
 
 import archdsl
 from archdsl.backends.atomic_write import make_folder, written_whole
+from archdsl.blocks.plugins import load_plugins
 from archdsl.diagnostics.nearest import one_report
 from archdsl.diagnostics.problems import Mark, fail
 from archdsl.frontend.budget import Budget
@@ -40,6 +41,7 @@ class Job(NamedTuple):
     space: Space
     way: Way
     folder: Path
+    plugins: tuple[str, ...] = ()
 
     def part(self, index: int) -> Path:
         return self.folder / f"part-{index:06d}.parquet"
@@ -52,6 +54,7 @@ class Job(NamedTuple):
 
     def write(self, index: int) -> int:
         """Go through a range, unless that was done, and write its rows; returns the range."""
+        load_plugins(self.plugins)  # a worker has none of the blocks that this process was given
         path = self.part(index)
         if not path.exists():
             table = table_of(self.space, self.way.rows(index))

@@ -27,6 +27,7 @@ from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import Config, load
 from archdsl.frontend.compose.search_path import preset_names, real
+from archdsl.frontend.sema.resolve import resolve
 from archdsl.frontend.source import KeyPath, Source, dotted
 from archdsl.frontend.yaml.files import config_files, read_file
 from archdsl.tools.machine_file import HOW, read_machine
@@ -82,8 +83,10 @@ class Space(NamedTuple):
         loaded = load(self.config if self.config in preset_names() else beside, [*self.overrides, *overrides], budget)
         if self.size is not None:
             return loaded.with_size(*self.size)
-        height, image_width, _ = (loaded.values.get("input") or {}).get("shape", (None, None, 3))
-        return loaded.with_size(height or SIDE, image_width or SIDE)
+        stated = loaded.values.get("input")
+        shape = stated.get("shape") if isinstance(stated, dict) else None
+        sides = shape[:2] if isinstance(shape, list) and len(shape) == 3 else [None, None]  # another will be reported
+        return loaded.with_size(sides[0] or SIDE, sides[1] or SIDE)
 
 
 @one_report()
@@ -98,7 +101,7 @@ def space_of(source: Source, folder: Path) -> Space:
     space = reader.space()
     if reader.problems:
         raise ArchError(by_place(reader.problems))
-    space.base()  # which tells what is wrong with the config itself
+    resolve(space.base())  # which tells what is wrong with the config itself
     return space
 
 
@@ -252,7 +255,7 @@ def space_data(space: Space) -> Mapping[str, Any]:
         "config": space.config,
         "overrides": list(space.overrides),
         "size": list(space.size) if space.size else None,
-        "choices": {choice.key: choice.text for choice in space.choices},
+        "choices": {choice.key: choice.stated for choice in space.choices},
         **({"latency": space.latency} if space.latency else {}),
         "within": {each.figure: [_finite(each.least), _finite(each.most)] for each in space.bounds},
         **{key: figures for key, figures in objectives.items() if figures},

@@ -28,7 +28,8 @@ Digits = tuple[int, ...]
 class _Base(NamedTuple):
     """The config with certain options of groups; what each value of the other choices sets in it.
 
-    Empty where references would have to be followed anew: then a variant is composed from the beginning.
+    Empty where a choice may change what another means, through references or by their keys: then a variant is composed
+    from the beginning.
     """
 
     config: Config
@@ -84,7 +85,7 @@ class Variants:
         first = [0] * len(self.counts)
         self._base(first)
         for position, choice in enumerate(self.space.choices):
-            for digit in range(0, choice.count, 1 + choice.count * len(self.counts) // _CHECKED):
+            for digit in self._tried(choice):
                 digits = [*first[:position], digit, *first[position + 1 :]]
                 try:
                     resolve(self.config(digits), self.budget)
@@ -93,6 +94,11 @@ class Variants:
                         problems += [_of_choice(each, choice, digit) for each in error.problems[:1]]
         if problems:
             raise ArchError(by_place(problems))
+
+    def _tried(self, choice: Choice) -> list[int]:
+        """The positions of values that are checked: the ends, and as many between them as there is time for."""
+        step = choice.count if choice.is_interval else 1 + choice.count * len(self.counts) // _CHECKED
+        return sorted({*range(0, choice.count, step), choice.count - 1})
 
     @cached_property
     def _chooses(self) -> tuple[bool, ...]:
@@ -114,7 +120,8 @@ class Variants:
             except ArchError as error:
                 raise ArchError([_of_choice(each, choice, digit) for each in error.problems]) from None
         config = self.space.base([choice.override(digit) for choice, digit in options], self.budget)
-        if _follows_references(config) or any(choice.is_interval for choice in choices):
+        is_entangled = _follows_references(config) or _overlap([choice.key for choice in choices])
+        if is_entangled or any(choice.is_interval for choice in choices):
             return _Base(config, ())
         changes: list[list[Mapping[str, Any]]] = []
         problems: list[Problem] = []
@@ -142,6 +149,12 @@ def _of_choice(found: Problem, choice: Choice, digit: int) -> Problem:
     value = choice.written(digit)
     message = found.message if value in found.message else f"{value}: {found.message}"
     return found.at(choice.mark, f"choices.{choice.key}")._replace(message=message, notes=())
+
+
+def _overlap(keys: Sequence[str]) -> bool:
+    """Whether a choice sets what another sets a part of, so that their order matters."""
+    plain = [key.lstrip("+") for key in keys]
+    return any(one != other and one.startswith(f"{other}.") for one in plain for other in plain)
 
 
 def _follows_references(config: Config) -> bool:
