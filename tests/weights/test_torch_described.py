@@ -38,6 +38,7 @@ def test_every_module_that_is_not_known_is_named_at_once() -> None:
     assert second == "module 4: it has no part 'cv2'"
 
 
+@pytest.mark.slow
 def test_the_config_of_a_checkpoint_of_pytorch_has_its_weights(run: Any, tmp_path: Path) -> None:
     done = run("import", WHOLE, "-o", "a.yaml")
     assert done.returncode == 0, done.stderr
