@@ -66,9 +66,10 @@ def compiled(folder: Path) -> Iterator[str]:
 
 
 def memory(folder: Path) -> Iterator[str]:
-    path = space(folder, "yolo_v8_s_backbone", [*SMALL, "stages.p2.depth: range(1, 5)"], "{params: 4e6}")
-    for count in (10_000, 100_000, 1_000_000):
-        taken, mebibytes, _ = searched(path, "--sample", f"{count}", "--workers", "1")
+    for count, last in ((12_000, 5), (120_000, 41), (1_200_000, 401)):
+        choices = [*SMALL[:2], f"stages.p4.depth: range(1, {last})"]
+        path = space(folder, "yolo_v8_s_backbone", choices, "{params: 4e6}")
+        taken, mebibytes, _ = searched(path, "--all", "--workers", "1")
         yield f"{count:,} variants in one process: {mebibytes:.0f} MiB, {count / taken:,.0f} a second with the start"
 
 

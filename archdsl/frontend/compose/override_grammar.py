@@ -35,9 +35,12 @@ _HINTS = (
 )
 
 
+OVERRIDE = "<override "
+
+
 def override_name(number: int) -> str:
     """The file name in the marks of the override with this number, counted from 1."""
-    return f"<override {number}>"
+    return f"{OVERRIDE}{number}>"
 
 
 class Given(NamedTuple):
