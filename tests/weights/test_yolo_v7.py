@@ -21,6 +21,7 @@ import archdsl
 from archdsl import weights
 from archdsl.diagnostics.problems import Mark
 from archdsl.ir.graph import Graph
+from archdsl.weights import formats
 from archdsl.weights.formats.contents import Contents, Stored, StoredArray
 from archdsl.weights.torch_export import torch_arrays
 from archdsl.weights.torch_matching import match_torch
@@ -145,3 +146,70 @@ def test_weights_go_home_and_come_back(network: str, tmp_path: Path) -> None:
     transfer = weights.load(second, tmp_path / "a.safetensors")
     assert not transfer.left and not transfer.unused
     assert all(np.array_equal(a, b) for a, b in zip(first.get_weights(), second.get_weights(), strict=True))
+
+
+def fused(arrays: Arrays, *, whole: bool = True, head: bool = True) -> Arrays:
+    """The state dict with the branches of RepConvs merged; if `whole`, with all batch norms and the head folded too."""
+
+    def unit(conv: str, norm: str) -> tuple[Any, Any]:
+        gamma, beta, mean, variance = (
+            arrays.pop(f"{norm}.{name}").astype("float64") for name in ("weight", "bias", "running_mean", "running_var")
+        )
+        arrays.pop(f"{norm}.num_batches_tracked", None)
+        scale = gamma / np.sqrt(variance + 1e-3)
+        return arrays.pop(f"{conv}.weight") * scale[:, None, None, None], beta - mean * scale
+
+    arrays = {name: np.asarray(array) for name, array in arrays.items()}
+    for place in [name.removesuffix(".rbr_dense.0.weight") for name in arrays if "rbr_dense.0.weight" in name]:
+        kernel, bias = unit(f"{place}.rbr_dense.0", f"{place}.rbr_dense.1")
+        point, more = unit(f"{place}.rbr_1x1.0", f"{place}.rbr_1x1.1")
+        kernel[:, :, 1:2, 1:2] += point
+        arrays[f"{place}.rbr_reparam.weight"], arrays[f"{place}.rbr_reparam.bias"] = kernel, bias + more
+    for place in [name.removesuffix(".bn.weight") for name in arrays if name.endswith(".bn.weight")] if whole else []:
+        arrays[f"{place}.conv.weight"], arrays[f"{place}.conv.bias"] = unit(f"{place}.conv", f"{place}.bn")
+    for name in [name for name in arrays if ".ia." in name] if head else []:
+        conv = name.replace(".ia.", ".m.").removesuffix(".implicit")
+        factors = arrays.pop(name.replace(".ia.", ".im.")).reshape(-1).astype("float64")
+        weight, added = arrays[f"{conv}.weight"][:, :, 0, 0], arrays.pop(name).reshape(-1).astype("float64")
+        arrays[f"{conv}.bias"] = factors * (arrays[f"{conv}.bias"] + weight @ added)
+        arrays[f"{conv}.weight"] = (factors[:, None] * weight)[:, :, None, None]
+    return {name: np.asarray(array, "float32") for name, array in arrays.items()}
+
+
+def stored(network: str) -> Arrays:
+    with formats.opened(FILES / f"{network}.pt", 0) as contents:
+        return {f"{each.name}.{leaf}": array.read() for each in contents.layers for leaf, array in each.arrays.items()}
+
+
+@pytest.mark.parametrize(("network", "whole"), [("yolo_v7", True), ("yolo_v7", False), ("yolo_v7_tiny", True)])
+def test_a_fused_checkpoint_gives_the_numbers_of_the_one_it_is_of(network: str, whole: bool, tmp_path: Path) -> None:
+    write(tmp_path / "a.pt", fused(stored(network), whole=whole, head=whole))
+    first, second = (archdsl.build_from_config(f"{network}_detect", NARROW) for _ in range(2))
+    weights.load(first, FILES / f"{network}.pt")
+    transfer = weights.load(second, tmp_path / "a.pt")
+    assert not transfer.left and not transfer.unused
+    moved = {each.node: each.stored for each in transfer.moved}
+    if network == "yolo_v7":
+        assert moved["neck_n4_dense_conv"] == "model.103.rbr_reparam"
+        assert moved["neck_n4_pointwise_conv"] == "model.103.rbr_reparam (merged: zeros)"
+    with np.load(FILES / f"{network}.npz") as known:
+        wanted, found = (model(255 * known["image"]) for model in (first, second))
+        for level, name in enumerate(("raw_n3", "raw_n4", "raw_n5")):
+            ours, theirs, pytorch = np.asarray(found[name]), np.asarray(wanted[name]), known[f"result{level}"]
+            assert np.abs(ours - theirs).max() < 1e-4 * np.abs(theirs).max(), name
+            assert np.abs(ours - pytorch).max() < 2e-3 * np.abs(pytorch).max(), name
+
+
+def test_a_fused_checkpoint_is_imported_and_found_to_be_its_preset(run: Any, tmp_path: Path) -> None:
+    arrays = fused(written(archdsl.compile_config("yolo_v7_detect")))
+    assert presets_of(contents_of(arrays, {})) == ["yolo_v7_detect"]
+    write(tmp_path / "a.pt", fused(stored("yolo_v7")))
+    done = run("import", "a.pt", "--config", "yolo_v7_detect", *NARROW, "-o", "a.safetensors")
+    assert "187 of 187 layers moved; 0 layers of the file were not used" in done.stdout, done.stderr
+
+
+def test_a_fused_head_that_may_know_the_same_twice_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "a.pt", fused(stored("yolo_v7"), head=False))
+    model = archdsl.build_from_config("yolo_v7_detect", NARROW)
+    with pytest.raises(archdsl.ArchError, match=r"nothing tells whether model\.105\.ia\.0 is folded"):
+        weights.load(model, tmp_path / "a.pt")
