@@ -37,7 +37,7 @@ class Described:
         found = self
         for name in path.split("."):
             if name not in found.inside:
-                raise Undescribed(f"it has no part '{path}'")
+                raise Undescribed(f"it has no part '{short(path)}'")
             found = Described.of(found.inside[name])
         return found
 
