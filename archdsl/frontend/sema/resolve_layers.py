@@ -13,8 +13,8 @@ from archdsl.diagnostics.problems import Mark, Note, Problem, fail
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.budget import allow_more
 from archdsl.frontend.compose.config import Config, Location
-from archdsl.frontend.compose.override_grammar import OVERRIDE
 from archdsl.frontend.compose.order import in_order
+from archdsl.frontend.compose.override_grammar import OVERRIDE
 from archdsl.frontend.sections import LAYER_SLOTS, NAMED_SLOTS, STAGES
 from archdsl.frontend.sema import fixits
 from archdsl.frontend.sema.findings import Findings
