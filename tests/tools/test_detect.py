@@ -105,7 +105,7 @@ def test_several_photos_go_into_a_folder(detector: Path, tmp_path: Path) -> None
     [
         ("{boxes: boxes, scores: scores}", "random weights"),
         ("[boxes]", "random weights"),  # a list leaves what the head ends in
-        ("{boxes: boxes}", "not a detector"),
+        ("{boxes: boxes, logits: scores}", "not a detector"),
     ],
 )
 def test_a_config_is_a_detector_by_the_names_of_its_results(
