@@ -14,8 +14,9 @@ from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.unicode import printable
 from archdsl.diagnostics.wording import one_of
 from archdsl.frontend.importers.darknet_cfg import Section, read_cfg
-from archdsl.frontend.importers.rows import OPEN, Rows, Value, flow
+from archdsl.frontend.importers.rows import OPEN, Rows, Value
 from archdsl.frontend.source import Source
+from archdsl.frontend.yaml.writing import yaml_line
 
 ACTIVATIONS = {
     "linear": "linear",
@@ -318,7 +319,7 @@ def _head(network: Network) -> list[str]:
         "sizes": [[list(pair) for pair in _mask(section)] for _, section, _ in levels],
     }
     results = "{boxes: head_decode_boxes, scores: head_decode_scores}"
-    return [f"head:\n  decode: {flow(decode)}\n", f"outputs: {results}\n"]
+    return [f"head:\n  decode: {yaml_line(decode)}\n", f"outputs: {results}\n"]
 
 
 def source_of(network: Network, path: Path) -> Source:

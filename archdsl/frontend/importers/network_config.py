@@ -16,10 +16,10 @@ from archdsl.frontend.compose.config import load
 from archdsl.frontend.importers.bricks import NORM, with_bricks
 from archdsl.frontend.importers.folding import folded
 from archdsl.frontend.importers.network import Entry, Layer, Layers, Names, Network
-from archdsl.frontend.importers.rows import flow
 from archdsl.frontend.importers.stages import HEAD, STEM, Sections, by_stride, strides_of
 from archdsl.frontend.importers.staging import FORMS, slots
 from archdsl.frontend.lower import compile_graph
+from archdsl.frontend.yaml.writing import yaml_line
 from archdsl.ir.graph import Graph
 
 STAGE = "net"
@@ -65,7 +65,7 @@ def _lines(mapping: Config, indent: str) -> Iterator[str]:
             yield f"{indent}{key}:\n"
             yield from _lines(value, f"{indent}  ")
         else:
-            yield f"{indent}{key}: {flow(value).removesuffix('...').strip()}\n"
+            yield f"{indent}{key}: {yaml_line(value)}\n"
 
 
 def _holds_layers(value: Any) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
+from archdsl.frontend.yaml.writing import yaml_line
 
 NECK, HEAD = "neck", "head"
 OPEN = (NECK, HEAD)  # sections of layers; the others are stages
@@ -57,7 +57,7 @@ class Rows:
         for part, layers in self.parts.items():
             if part in OPEN:
                 yield f"{part}:\n"
-                yield from [f"  {key}: {flow(layer)}\n" for key, layer in layers.items()]
+                yield from [f"  {key}: {yaml_line(layer)}\n" for key, layer in layers.items()]
             else:
                 yield from _stage(part, dict(layers))
 
@@ -65,17 +65,11 @@ class Rows:
 def _stage(name: str, layers: dict[str, dict[str, Any]]) -> Iterator[str]:
     down = layers.pop("down", None)
     yield f"  {name}:\n"
-    yield f"    down: {flow(down)}\n" if down else "    down: null\n"
+    yield f"    down: {yaml_line(down)}\n" if down else "    down: null\n"
     yield from ["    post:\n"] if layers else []
-    yield from [f"      {key}: {flow(layer)}\n" for key, layer in layers.items()]
+    yield from [f"      {key}: {yaml_line(layer)}\n" for key, layer in layers.items()]
 
 
 def stage_name(stride: int) -> str:
     """p3 for a stride of 8; a name without a promise for one that is not a power of two."""
     return f"p{stride.bit_length() - 1}" if stride.bit_count() == 1 else f"stride{stride}"
-
-
-def flow(value: Any) -> str:
-    """A value on one line."""
-    text: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=float("inf"))
-    return text.strip()

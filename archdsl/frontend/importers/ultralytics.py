@@ -10,12 +10,13 @@ from typing import Any
 from archdsl.diagnostics.problems import Mark, fail
 from archdsl.diagnostics.unicode import printable
 from archdsl.diagnostics.wording import did_you_mean, one_of
-from archdsl.frontend.importers.rows import Rows, Value, flow
+from archdsl.frontend.importers.rows import Rows, Value
 from archdsl.frontend.importers.ultralytics_heads import DETECT_NORM, HEADS, PLAIN_NORM, Head
 from archdsl.frontend.importers.ultralytics_modules import MAX_ROWS, MODULES, MOST, Row, Size, width_of
 from archdsl.frontend.sema.spec import Scale
 from archdsl.frontend.source import Source
 from archdsl.frontend.yaml.files import read_file
+from archdsl.frontend.yaml.writing import yaml_line
 
 KNOWN_KEYS = (
     "nc",
@@ -83,8 +84,8 @@ def text_of(rows: Sequence[Row], first_of_head: int, of: Network) -> str:
         name=printable(of.name)[:200],
         size=f", size {size.name}" if size.name else "",
         side=640 if any(row.module == "A2C2f" for row in rows) else "null",  # areas are parts of a known size
-        norm=flow(of.norm or (PLAIN_NORM if row.module == "Classify" else DETECT_NORM)),
-        scale=flow(
+        norm=yaml_line(of.norm or (PLAIN_NORM if row.module == "Classify" else DETECT_NORM)),
+        scale=yaml_line(
             {"width": factors.width, "depth": factors.depth, "max_width": factors.max_width, **_divisor(factors)}
         ),
     )

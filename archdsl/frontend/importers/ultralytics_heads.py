@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from archdsl.frontend.importers.rows import Value, flow
+from archdsl.frontend.importers.rows import Value
 from archdsl.frontend.importers.ultralytics_modules import MOST, Layer, Row, Size, width_of
+from archdsl.frontend.yaml.writing import yaml_line
 
 SEPARABLE = ("C3k2", "A2C2f", "C2fCIB")  # with one of these the classes are found by depthwise convolutions
 DETECT_NORM = {"kind": "batch", "momentum": 0.97, "epsilon": 1e-3}
@@ -44,8 +45,8 @@ class Head:
         outputs = {name: f"head_{layer}" for name, layer in results.items()}
         return [
             "head:\n",
-            *[f"  {key}: {flow(layer)}\n" for key, layer in layers.items()],
-            f"outputs: {flow(outputs)}\n",
+            *[f"  {key}: {yaml_line(layer)}\n" for key, layer in layers.items()],
+            f"outputs: {yaml_line(outputs)}\n",
         ]
 
 
