@@ -140,7 +140,7 @@ def _factors(source: Source, key: str, numbers: Any) -> Scale:
 def _input(network: Rows, row: Row, place: int) -> Value:
     at = place + row.number if place < 0 else place
     if place == -1 and row.number == 0:
-        return Value("input", 3, 1)
+        return Value("input", 3, (1, 1))
     if not 0 <= at < row.number:
         raise row.bad(f"reads row {at}; expected one before it")
     return network.values[at]
@@ -165,8 +165,8 @@ def _layer(network: Rows, row: Row, inputs: Sequence[Value], size: Size) -> Valu
         layer["depth"] = row.repeats
     elif layer.get("depth") == 1:
         del layer["depth"]
-    stride = inputs[0].stride * change
+    stride = inputs[0].strides[0] * change
     if stride != int(stride) or not 1 <= stride <= MOST:
         raise row.bad("enlarges the map beyond the image, or makes nothing of it")
     name = f"{layer['block']}_{row.number}"
-    return network.add(name, layer, inputs, 0, int(stride))
+    return network.add(name, layer, inputs, 0, (int(stride), int(stride)))
