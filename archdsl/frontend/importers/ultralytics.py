@@ -31,7 +31,7 @@ KNOWN_KEYS = (
     "kpt_shape",
 )
 _HEADER = """# From {name}{size}. Layers have the numbers of its rows.
-input: {{shape: [{side}, {side}, 3], rescale: true}}
+input: {{shape: [{side}, {side}, {channels}], rescale: true}}
 conventions:
   activation: silu
   padding: symmetric
@@ -41,7 +41,7 @@ scale: {scale}
 
 
 def config_text(path: Path, scale: str | None = None) -> str:
-    """The config in YAML, in one of the sizes of the file; by default the first.
+    """The config in YAML, in one of the sizes of the file; by default that which it names, or the first.
 
     Raises ArchError, with its line, for a module or an argument that is not known.
     """
@@ -51,6 +51,9 @@ def config_text(path: Path, scale: str | None = None) -> str:
     if unknown or values.get("activation", "nn.SiLU()") != "nn.SiLU()":
         key = (unknown or ["activation"])[0]
         raise fail("unknown-key", f"'{key}' is not known", mark=source.place((key,)).key, path=str(key))
+    channels = values.get("ch", 3)
+    if type(channels) is not int or not 0 < channels <= MOST:
+        raise fail("value", "expected a number of channels", mark=source.place(("ch",)).value, path="ch")
     size = _scale(source, scale)
     places = [(part, index) for part in ("backbone", "head") for index in range(len(_list(source, part)))]
     rows = [_row(source, number, *place) for number, place in enumerate(places)]
@@ -73,17 +76,20 @@ def text_of(rows: Sequence[Row], first_of_head: int, of: Network) -> str:
     network, size = Rows(), of.size
     head: list[str] = []
     for row in rows:
+        if head:
+            raise row.bad("is behind the head")
         network.in_neck = row.number >= first_of_head
         inputs = [_input(network, row, place) for place in row.inputs]
         if row.module in HEADS:
             head = Head(row, inputs, of.values, size, {each.module for each in rows}).lines()
-            break
-        network.values.append(_layer(network, row, inputs, size))
+        else:
+            network.values.append(_layer(network, row, inputs, size))
     factors = size.factors
     header = _HEADER.format(
         name=printable(of.name)[:200],
         size=f", size {size.name}" if size.name else "",
         side=640 if any(row.module == "A2C2f" for row in rows) else "null",  # areas are parts of a known size
+        channels=of.values.get("ch", 3),
         norm=yaml_line(of.norm or (PLAIN_NORM if row.module == "Classify" else DETECT_NORM)),
         scale=yaml_line(
             {"width": factors.width, "depth": factors.depth, "max_width": factors.max_width, **_divisor(factors)}
@@ -115,14 +121,14 @@ def _row(source: Source, number: int, part: str, index: int) -> Row:
 
 
 def _scale(source: Source, wanted: str | None) -> Size:
-    """The size and what it does; widths are rounded to multiples of 8."""
+    """The size, by default that which the file names, and what it does; widths are rounded to multiples of 8."""
     sizes = source.values.get("scales")
     if not isinstance(sizes, dict) or not sizes:
         if wanted is not None:
             raise fail("unknown-value", "the file has no scales", mark=Mark(source.file))
         found = [source.values.get(key, 1.0) for key in ("depth_multiple", "width_multiple")]
         return Size("", _factors(source, "depth_multiple", [*found, MOST]))
-    size = wanted or str(next(iter(sizes)))
+    size = str(wanted or source.values.get("scale") or next(iter(sizes)))[:60]
     if size not in sizes:
         mark = source.place(("scales",)).key
         raise fail("unknown-value", f"no scale '{size}'; {one_of(sizes)}", mark=mark, hint=did_you_mean(size, sizes))
