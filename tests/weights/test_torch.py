@@ -117,6 +117,12 @@ def test_numbers_of_any_precision_are_read(dtype: str, tmp_path: Path) -> None:
     assert np.array_equal(kernel, arrays["model.0.conv.weight"].transpose(2, 3, 1, 0).astype("float32"))
 
 
+@pytest.mark.parametrize("wrappers", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+def test_what_was_put_around_a_model_for_training_is_left_out(wrappers: str, tmp_path: Path) -> None:
+    write(tmp_path / "a.pt", unit(np.random.default_rng(0), f"{wrappers}model.0", (8, 3, 3, 3)))
+    assert not weights.load(one_convolution(), tmp_path / "a.pt").unused
+
+
 def test_the_same_arrays_as_safetensors(tmp_path: Path) -> None:
     arrays = unit(np.random.default_rng(0), "model.0", (8, 3, 3, 3))
     model = one_convolution()
