@@ -87,6 +87,8 @@ def _opened(stream: BinaryIO) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(cast(BinaryIO, bounded)) as archive:
             bounded.most_bytes = None
+            if any(info.header_offset < 0 for info in archive.infolist()):
+                raise BadArchive("a member would begin before the file")
             yield archive
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, UnicodeError, zlib.error) as error:
         raise BadArchive(str(error) or type(error).__name__) from None
