@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import log2
 from typing import NamedTuple
 
+from archdsl.analysis.text import shape_text
 from archdsl.ir.graph import Graph
 from archdsl.ir.types import FeatureMap
 from archdsl.tools.pictures.diagram.contents import Box, Contents, contents_of
@@ -14,10 +15,12 @@ from archdsl.tools.pictures.diagram.heights import STAGE_PAD, STAGE_TOP, Heights
 from archdsl.tools.pictures.diagram.places import Grid, grid_of
 from archdsl.tools.pictures.diagram.routes import Route, Span, routes_of
 from archdsl.tools.pictures.diagram.scene import Point
+from archdsl.tools.pictures.diagram.texts import text_width
 from archdsl.tools.pictures.diagram.tracks import TRACK, Tracks, tracks_of
 
 NARROWEST, WIDEST = 116.0, 184.0  # boxes, by their channels
 MARGIN, HEADER, ROW_LABELS = 20.0, 52.0, 78.0
+NAME_SIZE = 11.0  # of the names of rows, which make room for themselves where they are long
 LANE_TOP, LANE_PAD, LANE_GAP = 36.0, 14.0, 12.0  # above, below and beside the boxes; between panels
 _GUTTER = 30.0
 
@@ -69,6 +72,10 @@ class Row(NamedTuple):
     size: tuple[int | None, int | None] | None
     stride: float
 
+    @property
+    def name(self) -> str:
+        return shape_text(self.size) if self.size else ""
+
 
 class Lane(NamedTuple):
     """The panel of a section. `is_below` is one that goes on below another; its name is beside it."""
@@ -99,7 +106,9 @@ def layout_of(graph: Graph) -> Layout:
     routes = routes_of(contents, grid, heights.boxes, titles)
     tracks = tracks_of(routes, grid.columns)
     widths = _widths(contents.boxes)
-    columns = _columns(contents, grid, widths, tracks.counts)
+    rows = tuple(_rows(contents, grid, heights))
+    names = max([ROW_LABELS, *[text_width(row.name, NAME_SIZE, True) + LANE_GAP for row in rows]])
+    columns = _columns(contents, grid, widths, tracks.counts, MARGIN + names + LANE_PAD)
     frames = {}
     for box, place, span, width in zip(contents.boxes, grid.places, heights.boxes, widths, strict=True):
         left = columns.lefts[place.column] + (columns.widths[place.column] - width) / 2
@@ -109,7 +118,7 @@ def layout_of(graph: Graph) -> Layout:
     lowest = max([down for way in ways for _, down in way.points], default=0)
     bottom = max(lowest + LANE_PAD, *[lane.frame.bottom for lane in lanes.values()])
     width = max(lane.frame.right for lane in lanes.values()) + MARGIN
-    return Layout(frames, ways, _stages(frames), lanes, tuple(_rows(contents, grid, heights)), width, bottom)
+    return Layout(frames, ways, _stages(frames), lanes, rows, width, bottom)
 
 
 def _widths(boxes: Sequence[Box]) -> list[float]:
@@ -139,9 +148,8 @@ class _Columns(NamedTuple):
     gutters: list[Gutter]
 
 
-def _columns(contents: Contents, grid: Grid, widths: Sequence[float], tracks: Sequence[int]) -> _Columns:
+def _columns(contents: Contents, grid: Grid, widths: Sequence[float], tracks: Sequence[int], across: float) -> _Columns:
     begins = set(grid.lanes.values())
-    across = MARGIN + ROW_LABELS + LANE_PAD
     found = _Columns([], [], [], [])
     for number in range(grid.columns):
         own = grid.column(number)
