@@ -129,18 +129,23 @@ class _Compiler:
             self.findings.report("duplicate-output", message, at, "name them in `outputs: {name: layer, …}`")
 
     def ends(self, outputs: Mapping[str, Node]) -> dict[str, Node]:
-        """The outputs, and what nothing reads: the tail's end, and the layers of the last section, a neck or a head."""
+        """The outputs; the tail's end, if nothing reads it; and of the last section, a neck or a head, what nothing
+        reads, and the levels, unless the outputs name some of these.
+        """
         parts = [part for part in self.spec.parts if part.layers]
         if not parts or parts[-1].name not in OPEN_ENDED:
             return dict(outputs)
+        last, found = parts[-1], dict(outputs)
         read = {*outputs.values(), *[source for node in self.nodes for source in node.inputs]}
-        found = dict(outputs)
+        levels = {node for _, node in self._levels(last)}
+        read -= levels if levels.isdisjoint(outputs.values()) else set()
         for tail in [each for each in parts if not each.is_stage and each.name not in OPEN_ENDED]:
             for suffix, node in self.scope.results[tail.name]:
                 if node not in read:
                     self._output(f"{tail.name}_{suffix}" if suffix else tail.name, node, found, tail.at)
-        for layer in parts[-1].layers:
-            name = layer.name.removeprefix(f"{parts[-1].name}_")
+        numbers = {full: number for number, full in last.levels}
+        for layer in sorted(last.layers, key=lambda each: numbers.get(each.name, MOST)):
+            name = layer.name.removeprefix(f"{last.name}_")
             for suffix, node in self.scope.results[layer.name]:
                 if node not in read:
                     self._output(f"{name}_{suffix}" if suffix else name, node, found, layer.at)

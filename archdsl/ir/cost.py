@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 from math import prod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 
 class Weight(NamedTuple):
@@ -45,7 +45,12 @@ NOTHING = free(0)
 
 def total(costs: Iterable[Cost]) -> Cost:
     """The costs together."""
-    columns: Iterable[Any] = zip(NOTHING, *costs, strict=True)
-    params, trained, macs, activations, known = columns
-    known_macs = sum(known)
-    return Cost(sum(params), sum(trained), None if None in macs else known_macs, sum(activations), known_macs)
+    params = trained = activations = known_macs = 0
+    is_known = True
+    for own_params, own_trained, macs, own_activations, own_macs in costs:
+        params += own_params
+        trained += own_trained
+        activations += own_activations
+        known_macs += own_macs
+        is_known = is_known and macs is not None
+    return Cost(params, trained, known_macs if is_known else None, activations, known_macs)

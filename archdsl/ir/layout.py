@@ -73,21 +73,25 @@ class Call(Op):
         return self.body.cost
 
 
-def fragment(make: Callable[..., Node | dict[str, Node]], types: Sequence[TensorType], outer: Meter) -> Fragment:
-    """The fragment that `make`, a function of nodes, gives for inputs of these types.
+def fragment(make: Callable[..., Node | dict[str, Node]], types: Sequence[TensorType], meter: Meter) -> Fragment:
+    """The fragment that `make`, a function of nodes, gives for inputs of these types; `meter` is left as it was.
 
-    Raises ShapeError where they do not fit, and TooManyOperations for more than `outer` has left.
+    Raises ShapeError where they do not fit, and TooManyOperations for more than `meter` has left.
     """
-    meter = Meter(outer.left, made=outer.made)
-    inputs = tuple([Node(Placeholder(each), (), each, "", meter=meter) for each in types])
-    made = make(*inputs)
+    before = meter.count
+    inputs = tuple([Node(Placeholder(each), (), each, "", NOWHERE, meter) for each in types])
+    try:
+        made = make(*inputs)
+        count = meter.count - before
+    finally:
+        meter.count = before
     if isinstance(made, Node):  # nearly all
         inside = in_order(made, inputs)
-        return Fragment(inputs, tuple(inside), made, meter.count, total(map(_cost_of, inside)), {})
+        return Fragment(inputs, tuple(inside), made, count, total(map(_cost_of, inside)), {})
     inside = []
     for end in made.values():
         inside += in_order(end, {*inputs, *inside})
-    return Fragment(inputs, tuple(inside), end, meter.count, total(map(_cost_of, inside)), made)
+    return Fragment(inputs, tuple(inside), end, count, total(map(_cost_of, inside)), made)
 
 
 def call(made: Fragment, inputs: tuple[Node, ...], name: str) -> Node:
@@ -115,8 +119,10 @@ def in_order(end: Node, known: Container[Node]) -> list[Node]:
     while len(end.inputs) == 1 and end not in known:  # nearly all of most networks
         chain.append(end)
         (end,) = end.inputs
+    if end in known:
+        return chain[::-1]
     order: dict[Node, None] = {}
-    pending = [] if end in known else [end]
+    pending = [end]
     while pending:
         current, is_ready = pending[-1], True
         for source in current.inputs[::-1]:

@@ -18,9 +18,19 @@ from archdsl.ir.ops import AnchorBoxes, LayerScale
 from archdsl.weights.arrays import read_arrays
 from archdsl.weights.formats.contents import Contents, Stored
 from archdsl.weights.matching import Match
+from archdsl.weights.torch_implicit import IMPLICIT
 from archdsl.weights.torch_modules import match_modules
 from archdsl.weights.torch_settings import other_settings
-from archdsl.weights.torch_units import SCALE, Layer, Module, anchors_of, arrays_for, layers_of, modules_of
+from archdsl.weights.torch_units import (
+    SCALE,
+    Layer,
+    Module,
+    anchors_of,
+    are_folded,
+    arrays_for,
+    layers_of,
+    modules_of,
+)
 from archdsl.weights.torch_wiring import misreadings
 
 SCHEME = "torch"
@@ -53,7 +63,7 @@ def match_torch(graph: Graph, contents: Contents, partial: bool, mark: Mark) -> 
             taken.add(id(stored))
             factors = {node.weights[0].name: stored.arrays[SCALE]}
             found[node.name] = Stored(stored.place, f"{stored.name}.{SCALE}", factors)
-    wrong += _other_anchors(graph, modules, mark)
+    wrong += [*_other_anchors(graph, modules, mark), *_implicit(modules)]
     return Match(SCHEME, "name", found, tuple(_surplus(modules, taken)), tuple(wrong))
 
 
@@ -71,6 +81,13 @@ def _other_anchors(graph: Graph, modules: Sequence[Module], mark: Mark) -> Itera
             if not numpy.allclose(given.ravel(), wanted, rtol=2e-3):
                 told = ", ".join(f"{each:.4g}" for each in given.ravel()[:6])
                 yield f"{module.name} was trained with other anchors: {told}, … pixels of its maps"
+
+
+def _implicit(modules: Sequence[Module]) -> Iterator[str]:
+    """A fact where a head has what it knows implicitly, and perhaps has it in its convolutions too."""
+    if are_folded(modules):
+        for stored in [each for module in modules for each in module.others if IMPLICIT in each.arrays]:
+            yield f"nothing tells whether {stored.name} is folded into its convolution, as all batch norms are"
 
 
 def in_turn(layers: Sequence[Layer], modules: Sequence[Module]) -> int:

@@ -123,6 +123,9 @@ _ALL = {**PATHS, **HEADS}
 _ONE_TO_ONE = ("one_", "one2one_")  # what the names of layers begin with here, and those of parts there (YOLOv10)
 _OTHER_NAMES = {"rbr_dense": "conv1", "rbr_1x1": "conv2"}  # YOLOv7's and YOLOv9's for the branches of a RepConv
 _PARTS = {"rbr_dense": ("0", "1"), "rbr_1x1": ("0", "1")}
+MERGED = "rbr_reparam"
+"""YOLOv7's name for the one convolution that the branches of a RepConv were merged into, with their batch norms."""
+BRANCHES = ("conv1", "conv2")
 _WITHOUT_NUMBER = re.compile(r"(?=(?:attn|ffn)\.)")  # of a part that other versions have several times
 
 

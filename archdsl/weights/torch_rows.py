@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from archdsl.diagnostics.problems import ArchError, Mark, Problem, problem
-from archdsl.frontend.importers.ultralytics import Network, text_of
+from archdsl.frontend.importers.ultralytics import SILU, Network, text_of
 from archdsl.frontend.importers.ultralytics_heads import HEADS
 from archdsl.frontend.importers.ultralytics_modules import Row, Size, share
 from archdsl.frontend.sema.spec import Scale
-from archdsl.weights.formats.contents import Contents
+from archdsl.weights.arrays import read_arrays
+from archdsl.weights.formats.contents import Contents, StoredArray
 from archdsl.weights.formats.described import Described, Undescribed
+from archdsl.weights.torch_units import modules_of
 
 _COUNTED = Size("", Scale(1.0, 1.0, None, 1))  # widths and depths are those of the arrays
 _FACTORS = range(2, 33)
@@ -27,26 +29,29 @@ def text_of_checkpoint(contents: Contents, name: str, mark: Mark) -> str:
     problems: list[Problem] = []
     rows: list[Row] = []
     facts: dict[str, Any] = {}
-    norm = None
+    norm = activation = None
+    anchors = {module.number: module.anchors for module in modules_of(contents) if module.anchors}
     for number, (module, reads) in enumerate(zip(contents.modules, (contents.reads or {}).values(), strict=True)):
         try:
             found = Described.of(module)
-            rows.append(_row(number, found, reads, mark))
+            rows.append(_row(number, found, reads, anchors.get(number), mark))
             norm = norm or _norm(found)
             facts |= _facts(found)
+            activation = _activation(found, activation)
         except Undescribed as fact:
             problems.append(problem("unknown-block", f"module {number}: {fact}", mark=mark))
     if problems:
         raise ArchError(problems)
     enlarging = [row.number for row in rows if row.module == "nn.Upsample" or row.module in HEADS]
-    return text_of(rows, min(enlarging, default=len(rows)), Network(name, facts, _COUNTED, norm))
+    return text_of(rows, min(enlarging, default=len(rows)), Network(name, facts, _COUNTED, norm, activation))
 
 
-def _row(number: int, module: Described, reads: tuple[int, ...], mark: Mark) -> Row:
+def _row(number: int, module: Described, reads: tuple[int, ...], anchors: StoredArray | None, mark: Mark) -> Row:
     if module.kind not in _READERS:
         raise Undescribed(f"'{module.kind}' is not a module that is known here")
     repeats, arguments = _READERS[module.kind](module)
-    inputs = [-1 if read < 0 else read for read in reads]
+    inputs = [read if read >= 0 else -1 - number for read in reads]  # the image is before the first
+    arguments = [*arguments, *_anchors(module, anchors, mark)]
     return Row(number, inputs, repeats, _NAMES.get(module.kind, module.kind), arguments, mark)
 
 
@@ -73,6 +78,35 @@ def _norm(module: Described) -> dict[str, Any] | None:
     return {"kind": "batch", "momentum": round(1 - momentum, 6), "epsilon": epsilon}
 
 
+def _activation(module: Described, before: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """That of a convolution, as `conventions` have it; what it was before for a module that has none itself."""
+    if module.kind not in ("Conv", "RepConv"):
+        return before
+    act = module.part("act")
+    slope = act.state.get("negative_slope")
+    is_leaky = act.kind == "LeakyReLU" and isinstance(slope, float)
+    found = {"activation": "leaky_relu", "slope": slope} if is_leaky else SILU if act.kind == "SiLU" else None
+    if found is None or found != (before or found):
+        wanted = before["activation"] if before else "SiLU or LeakyReLU"
+        raise Undescribed(f"{module.kind} with the activation {act.kind}; expected {wanted}")
+    return found
+
+
+def _anchors(module: Described, array: StoredArray | None, mark: Mark) -> list[Any]:
+    """The arguments of a head with anchors, [classes, anchors, in pixels of the maps]; none for any other."""
+    if module.kind not in HEADS or "m" not in module.inside:
+        return []
+    levels = len(module.part("m").inside)
+    count = array.shape[1] if array and len(array.shape) == 3 else 0
+    if array is None or not levels or not count or array.shape != (levels, count, 2):
+        raise Undescribed("it has no anchors for each map")
+    (given,) = read_arrays([array], "anchors", mark)
+    numbers, more = divmod(_width(module, "m.0"), count)
+    if more or numbers < 6:
+        raise Undescribed(f"{_width(module, 'm.0')} numbers for {count} anchors")
+    return [numbers - 5, given.reshape(levels, -1).tolist(), True]
+
+
 # Modules
 
 
@@ -86,11 +120,34 @@ def _width(module: Described, path: str) -> int:
 
 
 def _conv(module: Described) -> Arguments:
-    conv = module.part("conv")
-    if module.part("act").kind != "SiLU":
-        raise Undescribed(f"Conv with the activation {module.part('act').kind}; expected SiLU")
-    names = ("out_channels", "kernel_size", "stride", "padding", "groups", "dilation")
-    return 1, [conv.number(name) for name in names]
+    return 1, _numbers(module.part("conv"), "out_channels", "kernel_size", "stride", "padding", "groups", "dilation")
+
+
+def _numbers(module: Described, *names: str) -> list[int]:
+    return [module.number(name) for name in names]
+
+
+def _rep_conv(module: Described) -> Arguments:
+    """As it is for training, or merged."""
+    conv = module.part("rbr_reparam" if "rbr_reparam" in module.inside else "rbr_dense.0")
+    numbers = _numbers(conv, "out_channels", "kernel_size", "stride", "padding", "groups")
+    return 1, [*numbers, True, "rbr_identity" in module.inside]
+
+
+def _max_pool(module: Described) -> Arguments:
+    """MP, of windows side by side, and SP, which goes on by less than a window."""
+    window, stride, padding = _numbers(module.part("m"), "kernel_size", "stride", "padding")
+    if module.kind == "MP" and (stride, padding) == (window, 0):
+        return 1, [window]
+    if module.kind != "SP" or padding != window // 2:
+        raise Undescribed(f"{module.kind} of windows of {window}, a stride of {stride} and a padding of {padding}")
+    return 1, [window, stride]
+
+
+def _spp_csp(module: Described) -> Arguments:
+    width, windows = _width(module, "cv7"), module.part("m").inside
+    expansion = share(_width(module, "cv1"), width) / 2
+    return 1, [width, 1, False, 1, expansion, [module.part(f"m.{name}").number("kernel_size") for name in windows]]
 
 
 def _stack(last: str, halves: int) -> Callable[[Described], Arguments]:
@@ -148,7 +205,11 @@ def _upsample(module: Described) -> Arguments:
 
 
 def _detect(*more: Callable[[Described], Any]) -> Callable[[Described], Arguments]:
-    return lambda module: (1, [_width(module, "cv3.0.2"), *[each(module) for each in more]])
+    """One without anchors. Those with them have their arguments from their arrays."""
+    return lambda module: (
+        1,
+        [] if "m" in module.inside else [_width(module, "cv3.0.2"), *[each(module) for each in more]],
+    )
 
 
 _READERS: Mapping[str, Callable[[Described], Arguments]] = {
@@ -163,6 +224,10 @@ _READERS: Mapping[str, Callable[[Described], Arguments]] = {
     "C2fPSA": _attention,
     "PSA": _attention,
     "SPPF": lambda module: (1, [_width(module, "cv2"), module.part("m").number("kernel_size")]),
+    "SPPCSPC": _spp_csp,
+    "RepConv": _rep_conv,
+    "MP": _max_pool,
+    "SP": _max_pool,
     "SPPELAN": lambda module: (
         1,
         [_width(module, "cv5"), _width(module, "cv1"), module.part("cv2").number("kernel_size")],
@@ -181,6 +246,7 @@ _READERS: Mapping[str, Callable[[Described], Arguments]] = {
     "Upsample": _upsample,
     "Concat": lambda module: (1, [1]),
     "Detect": _detect(),
+    "IDetect": _detect(),
     "v10Detect": _detect(),
     "Segment": _detect(lambda module: _width(module, "proto.cv3"), lambda module: _width(module, "proto.cv1")),
     "Pose": _detect(lambda module: "kpt_shape"),

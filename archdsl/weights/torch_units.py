@@ -18,7 +18,7 @@ from archdsl.ir.ops import Anchors, BatchNorm, Conv2D, Dense, DepthwiseConv2D, N
 from archdsl.ir.types import both
 from archdsl.weights.formats.contents import Contents, Shape, Stored, StoredArray
 from archdsl.weights.torch_implicit import IMPLICIT, with_implicit
-from archdsl.weights.torch_names import SEVERAL, is_in_head, numbered, parts_of, path_of, rows_of
+from archdsl.weights.torch_names import BRANCHES, MERGED, SEVERAL, is_in_head, numbered, parts_of, path_of, rows_of
 
 if TYPE_CHECKING:
     from archdsl.weights.formats.contents import Array
@@ -207,11 +207,18 @@ def modules_of(contents: Contents) -> list[Module]:
             return []
         module = found.setdefault(int(number[1]), Module(int(number[1]), number[0].rstrip(".")))
         _add(module, each, name[number.end() :], stored)
+    is_folded = are_folded(found.values())
     for module in found.values():
-        for path, (conv, norm, is_folded) in module.units.items():
-            module.units[path] = TorchUnit(with_implicit(conv, path, module.implicit), norm, is_folded)
+        for path, unit in [] if is_folded else module.units.items():
+            module.units[path] = unit._replace(conv=with_implicit(unit.conv, path, module.implicit))
         module.others += module.implicit.values()  # what no convolution took
     return [found[number] for number in sorted(found)]
+
+
+def are_folded(modules: Iterable[Module]) -> bool:
+    """Whether all batch norms are folded away, and what a head knows implicitly may be too: its arrays stay behind."""
+    units = [unit for module in modules for unit in module.units.values()]
+    return any(unit.is_folded for unit in units) and not any(unit.norm for unit in units)
 
 
 def without_counter(stored: Stored) -> Stored:
@@ -232,6 +239,9 @@ def _add(module: Module, stored: Stored, path: str, all_stored: Mapping[str, Sto
     if stored.arrays.keys() <= {*ANCHORS}:
         module.anchors = stored.arrays.get(ANCHORS[0])
         return
+    if path == MERGED and stored.arrays.keys() == {"weight", "bias"}:
+        module.units |= dict(zip(BRANCHES, _branches(stored), strict=True))
+        return
     weight = stored.arrays.get("weight")
     if own == FIXED or (own == "conv" and parent == FIXED):
         return
@@ -241,6 +251,14 @@ def _add(module: Module, stored: Stored, path: str, all_stored: Mapping[str, Sto
     norm = all_stored.get(f"{beside}.{bn}") if own == conv else None
     is_folded = own == conv and norm is None and "bias" in stored.arrays
     module.units[numbered(parent if norm or is_folded else path)] = TorchUnit(stored, norm, is_folded)
+
+
+def _branches(merged: Stored) -> tuple[TorchUnit, TorchUnit]:
+    """The branches of a RepConv that were merged: the first is the sum, and the 1 × 1 convolution adds nothing."""
+    weight, bias = merged.arrays["weight"], merged.arrays["bias"]
+    nothing = {"weight": _full((*weight.shape[:2], 1, 1), 0.0), "bias": _full(bias.shape, 0.0)}
+    zeros = Stored(merged.place, f"{merged.name} (merged: zeros)", nothing)
+    return TorchUnit(merged, None, True), TorchUnit(zeros, None, True)
 
 
 # Theirs, as ours has it

@@ -305,6 +305,7 @@ ATTACKS: list[Attack] = [
     row("a named pipe", pipe, "no such weights file"),
     row("nothing wrong with it", file(STATE), ""),
     described("a width of 10**15", telling(out_channels=10**15), "expected 0 to 65536"),
+    described("a width of 10**400", telling("C2PSA", out_channels=10**400), "without a number"),
     described("no channels", telling("AConv", out_channels=0), "of no channels"),
     described("a width of lists", telling(out_channels=[[["x"] * 9] * 9] * 9), "without a number"),
     described("a stride of 0", telling(stride=(0, 0)), "a stride of 0"),

@@ -48,6 +48,7 @@ def slips(word: str, draw: random.Random) -> Iterator[str]:
     yield word + draw.choice(LETTERS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", samples.sampled([1, 8], [8]))
 @pytest.mark.parametrize("kind", VOCABULARIES)
 def test_a_slip_of_one_letter_is_understood(kind: str, every: int) -> None:

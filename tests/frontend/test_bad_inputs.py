@@ -127,6 +127,7 @@ def test_every_command_reports_the_same(
     assert [path.name for path in folder.iterdir()] == ["net.yaml"]
 
 
+@pytest.mark.slow
 def test_the_whole_table_costs_little_and_imports_no_framework() -> None:
     run = subprocess.run(
         [sys.executable, "-m", "bad_inputs"], env=ENVIRONMENT, capture_output=True, text=True, check=True

@@ -520,6 +520,32 @@ HEADS = {
 OF_ONE_WIDTH = ("fpn", "bifpn", "retinanet")  # whose levels RetinaNet's towers can share
 
 
+@pytest.mark.parametrize("neck", LEVELS)
+def test_the_levels_of_a_neck_without_a_head_are_outputs_as_a_head_would_read_them(neck: str) -> None:
+    chosen = ["~outputs", f"neck={neck}"]
+    graph = archdsl.compile_config("efficientnet_b0_backbone", chosen)
+    every = archdsl.compile_config("efficientnet_b0_backbone", [*chosen, "+head={end: {block: identity, each: neck}}"])
+    read = [node.inputs[0].name for node in every.nodes if node.name.startswith("head_end")]
+    levels = {name: node.name for name, node in graph.outputs.items() if name != "tail"}
+    assert levels == dict(zip([f"n{level}" for level in LEVELS[neck]], read, strict=True))
+    assert list(levels) == [f"n{level}" for level in LEVELS[neck]]
+
+
+@pytest.mark.parametrize(
+    ("outputs", "found"),
+    [
+        ("[p3,p5]", ["P3", "P5", "n3", "n4", "n5"]),
+        ("[n4]", ["n4", "n5"]),  # in which the neck ends
+        ("[n5,p4]", ["n5", "P4"]),
+        ("{fine: n3}", ["fine"]),
+    ],
+)
+def test_outputs_that_name_a_level_of_the_neck_leave_the_others(outputs: str, found: list[str]) -> None:
+    idle = ["~neck.down4", "~neck.join4", "~neck.n4", "~neck.down5", "~neck.join5", "~neck.n5"]
+    chosen = ["neck=pan_c2f", "~outputs", f"+outputs={outputs}", *(idle if "fine" in outputs else [])]
+    assert [*archdsl.compile_config("yolo_v8_s_backbone", chosen).outputs] == found
+
+
 @pytest.mark.parametrize(
     ("neck", "head"), [(n, h) for n in LEVELS for h in HEADS if h != "retinanet" or n in OF_ONE_WIDTH]
 )

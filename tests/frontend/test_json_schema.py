@@ -74,12 +74,14 @@ def test_what_archdsl_refuses_is_marked_at_its_place(
     assert place in places
 
 
+@pytest.mark.slow
 @given(drawn_configs())
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_archdsl_builds_is_valid(config: dict[str, Any]) -> None:
     assert not list(Draft202012Validator(SCHEMA).iter_errors(config))
 
 
+@pytest.mark.slow
 def test_drawn_configs_have_every_key_of_their_parts() -> None:
     drawn: dict[str, set[str]] = defaultdict(set)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hydra import compose, initialize_config_dir
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -89,6 +91,42 @@ def test_a_bad_override_is_named_with_a_fix(override: str) -> None:
 @pytest.mark.parametrize(("override", "path"), REFUSED_BY_THE_SCHEMA.items(), ids=lambda text: text[:40])
 def test_a_value_that_does_not_fit_is_reported_at_its_override(override: str, path: str) -> None:
     assert ("<override 1>", path) in [(problem.file, problem.path) for problem in problems(override)]
+
+
+CLASSES = {"yolo_v8_s_detect": "head.class.classes", "mobilenet_v2_classify": "head.classes.units"}
+SPOKEN = ["classes", "nc", "num_classes", "head.classes", "head.nc"]
+
+
+@pytest.mark.parametrize(("preset", "key"), [*product(CLASSES, SPOKEN), ("yolo_v8_s_detect", "head.class")])
+def test_a_number_of_classes_is_told_where_it_belongs(preset: str, key: str) -> None:
+    expected = archdsl.analyze(preset, [f"{CLASSES[preset]}=20"]).params
+    with pytest.raises(archdsl.ArchError) as caught:
+        archdsl.analyze(preset, [f"{key}=20"])
+    (problem,) = caught.value.problems
+    assert CLASSES[preset] in problem.hint
+
+    stated: Any = 20
+    for part in reversed(key.split(".")):
+        stated = {part: stated}
+    with pytest.raises(archdsl.ArchError) as caught:
+        archdsl.analyze({"defaults": [preset, "_self_"], **stated})
+    (problem,) = caught.value.problems
+    right = yaml.safe_load(problem.hint.removeprefix("write "))
+    assert archdsl.analyze({"defaults": [preset, "_self_"], **right}).params == expected
+
+
+@pytest.mark.parametrize(
+    ("override", "hint"),
+    [
+        ("p4.depth=9", "did you mean 'stages.p4.depth'?"),
+        ("sppf.kernel=3", "did you mean 'stages.p5.post.sppf.kernel'?"),
+        ("activation=relu", "did you mean 'conventions.activation'?"),
+        ("depth=9", "write the whole key, such as scale.depth"),
+        ("p9.depth=9", "to add it, write +p9=…"),
+    ],
+)
+def test_a_key_at_a_wrong_level_is_told_where_it_is(override: str, hint: str) -> None:
+    assert [each.hint for each in problems(override)] == [hint]
 
 
 def test_all_bad_overrides_are_reported_in_one_run() -> None:
@@ -177,7 +215,7 @@ UNFILLED = {
     "stages.p4.body.expansion=0.3": "to add it, write +stages.p4.body.expansion=…",
     "stages.p4.body.block.name=csp": "to change it, write stages.p4.body.block=…",
     "stages.p9.body.block=csp": "did you mean",
-    "stem.body.block=csp": "to add it, write +stem.body=…",
+    "stem.body.block=csp": "did you mean 'stage_defaults.body.block'?",
     "~stages.p4.body": "to empty it, write stages.p4.body=null",
 }
 

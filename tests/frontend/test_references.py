@@ -238,6 +238,7 @@ configs = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(configs)
 @example({"b": {"a": "${a}"}, "a": "x${b}"})

@@ -10,6 +10,7 @@ from support.ultralytics import FILES, V5, file, rows
 import archdsl
 from archdsl.frontend.importers.ultralytics import config_text
 from archdsl.tools.cli import main
+from archdsl.weights.torch_units import anchors_of
 
 DFL_MACS = 4 * 16 * 8400
 """What Ultralytics counts of the convolution that is arithmetic here; it has 16 weights, which are not trained."""
@@ -35,6 +36,42 @@ def test_a_file_becomes_a_config_with_the_costs_of_the_preset(preset: str, tmp_p
     results = list(wanted.outputs.values())[-len(graph.outputs) :]  # a classifier of ours has levels before
     assert [node.type for node in graph.outputs.values()] == [node.type for node in results]
     assert "classify" in preset or list(graph.outputs) == list(wanted.outputs)
+
+
+ANCHORS = """anchors:
+  - [10,13, 16,30, 33,23]
+  - [30,61, 62,45, 59,119]
+  - [116,90, 156,198, 373,326]
+"""
+
+
+def test_a_head_with_anchors_has_the_costs_and_the_anchors_of_the_preset(tmp_path: Path) -> None:
+    (tmp_path / "theirs.yaml").write_text(ANCHORS + V5.replace("Detect, [nc]", "Detect, [nc, anchors]"))
+    (tmp_path / "ours.yaml").write_text(config_text(tmp_path / "theirs.yaml"))
+    found, known = archdsl.compile_config(tmp_path / "ours.yaml"), archdsl.compile_config("yolo_v5_n_detect")
+    assert found.cost == known.cost
+    assert anchors_of(found) == anchors_of(known)
+
+
+def test_modules_of_yolo_v7_have_the_costs_of_its_blocks(tmp_path: Path) -> None:
+    head = rows(
+        *("[-1, 1, SPPCSPC, [512]]", "[-1, 1, RepConv, [64, 3, 1]]", "[-1, 1, SP, [5, 1]]"),
+        *("[-1, 1, MP, []]", "[[-1, -2], 1, IDetect, [nc, [[10, 13], [16, 30]]]]"),
+    )
+    (tmp_path / "theirs.yaml").write_text(file("  q: [1.0, 1.0, 1024]", rows(CONV, CONV), head))
+    (tmp_path / "ours.yaml").write_text(config_text(tmp_path / "theirs.yaml"))
+    conv = {"block": "conv_bn_act", "width": 64, "kernel": 3, "stride": 2}
+    stages = {"p1": {"down": conv}, "p2": {"down": conv}}
+    neck = {
+        "spp": {"block": "spp_csp", "width": 512},
+        "n2": {"block": "rep_conv", "width": 64},
+        "n3": {"block": "max_pool"},
+    }
+    style = {"activation": "silu", "padding": "symmetric", "norm": {"kind": "batch"}}
+    branch = {"block": "anchor_branch", "anchors": 1, "classes": 80, "each": ["n3", "n2"]}
+    ours = {"conventions": style, "stages": stages, "neck": neck, "head": {"raw": branch}}
+    found, known = (archdsl.analyze(each, (), (64, 64, 3)) for each in (tmp_path / "ours.yaml", ours))
+    assert (found.params, found.macs) == (known.params, known.macs)
 
 
 def test_widths_that_are_rounded_otherwise_are_exact(tmp_path: Path) -> None:
@@ -113,6 +150,14 @@ REFUSED = {
     "[-1, 1, C2fCIB, [64, True, False, 2]]": "groups",
     "[-1, 1, A2C2f, [64, 1]]": "argument 1",
     "[-1, 1, ADown, [many]]": "argument 0",
+    "[-1, 1, Detect, [nc, anchors]]": "as many pairs of numbers for each map",
+    "[-1, 1, IDetect, [nc, [[10, 13, 16]]]]": "as many pairs of numbers for each map",
+    "[-1, 1, IDetect, [nc, [[10, -13]]]]": "as many pairs of numbers for each map",
+    "[-1, 1, v10Detect, [nc, [[10, 13]]]]": "expected [nc]",
+    "[-1, 1, MP, [0]]": "a window of 0",
+    "[-1, 1, SP, [4]]": "a window with a middle",
+    "[-1, 1, RepConv, [64, 3, 1, 0]]": "[width, kernel, stride, None, groups]",
+    "[-1, 1, SPPCSPC, [64, 1, False, 1, 0.5, 5]]": "argument 5",
 }
 
 

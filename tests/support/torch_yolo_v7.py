@@ -1,4 +1,4 @@
-"""YOLOv7 and YOLOv7-tiny, narrow, in the layout of their checkpoints, by PyTorch, with what it computes of them.
+"""YOLOv7 and YOLOv7-tiny, narrow, as whole modules like their checkpoints, by PyTorch, with what it computes of them.
 
 `python tests/support/torch_yolo_v7.py tests/weights/files` wrote the files there, with torch 2.13.0. No test runs it.
 The rows are those of yolo_v7.txt there: what each module reads, what it is, and its parameters at full width.
@@ -54,6 +54,33 @@ class RepConv(nn.Module):
 
     def forward(self, x):
         return self.act(self.rbr_dense(x) + self.rbr_1x1(x))
+
+
+class MP(nn.Module):
+    def __init__(self, window=2):
+        super().__init__()
+        self.m = nn.MaxPool2d(window, window)
+
+    def forward(self, x):
+        return self.m(x)
+
+
+class SP(nn.Module):
+    def __init__(self, window=3, stride=1):
+        super().__init__()
+        self.m = nn.MaxPool2d(window, stride, window // 2)
+
+    def forward(self, x):
+        return self.m(x)
+
+
+class Concat(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.d = 1
+
+    def forward(self, maps):
+        return torch.cat(maps, self.d)
 
 
 class Implicit(nn.Module):
@@ -118,12 +145,14 @@ class Network(nn.Module):
             else:
                 side = {31: 5, 32: 9, 33: 13}.get(number)
                 module = {
-                    "MP": nn.MaxPool2d(2, 2),
-                    "SP": nn.MaxPool2d(side, 1, side // 2) if side else None,
-                    "Upsample": nn.Upsample(scale_factor=2),
-                    "Concat": nn.Identity(),
+                    "MP": MP(),
+                    "SP": SP(side) if side else None,
+                    "Upsample": nn.Upsample(None, 2, "nearest"),
+                    "Concat": Concat(),
                 }[kind]
                 full = sum(before)
+            near = [-1 if origin == number - 1 else origin for origin in origins]
+            module.i, module.f, module.type = number, near if len(near) > 1 else near[0], f"models.{kind}"
             self.reads.append(origins)
             modules.append(module)
             wide.append(full)
@@ -133,8 +162,7 @@ class Network(nn.Module):
         made = []
         for origins, module in zip(self.reads, self.model, strict=True):
             inputs = [made[each] if made else x for each in origins]
-            several = isinstance(module, IDetect)
-            made.append(module(inputs) if several else module(torch.cat(inputs, 1)))
+            made.append(module(inputs if isinstance(module, (Concat, IDetect)) else inputs[0]))
         return made[-1]
 
 
@@ -158,10 +186,7 @@ def main(folder: Path) -> None:
         with torch.no_grad():
             maps = network(image)
         file = name.replace("yolov7", "yolo_v7").replace("-", "_")
-        arrays = {
-            key: value.half() if value.is_floating_point() else value for key, value in network.state_dict().items()
-        }
-        torch.save(arrays, folder / f"{file}.pt")
+        torch.save({"epoch": -1, "model": network.half()}, folder / f"{file}.pt")
         results = {f"result{level}": each.permute(0, 2, 3, 1).numpy() for level, each in enumerate(maps)}
         np.savez_compressed(folder / f"{file}.npz", image=image.permute(0, 2, 3, 1).numpy(), **results)
         print(file, [float(each.abs().max()) for each in maps], [float(each.std()) for each in maps])

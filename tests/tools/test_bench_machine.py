@@ -30,6 +30,7 @@ def quiet(text: str) -> None:
     pass
 
 
+@pytest.mark.slow
 def test_a_file_is_written_and_completed_and_keeps_what_a_user_has_put_there(tmp_path: Path, run: Run) -> None:
     (tmp_path / "net.yaml").write_text(NET)
     path = tmp_path / "machine.json"

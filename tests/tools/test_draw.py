@@ -308,6 +308,7 @@ def test_a_page_sets_the_colours_of_its_picture() -> None:
     assert "var(" not in "".join([svg_of(graph, theme) for theme in THEMES if theme != "page"])
 
 
+@pytest.mark.slow
 def test_a_png_has_two_dots_a_pixel_and_a_pdf_its_texts_as_texts(tmp_path: Path) -> None:
     graph = outline("yolo_v8_s_detect")
     root = drawn(graph)
@@ -334,6 +335,7 @@ def texts_of(pdf: bytes) -> list[str]:
     return [re.sub(rb"\\(.)", rb"\1", each, flags=re.DOTALL).decode("utf-16-be") for each in pieces]
 
 
+@pytest.mark.slow
 def test_the_command_writes_what_it_is_asked_for(run: Run, tmp_path: Path) -> None:
     for name in ("net.svg", "net.png", "net.pdf"):
         result = run("draw", "yolo_v8_xs_backbone", "stages.p4.depth=9", "--size", "320", "-o", name)

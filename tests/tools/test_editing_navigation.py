@@ -277,6 +277,7 @@ def test_renaming_is_refused_with_a_reason(text: str, name: str, why: str) -> No
 SAMPLE = ("yolo_v8_s_detect", "nasnet_mobile_backbone", "retinanet_resnet50_v2_detect", "hrnet_w18_backbone", "unet")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", SAMPLE)
 def test_every_stage_and_layer_of_a_preset_can_be_renamed(preset: str) -> None:
     text = yaml.safe_dump(load(preset).resolved, sort_keys=False, default_flow_style=None, width=120)
@@ -356,6 +357,7 @@ def test_a_config_with_a_slip_in_it_can_be_asked_about(name: str) -> None:
             asked(Cursor(document, *place(broken, offset)))
 
 
+@pytest.mark.slow
 def test_an_answer_takes_few_steps() -> None:
     text = yaml.safe_dump(load("yolo_v8_s_detect").resolved, sort_keys=False, default_flow_style=None, width=120)
     places = [place(text, offset) for offset in range(0, len(text), 40)]

@@ -91,6 +91,7 @@ def test_every_shipped_file_leads_to_the_schema(path: Path) -> None:
     assert (path.parent / line.removeprefix("# yaml-language-server: $schema=")).resolve() == schema
 
 
+@pytest.mark.slow
 def test_no_shipped_file_has_findings(editor: Editor) -> None:
     assert editor.problems(*SHIPPED) == {path: [] for path in SHIPPED}
 

@@ -221,3 +221,17 @@ def test_a_word_that_export_does_not_know_is_told(tmp_path: Path, asked: dict[st
         archdsl.export("csp_darknet_tiny", tmp_path / "a.onnx", [TINY], **asked)
     assert message in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.keras
+def test_the_levels_of_a_neck_are_what_features_and_an_exported_file_give(tmp_path: Path) -> None:
+    chosen = ["neck=pan_c2f", TINY]
+    model = archdsl.build_from_config("yolo_v8_xs_backbone", chosen)
+    image = np.random.default_rng(0).uniform(0, 255, (1, 64, 96, 3)).astype("float32")
+    maps = model.features()(image)
+    assert [*maps] == ["P3", "P4", "P5", "n3", "n4", "n5"]
+    assert [tuple(maps[f"n{level}"].shape[1:3]) for level in (3, 4, 5)] == [(8, 12), (4, 6), (2, 3)]
+    assert np.array_equal(maps["n5"], model(image))
+    archdsl.export(model, tmp_path / "a.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "a.onnx")
+    assert [each.name for each in session.get_outputs()] == ["n3", "n4", "n5"]

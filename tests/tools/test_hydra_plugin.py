@@ -129,6 +129,7 @@ def composed(tmp_path: Path) -> Callable[..., dict[str, Any]]:
     return compose_main
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("bare_hydra")
 @pytest.mark.parametrize(
     "name", [*samples.every_fourth(preset_names()), "family/yolo_v8", "family/resnet_v2_bottleneck"]

@@ -346,6 +346,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_hostile_text_has_the_limits_of_a_file(connection: Connection, kind: str) -> None:
     uri = "file:///nowhere/net.arch.yaml"

@@ -338,6 +338,7 @@ def test_a_latency_needs_a_machine(latency: str, message: str, tmp_path: Path, r
     assert error.count("error[") == 1
 
 
+@pytest.mark.slow
 def test_workers_have_the_blocks_of_a_plugin(tmp_path: Path, run: Run) -> None:
     """What a worker does not know would not compile, and be left out without a word."""
     plugin = written(tmp_path, PLUGIN, "my_blocks.py")

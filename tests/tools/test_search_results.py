@@ -371,6 +371,7 @@ def test_a_curve_is_the_share_of_the_networks_in_a_band(found: Path, rows: list[
         assert curve.median == pytest.approx(np.quantile(values, 0.5, method="inverted_cdf"), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_plot_is_a_picture_with_a_curve_for_each_band(run: Run, found: Path, tmp_path: Path) -> None:
     from PIL import Image
 

@@ -83,6 +83,7 @@ def test_it_reads_what_h5py_reads(name: str, layout: str, keras_cv_files: Path) 
         assert arrays_of(contents_of(stream)) == by_h5py(stream)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("write", [like_keras(3), like_keras(1500), like_keras_2(5), like_keras_2(500)])
 def test_it_reads_what_every_version_of_hdf5_writes(write: Write, version: str) -> None:
@@ -99,6 +100,7 @@ def long_names(file: h5py.File) -> None:
         file[f"layers/{'x' * 900}{number}/vars/0"] = np.full(2, number, "float32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["earliest", "latest"])
 def test_names_of_any_length_that_is_allowed_are_read(version: str) -> None:
     stream = written(long_names, version)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +17,7 @@ from archdsl.frontend.values import MAX_DEPTH, MAX_SCALAR, UNPRINTABLE
 from archdsl.frontend.yaml.scalars import MAX_DIGITS
 
 if TYPE_CHECKING:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.core.override_parser.types import Override
 
 _MAX_COMMAS = 2_000  # Hydra's parser takes half a second for a list of so many items, and four times that for twice
@@ -34,9 +35,12 @@ _HINTS = (
 )
 
 
+OVERRIDE = "<override "
+
+
 def override_name(number: int) -> str:
     """The file name in the marks of the override with this number, counted from 1."""
-    return f"<override {number}>"
+    return f"{OVERRIDE}{number}>"
 
 
 class Given(NamedTuple):
@@ -167,13 +171,18 @@ def _quoted(text: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _hydra_parse(text: str) -> Override:
+    return _hydra_parser().parse_override(text)
+
+
+@cache
+def _hydra_parser() -> OverridesParser:
     # Imported here: it takes 80 ms, and most commands have no override.
     from hydra.core.override_parser.overrides_parser import OverridesParser, create_functions
 
     functions = create_functions()
     functions.functions["int"] = partial(_whole, functions.functions["int"])
     del functions.definitions["shuffle"]  # what is built does not depend on chance
-    return OverridesParser(functions).parse_override(text)
+    return OverridesParser(functions)
 
 
 def _whole(cast: Callable[..., Any], *values: Any, **named: Any) -> Any:

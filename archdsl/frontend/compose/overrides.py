@@ -17,6 +17,7 @@ from archdsl.diagnostics.codes import CodeName
 from archdsl.diagnostics.problems import ArchError, Mark, Note, Problem, fail
 from archdsl.diagnostics.wording import describe, did_you_mean
 from archdsl.frontend.budget import DEFAULT, Budget
+from archdsl.frontend.compose.elsewhere import inside, override_elsewhere
 from archdsl.frontend.compose.interpolation import has_reference
 from archdsl.frontend.compose.merge import copied, merged
 from archdsl.frontend.compose.override_grammar import Given
@@ -86,7 +87,7 @@ def _apply(
     place = Place(mark, mark._replace(column=(override.input_line or "").find("=") + 2))
     value = plain_copy(override.value(), target.path, place.value, budget)
     if not target.exists and (not adds or isinstance(target.holder, list)):
-        raise _unknown_key(target, mark)
+        raise _unknown_key(target, values, mark)
     if override.is_add():
         _require_free(target, value, places, mark)
     _require_fitting(target, value, values, mark, adds=override.is_add() or override.is_force_add())
@@ -118,7 +119,7 @@ def _is_filled(values: dict[str, Any], path: Sequence[str | int]) -> bool:
 def _defaults_beside(values: dict[str, Any], path: Sequence[str | int]) -> dict[str, Any]:
     """The mapping in stage_defaults that fills the one with the key at `path`; empty where the stage replaces it."""
     behind = default_of(tuple(path[:-1]))
-    own, default = (_inside(values, path[:2]), _inside(values, behind[:1])) if behind else (None, None)
+    own, default = (inside(values, path[:2]), inside(values, behind[:1])) if behind else (None, None)
     for key in (*behind[1:], None):
         if not isinstance(own, dict) or not isinstance(default, dict):
             return {}
@@ -127,13 +128,6 @@ def _defaults_beside(values: dict[str, Any], path: Sequence[str | int]) -> dict[
         if key is not None:
             own, default = own.get(key, {}), default.get(key)
     return default or {}
-
-
-def _inside(values: Any, path: Sequence[str | int]) -> Any:
-    """The value at `path` in nested mappings; None if there is none."""
-    for key in path:
-        values = values.get(key) if isinstance(values, dict) else None
-    return values
 
 
 def _require_free(target: Target, value: Any, places: Places, mark: Mark) -> None:
@@ -151,7 +145,7 @@ def _require_fitting(target: Target, value: Any, values: dict[str, Any], mark: M
         for key, item in value.items():
             inner = Target(present, key, (*target.path, key))
             if not inner.exists and not adds and not _is_filled(values, inner.path):
-                raise _unknown_key(inner, mark)
+                raise _unknown_key(inner, values, mark)
             _require_fitting(inner, item, values, mark, adds=adds)
     elif isinstance(present, (dict, list)) and isinstance(value, (dict, list)) and type(present) is not type(value):
         message = f"'{dotted(target.path)}' is {describe(present)}; {describe(value)} cannot change it"
@@ -180,7 +174,7 @@ def _target(
             if not adds or no_place or has_reference(target.value):
                 if _is_filled(values, target.path) and not target.exists:
                     target = Target(_defaults_beside(values, (*target.path, key)), key, (*target.path, key))
-                raise _unknown_key(target, mark, key)
+                raise _unknown_key(target, values, mark, keys[len(target.path) :])
             target.set({})
             set_places(places, target.path, {}, Place(mark, mark))
         target = _child(target.value, key, target.path, mark)
@@ -196,10 +190,11 @@ def _child(holder: Any, key: str, path: KeyPath, mark: Mark) -> Target:
     raise _error("override", message, mark, "take an item by its number, counted from 0", (*path, key))
 
 
-def _unknown_key(target: Target, mark: Mark, inner: str = "") -> ArchError:
-    """The key is not there; or holds a single value, and nothing called `inner`."""
+def _unknown_key(target: Target, values: dict[str, Any], mark: Mark, rest: Sequence[str] = ()) -> ArchError:
+    """The key is not there; or holds a single value, and not what `rest` names inside of it."""
     path = dotted(target.path)
     if target.exists:
+        inner = rest[0]
         message = f"there is no '{inner}' in '{path}', which is {describe(target.value)}"
         hint = f"to add it, write +{path}.{inner}=…" if target.value is None else f"to change it, write {path}=…"
         return _error("override", message, mark, hint, target.path)
@@ -207,7 +202,8 @@ def _unknown_key(target: Target, mark: Mark, inner: str = "") -> ArchError:
         holder = dotted(target.path[:-1])
         message = f"there is no item {target.key} in '{holder}', which is {describe(target.holder)}"
         return _error("override", message, mark, f"write the whole list: {holder}=[…]", target.path)
-    hint = did_you_mean(str(target.key), target.holder) or f"to add it, write +{path}=…"
+    near = override_elsewhere(values, target.path, rest) or did_you_mean(str(target.key), target.holder)
+    hint = near or f"to add it, write +{path}=…"
     return _error("override", f"there is no '{path}' in this config", mark, hint, target.path)
 
 

@@ -28,13 +28,14 @@ KNOWN_KEYS = (
     "width_multiple",
     "ch",
     "activation",
+    "anchors",
     "kpt_shape",
 )
+SILU = {"activation": "silu"}
 _HEADER = """# From {name}{size}. Layers have the numbers of its rows.
 input: {{shape: [{side}, {side}, {channels}], rescale: true}}
 conventions:
-  activation: silu
-  padding: symmetric
+{activation}  padding: symmetric
   norm: {norm}
 scale: {scale}
 """
@@ -69,6 +70,8 @@ class Network:
     values: Mapping[str, Any]
     size: Size
     norm: Mapping[str, Any] | None = None
+    activation: Mapping[str, Any] | None = None
+    """What it is in `conventions`; without, SiLU."""
 
 
 def text_of(rows: Sequence[Row], first_of_head: int, of: Network) -> str:
@@ -90,6 +93,7 @@ def text_of(rows: Sequence[Row], first_of_head: int, of: Network) -> str:
         size=f", size {size.name}" if size.name else "",
         side=640 if any(row.module == "A2C2f" for row in rows) else "null",  # areas are parts of a known size
         channels=of.values.get("ch", 3),
+        activation="".join([f"  {key}: {value}\n" for key, value in (of.activation or SILU).items()]),
         norm=yaml_line(of.norm or (PLAIN_NORM if row.module == "Classify" else DETECT_NORM)),
         scale=yaml_line(
             {"width": factors.width, "depth": factors.depth, "max_width": factors.max_width, **_divisor(factors)}

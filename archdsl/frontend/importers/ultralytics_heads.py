@@ -21,7 +21,7 @@ class Head:
 
     def __init__(self, row: Row, inputs: Sequence[Value], values: Mapping[str, Any], size: Size, modules: set[str]):
         self.row, self.size, self.values = row, size, values
-        self.names = [each.name for each in inputs]
+        self.names, self.strides = [each.name for each in inputs], [each.strides[0] for each in inputs]
         self.is_separable = bool(modules & {*SEPARABLE, "v10Detect"})
 
     def argument(self, place: int, default: Any) -> Any:
@@ -51,8 +51,10 @@ class Head:
 
 
 def _detect(head: Head, prefix: str = "") -> tuple[Layers, Results]:
-    if "etect" in head.row.module and len(head.row.arguments) > 1:
-        raise head.row.bad("expected [nc]; a head with anchors is not known")
+    if head.row.module == "Detect" and len(head.row.arguments) > 1:
+        return _anchored(head)
+    if head.row.module == "v10Detect" and len(head.row.arguments) > 1:
+        raise head.row.bad("expected [nc]")
     classes = head.number(0, "nc", "[nc], a number of classes")
     separable = {"depthwise": True} if head.is_separable else {}
     bins = head.values.get("reg_max", 16)
@@ -64,6 +66,35 @@ def _detect(head: Head, prefix: str = "") -> tuple[Layers, Results]:
         f"{prefix}scores": {"block": "class_scores", "from": f"{prefix}class"},
     }
     return layers, {"boxes": f"{prefix}boxes", "scores": f"{prefix}scores"}
+
+
+def _anchored(head: Head) -> tuple[Layers, Results]:
+    """[nc, anchors], width and height in pixels of those of each map; [nc, anchors, True] in pixels of the map."""
+    classes, anchors = head.number(0, "nc", "[nc, anchors]"), head.argument(1, "anchors")
+    units = head.strides if head.argument(2, False) is True else [1] * len(head.strides)
+    if not _are_anchors(anchors, len(units)):
+        raise head.row.bad("expected [nc, anchors], and as many pairs of numbers for each map")
+    sizes = [
+        [[_short(side * unit) for side in level[at : at + 2]] for at in range(0, len(level), 2)]
+        for level, unit in zip(anchors, units, strict=True)
+    ]
+    count = {} if len(sizes[0]) == 3 else {"anchors": len(sizes[0])}
+    raw = {"block": "anchor_branch", "classes": classes, **count, "each": head.names}
+    decode = {"block": "anchor_decode", "from": "raw", "sizes": sizes}
+    return {"raw": raw, "decode": decode}, {"boxes": "decode_boxes", "scores": "decode_scores"}
+
+
+def _are_anchors(given: Any, count: int) -> bool:
+    if not isinstance(given, list) or len(given) != count or not all(isinstance(level, list) for level in given):
+        return False
+    sides = [side for level in given for side in level]
+    is_sound = all(type(side) in (int, float) and 0 < side <= MOST for side in sides)
+    return is_sound and len({len(level) for level in given}) == 1 and bool(given[0]) and len(given[0]) % 2 == 0
+
+
+def _short(side: float) -> float:
+    """12 for 12.0, and no more digits than tell two anchors apart."""
+    return int(side) if side == int(side) else round(side, 4)
 
 
 def _twice(head: Head) -> tuple[Layers, Results]:
@@ -124,6 +155,7 @@ def _classify(head: Head) -> tuple[Layers, Results]:
 
 HEADS: dict[str, Callable[[Head], tuple[Layers, Results]]] = {
     "Detect": _detect,
+    "IDetect": _anchored,
     "v10Detect": _twice,
     "Segment": _segment,
     "Pose": _pose,

@@ -194,6 +194,40 @@ def _upsample(row: Row, size: Size) -> tuple[Layer, float]:
     return {"block": "upsample"} | ({"factor": factor} if factor != 2 else {}), 1 / factor
 
 
+def _mp(row: Row, size: Size) -> tuple[Layer, float]:
+    """[window], which is the stride too."""
+    window = row.argument(0, 2)
+    if not window:
+        raise row.bad("a window of 0")
+    return {"block": "max_pool"} | ({"kernel": window, "stride": window} if window != 2 else {}), window
+
+
+def _sp(row: Row, size: Size) -> tuple[Layer, float]:
+    """[window, stride]"""
+    window, stride = row.argument(0, 3), row.argument(1, 1)
+    if not stride or not window % 2:
+        raise row.bad("expected [window, stride], a window with a middle")
+    return {"block": "max_pool", "kernel": window, "stride": stride}, stride
+
+
+def _spp_csp(row: Row, size: Size) -> tuple[Layer, float]:
+    """[width, repeats, shortcut, groups, expansion of half of the branches, windows]"""
+    expansion, windows = 2 * row.argument(4, 0.5), row.argument(5, [5, 9, 13])
+    layer: Layer = {"block": "spp_csp", "width": row.argument(0, 1)}
+    layer |= {"kernels": windows} if windows != [5, 9, 13] else {}
+    return layer | ({"expansion": expansion} if expansion != 1 else {}), 1
+
+
+def _rep_conv(row: Row, size: Size) -> tuple[Layer, float]:
+    """[width, kernel, stride, padding, groups, activation, identity], which is there where it fits, as in YOLOv7."""
+    kernel, stride, groups = row.argument(1, 3), row.argument(2, 1), row.argument(4, 1)
+    if not stride or row.argument(3, kernel // 2) != kernel // 2 or not row.argument(5, True):
+        raise row.bad("expected [width, kernel, stride, None, groups]")
+    layer: Layer = {"block": "rep_conv", "width": row.argument(0, 1), "kernel": kernel, "stride": stride}
+    layer |= {"groups": groups} if groups != 1 else {}
+    return layer | ({} if row.argument(6, True) else {"identity": False}), stride
+
+
 def _concat(row: Row, size: Size) -> tuple[Layer, float]:
     if row.argument(0, 1) != 1:
         raise row.bad("expected channels, [1]")
@@ -218,6 +252,10 @@ MODULES: dict[str, Module] = {
     "ADown": _half("a_down"),
     "SCDown": _sc_down,
     "SPPF": _sppf,
+    "SPPCSPC": _spp_csp,
+    "RepConv": _rep_conv,
+    "MP": _mp,
+    "SP": _sp,
     "nn.Upsample": _upsample,
     "Concat": _concat,
 }

@@ -14,6 +14,7 @@ from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.budget import allow_more
 from archdsl.frontend.compose.config import Config, Location
 from archdsl.frontend.compose.order import in_order
+from archdsl.frontend.compose.override_grammar import OVERRIDE
 from archdsl.frontend.sections import LAYER_SLOTS, NAMED_SLOTS, STAGES
 from archdsl.frontend.sema import fixits
 from archdsl.frontend.sema.findings import Findings
@@ -173,7 +174,7 @@ class Layers:
 
     def _lateness(self, mark: Mark) -> int:
         """Parents come first, then the config itself, then its overrides."""
-        return 2 if mark.file.startswith("<override") else int(mark.file == self.config.file)
+        return 2 if mark.file.startswith(OVERRIDE) else int(mark.file == self.config.file)
 
     def _check_sources(self, block: Block, layer: LayerSchema, at: Location) -> None:
         for key in ("each", "share") if at.path[0] == "blocks" else ():

@@ -234,8 +234,8 @@ class ConfigSchema(Schema):
     head: Layers | None = {}
     """Layers that compute the results, by name."""
     outputs: Outputs | None = None
-    """The stages and layers to return; by default what a neck or head ends in, else the stages named pN. A mapping
-    names the results of `model(x)`, p3 as P3."""
+    """The stages and layers to return; by default the levels of a neck and what a neck or head ends in, else the stages
+    named pN. A mapping names the results of `model(x)`, p3 as P3."""
     freeze: Annotated[list[Text], Limits(max_length=64), OneOrMore()] = []
     """Stages that training leaves unchanged; other sections, such as `stem`, may be named too."""
     expect: ExpectSchema = ExpectSchema.model_construct()

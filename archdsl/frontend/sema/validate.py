@@ -15,6 +15,7 @@ from archdsl.diagnostics.problems import MAX_PROBLEMS, Problem, problem
 from archdsl.diagnostics.unicode import ascii_form, named
 from archdsl.diagnostics.wording import describe, did_you_mean, joined, meant, one_of, write
 from archdsl.frontend.compose.config import Config
+from archdsl.frontend.compose.elsewhere import number_elsewhere
 from archdsl.frontend.sections import GROUPS, STAGES
 from archdsl.frontend.sema import fixits
 from archdsl.frontend.sema.schema import ARGUMENT, CONDITION, MODEL_NAME, NAME
@@ -122,7 +123,10 @@ def _problem(finding: Finding, config: Config, prefix: KeyPath) -> Problem:
     is_missing = finding.kind == "missing"
     place = nearest_place(config.places, path, config.file) if is_missing else config.place(path)
     mark = place.key if finding.kind in ("extra_forbidden", "key") else place.value
-    return _WORDS.get(finding.kind, _other)(finding).at(mark, dotted(config.stated(path)))
+    found = _WORDS.get(finding.kind, _other)(finding)
+    if finding.kind in _NO_PLACE and type(finding.value) is int:
+        found = found._replace(hint=number_elsewhere(config.history, path, finding.value, mark) or found.hint)
+    return found.at(mark, dotted(config.stated(path)))
 
 
 def _missing(finding: Finding) -> Problem:
@@ -274,6 +278,8 @@ _TYPES: dict[str, tuple[str, Fix]] = {
     **dict.fromkeys(("list_type", "tuple_type", "sequence_type", "is_instance_of"), _LIST),
     **dict.fromkeys(("dict_type", "model_type"), ("a mapping", fixits.mapping)),
 }
+_NO_PLACE = ("extra_forbidden", "dict_type", "model_type")
+"""What is wrong with a number that belongs to another key."""
 _BOUNDS = {
     "greater_than": (">", "gt"),
     "greater_than_equal": ("≥", "ge"),

@@ -37,15 +37,15 @@ class Described:
         found = self
         for name in path.split("."):
             if name not in found.inside:
-                raise Undescribed(f"it has no part '{path}'")
+                raise Undescribed(f"it has no part '{short(path)}'")
             found = Described.of(found.inside[name])
         return found
 
     def number(self, name: str) -> int:
-        """A whole number, or one that several sides share."""
+        """A whole number, or one that several sides share, of at most 53 bits."""
         value = self.state.get(name)
         sides = value if isinstance(value, tuple) else (value,)
-        if not sides or any(type(side) is not int or side != sides[0] for side in sides):
+        if not sides or any(type(side) is not int or side != sides[0] or abs(side) >> 53 for side in sides):
             raise Undescribed(f"{self.kind} without a number as its {name}")
         found: int = sides[0]
         return found
