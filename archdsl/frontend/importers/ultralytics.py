@@ -19,16 +19,7 @@ from archdsl.frontend.yaml.files import read_file
 from archdsl.frontend.yaml.writing import yaml_line
 
 KNOWN_KEYS = (
-    "nc",
-    "scales",
-    "scale",
-    "backbone",
-    "head",
-    "depth_multiple",
-    "width_multiple",
-    "ch",
-    "activation",
-    "anchors",
+    *("nc", "scales", "scale", "backbone", "head", "depth_multiple", "width_multiple", "ch", "activation", "anchors"),
     "kpt_shape",
 )
 SILU = {"activation": "silu"}

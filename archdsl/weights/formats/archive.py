@@ -54,7 +54,7 @@ class Stored(NamedTuple):
 
 
 def stored_in(stream: BinaryIO) -> dict[str, Stored]:
-    """All members by name, none of which is packed, and no bytes of which are those of two. Raises BadArchive."""
+    """All members by name: none is packed, and no two have bytes in common. Raises BadArchive."""
     with _opened(stream) as archive:
         found = [_stored(stream, info) for info in archive.infolist()]
     end = 0

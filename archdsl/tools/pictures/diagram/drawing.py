@@ -71,7 +71,7 @@ def _lane(section: str, lane: Lane, layout: Layout) -> Group:
 
 
 def _fitting(costs: Sequence[str], room: float) -> str:
-    """As many as there is room for."""
+    """As many costs as there is room for."""
     tried = (" · ".join(costs), costs[0])
     return next((each for each in tried if text_width(each, 10) <= room), "")
 

@@ -51,7 +51,7 @@ class Frame(NamedTuple):
         return not (beside or self.bottom <= other.top or other.bottom <= self.top)
 
     def wider(self, aside: float, above: float, below: float) -> Frame:
-        """With so much more around it."""
+        """The frame with these margins around it."""
         return Frame(self.left - aside, self.top - above, self.width + 2 * aside, self.height + above + below)
 
 
