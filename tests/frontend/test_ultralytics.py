@@ -112,6 +112,12 @@ def test_the_size_is_that_which_the_file_names(tmp_path: Path) -> None:
     assert imported(f"scale: s\n{text}", tmp_path, "n").output.channels == 16
 
 
+def test_the_name_of_a_size_writes_nothing_but_itself(tmp_path: Path) -> None:
+    text = file('  "n\\ndefaults: [unet]\\n#": [1.0, 1.0, 1024]', rows(CONV), rows("[-1, 1, Conv, [8]]"))
+    assert [node.type.channels for node in imported(text, tmp_path).outputs.values()] == [8]
+    assert r"size n\ndefaults: [unet]\n#." in (tmp_path / "ours.yaml").read_text().partition("\n")[0]
+
+
 def test_no_row_is_left_out(tmp_path: Path) -> None:
     text = file("  n: [1.0, 1.0, 1024]", rows(CONV), rows("[-1, 1, Detect, [nc]]", "[0, 1, Conv, [8]]"))
     with pytest.raises(archdsl.ArchError, match="row 2, Conv: is behind the head"):

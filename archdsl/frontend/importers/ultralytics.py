@@ -81,7 +81,7 @@ def text_of(rows: Sequence[Row], first_of_head: int, of: Network) -> str:
     factors = size.factors
     header = _HEADER.format(
         name=printable(of.name)[:200],
-        size=f", size {size.name}" if size.name else "",
+        size=f", size {printable(size.name)}" if size.name else "",
         side=640 if any(row.module == "A2C2f" for row in rows) else "null",  # areas are parts of a known size
         channels=of.values.get("ch", 3),
         activation="".join([f"  {key}: {value}\n" for key, value in (of.activation or SILU).items()]),
