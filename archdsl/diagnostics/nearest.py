@@ -12,7 +12,7 @@ LETTERS = 500_000
 _NAMED = 3
 _NEAR = 0.6  # of the letters in common
 _PUNCTUATION = str.maketrans("", "", "_-. ")
-_SUFFIX = "_backbone"  # most presets end so, and nobody types it
+_SUFFIX = "_backbone"  # most presets end so, and nobody types it; keras_cv's do not
 
 _left: ContextVar[list[int] | None] = ContextVar("letters that are left", default=None)
 
@@ -32,14 +32,15 @@ def one_report() -> Iterator[None]:
 
 def nearest(word: str, known: Iterable[str]) -> list[str]:
     """What `word` is but for case and punctuation (yolov8s: yolo_v8_s_backbone), or one slip away; else the nearest."""
-    word = word.casefold()
+    known = list(_affordable(known))
+    if word.casefold() in known:
+        return [word.casefold()]
+    word = word.casefold().removesuffix(_SUFFIX)
     letters, masks = _letters(word), _masks(word)
-    ranks = {name: max(_rank(word, letters, masks, form) for form in _forms(name)) for name in _affordable(known)}
-    if word in ranks:
-        return [word]
+    ranks = {name: max(_rank(word, letters, masks, form) for form in _forms(name)) for name in known}
     best = sorted(ranks, key=ranks.__getitem__, reverse=True)
-    sure = [name for name in best if max(ranks[name][:2])]
-    return sure[:_NAMED] or [name for name in best[:1] if ranks[name][2] >= _NEAR]
+    same, slips = ([name for name in best if ranks[name][place]] for place in (0, 1))
+    return same[:_NAMED] or slips[:_NAMED] or [name for name in best[:1] if ranks[name][2] >= _NEAR]
 
 
 def _affordable(known: Iterable[str]) -> Iterator[str]:

@@ -72,6 +72,7 @@ def test_a_slip_of_one_letter_is_understood(kind: str, every: int) -> None:
 def test_a_preset_is_understood_as_it_is_spoken() -> None:
     for spoken, name in {
         "yolov8s": "yolo_v8_s_backbone",
+        "csp_darknet_s_backbone": "csp_darknet_s",
         "YOLOv8-s": "yolo_v8_s_backbone",
         "yolo v8 xs": "yolo_v8_xs_backbone",
         "ResNet-50-v2": "resnet50_v2",
