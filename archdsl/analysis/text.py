@@ -7,9 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-import yaml
-
 from archdsl.diagnostics.unicode import columns, printable
+from archdsl.frontend.yaml.writing import yaml_line
 
 _UNITS = ("", " k", " M", " G", " T", " P", " E")
 _GAP = "  "
@@ -46,8 +45,7 @@ def bytes_text(count: int | None) -> str:
 
 def yaml_text(value: Any) -> str:
     """A value on one line, as a config would have it."""
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=float("inf"))
-    return printable(text.removesuffix("\n").removesuffix("\n..."))
+    return printable(yaml_line(value))
 
 
 def counted(count: int, noun: str) -> str:

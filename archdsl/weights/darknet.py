@@ -30,7 +30,7 @@ _ARRAYS = {  # of a layer and its norm, as they follow each other in the file; i
     Dense: ("beta", "bias", "kernel", "gamma", "moving_mean", "moving_variance"),
     WeightedSum: ("kernel",),
 }
-_OF_CFG = re.compile(r"^[a-z]+\d*_(down|(conv|connected|norm|shortcut)_(?P<number>\d+))_[a-z]+$")
+_OF_CFG = re.compile(r"^[a-z]+[\dx]*_(down|(conv|connected|norm|shortcut)_(?P<number>\d+))_[a-z]+$")
 PRESETS = ("yolo_v3_detect", "yolo_v3_tiny_detect", "yolo_v4_detect", "yolo_v4_tiny_detect")
 """Whose layers are in the order of Darknet's cfg, but for two: see _place."""
 

@@ -20,6 +20,7 @@ from archdsl.weights.formats.contents import Contents, Stored
 from archdsl.weights.matching import Match
 from archdsl.weights.torch_implicit import IMPLICIT
 from archdsl.weights.torch_modules import match_modules
+from archdsl.weights.torch_settings import other_settings
 from archdsl.weights.torch_units import (
     SCALE,
     Layer,
@@ -47,6 +48,7 @@ def match_torch(graph: Graph, contents: Contents, partial: bool, mark: Mark) -> 
         return match_modules(graph, contents, partial, mark)
     pairs = list(zip(layers, modules, strict=False))
     wrong = [] if partial or not contents.reads else list(misreadings(graph, pairs, contents.reads))
+    wrong += [] if partial else other_settings(graph, contents.modules)
     if partial and in_turn(layers, modules) < len(layers):
         sure = certain(list(map(_likeness, layers)), list(map(_likeness, modules)))
         pairs = [(layers[own], modules[other]) for own, other in sure]

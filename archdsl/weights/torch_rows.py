@@ -8,7 +8,7 @@ from typing import Any
 from archdsl.diagnostics.problems import ArchError, Mark, Problem, problem
 from archdsl.frontend.importers.ultralytics import SILU, Network, text_of
 from archdsl.frontend.importers.ultralytics_heads import HEADS
-from archdsl.frontend.importers.ultralytics_modules import Row, Size
+from archdsl.frontend.importers.ultralytics_modules import Row, Size, share
 from archdsl.frontend.sema.spec import Scale
 from archdsl.weights.arrays import read_arrays
 from archdsl.weights.formats.contents import Contents, StoredArray
@@ -50,7 +50,7 @@ def _row(number: int, module: Described, reads: tuple[int, ...], anchors: Stored
     if module.kind not in _READERS:
         raise Undescribed(f"'{module.kind}' is not a module that is known here")
     repeats, arguments = _READERS[module.kind](module)
-    inputs = [-1 if read < 0 else read for read in reads]
+    inputs = [read if read >= 0 else -1 - number for read in reads]  # the image is before the first
     arguments = [*arguments, *_anchors(module, anchors, mark)]
     return Row(number, inputs, repeats, _NAMES.get(module.kind, module.kind), arguments, mark)
 
@@ -146,7 +146,7 @@ def _max_pool(module: Described) -> Arguments:
 
 def _spp_csp(module: Described) -> Arguments:
     width, windows = _width(module, "cv7"), module.part("m").inside
-    expansion = _width(module, "cv1") / width / 2
+    expansion = share(_width(module, "cv1"), width) / 2
     return 1, [width, 1, False, 1, expansion, [module.part(f"m.{name}").number("kernel_size") for name in windows]]
 
 
@@ -155,7 +155,7 @@ def _stack(last: str, halves: int) -> Callable[[Described], Arguments]:
 
     def read(module: Described) -> Arguments:
         width, hidden = _width(module, last), _width(module, "cv1") // halves
-        return _repeats(module), [width, _is_added(module.part("m.0")), 1, hidden / width]
+        return _repeats(module), [width, _is_added(module.part("m.0")), 1, share(hidden, width)]
 
     return read
 
@@ -172,29 +172,29 @@ def _c3k2(module: Described) -> Arguments:
     width, first = _width(module, "cv2"), module.part("m.0")
     nested = "cv3" in first.inside
     added = _is_added(first.part("m.0") if nested else first)
-    return _repeats(module), [width, nested, _width(module, "cv1") / 2 / width, 1, added]
+    return _repeats(module), [width, nested, share(_width(module, "cv1") / 2, width), 1, added]
 
 
 def _c2f_cib(module: Described) -> Arguments:
     width, first = _width(module, "cv2"), module.part("m.0")
     large = "conv1" in first.part("cv1.2").inside
-    return _repeats(module), [width, _is_added(first), large, 1, _width(module, "cv1") / 2 / width]
+    return _repeats(module), [width, _is_added(first), large, 1, share(_width(module, "cv1") / 2, width)]
 
 
 def _attention(module: Described) -> Arguments:
     width = _width(module, "cv2")
-    return _repeats(module) if "m" in module.inside else 1, [width, _width(module, "cv1") / 2 / width]
+    return _repeats(module) if "m" in module.inside else 1, [width, share(_width(module, "cv1") / 2, width)]
 
 
 def _a2c2f(module: Described) -> Arguments:
     width, hidden = _width(module, "cv2"), _width(module, "cv1")
     first = module.part("m.0")
     if "0" not in first.inside:
-        return _repeats(module), [width, False, -1, False, 2.0, hidden / width]
-    areas, share = first.part("0.attn").number("area"), _width(first, "0.mlp.0") / hidden
+        return _repeats(module), [width, False, -1, False, 2.0, share(hidden, width)]
+    areas, expansion = first.part("0.attn").number("area"), share(_width(first, "0.mlp.0"), hidden)
     parameters = module.state.get("_parameters")
     is_scaled = isinstance(parameters, dict) and parameters.get("gamma") is not None
-    return _repeats(module), [width, True, areas, is_scaled, share, hidden / width]
+    return _repeats(module), [width, True, areas, is_scaled, expansion, share(hidden, width)]
 
 
 def _upsample(module: Described) -> Arguments:

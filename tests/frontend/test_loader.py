@@ -22,6 +22,7 @@ from archdsl.frontend.compose.config import load
 from archdsl.frontend.compose.search_path import config_root
 from archdsl.frontend.values import MAX_DEPTH, MAX_SCALAR
 from archdsl.frontend.yaml.parser import read_text
+from archdsl.frontend.yaml.writing import yaml_document, yaml_line
 
 Write = Callable[[str, str], Path]
 
@@ -138,6 +139,12 @@ def problem_of(call: Callable[[], object]) -> archdsl.Problem:
 def test_scalars_are_read_as_in_yaml_1_2(text: str, value: Any) -> None:
     read = read_text(f"a: {text}\n", "f.yaml").values["a"]
     assert (read, type(read)) == (value, type(value))
+
+
+@pytest.mark.parametrize("text", [*SCALARS, "08", "1e+5", ".5e3", "5.e3", "no", "a::b", "é", "- a", "a\nb"])
+def test_a_text_that_looks_like_something_else_is_written_as_a_text(text: str) -> None:
+    assert read_text(yaml_document({"a": text}), "f.yaml").values == {"a": text}
+    assert read_text(f"a: {yaml_line([text])}", "f.yaml").values == {"a": [text]}
 
 
 def test_nan_is_a_number() -> None:

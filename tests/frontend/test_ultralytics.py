@@ -83,6 +83,55 @@ def test_widths_that_are_rounded_otherwise_are_exact(tmp_path: Path) -> None:
     assert [node.type.channels for node in graph.nodes if node.name.endswith("_conv")] == [24, 24]
 
 
+def imported(text: str, folder: Path, scale: str | None = None) -> archdsl.Graph:
+    (folder / "theirs.yaml").write_text(text)
+    (folder / "ours.yaml").write_text(config_text(folder / "theirs.yaml", scale))
+    return archdsl.compile_config(folder / "ours.yaml")
+
+
+@pytest.mark.parametrize(("kernel", "dilation"), [(3, 2), (5, 3), (4, 2)])
+def test_a_convolution_whose_pixels_are_apart_is_padded_by_all_that_it_sees(
+    kernel: int, dilation: int, tmp_path: Path
+) -> None:
+    row = f"[-1, 1, Conv, [8, {kernel}, 1, None, 1, {dilation}]]"
+    imported(file("  n: [1.0, 1.0, 1024]", rows(CONV), rows(row)), tmp_path)
+    found = archdsl.analyze(tmp_path / "ours.yaml", input_shape=(64, 64, 3))
+    assert found.graph.output.type.shape == (32, 32, 8)
+
+
+def test_the_images_have_the_channels_of_the_file(tmp_path: Path) -> None:
+    text = file("  n: [1.0, 1.0, 1024]", rows(CONV), rows("[-1, 1, Conv, [8]]"))
+    assert imported(f"ch: 1\n{text}", tmp_path).image.channels == 1
+    with pytest.raises(archdsl.ArchError, match="expected a number of channels"):
+        imported(f"ch: many\n{text}", tmp_path)
+
+
+def test_the_size_is_that_which_the_file_names(tmp_path: Path) -> None:
+    text = file("  n: [1.0, 0.25, 1024]\n  s: [1.0, 0.5, 1024]", rows(CONV), rows("[-1, 1, Conv, [64]]"))
+    assert imported(f"scale: s\n{text}", tmp_path).output.channels == 32
+    assert imported(f"scale: s\n{text}", tmp_path, "n").output.channels == 16
+
+
+def test_the_name_of_a_size_writes_nothing_but_itself(tmp_path: Path) -> None:
+    text = file('  "n\\ndefaults: [unet]\\n#": [1.0, 1.0, 1024]', rows(CONV), rows("[-1, 1, Conv, [8]]"))
+    assert [node.type.channels for node in imported(text, tmp_path).outputs.values()] == [8]
+    assert r"size n\ndefaults: [unet]\n#." in (tmp_path / "ours.yaml").read_text().partition("\n")[0]
+
+
+def test_no_row_is_left_out(tmp_path: Path) -> None:
+    text = file("  n: [1.0, 1.0, 1024]", rows(CONV), rows("[-1, 1, Detect, [nc]]", "[0, 1, Conv, [8]]"))
+    with pytest.raises(archdsl.ArchError, match="row 2, Conv: is behind the head"):
+        imported(text, tmp_path)
+
+
+def test_channels_that_are_no_share_in_binary_are_exact(tmp_path: Path) -> None:
+    """120 / 176 × 176 is 119.99999999999999."""
+    row = "[-1, 1, RepNCSPELAN4, [176, 240, 120, 1]]"
+    graph = imported(file("  n: [1.0, 1.0, 1024]", rows(CONV), rows(row)), tmp_path)
+    split = next(node for node in graph.nodes if node.name.endswith("_split_conv"))
+    assert split.type.channels == 240
+
+
 CONV = "[-1, 1, Conv, [64, 3, 2]]"
 REFUSED = {
     "[-1, 1, Magic, [64]]": "no module 'Magic'",

@@ -71,7 +71,14 @@ WEIGHTED = "".join(  # every kind of shortcut with weights
         *(weighted("per_channel", "none", "6").replace("normalization", "normalizion"), LAST, yolo("0,1,2")),
     ]
 )
-CFGS = {"v3_tiny": V3_TINY, "v4_tiny": V4_TINY, "others": OTHERS, "weighted": WEIGHTED}
+UNEVEN = "".join(  # sides that shrink one after the other, a dilation, a norm before boxes
+    [
+        *(NET, conv(4, more="dilation=2\n"), conv(6, more="stride_x=2\nstride_y=1\n"), conv(6, 5, more="dilation=3\n")),
+        *(maxpool(2, 2, "stride_x=1\nstride_y=2\n"), conv(21, 1, activation="logistic")),
+        yolo("0,1,2", "new_coords=1\nscale_x_y=2.0\n"),
+    ]
+)
+CFGS = {"v3_tiny": V3_TINY, "v4_tiny": V4_TINY, "others": OTHERS, "weighted": WEIGHTED, "uneven": UNEVEN}
 SMALL = NET.replace("64", "12")
 CLASSIFIERS = {
     "pooled": SMALL
@@ -206,16 +213,24 @@ class Darknet:
 
 
 def convolved(x: Any, options: Options, layer: dict[str, Any]) -> Any:
-    size, stride = int(options["size"]), int(options["stride"])
-    pad = size // 2 if options.get("pad") == "1" else int(options.get("padding", 0))
+    """convolutional_layer.c: `pad` keeps the size of the map, as far as pixels of a window may be apart."""
+    size, dilation, (down, across) = int(options["size"]), int(options.get("dilation", 1)), strides(options)
+    pad = dilation * (size // 2 if options.get("pad") == "1" else int(options.get("padding", 0)))
     x = numpy.pad(x, ((pad, pad), (pad, pad), (0, 0)))
+    extent = dilation * (size - 1) + 1
     groups = int(options.get("groups", 1))
-    windows = numpy.lib.stride_tricks.sliding_window_view(x, (size, size), (0, 1))[::stride, ::stride]
+    windows = numpy.lib.stride_tricks.sliding_window_view(x, (extent, extent), (0, 1))
+    windows = windows[::down, ::across, :, ::dilation, ::dilation]
     parts = zip(numpy.split(windows, groups, 2), numpy.split(layer["kernel"], groups), strict=True)
     x = numpy.concatenate([numpy.einsum("yxchw,ochw->yxo", part, kernel) for part, kernel in parts], -1)
     if "scales" in layer:
         x = layer["scales"] * (x - layer["means"]) / numpy.sqrt(layer["variances"] + 1e-5)
     return activated(x + layer["biases"], options.get("activation", "logistic"))
+
+
+def strides(options: Options) -> tuple[int, int]:
+    """Down and across."""
+    return int(options.get("stride_y", options["stride"])), int(options.get("stride_x", options["stride"]))
 
 
 def fully_connected(x: Any, options: Options, layer: dict[str, Any]) -> Any:
@@ -250,13 +265,13 @@ def activated(x: Any, function: str) -> Any:
 
 def pooled(x: Any, options: Options) -> Any:
     """maxpool_layer.c: `padding` is size - 1 in total, the window begins half of it before the map."""
-    size, stride = int(options["size"]), int(options["stride"])
+    size, steps = int(options["size"]), strides(options)
     padding = int(options.get("padding", size - 1))
-    sides = [(side + padding - size) // stride + 1 for side in x.shape[:2]]
+    sides = [(side + padding - size) // step + 1 for side, step in zip(x.shape[:2], steps, strict=True)]
     result = numpy.full((*sides, x.shape[2]), -numpy.inf)
     for row in range(sides[0]):
         for column in range(sides[1]):
-            top, left = row * stride - padding // 2, column * stride - padding // 2
+            top, left = row * steps[0] - padding // 2, column * steps[1] - padding // 2
             window = x[max(top, 0) : top + size, max(left, 0) : left + size]
             result[row, column] = window.max((0, 1))
     return result

@@ -247,6 +247,13 @@ def test_a_very_large_network_is_summarised(config: Any) -> None:
     assert layout_of(graph).height < 8000
 
 
+def test_the_size_of_a_large_image_is_beside_the_panels() -> None:
+    graph = archdsl.analyze(TINY, input_shape=(32768, 32768, 3)).outline
+    (size,) = [each for each in parts(scene_of(graph).root) if isinstance(each, Text) and each.text == "32768 × 32768"]
+    end = size.across + text_width(size.text, size.size, size.bold)
+    assert all(end < lane.frame.left for lane in layout_of(graph).lanes.values())
+
+
 def test_unknown_sides_are_question_marks() -> None:
     root = drawn(archdsl.analyze(TINY, input_shape=(None, None, 3)))
     (body,) = [each for each in of_class(root, "layer") if each.get("data-layer") == "p0_body"]

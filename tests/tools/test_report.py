@@ -386,6 +386,24 @@ def test_texts_of_a_config_stay_texts(browser: Browser, write: Callable[[str, st
 
 
 @pytest.mark.browser
+def test_a_layer_whose_operations_read_all_before_them_opens(
+    browser: Browser, write: Callable[[str, str], Path], tmp_path: Path
+) -> None:
+    names = [f"a{number}" for number in range(100)]
+    layers = {
+        name: {"block": "add", "from": ["input", "input", *names[max(0, place - 62) : place]]}
+        for place, name in enumerate(names)
+    }
+    stage = {"width": 8, "body": {"block": "dense_sums"}}
+    config = {"blocks": {"dense_sums": {"layers": layers}}, "stages": {"p0": stage}}
+    with opened(browser, written(tmp_path, str(write("net.yaml", json.dumps(config))))) as shown:
+        shown.locator("table.layers tbody button").last.click()
+        drawn = shown.locator(".operations .operation").count()
+        assert 30 < drawn < 100
+        assert f"{100 - drawn} operations of this layer are not in this page" in shown.locator(".unfolded").inner_text()
+
+
+@pytest.mark.browser
 @pytest.mark.parametrize(
     ("words", "expected"),
     [

@@ -352,6 +352,12 @@ REFUSED = {
     LAST + yolo("0,1"): (12, "21 channels"),
     LAST + yolo("0,1,9"): (13, "pairs in anchors"),
     LAST.replace("linear", "leaky") + yolo("0,1,2"): (12, "linear convolution"),
+    LAST + yolo("0,1,2", "scale_x_y=\n"): (17, "expected one number"),
+    LAST + yolo("0,1,2", "scale_x_y=1.1,1.2\n"): (17, "expected one number"),
+    LAST + yolo("0,1,2") + conv(4, 1): (17, "reads what [yolo] has decoded"),
+    LAST + yolo("0,1,2") + "[route]\nlayers=0,1\n": (17, "reads what [yolo] has decoded"),
+    LAST.replace("linear", "logistic") + yolo("0,1,2", "new_coords=1\n") + "[route]\nlayers=0\n": (18, "[yolo]"),
+    conv(4) + ("[route]\nlayers=" + "-1," * 100 + "\n") * 1000: (16, "4000000 channels; expected at most"),
     "filters\n": (5, "key=value"),
 }
 

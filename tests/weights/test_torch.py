@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +117,24 @@ def test_numbers_of_any_precision_are_read(dtype: str, tmp_path: Path) -> None:
     weights.load(model, tmp_path / "a.pt")
     kernel = np.asarray(model.get_layer("p1_down_conv").kernel)
     assert np.array_equal(kernel, arrays["model.0.conv.weight"].transpose(2, 3, 1, 0).astype("float32"))
+
+
+@pytest.mark.parametrize("is_checked", [False, True])
+def test_a_member_before_the_file_is_damage(is_checked: bool, tmp_path: Path) -> None:
+    write(tmp_path / "a.pt", unit(np.random.default_rng(0), "model.0", (8, 3, 3, 3)))
+    data = bytearray((tmp_path / "a.pt").read_bytes())
+    place = data.rindex(b"PK\x05\x06") + 16  # of the number of bytes before the directory
+    struct.pack_into("<I", data, place, struct.unpack_from("<I", data, place)[0] + 5)
+    (tmp_path / "a.pt").write_bytes(data)
+    sha256 = hashlib.sha256(data).hexdigest() if is_checked else None
+    with pytest.raises(archdsl.ArchError, match="damaged"), formats.opened(tmp_path / "a.pt", 1 << 20, sha256):
+        pass
+
+
+@pytest.mark.parametrize("wrappers", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+def test_what_was_put_around_a_model_for_training_is_left_out(wrappers: str, tmp_path: Path) -> None:
+    write(tmp_path / "a.pt", unit(np.random.default_rng(0), f"{wrappers}model.0", (8, 3, 3, 3)))
+    assert not weights.load(one_convolution(), tmp_path / "a.pt").unused
 
 
 def test_the_same_arrays_as_safetensors(tmp_path: Path) -> None:

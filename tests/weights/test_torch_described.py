@@ -39,6 +39,12 @@ def test_every_module_that_is_not_known_is_named_at_once() -> None:
 
 
 @pytest.mark.slow
+def test_a_module_behind_others_that_reads_the_image_does_not_read_the_one_before_it() -> None:
+    contents = described(*FILES["yolo_v8_xs_detect"])
+    with pytest.raises(archdsl.ArchError, match="row 3, Conv: reads row -1"):
+        text_of_checkpoint(contents._replace(reads={**(contents.reads or {}), 3: (-1,)}), "a.pt", MARK)
+
+
 def test_the_config_of_a_checkpoint_of_pytorch_has_its_weights(run: Any, tmp_path: Path) -> None:
     done = run("import", WHOLE, "-o", "a.yaml")
     assert done.returncode == 0, done.stderr

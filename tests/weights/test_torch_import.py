@@ -94,6 +94,22 @@ def test_a_network_that_is_wired_in_another_way_is_refused_though_every_shape_fi
     assert run(*command).returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("activation=relu", "the activation of the file is silu; of the network relu"),
+        ("norm.epsilon=1e-5", "the epsilon of the file is 0.001; of the network 1e-05"),
+    ],
+)
+def test_a_network_that_computes_something_else_is_refused_though_every_shape_fits(
+    setting: str, told: str, run: Any
+) -> None:
+    command = ["import", str(FILES / "yolo_v8.pt"), "-o", "a.safetensors", "--config", "yolo_v8_s_backbone", TINY]
+    done = run(*command, f"conventions.{setting}")
+    assert done.returncode == 2 and told in done.stderr.replace("\n", " ")
+    assert run(*command).returncode == 0
+
+
 def test_other_files_and_names_are_refused(run: Any, tmp_path: Path) -> None:
     write(tmp_path / "a.pt", {"layer1.0.conv1.weight": np.zeros((4, 3, 1, 1), "float32")})
     assert (

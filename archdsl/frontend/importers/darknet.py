@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.unicode import printable
 from archdsl.diagnostics.wording import one_of
-from archdsl.frontend.importers.darknet_cfg import Section, read_cfg
-from archdsl.frontend.importers.rows import OPEN, Rows, Value, flow
+from archdsl.frontend.importers.darknet_cfg import MAX_NUMBER, Section, read_cfg
+from archdsl.frontend.importers.rows import OPEN, Rows, Strides, Value
 from archdsl.frontend.source import Source
+from archdsl.frontend.yaml.writing import yaml_line
+from archdsl.ir.types import both
 
 ACTIVATIONS = {
     "linear": "linear",
@@ -31,7 +34,7 @@ ACTIVATIONS = {
 DEFAULT_ACTIVATION = "logistic"
 ENLARGING = ("upsample", "yolo")
 CLASSIFYING = ("avgpool", "connected", "softmax")
-ONE_PIXEL = 0  # the stride of a map of one pixel
+ONE_PIXEL = (0, 0)  # the strides of a map of one pixel
 NORMALIZATIONS = {"none": "none", "relu": "relu", "avg_relu": "relu", "softmax": "softmax"}
 WEIGHTS_TYPES = {"none": None, "per_feature": False, "per_layer": False, "per_channel": True}  # whether by channel
 OTHER_NETWORKS = (  # keys that change what is computed, in ways that are not here
@@ -56,20 +59,27 @@ class Network(Rows):
     channels: int = 3
     vectors: set[Value] = field(default_factory=set)
     has_one_size: bool = False
-    decoded: list[tuple[int, Section, Value]] = field(default_factory=list)
+    decoded: list[tuple[float, Section, Value]] = field(default_factory=list)  # with their spreads
 
     @property
     def before(self) -> Value:
-        return self.values[-1] if self.values else Value("input", self.channels, 1)
+        return self._read(-1) if self.values else Value("input", self.channels, (1, 1))
 
-    def behind(self, section: Section, key: str, default: str = "") -> list[Value]:
+    def _read(self, place: int) -> Value:
+        """The result of a section. Raises ArchError for boxes, which only the head of the config has."""
+        if not self.values[place].name:
+            reader = self.sections[len(self.values) + 1]
+            raise fail("value", f"[{reader.kind}] reads what [yolo] has decoded", mark=reader.mark)
+        return self.values[place]
+
+    def behind(self, section: Section, key: str) -> list[Value]:
         """The results that a list of numbers means: from the front, or negative from this section back."""
         found = []
-        for number in section.numbers(key) or section.numbers(default):
+        for number in section.numbers(key):
             place = int(number) + (len(self.values) if number < 0 else 0)
             if number != int(number) or not 0 <= place < len(self.values):
                 raise section.bad(key, f"expected numbers of sections before this one, which is {len(self.values)}")
-            found.append(self.values[place])
+            found.append(self._read(place))
         if not found:
             raise fail("missing-key", f"[{section.kind}] needs '{key}'", mark=section.mark)
         return found
@@ -89,7 +99,11 @@ def network_of(path: Path) -> Network:
             raise section.bad(other[0], "it changes the network in a way that is not known here")
         network.in_neck = network.in_neck or section.kind in ENLARGING
         network.in_head = network.in_head or (section.kind in CLASSIFYING and not has_boxes)
-        network.values.append(READERS[section.kind](network, section, len(network.values)))
+        value = READERS[section.kind](network, section, len(network.values))
+        if value.channels > MAX_NUMBER:
+            message = f"[{section.kind}] of {value.channels} channels; expected at most {MAX_NUMBER}"
+            raise fail("limit", message, mark=section.mark)
+        network.values.append(value)
     if not network.parts or all(part in OPEN for part in network.parts):
         raise fail("empty", "there is no layer before the maps grow", mark=sections[0].mark)
     return network
@@ -98,12 +112,13 @@ def network_of(path: Path) -> Network:
 def _convolutional(network: Network, section: Section, number: int) -> Value:
     size, filters = section.number("size", 1, 1, 64), section.number("filters", 1, 1)
     strides = _strides(section)
-    padding = size // 2 if section.number("pad", 0) else section.number("padding", 0)
     groups, dilation = section.number("groups", 1, 1), section.number("dilation", 1, 1)
+    padding = dilation * (size // 2 if section.number("pad", 0) else section.number("padding", 0))
     before, has_norm = network.before, bool(section.number("batch_normalize", 0))
     if before.channels % groups:
         raise section.bad("groups", f"expected a divisor of {before.channels} channels")
-    activation = _activation(section, DEFAULT_ACTIVATION)
+    following = network.sections[number + 2].kind if number + 2 < len(network.sections) else ""
+    activation = "linear" if following == "yolo" else _activation(section, DEFAULT_ACTIVATION)  # decoding has it
     options: dict[str, tuple[Any, int]] = {
         "kernel": (size, 1),
         "stride": (strides, 1),
@@ -114,9 +129,8 @@ def _convolutional(network: Network, section: Section, number: int) -> Value:
     layer |= {key: value for key, (value, default) in options.items() if value != default}
     layer |= {} if 2 * padding == dilation * (size - 1) else {"padding": padding}
     layer |= {"activation": activation} if has_norm and activation != "leaky_relu" else {}
-    value = network.add(f"conv_{number}", layer, [before], filters, _stride(before, strides))
-    following = network.sections[number + 2].kind if number + 2 < len(network.sections) else ""
-    return value if has_norm or following == "yolo" else _activated(network, activation, value, number)
+    value = network.add(f"conv_{number}", layer, [before], filters, _strided(before, strides))
+    return value if has_norm else _activated(network, activation, value, number)
 
 
 def _strides(section: Section) -> int | list[int]:
@@ -125,8 +139,9 @@ def _strides(section: Section) -> int | list[int]:
     return down if across == down else [down, across]
 
 
-def _stride(before: Value, strides: int | list[int]) -> int:
-    return before.stride * (strides if isinstance(strides, int) else max(strides))
+def _strided(before: Value, strides: int | list[int]) -> Strides:
+    down, across = both(strides)
+    return before.strides[0] * down, before.strides[1] * across
 
 
 def _activation(section: Section, default: str) -> str:
@@ -140,19 +155,19 @@ def _activated(network: Network, activation: str, value: Value, number: int) -> 
     if activation == "linear":
         return value
     layer = {"block": "activation", "function": activation}
-    return network.add(f"act_{number}", layer, [value], value.channels, value.stride)
+    return network.add(f"act_{number}", layer, [value], value.channels, value.strides)
 
 
 def _maxpool(network: Network, section: Section, number: int) -> Value:
     """`padding` is of both sides together, the larger half after the map."""
-    stride = section.number("stride", 1, 1, 32)
-    size = section.number("size", stride, 1, 64)
+    strides = _strides(section)
+    size = section.number("size", section.number("stride", 1, 1, 32), 1, 64)
     both = section.number("padding", size - 1, 0, 64)
     ends = [both // 2, both - both // 2]
     before = network.before
     padding = {} if ends == [size // 2] * 2 and size % 2 else {"padding": [ends, [*ends]] if any(ends) else "valid"}
-    layer = {"block": "max_pool", "kernel": size, "stride": stride} | padding
-    return network.add(f"maxpool_{number}", layer, [before], before.channels, before.stride * stride)
+    layer = {"block": "max_pool", "kernel": size, "stride": strides} | padding
+    return network.add(f"maxpool_{number}", layer, [before], before.channels, _strided(before, strides))
 
 
 def _upsample(network: Network, section: Section, number: int) -> Value:
@@ -160,25 +175,26 @@ def _upsample(network: Network, section: Section, number: int) -> Value:
     if section.numbers("scale", (1.0,)) != (1.0,):
         raise section.bad("scale", "expected 1")
     before = network.before
-    if before.stride % factor:
-        raise section.bad("stride", f"expected a divisor of the stride of its input, {before.stride}")
+    down, across = before.strides
+    if down % factor or across % factor:
+        raise section.bad("stride", f"expected a divisor of the strides of its input, {down} and {across}")
     layer = {"block": "upsample"} | ({} if factor == 2 else {"factor": factor})
-    return network.add(f"upsample_{number}", layer, [before], before.channels, before.stride // factor)
+    return network.add(f"upsample_{number}", layer, [before], before.channels, (down // factor, across // factor))
 
 
 def _shortcut(network: Network, section: Section, number: int) -> Value:
     inputs = [network.before, *network.behind(section, "from")]
-    shapes = {(each.channels, each.stride) for each in inputs}
+    shapes = {"{} channels at strides {} and {}".format(each.channels, *each.strides) for each in inputs}
     if len(shapes) > 1:
-        sizes = " and ".join(f"{channels} channels at stride {stride}" for channels, stride in sorted(shapes))
-        raise fail("shape", f"[shortcut] of {sizes}; expected equal shapes", mark=section.at("from"))
+        message = f"[shortcut] of {' and '.join(sorted(shapes))}; expected equal shapes"
+        raise fail("shape", message, mark=section.at("from"))
     layer: dict[str, Any] = {"block": "add"}
     is_by_channel = _one_of(section, "weights_type", WEIGHTS_TYPES)
     if is_by_channel is not None:
         key = "weights_normalization" if "weights_normalization" in section.values else "weights_normalizion"
         layer = {"block": "weighted_sum", "normalization": _one_of(section, key, NORMALIZATIONS)}
         layer |= {"per_channel": True} if is_by_channel else {}
-    value = network.add(f"shortcut_{number}", layer, inputs, inputs[0].channels, inputs[0].stride)
+    value = network.add(f"shortcut_{number}", layer, inputs, inputs[0].channels, inputs[0].strides)
     return _activated(network, _activation(section, "linear"), value, number)
 
 
@@ -200,7 +216,7 @@ def _vector(network: Network, number: int) -> Value:
     before = network.before
     if before in network.vectors:
         return before
-    network.has_one_size = network.has_one_size or before.stride != ONE_PIXEL
+    network.has_one_size = network.has_one_size or before.strides != ONE_PIXEL
     return network.add(f"flat_{number}", {"block": "flatten"}, [before], before.channels, ONE_PIXEL)
 
 
@@ -217,7 +233,7 @@ def _connected(network: Network, section: Section, number: int) -> Value:
 
 
 def _softmax(network: Network, section: Section, number: int) -> Value:
-    if section.number("groups", 1) != 1 or network.before.stride != ONE_PIXEL:
+    if section.number("groups", 1) != 1 or network.before.strides != ONE_PIXEL:
         raise fail("value", "[softmax] of groups, or of a map; expected one of numbers", mark=section.mark)
     before = _vector(network, number)
     value = network.add(f"softmax_{number}", {"block": "softmax"}, [before], before.channels, ONE_PIXEL)
@@ -235,7 +251,7 @@ def _route(network: Network, section: Section, number: int) -> Value:
     inputs = network.behind(section, "layers")
     parts = section.number("groups", 1, 1)
     part = section.number("group_id", 0, 0, parts - 1)
-    if len({each.stride for each in inputs}) > 1:
+    if len({each.strides for each in inputs}) > 1:
         raise fail("shape", "[route] of maps of other sizes", mark=section.at("layers"))
     if any(each.channels % parts for each in inputs):
         raise section.bad("groups", "expected a divisor of the channels of each map")
@@ -243,13 +259,13 @@ def _route(network: Network, section: Section, number: int) -> Value:
         layer = {"block": "split", "parts": parts, "part": part}
         names = [f"part_{number}" if len(inputs) == 1 else f"part_{number}_{index}" for index in range(len(inputs))]
         inputs = [
-            network.add(name, layer, [each], each.channels // parts, each.stride)
+            network.add(name, layer, [each], each.channels // parts, each.strides)
             for name, each in zip(names, inputs, strict=True)
         ]
     if len(inputs) == 1:
         return inputs[0]
     channels = sum(each.channels for each in inputs)
-    return network.add(f"route_{number}", {"block": "concat"}, inputs, channels, inputs[0].stride)
+    return network.add(f"route_{number}", {"block": "concat"}, inputs, channels, inputs[0].strides)
 
 
 def _yolo(network: Network, section: Section, number: int) -> Value:
@@ -263,8 +279,13 @@ def _yolo(network: Network, section: Section, number: int) -> Value:
     wanted = "logistic" if section.number("new_coords", 0) else "linear"
     if previous.kind != "convolutional" or previous.text("activation", DEFAULT_ACTIVATION) != wanted:
         raise fail("shape", f"[yolo] after other than a {wanted} convolution", mark=section.mark)
-    network.decoded.append((number, section, before))
-    return before
+    spread = section.numbers("scale_x_y", (1.0,))
+    if len(spread) != 1:
+        raise section.bad("scale_x_y", "expected one number")
+    network.decoded.append((*spread, section, before))
+    decoded = before._replace(name="")
+    network.values[-1] = decoded if wanted == "logistic" else before  # whose activation is a part of decoding
+    return decoded
 
 
 def _mask(section: Section) -> list[tuple[float, float]]:
@@ -305,11 +326,11 @@ def config_text(network: Network, name: str) -> str:
 def _head(network: Network) -> list[str]:
     if not network.decoded:
         return [f"outputs: [{network.values[-1].name}]\n"]
-    levels = sorted(network.decoded, key=lambda each: each[2].stride)
+    levels = sorted(network.decoded, key=lambda each: prod(each[2].strides))
     formulas = {"yolo" if section.number("new_coords", 0) else "darknet" for _, section, _ in levels}
     if len(formulas) > 1:
         raise fail("value", "[yolo] with and without new_coords", mark=levels[0][1].mark)
-    spreads = [section.numbers("scale_x_y", (1.0,))[0] for _, section, _ in levels]
+    spreads = [spread for spread, _, _ in levels]
     decode = {
         "block": "anchor_decode",
         "from": [value.name for _, _, value in levels],
@@ -318,7 +339,7 @@ def _head(network: Network) -> list[str]:
         "sizes": [[list(pair) for pair in _mask(section)] for _, section, _ in levels],
     }
     results = "{boxes: head_decode_boxes, scores: head_decode_scores}"
-    return [f"head:\n  decode: {flow(decode)}\n", f"outputs: {results}\n"]
+    return [f"head:\n  decode: {yaml_line(decode)}\n", f"outputs: {results}\n"]
 
 
 def source_of(network: Network, path: Path) -> Source:

@@ -70,7 +70,7 @@ class Fold:
 
     @property
     def saved(self) -> int:
-        """Lines less: the uses in a row that are the same are one line, and the block has three besides its layers."""
+        """How many lines it saves: equal uses in a row are one line, and the block takes three besides its layers."""
         runs = len(self.uses)
         for before, use in zip(self.uses, self.uses[1:], strict=False):
             is_next = (
@@ -89,18 +89,15 @@ def folded(network: Network, is_same: Callable[[Network], bool]) -> Network:
     """The network with blocks for what repeats in it, as long as each saves lines and the result still `is_same`."""
     refused: set[Shape] = set()
     while len(network.blocks) < MOST_BLOCKS:
-        fold = next(
-            (fold for fold in _folds(network) if fold.shape not in refused and _varying(fold) is not None), None
-        )
-        if fold is None:
-            return network
+        fresh = (fold for fold in _folds(network) if fold.shape not in refused and _varying(fold) is not None)
+        fold = next(fresh, None)
+        if fold is None or len(refused) > MOST_BLOCKS:
+            break
         tried = _applied(network, fold)
         if is_same(tried):
             network = tried
         else:
             refused.add(fold.shape)
-            if len(refused) > MOST_BLOCKS:
-                return network
     return network
 
 
@@ -122,7 +119,7 @@ def _folds(network: Network) -> Iterator[Fold]:
 
 
 def _closed(home: str, layers: Layers, results: Sequence[str]) -> Iterator[tuple[Shape, Use]]:
-    """The runs of layers of which others see only the last, and which leave whole what is the same in a row."""
+    """Runs of layers of which only the last is read by others, and which do not cut a row of equal layers in two."""
     names = list(layers)
     places = {name: place for place, name in enumerate(names)}
     last_read = _last_reads(layers, results)
@@ -223,7 +220,7 @@ def _with_uses(
 
 
 def _defined(fold: Fold) -> tuple[Defined, list[Entry]]:
-    """The block, and its arguments at each use."""
+    """The block, and what each use passes to it."""
     first = fold.uses[0]
     names, inputs = _layer_names(fold), _input_names(first)
     entries = [dict(entry) for entry in _entries(first)]
@@ -248,7 +245,7 @@ def _defined(fold: Fold) -> tuple[Defined, list[Entry]]:
 
 
 def _default(given: Sequence[Any], block: str, key: str) -> Any:
-    """The usual value; where some places set none, that of the block, or none."""
+    """The value that most uses have; where some set none, the default of the block, if it has one."""
     if _ABSENT in given:
         known = all_blocks().get(block)
         default = known.parameters[key].default if known else None
@@ -263,7 +260,7 @@ def _input_names(use: Use) -> tuple[str, ...]:
 
 
 def _layer_names(fold: Fold) -> list[str]:
-    """Those that the layers have wherever the run stands, without what they begin with; else the names of blocks."""
+    """The names that the layers have in every place, without their prefix; else the names of their blocks."""
     told = {tuple(name.removeprefix(f"{use.prefix}_") for name in use.layers) for use in fold.uses}
     names = list(told.pop())
     if not told and all(map(is_name, names)) and len(set(names)) == len(names):
@@ -279,8 +276,6 @@ def _kinds(fold: Fold) -> list[str]:
 
 def _block_name(fold: Fold) -> str:
     kinds = _kinds(fold)
-    return (
-        "_".join(kinds)
-        if len(kinds) <= 3
-        else next((_ENDS[each] for each in reversed(kinds) if each in _ENDS), "chain")
-    )
+    if len(kinds) <= 3:
+        return "_".join(kinds)
+    return next((_ENDS[each] for each in reversed(kinds) if each in _ENDS), "chain")

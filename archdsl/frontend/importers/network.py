@@ -57,7 +57,7 @@ class Network(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Layers that are the same, each of which reads the one before it; `first` is what the first of them has else."""
+    """Equal layers in a row, each reading the one before it; `first` has the arguments that only the first has."""
 
     name: str
     last: str
@@ -68,7 +68,7 @@ class Run(NamedTuple):
 
 
 def runs_of(layers: Layers, seen: Collection[str], names: Iterable[str] | None = None) -> list[Run]:
-    """All layers, or those of these names, with what is the same in a row as one; `seen` are read by others too."""
+    """The layers, or those named, with equal ones in a row as one run; those in `seen` are read by others too."""
     runs: list[Run] = []
     alone = read_once(layers, seen)
     for name in layers if names is None else names:
@@ -82,14 +82,14 @@ def runs_of(layers: Layers, seen: Collection[str], names: Iterable[str] | None =
 
 
 def read_once(layers: Layers, seen: Collection[str]) -> set[str]:
-    """Layers of which nothing but one other layer knows."""
+    """Layers that one other layer reads, and nothing else refers to."""
     reads = Counter(read for layer in layers.values() for read in layer.reads)
     shared = [layer.entry["share"] for layer in layers.values() if "share" in layer.entry]
     return {name for name, count in reads.items() if count == 1} - {*seen, *shared}
 
 
 def _in_turn(layers: Layers, inputs: Sequence[str]) -> Iterator[tuple[str, Entry]]:
-    """Layers of a block as a config has them, without the input that each takes anyway: the layer before it."""
+    """Layers of a block as a config has them; `from` is left out where it is the layer before."""
     before, names = inputs[0], {name: name for name in inputs}
     for run in runs_of(layers, list(layers)[-1:]):
         names[run.last] = run.name

@@ -16,10 +16,10 @@ from archdsl.frontend.compose.config import load
 from archdsl.frontend.importers.bricks import NORM, with_bricks
 from archdsl.frontend.importers.folding import folded
 from archdsl.frontend.importers.network import Entry, Layer, Layers, Names, Network
-from archdsl.frontend.importers.rows import flow
 from archdsl.frontend.importers.stages import HEAD, STEM, Sections, by_stride, strides_of
 from archdsl.frontend.importers.staging import FORMS, slots
 from archdsl.frontend.lower import compile_graph
+from archdsl.frontend.yaml.writing import yaml_line
 from archdsl.ir.graph import Graph
 
 STAGE = "net"
@@ -41,17 +41,17 @@ def written(network: Network, described: Described, fold: bool = True) -> Config
     network = network._replace(layers=_with_usual(network.layers, norm))
     conventions: Config = {"padding": "same", **({"norm": norm} if norm else {})}
     plain = _Writer(described, conventions)
-    said = _said_by(plain.flat(network))
+    wanted = _operations(plain.flat(network))
     if not fold or len(network.layers) > MOST_FOLDED:
-        return _staged(plain, network, said, ("post",))
+        return _staged(plain, network, wanted, ("post",))
     writer = plain
     if norm:
         bricks, activation = with_bricks(network)
         joined = _Writer(described, {**conventions, **({"activation": activation} if activation else {})})
-        if _is(said, joined.flat(bricks)):
+        if _has(wanted, joined.flat(bricks)):
             network, writer = bricks, joined
-    network = folded(network, lambda tried: _is(said, writer.flat(tried)))
-    return _staged(writer, network, said, FORMS)
+    network = folded(network, lambda tried: _has(wanted, writer.flat(tried)))
+    return _staged(writer, network, wanted, FORMS)
 
 
 def config_text(config: Config) -> str:
@@ -65,7 +65,7 @@ def _lines(mapping: Config, indent: str) -> Iterator[str]:
             yield f"{indent}{key}:\n"
             yield from _lines(value, f"{indent}  ")
         else:
-            yield f"{indent}{key}: {flow(value).removesuffix('...').strip()}\n"
+            yield f"{indent}{key}: {yaml_line(value)}\n"
 
 
 def _holds_layers(value: Any) -> bool:
@@ -75,7 +75,7 @@ def _holds_layers(value: Any) -> bool:
     )
 
 
-def _staged(writer: _Writer, network: Network, said: list[Any], forms: Sequence[str]) -> Config:
+def _staged(writer: _Writer, network: Network, wanted: list[Any], forms: Sequence[str]) -> Config:
     """In stages, where the strides tell them; else in one."""
     flat = writer.flat(network)
     sections = by_stride(list(network.layers), strides_of(_graph(flat)))
@@ -83,7 +83,7 @@ def _staged(writer: _Writer, network: Network, said: list[Any], forms: Sequence[
         for form in forms:
             with suppress(ArchError):
                 config = writer.config(network, sections, form)
-                if _is(said, config):
+                if _has(wanted, config):
                     return config
     return flat
 
@@ -92,19 +92,19 @@ def _graph(config: Config) -> Graph:
     return compile_graph(load(config, budget=UNLIMITED), UNLIMITED)
 
 
-def _said_by(config: Config) -> list[tuple[Any, ...]]:
+def _operations(config: Config) -> list[tuple[Any, ...]]:
     """Every operation and what it reads, and which are results, whatever they are called."""
     graph = _graph(config)
     nodes = list(graph.nodes)
     places = {node: place for place, node in enumerate(nodes)}
-    said = [(node.op, node.type, places[node.owner or node], *[places[each] for each in node.inputs]) for node in nodes]
+    own = [(node.op, node.type, places[node.owner or node], *[places[each] for each in node.inputs]) for node in nodes]
     results = [places[node] for node in graph.outputs.values()]
-    return [*said, tuple(results if isinstance(config["outputs"], dict) else results[-1:])]
+    return [*own, tuple(results if isinstance(config["outputs"], dict) else results[-1:])]
 
 
-def _is(said: list[Any], config: Config) -> bool:
+def _has(wanted: list[Any], config: Config) -> bool:
     try:
-        return _said_by(config) == said
+        return _operations(config) == wanted
     except ArchError:
         return False
 

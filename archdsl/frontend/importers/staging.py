@@ -67,18 +67,13 @@ def _in_slots(network: Network, runs: list[Run], has_first: bool) -> dict[str, l
 
 
 def _with_first(network: Network, before: Run, body: Run) -> Run | None:
-    """Both as one, where the first differs in arguments only."""
-    is_near = (
-        body.reads == (before.last,) and before.last in read_once(network.layers, network.results) and before.times == 1
-    )
-    if not is_near or before.entry["block"] != body.entry["block"] or "share" in before.entry:
+    """The body with the layer before it as its first repeat, where the two differ in arguments only."""
+    is_read_once = body.reads == (before.last,) and before.last in read_once(network.layers, network.results)
+    is_alike = before.entry["block"] == body.entry["block"] and "share" not in before.entry
+    if not is_read_once or not is_alike or before.times > 1:
         return None
-    defaults = _defaults(network, body.entry["block"])
-    first = {
-        key: before.entry.get(key, defaults.get(key))
-        for key in {**before.entry, **body.entry}
-        if before.entry.get(key, defaults.get(key)) != body.entry.get(key, defaults.get(key))
-    }
+    own, rest = ({**_defaults(network, body.entry["block"]), **run.entry} for run in (before, body))
+    first = {key: own.get(key) for key in {**own, **rest} if own.get(key) != rest.get(key)}
     if None in first.values():
         return None
     return Run(before.name, body.last, body.entry, before.reads, body.times + 1, first or None)
@@ -131,12 +126,8 @@ def _size(stage: dict[str, Any]) -> None:
     width = stage.get("body", {}).get("width")
     if width is None:
         return
-    for entry in (
-        stage["body"],
-        stage.get("down", {}),
-        *stage.get("pre", {}).values(),
-        *stage.get("post", {}).values(),
-    ):
+    named = [entry for slot in _NAMED for entry in stage.get(slot, {}).values()]
+    for entry in (stage["body"], stage.get("down", {}), *named):
         if entry.get("width") == width:
             del entry["width"]
     stated = dict(stage)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from archdsl.frontend.importers.rows import Value, flow
+from archdsl.frontend.importers.rows import Value
 from archdsl.frontend.importers.ultralytics_modules import MOST, Layer, Row, Size, width_of
+from archdsl.frontend.yaml.writing import yaml_line
 
 SEPARABLE = ("C3k2", "A2C2f", "C2fCIB")  # with one of these the classes are found by depthwise convolutions
 DETECT_NORM = {"kind": "batch", "momentum": 0.97, "epsilon": 1e-3}
@@ -20,7 +21,7 @@ class Head:
 
     def __init__(self, row: Row, inputs: Sequence[Value], values: Mapping[str, Any], size: Size, modules: set[str]):
         self.row, self.size, self.values = row, size, values
-        self.names, self.strides = [each.name for each in inputs], [each.stride for each in inputs]
+        self.names, self.strides = [each.name for each in inputs], [each.strides[0] for each in inputs]
         self.is_separable = bool(modules & {*SEPARABLE, "v10Detect"})
 
     def argument(self, place: int, default: Any) -> Any:
@@ -44,8 +45,8 @@ class Head:
         outputs = {name: f"head_{layer}" for name, layer in results.items()}
         return [
             "head:\n",
-            *[f"  {key}: {flow(layer)}\n" for key, layer in layers.items()],
-            f"outputs: {flow(outputs)}\n",
+            *[f"  {key}: {yaml_line(layer)}\n" for key, layer in layers.items()],
+            f"outputs: {yaml_line(outputs)}\n",
         ]
 
 

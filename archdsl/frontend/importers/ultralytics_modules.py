@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, inf, nextafter
 from typing import Any
 
 from archdsl.diagnostics.problems import ArchError, Mark, fail
@@ -72,13 +72,13 @@ def _conv(row: Row, size: Size) -> tuple[Layer, float]:
     width, kernel, stride = row.argument(0, 1), row.argument(1, 1), row.argument(2, 1)
     if not stride:
         raise row.bad("a stride of 0")
-    padding, groups, dilation = row.argument(3, kernel // 2), row.argument(4, 1), row.argument(5, 1)
+    groups, dilation = row.argument(4, 1), row.argument(5, 1)
+    padding = row.argument(3, (dilation * (kernel - 1) + 1) // 2)
     if len(row.arguments) > 6:
         raise row.bad("an activation of its own is not known")
     layer: Layer = {"block": "conv_bn_act", "width": width, "kernel": kernel, "stride": stride}
     layer |= {"groups": groups} if groups != 1 else {}
     layer |= {"dilation": dilation} if dilation != 1 else {}
-    padding = padding * dilation if len(row.arguments) < 4 else padding
     return layer | ({} if 2 * padding == dilation * (kernel - 1) else {"padding": padding}), stride
 
 
@@ -118,36 +118,36 @@ def _expansion(expansion: float) -> Layer:
     return {"expansion": expansion} if expansion != 0.5 else {}
 
 
-def _shares(row: Row, size: Size, *places: int) -> list[float]:
-    """Arguments that are widths inside of a block, as shares of the width that it gives. They are not scaled."""
-    width = exact_width(row.argument(0, 1), size.factors)
-    return [row.argument(place, 1) / width for place in places]
+def share(part: float, width: int) -> float:
+    """The expansion of which a block of this width makes `part` channels; it drops what is less than one."""
+    found = part / width
+    return found if int(width * found) >= part else nextafter(found, inf)
+
+
+def _inside(row: Row, size: Size, place: int) -> Layer:
+    """An argument that is a width inside of a block, and is not scaled, as the expansion of the block."""
+    return _expansion(share(row.argument(place, 1), exact_width(row.argument(0, 1), size.factors)))
 
 
 def _elan1(row: Row, size: Size) -> tuple[Layer, float]:
     """[width, channels of both halves, channels of each step]"""
-    both, step = _shares(row, size, 1, 2)
-    if both != 2 * step:
+    if row.argument(1, 1) != 2 * row.argument(2, 1):
         raise row.bad("argument 1 is not twice argument 2")
-    return {"block": "split_elan", "width": row.argument(0, 1)} | _expansion(step), 1
+    return {"block": "split_elan", "width": row.argument(0, 1)} | _inside(row, size, 2), 1
 
 
 def _gelan(row: Row, size: Size) -> tuple[Layer, float]:
     """[width, channels of both halves, channels of each step, bottlenecks of each]"""
-    both, step = _shares(row, size, 1, 2)
-    if both != 2 * step:
-        raise row.bad("argument 1 is not twice argument 2")
+    layer, change = _elan1(row, size)
     depth = row.argument(3, 1)
     if scaled_depth(depth, size.factors) != depth:
         raise row.bad(f"{depth} bottlenecks, which are not scaled there, with a depth of {size.factors.depth:g}")
-    layer = {"block": "rep_ncsp_elan", "width": row.argument(0, 1)} | ({"depth": depth} if depth > 1 else {})
-    return layer | _expansion(step), 1
+    return layer | {"block": "rep_ncsp_elan"} | ({"depth": depth} if depth > 1 else {}), change
 
 
 def _spp_elan(row: Row, size: Size) -> tuple[Layer, float]:
     """[width, channels between the poolings, window]"""
-    (share,) = _shares(row, size, 1)
-    return {"block": "spp_elan", "width": row.argument(0, 1), "kernel": row.argument(2, 5)} | _expansion(share), 1
+    return {"block": "spp_elan", "width": row.argument(0, 1), "kernel": row.argument(2, 5)} | _inside(row, size, 1), 1
 
 
 def _half(block: str) -> Module:

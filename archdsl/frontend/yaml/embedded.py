@@ -9,9 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-import yaml
-
 from archdsl.diagnostics.problems import Mark, fail
+from archdsl.frontend.yaml.writing import yaml_document
 
 SUFFIX = ".safetensors"
 LANGUAGE = "1"
@@ -33,7 +32,7 @@ class Carried(NamedTuple):
 
 def metadata(config: Mapping[str, Any], passes: Iterable[str]) -> dict[str, str]:
     """The metadata to write into a .safetensors file."""
-    text = yaml.safe_dump(dict(config), sort_keys=False, default_flow_style=None, width=120)
+    text = yaml_document(dict(config))
     return {"archdsl": LANGUAGE, "config": text, "config_sha256": _sha256(text), "passes": ",".join(passes)}
 
 

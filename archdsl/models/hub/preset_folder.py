@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from pydantic_core import ValidationError
 
 from archdsl.backends.atomic_write import folder_written_whole
@@ -28,6 +27,7 @@ from archdsl.frontend.sema.validate import problems_of
 from archdsl.frontend.source import KeyPath, Source
 from archdsl.frontend.yaml.files import read_file
 from archdsl.frontend.yaml.parser import read_text
+from archdsl.frontend.yaml.writing import yaml_document
 from archdsl.schemas.schema import OPEN, Schema
 
 if TYPE_CHECKING:
@@ -107,8 +107,7 @@ def write_folder(model: Model, folder: str | os.PathLike[str]) -> None:
     arguments = {key: value for key, value in model.get_config().items() if key not in ("config", "dtype", "passes")}
     description = {"class_name": class_name, "config": arguments, "weights": WEIGHTS}
     with folder_written_whole(Path(folder), (CONFIG, METADATA, WEIGHTS)) as partial:
-        text = yaml.safe_dump(model.config, sort_keys=False, default_flow_style=None, width=120)
-        (partial / CONFIG).write_text(text, encoding="utf-8")
+        (partial / CONFIG).write_text(yaml_document(model.config), encoding="utf-8")
         (partial / METADATA).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
         save(model, partial / WEIGHTS)
 

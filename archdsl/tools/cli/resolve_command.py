@@ -8,8 +8,8 @@ from archdsl.diagnostics.terminal import say
 from archdsl.frontend.budget import Budget
 from archdsl.frontend.compose.config import load
 from archdsl.frontend.lower import outline
+from archdsl.frontend.yaml.writing import yaml_document
 from archdsl.tools.cli.options import ConfigArgument, config_options
-from archdsl.tools.resolved import resolved_text
 
 
 @click.command("resolve")
@@ -18,4 +18,4 @@ def command(config: ConfigArgument, overrides: tuple[str, ...], budget: Budget) 
     """The whole of CONFIG as one YAML file, parents and overrides merged in."""
     loaded = load(config, overrides, budget)
     outline(loaded, budget)  # what is printed can be built
-    say(*resolved_text(loaded).removesuffix("\n").split("\n"))
+    say(*yaml_document(loaded.resolved).removesuffix("\n").split("\n"))

@@ -17,11 +17,11 @@ from archdsl.frontend.compose.config import Config
 from archdsl.frontend.compose.search_path import config_root
 from archdsl.frontend.lower import outline
 from archdsl.frontend.source import dotted
+from archdsl.frontend.yaml.writing import yaml_document
 from archdsl.tools.editing.document import Document
 from archdsl.tools.editing.hints import Inlay, inlays
 from archdsl.tools.pictures.diagram import svg_of
 from archdsl.tools.play.keeping import kept
-from archdsl.tools.resolved import resolved_text
 
 MAX_OVERRIDES = 100
 MAX_OPTIONS = 500
@@ -220,7 +220,7 @@ def _resolved(request: Request, folder: Path | None) -> Data:
     document = request.document(folder)
     if document.config is None or document.report is None:
         raise ArchError(document.problems)
-    return {"text": resolved_text(document.config)}
+    return {"text": yaml_document(document.config.resolved)}
 
 
 def _drawn(request: Request, folder: Path | None) -> Data:

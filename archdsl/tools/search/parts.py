@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as arrow
 import pyarrow.parquet as parquet
-import yaml
 
 import archdsl
 from archdsl.backends.atomic_write import make_folder, written_whole
@@ -24,6 +23,7 @@ from archdsl.diagnostics.problems import Mark, fail
 from archdsl.frontend.budget import Budget
 from archdsl.frontend.source import Source
 from archdsl.frontend.yaml.files import read_file
+from archdsl.frontend.yaml.writing import yaml_document
 from archdsl.tools.search.choices import Choice
 from archdsl.tools.search.figures import ALWAYS
 from archdsl.tools.search.part_files import Kinds, batches, row_count
@@ -90,7 +90,7 @@ def go_on_in(folder: Path, space: Space, about: Mapping[str, Any]) -> None:
         raise fail("output", "has results of another search", mark=Mark(str(folder)), hint=hint)
     if SPACE not in there:
         with written_whole(folder / SPACE) as partial:
-            partial.write_text(yaml.safe_dump(dict(space_data(space)), sort_keys=False))
+            partial.write_text(yaml_document(dict(space_data(space))))
 
 
 def fingerprint(space: Space) -> str:

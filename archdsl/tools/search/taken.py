@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from archdsl.diagnostics.unicode import printable
+from archdsl.frontend.yaml.writing import yaml_document
 
 if TYPE_CHECKING:
     from archdsl.tools.search.parts import Results
@@ -18,7 +17,7 @@ def text_of(results: Results | Trials, number: int, row: Mapping[str, Any]) -> s
     """The whole config of a row, on its own, under a comment with its choices and costs."""
     overrides = results.choices(row)
     loaded = results.space.base(overrides)
-    text = yaml.safe_dump(loaded.resolved, sort_keys=False, default_flow_style=None, width=120)
+    text = yaml_document(loaded.resolved)
     costs = ", ".join([f"{name} {value:,}" for name, value in [*row.items()][len(overrides) :]])
     told = [f"row {number} of {results.folder}: {' '.join(overrides)}", costs]
     return "".join([f"# {printable(line)}\n" for line in told]) + text

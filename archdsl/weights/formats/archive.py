@@ -54,7 +54,7 @@ class Stored(NamedTuple):
 
 
 def stored_in(stream: BinaryIO) -> dict[str, Stored]:
-    """All members by name, none of which is packed, and no bytes of which are those of two. Raises BadArchive."""
+    """All members by name: none is packed, and no two have bytes in common. Raises BadArchive."""
     with _opened(stream) as archive:
         found = [_stored(stream, info) for info in archive.infolist()]
     end = 0
@@ -87,6 +87,8 @@ def _opened(stream: BinaryIO) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(cast(BinaryIO, bounded)) as archive:
             bounded.most_bytes = None
+            if any(info.header_offset < 0 for info in archive.infolist()):
+                raise BadArchive("a member would begin before the file")
             yield archive
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, UnicodeError, zlib.error) as error:
         raise BadArchive(str(error) or type(error).__name__) from None

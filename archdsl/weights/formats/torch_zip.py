@@ -40,7 +40,7 @@ _DTYPES = {  # by the class of the storage; bfloat16, which NumPy does not have,
 _MOST_READ = 1000  # modules in a row, and that one of them reads
 _MOST_CLASSES = 65_536
 _WHERE = ("ema", "model", "state_dict", "model_state_dict")  # of what trainers save; the averaged weights come first
-_WRAPPERS = ("module", "_orig_mod")  # put around a model for training
+_WRAPPERS = ("module.", "_orig_mod.")  # put around a model for training, one around the other
 
 
 class Storage(NamedTuple):
@@ -226,8 +226,9 @@ def _part(state: Any, key: str, kinds: type | tuple[type, ...] = dict) -> Any:
 
 
 def _without_wrappers(name: str) -> str:
-    first, _, rest = name.partition(".")
-    return rest if first in _WRAPPERS else name
+    while name.startswith(_WRAPPERS):
+        name = name.partition(".")[2]
+    return name
 
 
 def _contents(stream: BinaryIO, members: Mapping[str, Stored], root: str, tensors: Mapping[str, Tensor]) -> Contents:

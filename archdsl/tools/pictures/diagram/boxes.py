@@ -28,13 +28,13 @@ class Scale(NamedTuple):
 
 
 def scale_of(boxes: Iterable[Box]) -> Scale:
-    """That of a picture with these boxes."""
+    """The scale of a picture with these boxes."""
     params, macs = zip(*[(box.params, box.macs or 0) for box in boxes], strict=True)
     return Scale(max(params), max(macs))
 
 
 def drawn_box(box: Box, frame: Frame, scale: Scale) -> Group:
-    """The box, with what it stands for as attributes and in words."""
+    """The box as a group; what it stands for is in its attributes, and in words."""
     shape = Rectangle(*frame, fill=box.kind, line="outline", radius=8 if box.is_slim else 6)
     inside = _slim_texts(box, frame) if box.is_slim else _inside(box, frame, scale)
     words = _in_words(box)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from archdsl.analysis.text import count_text, shape_text
 from archdsl.ir.graph import Graph
 from archdsl.tools.pictures.diagram.boxes import drawn_box, scale_of
-from archdsl.tools.pictures.diagram.layout import MARGIN, Frame, Lane, Layout, Row, Way, layout_of
+from archdsl.tools.pictures.diagram.layout import MARGIN, NAME_SIZE, Frame, Lane, Layout, Row, Way, layout_of
 from archdsl.tools.pictures.diagram.legend import legend_of
 from archdsl.tools.pictures.diagram.scene import Group, Line, Rectangle, Scene, Shape, Text
 from archdsl.tools.pictures.diagram.texts import cut, text_width
@@ -71,7 +71,7 @@ def _lane(section: str, lane: Lane, layout: Layout) -> Group:
 
 
 def _fitting(costs: Sequence[str], room: float) -> str:
-    """As many as there is room for."""
+    """As many costs as there is room for."""
     tried = (" · ".join(costs), costs[0])
     return next((each for each in tried if text_width(each, 10) <= room), "")
 
@@ -85,8 +85,8 @@ def _free_end(lane: Frame, layout: Layout) -> float:
 
 def _row(row: Row) -> Iterator[Shape]:
     middle = (row.top + row.bottom) / 2
-    if row.size:
-        yield Text(MARGIN, middle - 2, shape_text(row.size), 11, bold=True)
+    if row.name:
+        yield Text(MARGIN, middle - 2, row.name, NAME_SIZE, bold=True)
     yield Text(MARGIN, middle + 12, f"stride {row.stride:g}", 10, "muted")
 
 

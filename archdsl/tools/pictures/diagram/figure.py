@@ -53,7 +53,7 @@ def _figure(scene: Scene, colours: Mapping[str, str]) -> Figure:
 
 
 def _fonts() -> list[str]:
-    """Those that are there."""
+    """The fonts to use, of those that are installed."""
     from matplotlib.font_manager import fontManager
 
     known = set(fontManager.get_font_names())

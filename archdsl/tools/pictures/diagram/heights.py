@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import NamedTuple
 
-from archdsl.tools.pictures.diagram.contents import Box, Contents
+from archdsl.tools.pictures.diagram.contents import Box
 from archdsl.tools.pictures.diagram.places import Grid
 from archdsl.tools.pictures.diagram.routes import Span
 
@@ -25,11 +25,11 @@ class Heights(NamedTuple):
     rows: list[Span]
 
 
-def heights_of(contents: Contents, grid: Grid, top: float) -> Heights:
+def heights_of(grid: Grid, top: float) -> Heights:
     """The heights when the first row begins at `top`."""
-    found = Heights([Span(0, 0)] * len(contents.boxes), [])
+    found = Heights([Span(0, 0)] * len(grid.places), [])
     for number, stride in enumerate(grid.strides):
-        row = _Row(contents, grid, number)
+        row = _Row(grid, number)
         row.fill()
         top += BELOW if stride is None else 0
         for index, span in row.spans.items():
@@ -43,7 +43,6 @@ def heights_of(contents: Contents, grid: Grid, top: float) -> Heights:
 class _Row:
     """The boxes of a row, from the top of its first cell."""
 
-    contents: Contents
     grid: Grid
     number: int
     spans: dict[int, Span] = field(default_factory=dict)
@@ -54,10 +53,10 @@ class _Row:
         for column in range(self.grid.columns):
             cell = [index for index in self.grid.column(column) if self.grid.places[index].row == self.number]
             if cell:
-                self._add(dict(zip(cell, _stack([self.contents.boxes[each] for each in cell]), strict=True)))
+                self._add(dict(zip(cell, _stack([self.grid.contents.boxes[each] for each in cell]), strict=True)))
 
     def _add(self, cell: dict[int, Span]) -> None:
-        boxes = [self.contents.boxes[each] for each in cell]
+        boxes = [self.grid.contents.boxes[each] for each in cell]
         begin = -STAGE_TOP if boxes[0].stage else 0
         end = max(span.bottom for span in cell.values()) + (STAGE_PAD if boxes[-1].stage else 0)
         shift = self._shift(cell, begin, end) if self.spans else -begin
@@ -67,7 +66,7 @@ class _Row:
     def _shift(self, cell: dict[int, Span], begin: float, end: float) -> float:
         """So that the first line from a box to the left is straight, where the row does not grow too much."""
         centred = (self.top + self.bottom - begin - end) / 2
-        lines = [edge for edge in self.contents.edges if edge[0] in self.spans and edge[1] in cell]
+        lines = [edge for edge in self.grid.contents.edges if edge[0] in self.spans and edge[1] in cell]
         if not lines:
             return centred
         source, target = max(lines, key=lambda edge: (self.grid.places[edge[0]].column, -edge[1]))

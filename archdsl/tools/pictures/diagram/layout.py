@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from math import log2
 from typing import NamedTuple
 
+from archdsl.analysis.text import shape_text
 from archdsl.ir.graph import Graph
 from archdsl.ir.types import FeatureMap
-from archdsl.tools.pictures.diagram.contents import Box, Contents, contents_of
+from archdsl.tools.pictures.diagram.contents import Box, contents_of
 from archdsl.tools.pictures.diagram.heights import STAGE_PAD, STAGE_TOP, Heights, heights_of
 from archdsl.tools.pictures.diagram.places import Grid, grid_of
 from archdsl.tools.pictures.diagram.routes import Route, Span, routes_of
 from archdsl.tools.pictures.diagram.scene import Point
+from archdsl.tools.pictures.diagram.texts import text_width
 from archdsl.tools.pictures.diagram.tracks import TRACK, Tracks, tracks_of
 
 NARROWEST, WIDEST = 116.0, 184.0  # boxes, by their channels
 MARGIN, HEADER, ROW_LABELS = 20.0, 52.0, 78.0
+NAME_SIZE = 11.0  # of the names of rows, which make room for themselves where they are long
 LANE_TOP, LANE_PAD, LANE_GAP = 36.0, 14.0, 12.0  # above, below and beside the boxes; between panels
 _GUTTER = 30.0
 
@@ -48,7 +51,7 @@ class Frame(NamedTuple):
         return not (beside or self.bottom <= other.top or other.bottom <= self.top)
 
     def wider(self, aside: float, above: float, below: float) -> Frame:
-        """With so much more around it."""
+        """The frame with these margins around it."""
         return Frame(self.left - aside, self.top - above, self.width + 2 * aside, self.height + above + below)
 
 
@@ -68,6 +71,10 @@ class Row(NamedTuple):
     bottom: float
     size: tuple[int | None, int | None] | None
     stride: float
+
+    @property
+    def name(self) -> str:
+        return shape_text(self.size) if self.size else ""
 
 
 class Lane(NamedTuple):
@@ -92,24 +99,25 @@ class Layout:
 
 def layout_of(graph: Graph) -> Layout:
     """The layout of a graph, which may be an outline."""
-    contents = contents_of(graph)
-    grid = grid_of(contents)
-    heights = heights_of(contents, grid, MARGIN + HEADER + LANE_TOP)
-    titles = [_title(contents, grid, heights, number) for number in range(grid.columns)]
-    routes = routes_of(contents, grid, heights.boxes, titles)
+    grid = grid_of(contents_of(graph))
+    heights = heights_of(grid, MARGIN + HEADER + LANE_TOP)
+    titles = [_title(grid, heights, number) for number in range(grid.columns)]
+    routes = routes_of(grid, heights.boxes, titles)
     tracks = tracks_of(routes, grid.columns)
-    widths = _widths(contents.boxes)
-    columns = _columns(contents, grid, widths, tracks.counts)
+    widths = _widths(grid.contents.boxes)
+    rows = tuple(_rows(grid, heights))
+    names = max([ROW_LABELS, *[text_width(row.name, NAME_SIZE, True) + LANE_GAP for row in rows]])
+    columns = _columns(grid, widths, tracks.counts, MARGIN + names + LANE_PAD)
     frames = {}
-    for box, place, span, width in zip(contents.boxes, grid.places, heights.boxes, widths, strict=True):
+    for (box, place), span, width in zip(grid.placed, heights.boxes, widths, strict=True):
         left = columns.lefts[place.column] + (columns.widths[place.column] - width) / 2
         frames[box] = Frame(left, span.top, width, span.height)
-    ways = tuple([_way(contents, frames, route, tracks, columns.gutters) for route in routes])
-    lanes = _lanes(contents, grid, columns, heights)
+    ways = tuple([_way(grid.contents.boxes, frames, route, tracks, columns.gutters) for route in routes])
+    lanes = _lanes(grid, columns, heights)
     lowest = max([down for way in ways for _, down in way.points], default=0)
     bottom = max(lowest + LANE_PAD, *[lane.frame.bottom for lane in lanes.values()])
     width = max(lane.frame.right for lane in lanes.values()) + MARGIN
-    return Layout(frames, ways, _stages(frames), lanes, tuple(_rows(contents, grid, heights)), width, bottom)
+    return Layout(frames, ways, _stages(frames), lanes, rows, width, bottom)
 
 
 def _widths(boxes: Sequence[Box]) -> list[float]:
@@ -139,13 +147,12 @@ class _Columns(NamedTuple):
     gutters: list[Gutter]
 
 
-def _columns(contents: Contents, grid: Grid, widths: Sequence[float], tracks: Sequence[int]) -> _Columns:
+def _columns(grid: Grid, widths: Sequence[float], tracks: Sequence[int], across: float) -> _Columns:
     begins = set(grid.lanes.values())
-    across = MARGIN + ROW_LABELS + LANE_PAD
     found = _Columns([], [], [], [])
     for number in range(grid.columns):
         own = grid.column(number)
-        pad = STAGE_PAD if any(contents.boxes[each].stage for each in own) else 0
+        pad = STAGE_PAD if any(grid.contents.boxes[each].stage for each in own) else 0
         width = max(widths[each] for each in own)
         is_last = number + 1 == grid.columns
         border = LANE_GAP + 2 * LANE_PAD - 8 if number + 1 in begins else 0
@@ -160,8 +167,10 @@ def _columns(contents: Contents, grid: Grid, widths: Sequence[float], tracks: Se
     return found
 
 
-def _way(contents: Contents, frames: dict[Box, Frame], route: Route, tracks: Tracks, gutters: Sequence[Gutter]) -> Way:
-    source, target = contents.boxes[route.source], contents.boxes[route.target]
+def _way(
+    boxes: Sequence[Box], frames: dict[Box, Frame], route: Route, tracks: Tracks, gutters: Sequence[Gutter]
+) -> Way:
+    source, target = boxes[route.source], boxes[route.target]
     start, end = frames[source], frames[target]
     if route.is_direct:
         upward = end.top < start.top
@@ -197,12 +206,12 @@ def _around(frames: Sequence[Frame]) -> Frame:
     return Frame(left, top, max(each.right for each in frames) - left, max(each.bottom for each in frames) - top)
 
 
-def _lanes(contents: Contents, grid: Grid, columns: _Columns, heights: Heights) -> dict[str, Lane]:
+def _lanes(grid: Grid, columns: _Columns, heights: Heights) -> dict[str, Lane]:
     """A panel for each section, around the rows in which it has boxes."""
     is_pile = len(set(grid.lanes.values())) == 1
     found: dict[str, Lane] = {}
     for section in grid.lanes:
-        own = [place for place, box in zip(grid.places, contents.boxes, strict=True) if box.section == section]
+        own = [place for box, place in grid.placed if box.section == section]
         first, last = min(place.column for place in own), max(place.column for place in own)
         left = columns.lefts[first] - columns.pads[first] - LANE_PAD
         right = columns.lefts[last] + columns.widths[last] + columns.pads[last] + LANE_PAD
@@ -215,17 +224,16 @@ def _lanes(contents: Contents, grid: Grid, columns: _Columns, heights: Heights) 
     return found
 
 
-def _title(contents: Contents, grid: Grid, heights: Heights, column: int) -> list[Span]:
+def _title(grid: Grid, heights: Heights, column: int) -> Span:
     """Where the name of the lane is that a column is in."""
-    sections = {box.section for box, place in zip(contents.boxes, grid.places, strict=True) if place.column == column}
-    own = [place.row for box, place in zip(contents.boxes, grid.places, strict=True) if box.section in sections]
-    top = heights.rows[min(own)].top
-    return [Span(top - LANE_TOP + 4, top - LANE_PAD)]
+    sections = {box.section for box, place in grid.placed if place.column == column}
+    top = heights.rows[min(place.row for box, place in grid.placed if box.section in sections)].top
+    return Span(top - LANE_TOP + 4, top - LANE_PAD)
 
 
-def _rows(contents: Contents, grid: Grid, heights: Heights) -> Iterable[Row]:
+def _rows(grid: Grid, heights: Heights) -> Iterable[Row]:
     for number, (span, stride) in enumerate(zip(heights.rows, grid.strides, strict=True)):
-        own = [box.type for box, place in zip(contents.boxes, grid.places, strict=True) if place.row == number]
+        own = [box.type for box, place in grid.placed if place.row == number]
         sizes = [each.shape[:2] for each in own if isinstance(each, FeatureMap) and each.stride == stride]
         if stride is not None:
             yield Row(span.top, span.bottom, sizes[0] if sizes else None, stride)

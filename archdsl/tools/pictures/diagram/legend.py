@@ -33,7 +33,7 @@ class Legend(NamedTuple):
 
 
 def legend_of(layout: Layout, scale: Scale) -> Legend:
-    """In lines as wide as the picture."""
+    """The legend, in lines no wider than the picture."""
     limit = max(layout.width, _NARROWEST) - MARGIN
     group = Group(attributes={"class": "legend"})
     across, down, right = MARGIN, layout.height + 16, 0.0
@@ -50,7 +50,7 @@ def legend_of(layout: Layout, scale: Scale) -> Legend:
 
 
 def _entries(layout: Layout, scale: Scale) -> Iterator[tuple[Rectangle | None, str]]:
-    """Of what there is in the picture."""
+    """A sample and words for each thing that the picture has."""
     present = {box.kind for box in layout.boxes}
     for kind, words in _KINDS.items():
         if kind in present:

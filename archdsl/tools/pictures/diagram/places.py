@@ -29,6 +29,7 @@ class Place(NamedTuple):
 class Grid:
     """The place of each box; the first column of each section; the stride of each row, None for what has no map."""
 
+    contents: Contents
     places: list[Place]
     lanes: dict[str, int]
     strides: list[float | None]
@@ -36,6 +37,10 @@ class Grid:
     @property
     def columns(self) -> int:
         return 1 + max(place.column for place in self.places)
+
+    @property
+    def placed(self) -> list[tuple[Box, Place]]:
+        return list(zip(self.contents.boxes, self.places, strict=True))
 
     def column(self, number: int) -> list[int]:
         """The boxes in a column, from the top."""
@@ -118,7 +123,7 @@ class _Placing:
             column, row = self.found[cell[0]]
             for order, index in enumerate(sorted(cell, key=self._is_from_here)):
                 places[index] = Place(column, rows.index(row), order * self.ways.get((column, row), 1))
-        return Grid(places, self.lanes, [None if row >= _BELOW else row for row in rows])
+        return Grid(self.contents, places, self.lanes, [None if row >= _BELOW else row for row in rows])
 
     def _is_from_here(self, index: int) -> bool:
         """Whether it is not the one through which a flow comes into its cell; that stands first."""

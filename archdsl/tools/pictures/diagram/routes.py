@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
-from archdsl.tools.pictures.diagram.contents import Contents, Edge
+from archdsl.tools.pictures.diagram.contents import Edge
 from archdsl.tools.pictures.diagram.places import Grid
 
 _CLEAR, _STEP, _APART = 9.0, 7.0, 5.0  # from boxes; between heights that are tried; between lines
@@ -44,13 +44,13 @@ class Route(NamedTuple):
     is_bracket: bool = False
 
 
-def routes_of(contents: Contents, grid: Grid, spans: Sequence[Span], reserved: Sequence[Sequence[Span]]) -> list[Route]:
-    """A route for every connection. In each column some heights are `reserved`: none crosses it there."""
+def routes_of(grid: Grid, spans: Sequence[Span], reserved: Sequence[Span]) -> list[Route]:
+    """A route for every connection. None crosses a column at the height that is `reserved` there."""
     columns = [grid.column(number) for number in range(grid.columns)]
     neighbours = {pair for column in columns for each in pairwise(column) for pair in (each, each[::-1])}
     finding = _Finding(grid, spans, columns, reserved)
-    direct = [edge for edge in contents.edges if edge in neighbours]
-    others = sorted([edge for edge in contents.edges if edge not in neighbours], key=finding.difficulty)
+    direct = [edge for edge in grid.contents.edges if edge in neighbours]
+    others = sorted([edge for edge in grid.contents.edges if edge not in neighbours], key=finding.difficulty)
     straight = [Route(*edge, spans[edge[0]].middle, spans[edge[1]].middle, is_direct=True) for edge in direct]
     return [*straight, *map(finding.route, others)]
 
@@ -60,7 +60,7 @@ class _Finding:
     grid: Grid
     spans: Sequence[Span]
     columns: Sequence[Sequence[int]]
-    reserved: Sequence[Sequence[Span]]
+    reserved: Sequence[Span]
     crossings: list[tuple[int, float, int]] = field(default_factory=list)  # column, height, source
     ports: dict[tuple[int, bool], list[float]] = field(default_factory=dict)  # of each side of a box, those in use
 
@@ -109,7 +109,7 @@ class _Finding:
     def _crossing(self, columns: range, source: int, begin: float, target: Span) -> float:
         """The height at which columns are crossed, clear of their boxes and of the lines of other boxes."""
         boxes = [self.spans[each] for number in columns for each in self.columns[number]]
-        boxes += [span for number in columns for span in self.reserved[number]]
+        boxes += [self.reserved[number] for number in columns]
         beside = [_CLEAR + 0.1 + step * _STEP for step in range(5)]
         around = [each for box in boxes for step in beside for each in (box.top - step, box.bottom + step)]
         tried = [begin, *[target.middle + step * _STEP / 2 for step in range(-3, 4)], *around]

@@ -23,7 +23,7 @@ _OTHER, _BOLD, _MARGIN = 556, 1.06, 1.04
 
 
 def text_width(text: str, size: float, bold: bool = False) -> float:
-    """About so many pixels, rather more than fewer."""
+    """The width in pixels: an estimate that is rarely too small."""
     thousandths = sum(
         [_WIDTHS.get(letter) or _OTHER * (1 if letter < "\u1100" else columns(letter)) for letter in text]
     )
@@ -31,7 +31,7 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
 
 
 def cut(text: str, width: float, size: float, bold: bool = False) -> str:
-    """The text on one line, printable; its middle left out where it would be wider."""
+    """The text, printable and on one line; … stands for its middle where it is too wide."""
     text = printable(text[:400])
     if text_width(text, size, bold) <= width:
         return text

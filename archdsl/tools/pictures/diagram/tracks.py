@@ -34,11 +34,10 @@ def tracks_of(routes: Sequence[Route], columns: int) -> Tracks:
     for gutter in range(columns):
         rows: list[list[_Trunk]] = []
         for trunk in sorted(_trunks(routes, gutter), key=_order):
-            row = next((each for each in rows if all(_are_apart(trunk, other) for other in each)), None)
-            if row is None:
-                rows.append(row := [])
-            row.append(trunk)
-            tracks.place[gutter, trunk.source] = next(number for number, each in enumerate(rows) if each is row)
+            free = [number for number, row in enumerate(rows) if all(_are_apart(trunk, other) for other in row)]
+            tracks.place[gutter, trunk.source] = number = free[0] if free else len(rows)
+            rows += [] if free else [[]]
+            rows[number].append(trunk)
         tracks.counts[gutter] = len(rows)
     return tracks
 

@@ -97,7 +97,7 @@ function unfolded(network, layer, close) {
     layer.macs == null ? null : `${countText(layer.macs)} MACs`,
     `sees ${fieldText(layer.field)}`,
   ];
-  const missing = picture ? layer.count - Math.min(layer.count, MOST_DRAWN) : layer.count;
+  const missing = picture ? layer.count - drawable(layer.operations).length : layer.count;
   return [
     element(
       "div",

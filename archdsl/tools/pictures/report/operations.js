@@ -3,12 +3,13 @@
 const LINE = 19;
 const LETTER = 6.65;
 const MOST_DRAWN = 400;
+const MOST_ARROWS = 12_000; // rows that arrows run through, all together: the layout has a place for each
 const SMALLEST = 0.75; // of its size that a wide picture is made to fit
 
 /** `layer` of `network`; null if the page does not have its operations. */
 function operationsPicture(network, layer) {
   if (!layer.operations) return null;
-  const stacks = stacked(layer.operations.slice(0, MOST_DRAWN), network.readers, shared(layer.operations));
+  const stacks = stacked(drawable(layer.operations), network.readers, shared(layer.operations));
   const sources = [...new Set(stacks.flatMap((stack) => stack.inputs))].filter(
     (id) => !stacks.some((stack) => stack.id === id),
   );
@@ -27,6 +28,16 @@ function operationsPicture(network, layer) {
   );
   Object.assign(picture.style, { maxWidth: `${width + 16}px`, minWidth: `${SMALLEST * (width + 16)}px` });
   return picture;
+}
+
+/** The first operations: as many as a picture has room for. */
+function drawable(operations) {
+  const places = new Map(operations.map(([id], place) => [id, place]));
+  let arrows = 0;
+  return operations.slice(0, MOST_DRAWN).filter(([, , , inputs], place) => {
+    arrows += inputs.reduce((sum, id) => sum + place - (places.get(id) ?? 0), 0);
+    return arrows <= MOST_ARROWS;
+  });
 }
 
 /** Operations in a row that belong together by name, of which each is read by the next alone. */
