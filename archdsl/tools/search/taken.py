@@ -10,15 +10,18 @@ import yaml
 from archdsl.diagnostics.unicode import printable
 
 if TYPE_CHECKING:
+    from archdsl.frontend.compose.config import Config
     from archdsl.tools.search.parts import Results
     from archdsl.tools.search.trials import Trials
 
+_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # in C, where PyYAML was built with it
 
-def text_of(results: Results | Trials, number: int, row: Mapping[str, Any]) -> str:
-    """The whole config of a row, on its own, under a comment with its choices and costs."""
+
+def text_of(results: Results | Trials, number: int, row: Mapping[str, Any], config: Config | None = None) -> str:
+    """The whole config of a row, on its own, under a comment with its choices and costs; `config` where it is known."""
     overrides = results.choices(row)
-    loaded = results.space.base(overrides)
-    text = yaml.safe_dump(loaded.resolved, sort_keys=False, default_flow_style=None, width=120)
+    loaded = config or results.space.base(overrides)
+    text = yaml.dump(loaded.resolved, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=120)
     costs = ", ".join([f"{name} {value:,}" for name, value in [*row.items()][len(overrides) :]])
     told = [f"row {number} of {results.folder}: {' '.join(overrides)}", costs]
     return "".join([f"# {printable(line)}\n" for line in told]) + text
