@@ -276,6 +276,28 @@ def test_what_is_wrong_with_a_space_is_told_with_its_place(text: str, tmp_path: 
     assert error.count("error[") == 1
 
 
+@pytest.mark.parametrize("choices", ["{scale.wdth: [1, 2]}", "{scale.width: 'range(5, 5)'}"])
+def test_what_is_wrong_with_a_space_is_told_before_arrays_are_imported(choices: str, tmp_path: Path) -> None:
+    space = written(tmp_path, f"config: yolo_v8_s_backbone\nchoices: {choices}")
+    command = [sys.executable, "-X", "importtime", "-m", "archdsl", "search", str(space)]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert told.returncode == 2 and "error[" in told.stderr and "archdsl.tools.search.space" in told.stderr
+    assert not {"numpy", "pyarrow"} & {line.rpartition("|")[2].strip() for line in told.stderr.splitlines()}
+
+
+@pytest.mark.parametrize("name", ["spce.yaml", "missing.yaml", "nowhere/space.yaml"])
+def test_a_space_that_is_not_there_is_told_as_show_tells_it(name: str, tmp_path: Path, run: Run) -> None:
+    written(tmp_path, BACKBONE)
+    error = search(run, tmp_path / name, code=2).stderr
+    assert error == run("show", str(tmp_path / name)).stderr
+    assert "did you mean 'space.yaml'?" in error or name != "spce.yaml"
+
+
+def test_a_preset_in_place_of_a_space_is_told(run: Run) -> None:
+    error = search(run, "yolo_v8_s_backbone", code=2).stderr
+    assert "a space is a file of its own, with 'config: yolo_v8_s_backbone' and choices" in error
+
+
 def test_a_space_says_what_it_takes_before_anything_is_written(tmp_path: Path, run: Run) -> None:
     output = search(run, written(tmp_path, BACKBONE)).stdout
     assert "36 variants: scale.width 3 × stages.p3.width 2 × stages.p4.depth 3 × stages.p5.body.block 2" in output

@@ -22,11 +22,11 @@ from typing import Any, NamedTuple
 
 from archdsl.analysis.roofline import Machine
 from archdsl.diagnostics.nearest import one_report
-from archdsl.diagnostics.problems import ArchError, Problem, by_place, problem
+from archdsl.diagnostics.problems import ArchError, Mark, Problem, by_place, fail, problem
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import Config, load
-from archdsl.frontend.compose.search_path import preset_names, real
+from archdsl.frontend.compose.search_path import existing, preset_names, real
 from archdsl.frontend.sema.resolve import resolve
 from archdsl.frontend.source import KeyPath, Source, dotted
 from archdsl.frontend.yaml.files import config_files, read_file
@@ -92,7 +92,10 @@ class Space(NamedTuple):
 @one_report()
 def read_space(path: Path) -> Space:
     """The space in a file. Raises ArchError with the place of everything that is wrong."""
-    return space_of(read_file(path), path.parent)
+    if str(path) in preset_names() and not path.exists():
+        hint = f"a space is a file of its own, with 'config: {path}' and choices"
+        raise fail("missing-file", "a preset, which has no choices", mark=Mark(str(path)), hint=hint)
+    return space_of(read_file(existing(path)), path.parent)
 
 
 def space_of(source: Source, folder: Path) -> Space:

@@ -38,7 +38,7 @@ def page_of(results: Results) -> str:
 
 
 def _networks(results: Results, shown: Shown) -> Iterator[str]:
-    """The config of each of the first rows, and its diagram, with a zero between them; nothing for one that has none."""
+    """The config and the diagram of each of the first rows, with a zero between them; nothing where it has none."""
     configs, room = Configs(results.space), MOST_OPENED
     for number, row in zip(shown.numbers[:MOST_NETWORKS], shown.rows, strict=False):
         found = ""
