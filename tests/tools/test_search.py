@@ -19,8 +19,9 @@ from conftest import Run
 
 import archdsl
 from archdsl.analysis.roofline import seconds_by_layer
-from archdsl.diagnostics.problems import ArchError
+from archdsl.diagnostics.problems import ArchError, Mark
 from archdsl.tools.machine_file import read_machine
+from archdsl.tools.search.choices import read_choice
 from archdsl.tools.search.front import front, undominated
 from archdsl.tools.search.parts import results_in
 from archdsl.tools.search.space import read_space
@@ -158,6 +159,51 @@ def test_an_interval_is_sampled_between_its_ends(tmp_path: Path, run: Run) -> No
     for row in found[:3]:
         changes = [f"scale.width={row['scale.width']}", f"scale.depth={row['scale.depth']}"]
         assert archdsl.analyze("yolo_v8_s_backbone", changes).params == row["params"]
+
+
+RANGES = (
+    "0.1, 1, 0.1",
+    "0.25, 1.0, 0.05",
+    "1, 0, -0.25",
+    "-0.3, 0.31, 0.1",
+    "1e-3, 5e-3, 1e-3",
+    "0.5, 4",
+    "7",
+    "9, 1, -2",
+)
+
+
+@pytest.mark.parametrize("numbers", RANGES)
+def test_a_range_has_the_values_of_hydras_sweep_as_a_person_writes_them(numbers: str) -> None:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    found = read_choice("scale.width", f"range({numbers})", Mark("")).texts
+    theirs = [*OverridesParser.create().parse_override(f"a=range({numbers})").sweep_iterator()]
+    assert [*map(float, found)] == pytest.approx(theirs, rel=1e-14, abs=1e-15)
+    assert all(type(value) is float or text == str(value) for text, value in zip(found, theirs, strict=True))
+    assert max(map(len, found)) <= 5
+
+
+def test_the_end_of_a_range_is_not_in_it() -> None:
+    """Three times 0.7 is less than 2.1 in binary numbers."""
+    assert read_choice("scale.width", "range(0, 2.1, 0.7)", Mark("")).texts == ("0.0", "0.7", "1.4")
+
+
+def test_a_row_of_a_range_has_what_the_user_wrote(tmp_path: Path, run: Run) -> None:
+    space = written(tmp_path, "config: yolo_v8_xs_backbone\nchoices: {scale.width: 'range(0.1, 0.5, 0.1)'}")
+    search(run, space, "-o", tmp_path / "found")
+    assert [row["scale.width"] for row in rows(tmp_path / "found")] == [0.1, 0.2, 0.3, 0.4]
+    search(run, tmp_path / "found", "--take", "2", "-o", tmp_path / "mine.yaml")
+    text = (tmp_path / "mine.yaml").read_text()
+    assert "scale.width=0.3\n" in text and yaml.safe_load(text)["scale"]["width"] == 0.3
+
+
+@pytest.mark.parametrize(
+    "numbers", ["0, 1, 0", "0, 1, 0.0", "nan, 1, 0.5", "0, 1, nan", "0, nan, 0.5", "inf, 1, 0.5", "0, 1, inf"]
+)
+def test_a_range_that_goes_in_no_steps_is_told(numbers: str, tmp_path: Path, run: Run) -> None:
+    space = written(tmp_path, f"config: yolo_v8_xs_backbone\nchoices: {{scale.width: 'range({numbers})'}}")
+    assert "goes in no steps" in search(run, space, code=2).stderr
 
 
 def test_what_depends_on_too_much_at_once_is_not_summed() -> None:
