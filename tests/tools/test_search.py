@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import subprocess
@@ -124,6 +125,21 @@ def test_sums_and_the_compiler_write_the_same_files(text: str, tmp_path: Path, r
         for depth, params in each.items():
             changes = [f"stages.p3.depth={depth}", f"stages.p4.depth={depth}", "scale.depth=1"]
             assert archdsl.analyze("yolo_v8_s_backbone", changes).params == params
+
+
+@pytest.mark.parametrize("shape", ["[null, 320, 3]", "[null, null, 3]", "[192, null, 1]", "[96, 64, 3]"])
+def test_a_side_that_is_open_counts_as_640_pixels_everywhere(shape: str, tmp_path: Path, run: Run) -> None:
+    """In a search, in show, and in what a file promises of itself."""
+    height, image_width, channels = yaml.safe_load(shape)
+    sides = (height or 640, image_width or 640, channels)
+    config = f"defaults: [yolo_v8_xs_backbone, _self_]\ninput: {{shape: {shape}}}\n"
+    macs = archdsl.analyze(written(tmp_path, config, "mine.yaml"), input_shape=sides).macs
+    written(tmp_path, f"{config}expect: {{macs: {macs}}}\n", "mine.yaml")
+    search(run, written(tmp_path, "config: mine.yaml\nchoices: {description: [a]}"), "-o", tmp_path / "found")
+    assert [row["macs"] for row in rows(tmp_path / "found")] == [macs]
+    shown = run("show", str(tmp_path / "mine.yaml"), "--json").stdout
+    assert json.loads(shown)["macs"] == macs
+    assert run("validate", str(tmp_path / "mine.yaml")).returncode == 0
 
 
 def test_the_memory_of_a_row_is_what_show_says(tmp_path: Path, run: Run) -> None:

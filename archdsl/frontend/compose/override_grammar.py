@@ -92,7 +92,7 @@ def _range(text: str, begin: float, end: float, step: float) -> Iterable[str]:
     if all(isinstance(each, int) for each in (begin, end, step)):
         return map(str, range(*map(int, (begin, end, step))))
     first, last, by = [Decimal(repr(each)) for each in (begin, end, step)]
-    values = takewhile(lambda value: value < last if by > 0 else value > last, count(first, by))
+    values = takewhile(lambda each: each < last if by > 0 else each > last, (first + by * n for n in count()))
     return map(str, map(float, values))
 
 

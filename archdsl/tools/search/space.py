@@ -36,7 +36,6 @@ from archdsl.tools.search.figures import LATENCY, check_figure
 
 KEYS = ("config", "overrides", "size", "choices", "latency", "within", "minimize", "maximize")
 MAX_CHOICES = 64
-SIDE = 640  # pixels of a side that neither the space nor its config sets
 
 
 class Bound(NamedTuple):
@@ -81,12 +80,7 @@ class Space(NamedTuple):
         """The config with other overrides, at the size of the space; without any choice."""
         beside = Path(self.folder, self.config)
         loaded = load(self.config if self.config in preset_names() else beside, [*self.overrides, *overrides], budget)
-        if self.size is not None:
-            return loaded.with_size(*self.size)
-        stated = loaded.values.get("input")
-        shape = stated.get("shape") if isinstance(stated, dict) else None
-        sides = shape[:2] if isinstance(shape, list) and len(shape) == 3 else [None, None]  # another will be reported
-        return loaded.with_size(sides[0] or SIDE, sides[1] or SIDE)
+        return loaded.at_known_size() if self.size is None else loaded.with_size(*self.size)
 
 
 @one_report()
