@@ -435,6 +435,28 @@ def test_workers_have_the_blocks_of_a_plugin(tmp_path: Path, run: Run) -> None:
     assert rows(tmp_path / "1") == rows(tmp_path / "2")
 
 
+def test_a_block_that_changed_does_not_mix_with_what_was_found_before(tmp_path: Path, run: Run) -> None:
+    """Nor does one that it calls, from another plugin; what the config does not use may change."""
+    calling = "import archdsl.blocks as a\n\n@a.block\ndef calling(x, *, width: a.Width, depth: a.Depth = 1, style):\n"
+    calling += "    from archdsl.blocks.registry import get_block\n"
+    calling += "    return get_block('doubled')(x, width=width, style=style)\n"
+    texts = {"used.py": calling, "called.py": PLUGIN, "other.py": PLUGIN.replace("doubled", "other")}
+    options = [word for name, text in texts.items() for word in ("--plugin", written(tmp_path, text, name))]
+    config = "defaults: [yolo_v8_s_backbone, _self_]\nstages: {p4: {body: {block: calling}}}\n"
+    written(tmp_path, config, "mine.yaml")
+    space = written(tmp_path, "config: mine.yaml\nchoices: {scale.width: [0.25, 0.5]}")
+    search(run, space, "-o", tmp_path / "found", *options)
+    before = rows(tmp_path / "found")
+    written(tmp_path, f"{texts['other.py']}\n# changed", "other.py")
+    search(run, space, "-o", tmp_path / "found", *options)
+    for name in ("called.py", "used.py"):
+        written(tmp_path, texts[name].replace("width=width", "width=2 * width"), name)
+        assert "has results of another search" in search(run, space, "-o", tmp_path / "found", *options, code=2).stderr
+        written(tmp_path, texts[name], name)
+    search(run, space, "-o", tmp_path / "found", *options)
+    assert rows(tmp_path / "found") == before != []
+
+
 def test_choices_of_a_key_and_of_a_part_of_it_are_composed_in_their_order(tmp_path: Path, run: Run) -> None:
     """A stage that one choice takes away does not come back because another sets its width."""
     choices = "{stages.p5: [{depth: 3}, null], stages.p5.width: [256, 640]}"

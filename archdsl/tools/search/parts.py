@@ -18,7 +18,7 @@ import yaml
 
 import archdsl
 from archdsl.backends.atomic_write import make_folder, written_whole
-from archdsl.blocks.plugins import load_plugins
+from archdsl.blocks.plugins import code_of, load_plugins
 from archdsl.diagnostics.nearest import one_report
 from archdsl.diagnostics.problems import Mark, fail
 from archdsl.frontend.budget import Budget
@@ -96,11 +96,11 @@ def go_on_in(folder: Path, space: Space, about: Mapping[str, Any]) -> None:
 
 
 def fingerprint(space: Space) -> str:
-    """What the results depend on: the space, and its config and its machine as they are now."""
+    """What the results depend on: the space, and its config, its plugins' blocks and its machine as they are now."""
     config = space.base().resolved
     machine = [asdict(space.machine)] if space.machine else []
     data = json.dumps([dict(space_data(space)), config, *machine], sort_keys=True)
-    return hashlib.sha256(data.encode()).hexdigest()
+    return hashlib.sha256("\0".join([data, *code_of(data)]).encode()).hexdigest()
 
 
 def table_of(space: Space, rows: Rows) -> arrow.Table:
