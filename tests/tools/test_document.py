@@ -64,6 +64,7 @@ def test_other_texts_count_instead_of_files(tmp_path: Path) -> None:
     others = {str(parent.resolve()): NET.replace("0.5", "0.25")}
     here = archdsl.ConfigText("defaults: [parent, _self_]\n", "net.yaml", tmp_path, others)
     assert archdsl.analyze(here).params == archdsl.analyze(archdsl.ConfigText(others[str(parent.resolve())])).params
+    assert Document("net.yaml", "", others={str(parent.resolve()): ""}).text_of(str(parent)) == ""
 
 
 def test_a_text_has_the_limits_of_a_file(tmp_path: Path) -> None:

@@ -11,33 +11,17 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.play import NET, asked, headers_of, reply, served
+from support.play import NET, asked, headers_of, reply
 
 import archdsl
 from archdsl.tools.play.answers import answer
 from archdsl.tools.play.server import MAX_BODY_BYTES, MAX_CONNECTIONS, Server
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "nets"
-    made.mkdir()
-    (made / "net.yaml").write_text(NET)
-    return made
-
-
-@pytest.fixture
-def server(folder: Path) -> Iterator[Server]:
-    with served(folder, str(folder / "net.yaml")) as running:
-        yield running
-
 
 # Who may ask
 

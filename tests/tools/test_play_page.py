@@ -26,20 +26,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "nets"
-    made.mkdir()
-    (made / "net.yaml").write_text(NET)
-    return made
-
-
-@pytest.fixture
-def server(folder: Path) -> Iterator[Server]:
-    with served(folder, str(folder / "net.yaml")) as running:
-        yield running
-
-
 class Play:
     """A person at the page."""
 

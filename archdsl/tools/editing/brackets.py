@@ -11,6 +11,7 @@ from archdsl.tools.editing.written import QUOTED, QUOTED_COLON, Entry, Written
 
 _COLON = re.compile(r"[ \t]*:(?=[\s,\[\]{}]|$)")
 _GAP = re.compile(r"[ \t\r\n]*")
+_PROPERTIES = re.compile(r"(?:[&!][^\s,\[\]{}]*[ \t]+)+(?=[^\s,\[\]{}#&!])")  # of a word: anchors, tags
 _WORD = re.compile(r"(?:\$\{[^{}\r\n]*\}?|[^\s,\[\]{}:]|:(?=[^\s,\[\]{}])|[ \t]+(?=[^\s,\[\]{}:#]))+")
 
 
@@ -34,35 +35,42 @@ class Brackets:
         self.text = written.text
 
     def read(self, position: int, entry: Entry, indent: int) -> int:
-        """What begins with a bracket, up to the one that closes it or the first line that cannot be inside."""
-        text, start = self.text, position
+        """What begins with a bracket. Gives the number of the line that follows it."""
+        start = position
         open_: list[_Flow] = []
         while True:
             position, has_ended = self._gap(position, indent)
-            sign = text[position : position + 1]
-            if has_ended or not sign:
-                break
-            if sign in "[{":
-                position = self._opened(position, open_, entry)
-            elif sign in "]}":
-                position = self._closed(position, open_)
-                if not open_:
-                    break
-            elif sign == ",":
-                position = self._comma(position, open_)
-            elif sign == "#" and text[position - 1] in " \t\r\n,[{":
-                end = self.written.ends[self.written.line_of(position)]
-                self.written.spot(position, end, "", ())
-                resumed = self.written.spots[-2]
-                position = end
-                self.written.spot(end, None, resumed.role, resumed.path, is_flow=True)
-            else:
-                position = self._word(position, open_, indent)
+            if not has_ended:
+                position = self._piece(position, open_, entry, indent)
+            if has_ended or not open_:
+                return self._ended(start, position, open_)
+
+    def _piece(self, position: int, open_: list[_Flow], entry: Entry, indent: int) -> int:
+        """What begins here: a bracket, a comma, a comment or a word."""
+        sign = self.text[position]
+        if sign in "[{":
+            return self._opened(position, open_, entry)
+        if sign in "]}":
+            return self._closed(position, open_)
+        if sign == ",":
+            return self._comma(position, open_)
+        if sign == "#" and self.text[position - 1] in " \t\r\n,[{":
+            return self._comment(position)
+        return self._word(position, open_, indent)
+
+    def _comment(self, position: int) -> int:
+        around, end = self.written.spots[-1], self.written.ends[self.written.line_of(position)]
+        self.written.spot(position, end, "", ())
+        self.written.spot(end, None, around.role, around.path, is_flow=True)
+        return end
+
+    def _ended(self, start: int, position: int, open_: list[_Flow]) -> int:
+        """Ends the brackets that are still open."""
         end = self._before(position, start)
         for flow in open_:
             flow.entry.end = max(flow.entry.end, end)
         line = self.written.line_of(position)
-        if position == len(text) and open_:
+        if position == len(self.text) and open_:
             return line + 1
         self.written.spot(position, position if open_ else self.written.ends[line], "", ())
         return line + (not open_)
@@ -132,30 +140,42 @@ class Brackets:
         self._room(position + 1, open_[-1])
         return position + 1
 
-    def _word(self, position: int, open_: list[_Flow], indent: int) -> int:
-        """A word in brackets: a key, an item, or a value."""
-        flow, first = open_[-1], self.text[position]
-        if first == ":" and _COLON.match(self.text, position):  # of a key that is nothing, or in brackets itself
+    def _word(self, start: int, open_: list[_Flow], indent: int) -> int:
+        """A word in brackets, after its anchor or tag: a key, an item, or a value."""
+        flow, properties = open_[-1], _PROPERTIES.match(self.text, start)
+        position = properties.end() if properties else start
+        if _COLON.match(self.text, position):  # of a key that is nothing, or in brackets itself
             path = flow.current.path if flow.current else flow.path
             self.written.spot(position + 1, None, "value", path, is_flow=True)
             return position + 1
-        if first in QUOTED:
+        end, after = self._word_end(position, indent)
+        is_key = not flow.is_list and flow.current is None
+        if after and (flow.is_list or is_key):
+            return self._flow_key(position, end, after, open_)
+        if is_key:
+            self._next(flow, position, end)
+            path = flow.path
+        else:
+            path = self._value(start, position, end, self._place_in(flow, start))
+        self.written.spot(position, end, "key" if is_key else "value", path, is_word=True, is_flow=True)
+        self.written.spot(end, None, "", (), is_flow=True)
+        return end
+
+    def _word_end(self, position: int, indent: int) -> tuple[int, int]:
+        """Where a word ends, and where the colon does that makes it a key; 0 for none."""
+        if self.text[position] in QUOTED:
             end, colon = self.written.quoted_end(position, self.written.line_of(position), indent), QUOTED_COLON
         else:
             found = _WORD.match(self.text, position)
             end, colon = (found.end() if found else position + 1), _COLON
         after = colon.match(self.text, end)
-        if after and (flow.is_list or flow.current is None):
-            return self._flow_key(position, end, after.end(), open_)
-        is_key = not flow.is_list and flow.current is None
-        entry = self._place_in(flow, position) if not is_key else self._next(flow, position, end)
-        if not is_key:
-            entry.start = entry.start if entry.kind != "nothing" else position
-            entry.kind, entry.end = "quoted" if first in QUOTED else "text", end
-        path = flow.path if is_key else entry.path
-        self.written.spot(position, end, "key" if is_key else "value", path, is_word=True, is_flow=True)
-        self.written.spot(end, None, "", (), is_flow=True)
-        return end
+        return end, after.end() if after else 0
+
+    def _value(self, start: int, position: int, end: int, entry: Entry) -> KeyPath:
+        """The path of an entry, whose text goes on to `end`; `start` is before its anchor."""
+        entry.start = entry.start if entry.kind != "nothing" else start
+        entry.kind, entry.end = "quoted" if self.text[position] in QUOTED else "text", end
+        return entry.path
 
     def _flow_key(self, start: int, end: int, after: int, open_: list[_Flow]) -> int:
         flow = open_[-1]

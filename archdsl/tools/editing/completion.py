@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
-from inspect import Parameter
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from archdsl.analysis.explain import at as value_at
@@ -19,20 +17,21 @@ from archdsl.frontend.scope import INPUT
 from archdsl.frontend.sections import GROUPS, LAYER_SLOTS, STAGES, default_of, layer_of
 from archdsl.frontend.sema.key_docs import ARGUMENTS
 from archdsl.frontend.sema.parameters import FITS
-from archdsl.frontend.sema.schema import ConfigSchema, LayerSchema, RelativeSchema
+from archdsl.frontend.sema.schema import ConfigSchema, LayerSchema
 from archdsl.frontend.sema.vocabulary import annotation_at, members
 from archdsl.frontend.source import ABSENT, KeyPath
 from archdsl.schemas.meanings import meanings_of
 from archdsl.schemas.schema import Schema
-from archdsl.tools.editing.definition import keys_of
+from archdsl.tools.editing.definition import base_of, group_of, keys_of
 from archdsl.tools.editing.document import Document
 from archdsl.tools.editing.markdown import escaped
 from archdsl.tools.editing.names import Name, Naming
 from archdsl.tools.editing.places import At
 from archdsl.tools.editing.surroundings import Surroundings, surroundings
+from archdsl.tools.editing.wording import DEFAULTS, default_text, description_of, literal, schema_at, signature
+from archdsl.tools.editing.written import QUOTED
 
 Kind = Literal["key", "block", "argument", "name", "parent", "value", "reference"]
-DEFAULTS = "Parents and groups in order, `_self_` where this file comes."
 _DEPTH = "How often the layer is repeated."
 _OPEN_REFERENCE = re.compile(r"\$\{(\.*)((?:[^\s{}.]*\.)*)([^\s{}.]*)$")
 _ONLY_IN_BLOCKS = ("when",)
@@ -79,24 +78,35 @@ def complete(document: Document, line: int, column: int) -> list[Completion]:
         return _references(around, at, reference)
     offers = _keys(around, at) if at.role == "key" else []
     offers = offers or _values(around, at.path if at.role == "value" else at.holder)
-    place = around.index.range(at.start, at.end)
-    return [_completion(each, place, at) for each in offers]
+    whole, gap = around.index.range(at.start, at.end), _gap(around.index.text, at)
+    word = _inside_quotes(around, at) or whole
+    ends = word == whole and not at.has_colon
+    return [
+        Completion(
+            label=each.label,
+            kind=each.kind,
+            range=whole if each.text else word,
+            text=gap + (each.text or each.label) + each.ends * ends,
+            detail=each.detail,
+            documentation=escaped(each.documentation),
+        )
+        for each in offers
+    ]
 
 
-def _completion(offer: _Offer, place: Range, at: At) -> Completion:
-    text = (offer.text or offer.label) + ("" if at.has_colon else offer.ends)
-    return Completion(offer.label, offer.kind, place, text, offer.detail, escaped(offer.documentation))
+def _gap(text: str, at: At) -> str:
+    """The space that is missing after a colon or a dash."""
+    return " " * (not at.word and text[max(0, at.start - 1) : at.start] in (":", "-"))
+
+
+def _inside_quotes(around: Surroundings, at: At) -> Range | None:
+    """What is in the quotes that the place is in, perhaps open ones."""
+    is_closed = len(at.word) > 1 and at.word[-1] == at.word[0]
+    is_inside = at.word[:1] in QUOTED and at.before != "" and not (is_closed and at.before == at.word)
+    return around.index.range(at.start + 1, at.end - is_closed) if is_inside else None
 
 
 # Keys
-
-
-def schema_at(path: KeyPath) -> type[Schema] | None:
-    """What the mapping at a path of a config may hold, if that is fixed."""
-    if path[:1] == ("blocks",) and len(path) == 5 and path[2] == "layers":
-        return RelativeSchema
-    found = [each for each in members(annotation_at(ConfigSchema, path)) if isinstance(each, type)]
-    return next((each for each in found if issubclass(each, Schema)), None)
 
 
 def _keys(around: Surroundings, at: At) -> list[_Offer]:
@@ -160,20 +170,6 @@ def _arguments(around: Surroundings, layer: KeyPath) -> Iterator[_Offer]:
         yield _Offer("depth", "argument", "", _DEPTH, ": ")
 
 
-def default_text(parameter: Parameter) -> str:
-    """`= 0.5`; nothing for an argument that must be given, or comes from elsewhere."""
-    return "" if parameter.default in (parameter.empty, None) else f"= {literal(parameter.default)}"
-
-
-def literal(value: Any) -> str:
-    """Plain data as it is written in a config, on one line."""
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{key}: {literal(item)}' for key, item in value.items())}}}"
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(literal, value))}]"
-    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
-
-
 def _inherited(around: Surroundings, holder: KeyPath) -> Iterator[_Offer]:
     """The stages and layers that parents set, and those that stage_defaults fill."""
     filler = default_of(holder) if len(holder) > 2 else ()
@@ -231,17 +227,6 @@ def _blocks(around: Surroundings) -> list[_Offer]:
     return [*own, *[each._replace(detail=signature(around, each.label)) for each in _registered()]]
 
 
-def description_of(around: Surroundings, name: str) -> str:
-    stated = value_at(around.values, ("blocks", name, "description"))
-    return stated if isinstance(stated, str) else ""
-
-
-def signature(around: Surroundings, name: str) -> str:
-    """`width, depth = 1, expansion = 0.5`."""
-    parameters = around.parameters(name).items()
-    return ", ".join(f"{key} {default_text(each)}".rstrip() for key, each in parameters if key != "filters")
-
-
 def _own_arguments(around: Surroundings, path: KeyPath) -> list[_Offer]:
     """The arguments of the block that is defined here."""
     holder = (*path[:2], "arguments")
@@ -262,9 +247,14 @@ def _names(around: Surroundings, naming: Naming, path: KeyPath) -> list[_Offer]:
         known = [*[(name, "an input") for name in inputs], *[(name, "") for name in layers[:end]]]
     else:
         known = _network_names(around, naming, path)
-    stated = around.value(path[:-1]) if type(path[-1]) is int else None
-    used = [each for number, each in enumerate(stated) if number != path[-1]] if isinstance(stated, list) else []
+    used = _used_beside(around, path)
     return [_Offer(name, "name", detail) for name, detail in known if name not in used]
+
+
+def _used_beside(around: Surroundings, path: KeyPath) -> set[str]:
+    """The other items of a list."""
+    items = around.index.children.get(around.own_path(path[:-1]), []) if type(path[-1]) is int else []
+    return {around.index.text[each.start : each.end].strip("\"'") for each in items if each.path[-1] != path[-1]}
 
 
 def _network_names(around: Surroundings, naming: Naming, path: KeyPath) -> list[tuple[str, str]]:
@@ -295,12 +285,10 @@ def _what(around: Surroundings, name: Name) -> str:
 def _defaults(around: Surroundings, path: KeyPath) -> list[_Offer]:
     """Parents for an item of the Defaults List, options for the group in it."""
     if len(path) == 3:
-        group = str(path[2]).removeprefix("override ").lstrip("/")
-        options = options_of(group, around.roots) if group in GROUPS else []
+        group = group_of(path[2])
+        options = options_of(group, around.roots) if group else []
         return [_Offer(name, "parent") for name in [*options, *(["null"] if options else [])]]
-    stated = around.index.source.values.get("defaults")
-    used = [entry for entry in stated if isinstance(entry, str)] if isinstance(stated, list) else []
-    used = [entry for number, entry in enumerate(used) if path[1:] != (number,)]
+    used = _used_beside(around, path)
     if around.package:
         names = options_of(around.package, around.roots)
     else:
@@ -323,8 +311,7 @@ def _groups(around: Surroundings) -> Iterator[_Offer]:
 def _references(around: Surroundings, at: At, reference: re.Match[str]) -> list[Completion]:
     """The keys and items that a reference which ends at the place may go on with."""
     dots, keys, last = reference.groups()
-    base = at.path[: len(at.path) - len(dots)] if dots else ()
-    holder = (*base, *keys_of(keys))
+    holder = (*base_of(at.path, dots), *keys_of(keys))
     found = around.value(holder) if holder else around.values
     inside = list(found) if isinstance(found, dict) else range(len(found)) if isinstance(found, list) else ()
     end = at.start + len(at.before)

@@ -19,6 +19,7 @@ from archdsl.tools.editing.places import At
 from archdsl.tools.editing.surroundings import Surroundings, surroundings
 
 REFERENCE = re.compile(r"\$\{(\.*)([^{}\s]*)\}")
+KEY = re.compile(r"[^.\[\]]+")
 
 
 class Definition(NamedTuple):
@@ -34,7 +35,8 @@ def define(document: Document, line: int, column: int) -> list[Definition]:
     at = around.at(line, column)
     if not at.role or not at.word:
         return []
-    start, end = _piece(at)
+    found = reference_at(at) if at.role == "value" else None
+    start, end = found.span() if found else (0, len(at.word))
     origin = around.index.range(at.start + start, at.start + end)
     targets = _of_key(around, at) if at.role == "key" else _of_value(around, at)
     return [Definition(origin, target) for target in dict.fromkeys(targets) if target != origin]
@@ -48,20 +50,17 @@ def reference_at(at: At) -> re.Match[str] | None:
 
 def referred(at: At, reference: re.Match[str]) -> KeyPath:
     """The key path that a reference leads to."""
-    dots, keys = reference.groups()
-    base = at.path[: max(0, len(at.path) - len(dots))] if dots else ()
-    return (*base, *keys_of(keys))
+    return (*base_of(at.path, reference[1]), *keys_of(reference[2]))
+
+
+def base_of(path: KeyPath, dots: str) -> KeyPath:
+    """What a reference in the value at a path starts from: the top, or with dots a mapping around the value."""
+    return path[: max(0, len(path) - len(dots))] if dots else ()
 
 
 def keys_of(written: str) -> KeyPath:
     """`stages.p3[0]` → ("stages", "p3", 0)."""
-    return tuple([int(key) if is_index(key) else key for key in re.split(r"[.\[\]]+", written) if key])
-
-
-def _piece(at: At) -> tuple[int, int]:
-    """The part of the word that is meant."""
-    found = reference_at(at) if at.role == "value" else None
-    return found.span() if found else (0, len(at.word))
+    return tuple([int(key) if is_index(key) else key for key in KEY.findall(written)])
 
 
 def _of_key(around: Surroundings, at: At) -> Iterator[Range]:
@@ -113,10 +112,16 @@ def block_places(around: Surroundings, name: str) -> Iterator[Range]:
         yield Range(file, int(line), 1, int(line), 1)
 
 
+def group_of(key: str | int) -> str:
+    """The group that a key of an entry of the Defaults List chooses an option of; empty for none."""
+    group = str(key).removeprefix("override ").lstrip("/")
+    return group if group in GROUPS else ""
+
+
 def _parent(around: Surroundings, path: KeyPath, word: str) -> Iterator[Range]:
     """The file of a parent, or of the option of a group."""
-    group = str(path[1]).removeprefix("override ").lstrip("/") if len(path) > 1 else around.package
-    if not word.startswith("/") and group in GROUPS:
+    group = group_of(path[1]) if len(path) > 1 else around.sub_folder
+    if group and not word.startswith("/"):
         word = f"{group}/{word}"
     for root in around.roots:
         file = root / f"{word.lstrip('/')}.yaml"

@@ -81,4 +81,5 @@ class Document:
 
     def text_of(self, file: str) -> str:
         """The text of a file that the config is made of, as it was read."""
-        return self.text if file == self.name else self.others.get(os.path.realpath(file)) or text_of(file)
+        other = self.text if file == self.name else self.others.get(os.path.realpath(file))
+        return text_of(file) if other is None else other

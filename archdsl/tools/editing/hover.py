@@ -8,27 +8,23 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from archdsl.analysis.expect import at_known_size
 from archdsl.analysis.explain import explained
-from archdsl.analysis.report import report
 from archdsl.analysis.text import count_text, shape_text
 from archdsl.blocks.registry import Block
 from archdsl.diagnostics.fixes import Range
 from archdsl.diagnostics.problems import ArchError
-from archdsl.diagnostics.texts import text_of
-from archdsl.frontend.compose.config import load
-from archdsl.frontend.lower import outline
+from archdsl.frontend.compose.config import root_of
 from archdsl.frontend.sections import layer_of
 from archdsl.frontend.sema.key_docs import ARGUMENTS
 from archdsl.frontend.source import ABSENT, KeyPath, dotted
 from archdsl.schemas.meanings import meanings_of
-from archdsl.tools.editing.completion import DEFAULTS, default_text, description_of, literal, schema_at, signature
 from archdsl.tools.editing.definition import parent_file, reference_at, referred
 from archdsl.tools.editing.document import Document
 from archdsl.tools.editing.figures import figures_of
 from archdsl.tools.editing.markdown import code, escaped, fenced
 from archdsl.tools.editing.places import At
 from archdsl.tools.editing.surroundings import Surroundings, surroundings
+from archdsl.tools.editing.wording import DEFAULTS, default_text, description_of, literal, schema_at, signature
 
 _LONGEST = 200
 
@@ -166,7 +162,7 @@ def preset_text(around: Surroundings, path: KeyPath, word: str) -> Iterator[str]
     """What a parent says of itself, and what it costs where it is a network of its own."""
     file = parent_file(around, path, word)
     if file is not None:
-        description, costs = _preset(str(file), _changed_ns(file))
+        description, costs = _preset(around.document, str(file))
         yield f"**{code(word)}**"
         if description:
             yield escaped(description)
@@ -174,28 +170,20 @@ def preset_text(around: Surroundings, path: KeyPath, word: str) -> Iterator[str]
             yield costs
 
 
-@lru_cache(maxsize=256)
-def _preset(file: str, changed_ns: int) -> tuple[str, str]:
-    """The description of a file, which of an option of a group is its first comment, and its costs."""
-    try:
-        loaded = load(file)
-        found = at_known_size(loaded, report(outline(loaded)))
-    except ArchError:
-        return _first_comment(file), ""
+@lru_cache(maxsize=4)
+def _preset(document: Document, file: str) -> tuple[str, str]:
+    """The description of a parent, which of an option of a group is its first comment, and its costs."""
+    text = document.text_of(file)
+    parent = Document(file, text, folder=root_of(Path(file)), others=document.others)
+    if parent.config is None or parent.report is None:
+        return _first_comment(text), ""
+    found = parent.report
     outputs = ", ".join(f"{name} {shape_text(node.type.shape)}" for name, node in found.outline.outputs.items())
     size = shape_text(found.input_shape)
     costs = f"{found.params:,} parameters, {count_text(found.macs)} MACs for {size}  \noutputs: {escaped(outputs)}"
-    return str(loaded.values.get("description", "")), costs
+    return str(parent.config.values.get("description", "")), costs
 
 
-def _changed_ns(file: Path) -> int:
-    """When a file changed last; 0 for one that is gone."""
-    try:
-        return file.stat().st_mtime_ns
-    except OSError:
-        return 0
-
-
-def _first_comment(file: str) -> str:
-    lines = [line for line in text_of(file).splitlines()[:5] if line.startswith("# ")]
+def _first_comment(text: str) -> str:
+    lines = [line for line in text.splitlines()[:5] if line.startswith("# ")]
     return next((line[2:] for line in lines if "$schema" not in line and "@" not in line), "")

@@ -13,12 +13,12 @@ from archdsl.frontend.sections import LAYER_SLOTS, NAMED_SLOTS, STAGES, layer_of
 from archdsl.frontend.sema.schema import NAME
 from archdsl.frontend.source import ABSENT, KeyPath, dotted
 from archdsl.ir.graph import Graph
-from archdsl.tools.editing.definition import REFERENCE, keys_of
+from archdsl.tools.editing.definition import KEY, REFERENCE, base_of, keys_of
 from archdsl.tools.editing.document import Document
 from archdsl.tools.editing.names import Found, Naming
 from archdsl.tools.editing.places import At, Index
 from archdsl.tools.editing.surroundings import Surroundings, surroundings
-from archdsl.tools.editing.written import Entry
+from archdsl.tools.editing.written import Spot
 
 _MOST = 64
 
@@ -135,14 +135,8 @@ class _Change:
 
     def edits(self) -> tuple[Edit, ...]:
         """In the order of the text."""
-        index = self.around.index
-        found = []
-        for entry in index.scanned.entries:
-            path = self.around.network_path(entry.path)
-            if path in self.targets:
-                found.append(self._edit(entry.key_start, entry.key_end, self.name))
-            found += self._in_value(entry, path)
-        return tuple([each for each in found if each is not None])
+        words = [spot for spot in self.around.index.scanned.spots if spot.is_word]
+        return tuple([edit for spot in words for edit in self._in_word(spot) if edit is not None])
 
     def _edit(self, start: int, end: int, text: str) -> Edit | None:
         written = self.around.index.text[start:end]
@@ -150,26 +144,27 @@ class _Change:
         changed = f"{quote}{text}{quote}"
         return Edit(self.around.index.range(start, end), changed) if changed != written else None
 
-    def _in_value(self, entry: Entry, path: KeyPath) -> Iterator[Edit | None]:
-        if entry.kind not in ("text", "quoted"):
-            return
-        written = self.around.index.text[entry.start : entry.end]
-        if "${" in written:
+    def _in_word(self, spot: Spot) -> Iterator[Edit | None]:
+        assert spot.end is not None
+        written = self.around.index.text[spot.start : spot.end]
+        word, path = written.strip("\"'"), self.around.network_path(spot.path)
+        if spot.role == "key":
+            if (*path, word) in self.targets:
+                yield self._edit(spot.start, spot.end, self.name)
+        elif "${" in written:
             for found in REFERENCE.finditer(written):
-                start = entry.start + found.start(2)
+                start = spot.start + found.start(2)
                 yield self._edit(start, start + len(found[2]), self._reference(path, found))
         elif naming := self.names.naming(path):
-            yield self._edit(entry.start, entry.end, self.word(naming, written.strip("\"'")))
+            yield self._edit(spot.start, spot.end, self.word(naming, word))
 
     def _reference(self, path: KeyPath, found: re.Match[str]) -> str:
         """The keys of a reference, where it leads through the entry with its new name."""
-        dots, keys = found.groups()
-        base = path[: len(path) - len(dots)] if dots else ()
-        steps = keys_of(keys)
+        keys, base = found[2], base_of(path, found[1])
         for target in self.targets:
-            number = len(target) - 1 - len(base)
-            if number >= 0 and (*base, *steps)[: len(target)] == target and "[" not in keys:
-                return ".".join([*keys.split(".")[:number], self.name, *keys.split(".")[number + 1 :]])
+            if len(target) > len(base) and (*base, *keys_of(keys))[: len(target)] == target:
+                step = list(KEY.finditer(keys))[len(target) - 1 - len(base)]
+                return keys[: step.start()] + self.name + keys[step.end() :]
         return keys
 
     def word(self, naming: Naming, word: str) -> str:

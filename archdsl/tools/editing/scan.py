@@ -119,7 +119,8 @@ class _Lines:
         column = position - start
         if key is not None:
             entry = self._keyed(position, key[0], column)
-            return self._value(self.written.skip(key[1], end), end, entry, number, column, after=key[1])
+            self.written.spot(key[1], end, "value", entry.path)
+            return self._value(self.written.skip(key[1], end), entry, number, column)
         is_plain = self.text[position] not in "\"'[{|>"
         if not is_item and not block.is_list and block.indent == column and is_plain:
             word_end = self._plain_end(position, end)
@@ -128,7 +129,7 @@ class _Lines:
             return number + 1
         last = block.last
         entry = last if last.kind == "nothing" else Entry(last.path, position, position, column)
-        return self._value(position, end, entry, number, block.indent, starts_line=not is_item)
+        return self._value(position, entry, number, block.indent, starts_line=not is_item)
 
     def _key(self, position: int, end: int) -> tuple[int, int] | None:
         """Where a key that begins here ends, and where its colon does."""
@@ -153,20 +154,9 @@ class _Lines:
 
     # Values
 
-    def _value(
-        self,
-        position: int,
-        end: int,
-        entry: Entry,
-        number: int,
-        indent: int,
-        after: int = -1,
-        starts_line: bool = False,
-    ) -> int:
-        """The value of an entry, which begins here in a line that ends at `end`; of nothing too."""
-        if after >= 0:
-            self.written.spot(after, end, "value", entry.path)
-        entry.start = position
+    def _value(self, position: int, entry: Entry, number: int, indent: int, starts_line: bool = False) -> int:
+        """Reads the value of an entry, which begins here or is empty. Gives the number of the line that follows it."""
+        end, entry.start = self.written.ends[number], position
         prefix = _PROPERTY.match(self.text, position, end)
         position = prefix.end() if prefix else position
         first = self.text[position : min(position + 1, end)]
@@ -213,6 +203,7 @@ class _Lines:
         last = number
         while last + 1 < len(self.written.starts) and self.written.is_deeper(last + 1, indent):
             last += 1
-        entry.kind, entry.end = "long text", self.written.ends[last]
+        text = self.text[position : self.written.ends[last]]
+        entry.kind, entry.end = "long text", position + len(text.rstrip())  # below it other keys can be written
         self.written.spot(position, entry.end, "value", entry.path, is_word=True)
         return last + 1

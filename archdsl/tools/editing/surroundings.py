@@ -15,7 +15,7 @@ from archdsl.diagnostics.fixes import Range
 from archdsl.diagnostics.problems import ArchError, Mark
 from archdsl.frontend.budget import DEFAULT
 from archdsl.frontend.compose.config import Config
-from archdsl.frontend.compose.defaults_list import SELF, lineage
+from archdsl.frontend.compose.defaults_list import SELF, lineage, sub_folder
 from archdsl.frontend.compose.merge import merge
 from archdsl.frontend.compose.search_path import config_root, leads_somewhere
 from archdsl.frontend.sections import GROUPS, default_of
@@ -57,6 +57,11 @@ class Surroundings:
         return folder.parent if folder and self.package and folder.name == self.package else folder
 
     @property
+    def sub_folder(self) -> str:
+        """What the names of parents are relative to, in the folders that they are looked for in."""
+        return self.package or sub_folder(self.index.source, self._root)
+
+    @property
     def _landed(self) -> Source:
         """What the text itself sets. A key that nothing is written after leaves what the parents have."""
         source = self.index.source
@@ -84,7 +89,8 @@ class Surroundings:
         return False
 
     def _lineage(self, entries: list[Any]) -> list[Source | None]:
-        own = Source(self.index.source.file, {"defaults": entries})
+        source = self.index.source
+        own = Source(source.file, {"defaults": entries}, package=source.package)
         found = lineage(own, self._root, Reading(DEFAULT, self.document.others))
         return [None if member.source is own else member.landed for member in found.members]
 

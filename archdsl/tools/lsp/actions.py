@@ -9,9 +9,8 @@ from lsprotocol import types
 from archdsl.analysis.text import counted
 from archdsl.diagnostics.fixes import Edit
 from archdsl.diagnostics.problems import Problem
-from archdsl.tools.lsp.diagnostics import diagnostic, uri_of
+from archdsl.tools.lsp.diagnostics import diagnostic, location
 from archdsl.tools.lsp.open_texts import Opened
-from archdsl.tools.lsp.positions import Positions
 
 KINDS = [types.CodeActionKind.QuickFix, types.CodeActionKind.SourceFixAll]
 
@@ -58,7 +57,6 @@ def _fix_all(opened: Opened, problems: Sequence[Problem]) -> Iterator[types.Code
 def workspace_edit(opened: Opened, edits: Sequence[Edit]) -> types.WorkspaceEdit:
     changes: dict[str, list[types.TextEdit]] = {}
     for edit in edits:
-        file = edit.range.file
-        positions = opened.positions if file == opened.name else Positions(opened.document.text_of(file))
-        changes.setdefault(uri_of(file, opened), []).append(types.TextEdit(positions.range(edit.range), edit.text))
+        place = location(edit.range, opened)
+        changes.setdefault(place.uri, []).append(types.TextEdit(place.range, edit.text))
     return types.WorkspaceEdit(changes=changes)

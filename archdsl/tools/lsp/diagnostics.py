@@ -6,10 +6,9 @@ from lsprotocol import types
 from pygls.uris import from_fs_path
 
 from archdsl.diagnostics.fixes import Range
-from archdsl.diagnostics.problems import Mark, Problem
+from archdsl.diagnostics.problems import Problem
 from archdsl.frontend.sections import STAGES
 from archdsl.tools.lsp.open_texts import Opened
-from archdsl.tools.lsp.positions import Positions
 
 SOURCE = "archdsl"
 _TAGS = {"unused": [types.DiagnosticTag.Unnecessary]}
@@ -46,14 +45,13 @@ def _elsewhere(problem: Problem, opened: Opened, is_here: bool) -> list[types.Di
     """The places of its notes; and its own, where that is in another file."""
     own = [] if is_here or not problem.line else [(problem.mark, problem.message)]
     places = [*own, *[(note.mark, note.text) for note in problem.notes if note.mark.line]]
-    return [types.DiagnosticRelatedInformation(_location(mark, opened), text) for mark, text in places]
+    return [
+        types.DiagnosticRelatedInformation(location(Range(*mark, mark.line, mark.column), opened), text)
+        for mark, text in places
+    ]
 
 
-def _location(mark: Mark, opened: Opened) -> types.Location:
-    positions = opened.positions if mark.file == opened.name else Positions(opened.document.text_of(mark.file))
-    position = positions.position(mark.line, mark.column)
-    return types.Location(uri_of(mark.file, opened), types.Range(position, position))
-
-
-def uri_of(file: str, opened: Opened) -> str:
-    return opened.uri if file == opened.name else from_fs_path(file) or file
+def location(place: Range, opened: Opened) -> types.Location:
+    """A place in this text, or in another that it is made of."""
+    uri = opened.uri if place.file == opened.name else from_fs_path(place.file) or place.file
+    return types.Location(uri, opened.positions_of(place.file).range(place))

@@ -71,6 +71,11 @@ class Opened:
     def positions(self) -> Positions:
         return Positions(self.text, self._around.encoding)
 
+    def positions_of(self, file: str) -> Positions:
+        """Those of this text, or of another that it is made of."""
+        is_own = file == self.name
+        return self.positions if is_own else Positions(self.document.text_of(file), self._around.encoding)
+
     @property
     def is_large(self) -> bool:
         """Whether it is longer than anyone writes; then only what is wrong with it is told."""
