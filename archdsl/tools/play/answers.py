@@ -5,18 +5,21 @@ The server and the page without a server both call `answer`.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from archdsl.analysis.lint import Design, Finding, Question, warnings
 from archdsl.analysis.report import LayerInfo, Report, report
 from archdsl.analysis.text import bytes_text, count_text, field_text, shape_text
 from archdsl.diagnostics.fixes import Edit, Fix, Range
-from archdsl.diagnostics.problems import ArchError, Mark, Problem, fail
+from archdsl.diagnostics.problems import ArchError, Mark, Problem, fail, problem
 from archdsl.frontend.compose.config import Config
 from archdsl.frontend.compose.search_path import config_root
 from archdsl.frontend.lower import outline
 from archdsl.frontend.source import dotted
+from archdsl.frontend.yaml.extents import with_extents
 from archdsl.tools.editing.document import Document
 from archdsl.tools.editing.hints import Inlay, inlays
 from archdsl.tools.pictures.diagram import svg_of
@@ -90,13 +93,15 @@ def _redrawn(request: Request, folder: Path | None) -> Data:
     """Problems, places and hints; and where there is a network, its picture, tables and totals."""
     document = request.document(folder)
     problems = [each for each in document.problems if not (each.code == "expect" and request.overrides)]
-    network = None
+    network, slips = None, []
     try:
-        network = _network(sized_report(document, request.size), document) if document.report else None
+        if document.report is not None:
+            network = _network(sized_report(document, request.size), document)
+            slips = _slips(document, request.size)
     except ArchError as error:  # not for images of this size
         problems += error.problems
     return {
-        "problems": [_problem(each, request.name) for each in problems],
+        "problems": [*[_problem(each, request.name) for each in problems], *slips],
         "places": _places(document.config, request.name) if document.config else [],
         "hints": _hints(document),
         "network": network,
@@ -108,9 +113,27 @@ def sized_report(document: Document, size: tuple[int, int] | None) -> Report:
     if document.config is None or document.report is None:
         raise ArchError(document.problems)
     if size is not None:
-        document.last_good = report(outline(document.config.with_size(*size)))  # for its hints
+        document.last_good = report(outline(_sized(document.config, size)))  # for its hints
         return document.last_good
     return document.report
+
+
+def _sized(config: Config, size: tuple[int, int] | None) -> Config:
+    return config.with_size(*size) if size else config
+
+
+def _slips(document: Document, size: tuple[int, int] | None) -> list[Data]:
+    """What `archdsl show` warns of, like problems."""
+    assert document.config
+    found = [
+        problem(each.code, each.message, mark=each.mark, path=each.path, hint=_remedy(each))  # type: ignore[arg-type]
+        for each in warnings(Design(_sized(document.config, size), Question()))
+    ]
+    return [{**_problem(each, document.name), "severity": "warning"} for each in with_extents(found, document.text_of)]
+
+
+def _remedy(finding: Finding) -> str:
+    return "; ".join(filter(None, [shlex.join(finding.change), finding.advice]))
 
 
 def _network(costs: Report, document: Document) -> Data:

@@ -13,6 +13,7 @@ from archdsl.backends.atomic_write import written_whole
 from archdsl.diagnostics.problems import ArchError, Mark, fail
 from archdsl.diagnostics.wording import did_you_mean
 from archdsl.frontend.compose.search_path import config_root, preset_names, real
+from archdsl.frontend.yaml.conformance import LINE_END
 from archdsl.frontend.yaml.embedded import SUFFIX, carried_by
 from archdsl.frontend.yaml.files import config_files, decoded
 
@@ -66,7 +67,7 @@ class Folder:
         if name in preset_names():
             return copy_of(config_root() / f"{name}.yaml")
         data = _read(self._path_of(name))
-        return Opened(name, decoded(data, name).replace("\r\n", "\n"), _stamp(data))
+        return Opened(name, LINE_END.sub("\n", decoded(data, name)), _stamp(data))
 
     def save(self, name: str, text: str, stamp: str) -> Opened:
         """Write the file whole if it is still what `stamp` says, else not at all. Line ends stay what they were.

@@ -93,6 +93,7 @@ async function keep(text) {
   const { version } = editor;
   const answer = await backend.ask({ ...request(), overrides: [text], want: "keep" }).catch((error) => ({ problems: [error] }));
   if (!answer.edits) return notice(new Error(answer.problems[0].message), true);
+  if (editor.version !== version) return undefined;  // it was worked out for another text
   setOverrides(state.overrides.filter((each) => each !== text));
   return editor.apply(answer, version);
 }
@@ -128,7 +129,7 @@ $("size").addEventListener("input", () => redraw());
 
 // Files
 function changed() {
-  const isSaved = editor.text === state.savedText && $("name").value === state.savedName && state.stamp;
+  const isSaved = editor.text === state.savedText && $("name").value === state.savedName && (state.stamp || !backend.hasFiles);
   $("saved").textContent = isSaved ? "saved" : "not saved";
   document.title = `${isSaved ? "" : "• "}${$("name").value} – archdsl`;
 }
@@ -140,12 +141,17 @@ function opened({ name, text, stamp }) {
   changed();
 }
 
-async function save(stamp = state.savedName === $("name").value ? state.stamp : "") {
-  if (!backend.hasFiles) {
-    state.savedText = editor.text;
-    return download($("name").value, editor.text, "text/yaml");
-  }
+// One at a time: each has the stamp that the one before it left.
+let saving = Promise.resolve();
+const save = (stamp) => { saving = saving.then(() => write(stamp)); };
+
+async function write(stamp = state.savedName === $("name").value ? state.stamp : "") {
   const [name, text] = [$("name").value, editor.text];
+  if (!backend.hasFiles) {
+    Object.assign(state, { savedText: text, savedName: name });
+    changed();
+    return download(name, text, "text/yaml");
+  }
   const answer = await backend.save(name, text, stamp).catch((error) => ({ refused: error.message }));
   if (!answer.refused) {
     Object.assign(state, { stamp: answer.stamp, savedText: text, savedName: name, wantsBaseline: true });
@@ -155,12 +161,16 @@ async function save(stamp = state.savedName === $("name").value ? state.stamp : 
   }
   const ways = answer.stamp === undefined ? [] : [
     element("button", { onclick: () => save(answer.stamp) }, "Replace it"),
-    element("button", { onclick: () => open(name) }, "Open that one"),
+    element("button", { onclick: () => open(name, true) }, "Open that one"),
   ];
   return notice(new Error(answer.refused), true, ...ways);
 }
 
-async function open(name) {
+async function open(name, isSure = editor.text === state.savedText) {
+  if (!isSure) {
+    const way = element("button", { onclick: () => open(name, true) }, "Open it");
+    return notice(new Error(`${$("name").value} has changes that are not saved; ${name} would take its place.`), true, way);
+  }
   const answer = await backend.open(name).catch((error) => ({ refused: error.message }));
   if (answer.refused) return notice(new Error(answer.refused), true);
   notice(null, true);
