@@ -12,7 +12,7 @@ from archdsl.blocks.registry import all_blocks, get_block
 from archdsl.diagnostics.fixes import Edit
 from archdsl.frontend.compose.search_path import preset_names
 from archdsl.tools.editing.completion import Completion, complete
-from archdsl.tools.editing.rename import applied
+from archdsl.tools.editing.fixing import applied
 
 PARENT = "defaults: [yolo_v8_s_backbone, _self_]\n"
 BLOCK = "blocks:\n  mine:\n    arguments: {width: null, hidden: 64}\n    inputs: [a, b]\n    layers:\n"
@@ -179,4 +179,4 @@ def test_a_parent_that_does_not_exist_leaves_the_others() -> None:
 def test_what_is_taken_replaces_the_word(text: str, label: str, after: str) -> None:
     found = offered(text)[label]
     document = cursor(text).document
-    assert applied(document.text, (Edit(found.range, found.text),), document.index) == after
+    assert applied(document.text, (Edit(found.range, found.text),)) == after

@@ -19,9 +19,10 @@ from archdsl.frontend.compose.search_path import config_root
 from archdsl.tools.editing.completion import complete
 from archdsl.tools.editing.definition import define
 from archdsl.tools.editing.document import Document
+from archdsl.tools.editing.fixing import applied
 from archdsl.tools.editing.hover import hover
 from archdsl.tools.editing.markdown import escaped
-from archdsl.tools.editing.rename import Renamed, applied, prepare_rename, rename
+from archdsl.tools.editing.rename import Renamed, prepare_rename, rename
 from archdsl.tools.editing.surroundings import surroundings
 from archdsl.tools.editing.symbols import Symbol, folds, symbols
 
@@ -200,7 +201,7 @@ def renamed(text: str, name: str) -> str:
     """The text with another name for what is at the place, or why not."""
     at = cursor(text)
     found = rename(*at, name)
-    return found.refused or applied(at.document.text, found.edits, at.document.index)
+    return found.refused or applied(at.document.text, found.edits)
 
 
 def test_a_layer_is_renamed_wherever_it_is_named() -> None:
@@ -327,7 +328,7 @@ def test_every_stage_and_layer_of_a_preset_can_be_renamed(preset: str) -> None:
     assert {path for path, each in found.items() if each.refused} <= levels
     assert len(found) >= len(archdsl.analyze(_values(text)).layers) / 4
     for edits in random.Random(0).sample([each.edits for path, each in found.items() if path not in levels], 8):
-        after = archdsl.analyze(_values(applied(text, edits, document.index)))
+        after = archdsl.analyze(_values(applied(text, edits)))
         assert [(each.params, each.macs, each.shape) for each in after.layers] == costs
 
 

@@ -52,22 +52,28 @@ class Document:
         self.folder = folder
         self.overrides = tuple(overrides)
         self.others = others or {}
+        self.budget = budget
         self.config: Config | None = None
         self.report: Report | None = None
-        found = self._analysed(budget)
+        found = self._analysed()
         self.problems: tuple[Problem, ...] = with_extents(found, self.text_of)
         self.last_good: Report | None = self.report or (before.last_good if before else None)
 
-    def _analysed(self, budget: Budget) -> Sequence[Problem]:
+    def _analysed(self) -> Sequence[Problem]:
         try:
-            self.config = load(ConfigText(self.text, self.name, self.folder, self.others), self.overrides, budget)
-            self.report = report(outline(self.config, budget))
+            self.config = load(ConfigText(self.text, self.name, self.folder, self.others), self.overrides, self.budget)
+            self.report = report(outline(self.config, self.budget))
             with suppress(ArchError):  # that it does not take
                 self.report = at_known_size(self.config, self.report)
             check_expectations(self.config, self.report)
         except ArchError as error:
             return error.problems
         return ()
+
+    def with_text(self, text: str) -> Document:
+        """The same document with another text."""
+        given = {"overrides": self.overrides, "others": self.others, "budget": self.budget}
+        return Document(self.name, text, folder=self.folder, **given)  # type: ignore[arg-type]
 
     @cached_property
     def index(self) -> Index:

@@ -15,8 +15,9 @@ from archdsl.frontend.source import ABSENT, KeyPath, dotted
 from archdsl.ir.graph import Graph
 from archdsl.tools.editing.definition import KEY, REFERENCE, base_of, keys_of
 from archdsl.tools.editing.document import Document
+from archdsl.tools.editing.fixing import applied
 from archdsl.tools.editing.names import Found, Naming
-from archdsl.tools.editing.places import At, Index
+from archdsl.tools.editing.places import At
 from archdsl.tools.editing.surroundings import Surroundings, surroundings
 from archdsl.tools.editing.written import Spot
 
@@ -58,15 +59,6 @@ def rename(document: Document, line: int, column: int, name: str) -> Renamed:
         return Renamed((), refused)
     edits = _Change(around, target, name).edits()
     return _proven(document, edits)
-
-
-def applied(text: str, edits: tuple[Edit, ...], index: Index) -> str:
-    """The text with edits, which do not overlap."""
-    for edit in sorted(edits, key=lambda each: each.range[1:], reverse=True):
-        start = index.offset(edit.range.line, edit.range.column)
-        end = index.offset(edit.range.end_line, edit.range.end_column)
-        text = text[:start] + edit.text + text[end:]
-    return text
 
 
 def _target(around: Surroundings, at: At) -> KeyPath | str:
@@ -212,9 +204,7 @@ class _Change:
 
 def _proven(document: Document, edits: tuple[Edit, ...]) -> Renamed:
     """The edits, if they leave the network as it is."""
-    text = applied(document.text, edits, document.index)
-    of = {"folder": document.folder, "overrides": document.overrides, "others": document.others}
-    found = Document(document.name, text, **of)  # type: ignore[arg-type]
+    found = document.with_text(applied(document.text, edits))
     if found.report is None or document.report is None:
         problem = found.problems[0]
         return Renamed((), f"the text would have an error: line {problem.line}: {problem.fact}")

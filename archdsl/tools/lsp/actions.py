@@ -9,6 +9,7 @@ from lsprotocol import types
 from archdsl.analysis.text import counted
 from archdsl.diagnostics.fixes import Edit
 from archdsl.diagnostics.problems import Problem
+from archdsl.tools.editing.fixing import sure
 from archdsl.tools.lsp.diagnostics import diagnostic, location
 from archdsl.tools.lsp.open_texts import Opened
 
@@ -44,9 +45,9 @@ def _quick_fixes(opened: Opened, problems: Sequence[Problem], asked: types.Range
 
 def _fix_all(opened: Opened, problems: Sequence[Problem]) -> Iterator[types.CodeAction]:
     """The edits of one file that do not overlap; what they leave is told afterwards."""
-    sure = [problem.fixes[0].edits for problem in problems if len(problem.fixes) == 1 and problem.file == opened.name]
+    groups = [each.fixes[0].edits for each in sure(problems, opened.name)]
     edits: list[Edit] = []
-    for group in sorted(sure, key=lambda group: group[0].range):
+    for group in sorted(groups, key=lambda group: group[0].range):
         if not edits or edits[-1].range[3:] <= group[0].range[1:3]:
             edits += group
     if edits:
