@@ -23,6 +23,7 @@ from support.language_server import ARCHDSL, Connection
 from archdsl.diagnostics.formats import problem_data
 from archdsl.frontend.compose.search_path import config_root
 from archdsl.tools.editing.document import Document
+from archdsl.tools.lsp import open_texts
 from archdsl.tools.lsp.actions import code_actions
 from archdsl.tools.lsp.diagnostics import diagnostics_of
 from archdsl.tools.lsp.open_texts import OpenTexts
@@ -325,6 +326,29 @@ def test_nothing_is_wrong_with_a_shipped_file() -> None:
     only_a_part = [(types.DiagnosticSeverity.Information, "missing-key")]
     assert told["neck", "pan_c2f"] == only_a_part
     assert all(found in ([], only_a_part) for found in told.values())
+
+
+def test_what_is_saved_is_analysed_once_while_one_types(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    analysed = []
+
+    def counted(name: str, text: str, **given: Any) -> Document:
+        analysed.append(text)
+        return Document(name, text, **given)
+
+    monkeypatch.setattr(open_texts, "Document", counted)
+    (tmp_path / "net.yaml").write_text(NET)
+    opened = OpenTexts().put((tmp_path / "net.yaml").as_uri(), f"{NET}# 0\n", 1)
+    for number in range(4):
+        opened.change(f"{NET}# {number}\n", number)
+        assert opened.document.text == opened.text
+        assert opened.saved
+        assert opened.saved.text == NET
+    assert len(analysed) == 5
+    opened.forget()
+    assert opened.saved
+    assert analysed[5:] == [NET]
+    (tmp_path / "net.yaml").write_text("a: 1\n")
+    assert opened.saved.text == "a: 1\n"
 
 
 @pytest.mark.parametrize(("encoding", "column"), [("utf-8", 29), ("utf-16", 27), ("utf-32", 26)])

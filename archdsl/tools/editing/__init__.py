@@ -1,4 +1,4 @@
-"""What an editor asks while a config is written: pure functions of its text, without a server.
+"""Answers for editors while a config is written: pure functions of its text, without a server.
 
 A `Document` (document.py) is one text under the name of a file. Lines and columns start at 1; nothing here raises for a
 text, whatever is in it.

@@ -1,4 +1,4 @@
-"""What is in brackets in a text, up to the one that closes them or the first line that cannot be inside."""
+"""Flow collections in a text, up to the closing bracket or the first line that cannot be inside."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WORD = re.compile(r"(?:\$\{[^{}\r\n]*\}?|[^\s,\[\]{}:]|:(?=[^\s,\[\]{}])|[ \t]+
 
 @dataclass(slots=True)
 class _Flow:
-    """Brackets that are open around `entry`; `is_pair` is a mapping of one key without brackets, an item of a list."""
+    """An open bracket, and the `entry` it is the value of; `is_pair` is a list item that is a single `key: value`."""
 
     path: KeyPath
     entry: Entry
@@ -28,14 +28,14 @@ class _Flow:
 
 
 class Brackets:
-    """Reads what is in brackets, and adds it to what is known of the text."""
+    """Reads flow collections and records their entries and spots."""
 
     def __init__(self, written: Written):
         self.written = written
         self.text = written.text
 
     def read(self, position: int, entry: Entry, indent: int) -> int:
-        """What begins with a bracket. Gives the number of the line that follows it."""
+        """Reads the flow collection that begins here. Returns the number of the line after it."""
         start = position
         open_: list[_Flow] = []
         while True:
@@ -46,7 +46,7 @@ class Brackets:
                 return self._ended(start, position, open_)
 
     def _piece(self, position: int, open_: list[_Flow], entry: Entry, indent: int) -> int:
-        """What begins here: a bracket, a comma, a comment or a word."""
+        """Reads one bracket, comma, comment or word. Returns the position after it."""
         sign = self.text[position]
         if sign in "[{":
             return self._opened(position, open_, entry)
@@ -65,7 +65,7 @@ class Brackets:
         return end
 
     def _ended(self, start: int, position: int, open_: list[_Flow]) -> int:
-        """Ends the brackets that are still open."""
+        """Closes the brackets that the text leaves open. Returns the number of the next line."""
         end = self._before(position, start)
         for flow in open_:
             flow.entry.end = max(flow.entry.end, end)
@@ -80,7 +80,7 @@ class Brackets:
         return start + len(self.text[start:position].rstrip())
 
     def _gap(self, position: int, indent: int) -> tuple[int, bool]:
-        """The next place with text in it; where that is in a line outside of the brackets, the start of the line."""
+        """The position of the next text, and whether it is outside the brackets; then it is the start of its line."""
         found = _GAP.match(self.text, position).end()  # type: ignore[union-attr]
         if found == len(self.text):
             return found, True
@@ -116,7 +116,7 @@ class Brackets:
         return flow.current
 
     def _room(self, position: int, flow: _Flow) -> None:
-        """From here on there may be a key, or an item."""
+        """Records that a key or an item may follow here."""
         if flow.is_list:
             self.written.spot(position, None, "value", (*flow.path, flow.count), is_flow=True)
         else:
@@ -141,7 +141,7 @@ class Brackets:
         return position + 1
 
     def _word(self, start: int, open_: list[_Flow], indent: int) -> int:
-        """A word in brackets, after its anchor or tag: a key, an item, or a value."""
+        """Reads a key, an item or a value, with its anchor or tag."""
         flow, properties = open_[-1], _PROPERTIES.match(self.text, start)
         position = properties.end() if properties else start
         if _COLON.match(self.text, position):  # of a key that is nothing, or in brackets itself
@@ -162,7 +162,7 @@ class Brackets:
         return end
 
     def _word_end(self, position: int, indent: int) -> tuple[int, int]:
-        """Where a word ends, and where the colon does that makes it a key; 0 for none."""
+        """The end of a word, and the end of the colon that makes it a key; 0 without a colon."""
         if self.text[position] in QUOTED:
             end, colon = self.written.quoted_end(position, self.written.line_of(position), indent), QUOTED_COLON
         else:
@@ -172,7 +172,7 @@ class Brackets:
         return end, after.end() if after else 0
 
     def _value(self, start: int, position: int, end: int, entry: Entry) -> KeyPath:
-        """The path of an entry, whose text goes on to `end`; `start` is before its anchor."""
+        """Extends the value of an entry to `end`; `start` is before its anchor. Returns the entry's path."""
         entry.start = entry.start if entry.kind != "nothing" else start
         entry.kind, entry.end = "quoted" if self.text[position] in QUOTED else "text", end
         return entry.path

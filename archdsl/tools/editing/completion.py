@@ -1,4 +1,4 @@
-"""What may be written at a place: keys, blocks and their arguments, names, parents, values, references."""
+"""Completions at a place: keys, blocks and their arguments, names, parents, values, references."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _NEVER_IN_BLOCKS = ("each", "share")
 
 
 class Completion(NamedTuple):
-    """`text` takes the place of `range`; `label` is what a list shows, `detail` what follows it in small.
+    """`text` replaces `range`; `label` is shown in the list, with `detail` in small print after it.
 
     `documentation` is Markdown.
     """
@@ -53,7 +53,7 @@ class Completion(NamedTuple):
 
 
 class _Offer(NamedTuple):
-    """What may be written: `text`, or the label where that is empty.
+    """A completion without a range. It inserts `text`, or the label where that is empty.
 
     `ends` follows a key: a colon, and a space where the value can stand in the same line.
     """
@@ -68,7 +68,7 @@ class _Offer(NamedTuple):
 
 @one_report()
 def complete(document: Document, line: int, column: int) -> list[Completion]:
-    """What may be written at the place before a column. The editor chooses those that begin as the word there does."""
+    """Everything that fits at the place before a column. The editor filters by the word there."""
     around = surroundings(document)
     at = around.at(line, column)
     if not at.role or "\n" in at.word:  # text of several lines is prose
@@ -95,12 +95,12 @@ def complete(document: Document, line: int, column: int) -> list[Completion]:
 
 
 def _gap(text: str, at: At) -> str:
-    """The space that is missing after a colon or a dash."""
+    """The space missing after a colon or a dash."""
     return " " * (not at.word and text[max(0, at.start - 1) : at.start] in (":", "-"))
 
 
 def _inside_quotes(around: Surroundings, at: At) -> Range | None:
-    """What is in the quotes that the place is in, perhaps open ones."""
+    """The text between the quotes around the place; they may still be open."""
     is_closed = len(at.word) > 1 and at.word[-1] == at.word[0]
     is_inside = at.word[:1] in QUOTED and at.before != "" and not (is_closed and at.before == at.word)
     return around.index.range(at.start + 1, at.end - is_closed) if is_inside else None
@@ -110,7 +110,7 @@ def _inside_quotes(around: Surroundings, at: At) -> Range | None:
 
 
 def _keys(around: Surroundings, at: At) -> list[_Offer]:
-    """The keys that are not there yet."""
+    """The keys that are still missing from the mapping."""
     holder = at.holder
     if holder[:1] == ("defaults",):
         return [*_groups(around)] if len(holder) == 2 else []
@@ -129,7 +129,7 @@ def _keys(around: Surroundings, at: At) -> list[_Offer]:
 
 
 def _first_of(holder: KeyPath) -> KeyPath | None:
-    """The body whose arguments `first:` of a stage holds."""
+    """The body that a stage's `first:` gives arguments to."""
     is_first = holder[-1:] == ("first",) and not layer_of(holder) and len(holder) > 1
     return (*holder[:-1], "body") if is_first else None
 
@@ -141,7 +141,7 @@ def _fields(schema: type[Schema], at: At) -> Iterator[_Offer]:
 
 
 def _ends(annotation: Any, at: At) -> str:
-    """A colon; with a space for what is written in the same line."""
+    """A colon, with a space where the value goes on the same line."""
     is_mapping = all(get_origin(each) is dict or _is_schema(each) for each in members(annotation))
     return ":" if is_mapping and not at.is_flow else ": "
 
@@ -171,7 +171,7 @@ def _arguments(around: Surroundings, layer: KeyPath) -> Iterator[_Offer]:
 
 
 def _inherited(around: Surroundings, holder: KeyPath) -> Iterator[_Offer]:
-    """The stages and layers that parents set, and those that stage_defaults fill."""
+    """The stages and layers set by parents or filled by stage_defaults."""
     filler = default_of(holder) if len(holder) > 2 else ()
     for key in dict.fromkeys([*around.keys(holder), *(around.keys(filler) if filler else ())]):
         place = around.inherited_range((*holder, key)) or (around.key_range((*filler, key)) if filler else None)
@@ -198,7 +198,7 @@ def _values(around: Surroundings, path: KeyPath) -> list[_Offer]:
 
 
 def _annotation(around: Surroundings, path: KeyPath, layer: KeyPath) -> Any:
-    """The type of the value at a path; of an argument, what its block says."""
+    """The type of the value at a path; for an argument, the type that its block declares."""
     filled = _first_of(path[:-1]) if not layer else None
     holder = filled or layer
     inside = path[len(layer) :] if layer else path[-1:]
@@ -209,7 +209,7 @@ def _annotation(around: Surroundings, path: KeyPath, layer: KeyPath) -> Any:
 
 
 def _words(annotation: Any) -> Iterator[_Offer]:
-    """The values of a type that are a few words."""
+    """The values of a literal or boolean type."""
     for member in members(annotation):
         values = get_args(member) if get_origin(member) is Literal else (True, False) if member is bool else ()
         yield from (_Offer(literal(value), "value") for value in values)
@@ -221,14 +221,14 @@ def _registered() -> list[_Offer]:
 
 
 def _blocks(around: Surroundings) -> list[_Offer]:
-    """All blocks, those of the config first, with their arguments."""
+    """All blocks with their arguments, the config's own first."""
     names = around.keys(("blocks",))
     own = [_Offer(name, "block", signature(around, name), description_of(around, name)) for name in names]
     return [*own, *[each._replace(detail=signature(around, each.label)) for each in _registered()]]
 
 
 def _own_arguments(around: Surroundings, path: KeyPath) -> list[_Offer]:
-    """The arguments of the block that is defined here."""
+    """The arguments of the block being defined."""
     holder = (*path[:2], "arguments")
     stated = value_at(around.values, holder)
     known = stated if isinstance(stated, dict) else {}
@@ -236,7 +236,7 @@ def _own_arguments(around: Surroundings, path: KeyPath) -> list[_Offer]:
 
 
 def _names(around: Surroundings, naming: Naming, path: KeyPath) -> list[_Offer]:
-    """The names that can be used at a path, but for those that are used beside it."""
+    """The names that fit at a path, except those already in the same list."""
     layer = layer_of(path) or path[:2]
     if naming.of == "entries":
         known = [(name, "") for name in around.keys(naming.holder) if name != layer[-1]]
@@ -252,13 +252,13 @@ def _names(around: Surroundings, naming: Naming, path: KeyPath) -> list[_Offer]:
 
 
 def _used_beside(around: Surroundings, path: KeyPath) -> set[str]:
-    """The other items of a list."""
+    """The other items of the list that the path is in."""
     items = around.index.children.get(around.own_path(path[:-1]), []) if type(path[-1]) is int else []
     return {around.index.text[each.start : each.end].strip("\"'") for each in items if each.path[-1] != path[-1]}
 
 
 def _network_names(around: Surroundings, naming: Naming, path: KeyPath) -> list[tuple[str, str]]:
-    """What a layer can read, the nearest first; for `outputs` everything, and for `freeze` stages and sections."""
+    """The names a layer can read, nearest first; everything for `outputs`, stages and sections for `freeze`."""
     names, part = around.names, naming.parts[0]
     if path[0] in ("outputs", "freeze"):
         chosen = names.parts if path[0] == "freeze" else names.layers
@@ -269,13 +269,13 @@ def _network_names(around: Surroundings, naming: Naming, path: KeyPath) -> list[
 
 
 def _short(around: Surroundings, name: Name, part: str) -> str:
-    """The shortest word that means it there."""
+    """The shortest name that is unambiguous in that part."""
     found = around.names.find(name.short, part)
     return name.short if found and found.name == name and not found.rest else name.full
 
 
 def _what(around: Surroundings, name: Name) -> str:
-    """A stage, a section, or the block of a layer."""
+    """`a stage`, `a section`, or the block of a layer."""
     return around.block_name(name.path) if name.full != name.part else ("a section", "a stage")[len(name.path) - 1]
 
 
@@ -283,7 +283,7 @@ def _what(around: Surroundings, name: Name) -> str:
 
 
 def _defaults(around: Surroundings, path: KeyPath) -> list[_Offer]:
-    """Parents for an item of the Defaults List, options for the group in it."""
+    """Parents for an entry of the Defaults List, options where the entry is a group."""
     if len(path) == 3:
         group = group_of(path[2])
         options = options_of(group, around.roots) if group else []
@@ -309,7 +309,7 @@ def _groups(around: Surroundings) -> Iterator[_Offer]:
 
 
 def _references(around: Surroundings, at: At, reference: re.Match[str]) -> list[Completion]:
-    """The keys and items that a reference which ends at the place may go on with."""
+    """The keys or indexes that can continue the reference at the place."""
     dots, keys, last = reference.groups()
     holder = (*base_of(at.path, dots), *keys_of(keys))
     found = around.value(holder) if holder else around.values

@@ -1,4 +1,4 @@
-"""Where something is defined that a text names: parents, blocks, arguments, references, layers, inherited keys."""
+"""Definitions of the names in a text: parents, blocks, arguments, references, layers, inherited keys."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ KEY = re.compile(r"[^.\[\]]+")
 
 
 class Definition(NamedTuple):
-    """`target` is what defines `origin`, a word of the text; it may be in another file, also in one of Python."""
+    """`target` defines `origin`, a word of the text. It may be in another file, even a Python file."""
 
     origin: Range
     target: Range
 
 
 def define(document: Document, line: int, column: int) -> list[Definition]:
-    """Where what is at the place is defined; nothing for what defines itself, and what is not known."""
+    """The definitions of the word at the place; none for a definition itself or an unknown word."""
     around = surroundings(document)
     at = around.at(line, column)
     if not at.role or not at.word:
@@ -43,7 +43,7 @@ def define(document: Document, line: int, column: int) -> list[Definition]:
 
 
 def reference_at(at: At) -> re.Match[str] | None:
-    """The reference that the place is in."""
+    """The reference around the place."""
     place = len(at.before)
     return next((found for found in REFERENCE.finditer(at.word) if found.start() <= place <= found.end()), None)
 
@@ -54,7 +54,7 @@ def referred(at: At, reference: re.Match[str]) -> KeyPath:
 
 
 def base_of(path: KeyPath, dots: str) -> KeyPath:
-    """What a reference in the value at a path starts from: the top, or with dots a mapping around the value."""
+    """Where a reference in the value at a path starts: at the top, or with dots at a mapping around the value."""
     return path[: max(0, len(path) - len(dots))] if dots else ()
 
 
@@ -64,7 +64,7 @@ def keys_of(written: str) -> KeyPath:
 
 
 def _of_key(around: Surroundings, at: At) -> Iterator[Range]:
-    """The file that a key is inherited from; what stage_defaults has of it."""
+    """Where a key is inherited from, else its entry in stage_defaults."""
     inherited = around.inherited_range(at.path)
     filler = default_of(at.path) if len(at.path) > 2 else ()
     target = inherited or (around.key_range(filler) if filler else None)
@@ -96,7 +96,7 @@ def _listed(place: Range | None) -> list[Range]:
 
 
 def _key(around: Surroundings, path: KeyPath) -> Range | None:
-    """Where a key is set, or what fills it."""
+    """Where a key is set, else where stage_defaults fills it."""
     filler = default_of(path) if len(path) > 2 else ()
     return around.key_range(path) or (around.key_range(filler) if filler else None)
 
@@ -113,7 +113,7 @@ def block_places(around: Surroundings, name: str) -> Iterator[Range]:
 
 
 def group_of(key: str | int) -> str:
-    """The group that a key of an entry of the Defaults List chooses an option of; empty for none."""
+    """The config group of a key in the Defaults List (`neck`, `override /neck`); empty for any other key."""
     group = str(key).removeprefix("override ").lstrip("/")
     return group if group in GROUPS else ""
 
@@ -131,5 +131,5 @@ def _parent(around: Surroundings, path: KeyPath, word: str) -> Iterator[Range]:
 
 
 def parent_file(around: Surroundings, path: KeyPath, word: str) -> Path | None:
-    """The file that a word of the Defaults List names."""
+    """The file named by a word of the Defaults List."""
     return next((Path(place.file) for place in _parent(around, path, word)), None)

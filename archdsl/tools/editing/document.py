@@ -1,4 +1,4 @@
-"""A config that is being written: what is wrong with it, what it costs, and what it cost while it was right."""
+"""A config being edited: its problems, its costs, and its costs when it was last valid."""
 
 from __future__ import annotations
 
@@ -77,15 +77,15 @@ class Document:
 
     @cached_property
     def index(self) -> Index:
-        """What stands where in the text, whether or not it is whole."""
+        """The index of the text, valid or not."""
         return Index(self.text, self.name)
 
     @cached_property
     def figures(self) -> Mapping[KeyPath, Figures]:
-        """What each entry costs; nothing while the text is broken."""
+        """The cost of each entry; empty while the text is broken."""
         return figures_of(self.report) if self.report else {}
 
     def text_of(self, file: str) -> str:
-        """The text of a file that the config is made of, as it was read."""
+        """The text of the config or one of its parents, as it was read."""
         other = self.text if file == self.name else self.others.get(os.path.realpath(file))
         return text_of(file) if other is None else other

@@ -1,4 +1,4 @@
-"""Fixes that leave no choice, applied to a text."""
+"""Applies fixes to a text: those of problems that have only one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archdsl.tools.editing.document import Document
 
 
 class Fixed(NamedTuple):
-    """A piece of a text that was wrong, where it was, and what it is now."""
+    """A change that was made: where, the text before and the text after."""
 
     mark: Mark
     wrong: str
@@ -20,7 +20,7 @@ class Fixed(NamedTuple):
 
 
 def applied(text: str, edits: Iterable[Edit]) -> str:
-    """The text with edits, which do not overlap."""
+    """The text after the edits, which must not overlap."""
     for edit in sorted(edits, key=lambda each: each.range[1:], reverse=True):
         piece = _piece(text, edit.range)
         text = text[: piece.start] + edit.text + text[piece.stop :]
@@ -33,15 +33,15 @@ def _piece(text: str, place: Range) -> slice:
 
 
 def sure(problems: Iterable[Problem], file: str) -> list[Problem]:
-    """The problems with one fix only, which is within a file."""
+    """The problems with exactly one fix, all of it in `file`."""
     single = [each for each in problems if len(each.fixes) == 1]
     return [each for each in single if all(edit.range.file == file for edit in each.fixes[0].edits)]
 
 
 def fixed(document: Document) -> tuple[str, list[Fixed]]:
-    """The text after the fixes that leave no choice, one after another, and what they changed.
+    """Applies the fix of each problem that has only one. Returns the new text and the changes.
 
-    A fix is left out where its problem would stay, or where the text could not be composed any more.
+    A fix is skipped if its problem would remain, or if the text could then no longer be composed.
     """
     done: list[Fixed] = []
     tried: set[object] = set()

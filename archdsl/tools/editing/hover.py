@@ -1,4 +1,4 @@
-"""What is known of the thing at a place, as Markdown: its meaning, its figures, where its value comes from."""
+"""Documentation of the word at a place, as Markdown: its meaning, its figures, the source of its value."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _LONGEST = 200
 
 
 class Hover(NamedTuple):
-    """`markdown` is about the text in `range`."""
+    """`markdown` describes the text in `range`."""
 
     range: Range
     markdown: str
 
 
 def hover(document: Document, line: int, column: int) -> Hover | None:
-    """What there is to say of the thing at a place; None for nothing."""
+    """The documentation of the word at a place, or None."""
     around = surroundings(document)
     at = around.at(line, column)
     if not at.role or not at.word:
@@ -61,7 +61,7 @@ def _of_key(around: Surroundings, at: At) -> Iterator[str]:
 
 
 def _meaning(around: Surroundings, path: KeyPath) -> str:
-    """What a key means: in a layer that of an argument of its block."""
+    """The meaning of a key, which in a layer may be an argument of its block."""
     key, layer = str(path[-1]), layer_of(path)
     schema = schema_at(path[:-1])
     known = meanings_of(schema) if schema else {}
@@ -74,7 +74,7 @@ def _meaning(around: Surroundings, path: KeyPath) -> str:
 
 
 def figures_text(document: Document, path: KeyPath) -> str:
-    """What a layer, a stage or a section makes of what, and what it costs; that of the last right text."""
+    """Input and output shapes and cost of a layer, stage or section, in the last valid text."""
     found = document.last_good
     figures = figures_of(found).get(path) if found else None
     if found is None or figures is None:
@@ -89,7 +89,7 @@ def figures_text(document: Document, path: KeyPath) -> str:
 
 
 def _explained(around: Surroundings, path: KeyPath) -> Iterator[str]:
-    """Where a value comes from, what it overrides, and what scaling makes of it."""
+    """The source of a value, the values it overrides, and its scaled value."""
     if around.document.config is None or path[0] == "defaults":
         return
     with suppress(ArchError):
@@ -135,7 +135,7 @@ def _is(value: Any) -> str:
 
 
 def _named(around: Surroundings, at: At, word: str) -> Iterator[str]:
-    """A stage or layer that is named: what it is, and its figures."""
+    """The stage or layer that a word names, with its block and figures."""
     naming = around.names.naming(at.path)
     for meant in around.names.meanings(naming, word) if naming else ():
         block = around.block_name(meant.name.path)
@@ -159,7 +159,7 @@ def block_text(around: Surroundings, name: str) -> Iterator[str]:
 
 
 def preset_text(around: Surroundings, path: KeyPath, word: str) -> Iterator[str]:
-    """What a parent says of itself, and what it costs where it is a network of its own."""
+    """The description of a parent, and its cost if it is a network on its own."""
     file = parent_file(around, path, word)
     if file is not None:
         description, costs = _preset(around.document, str(file))
@@ -172,7 +172,7 @@ def preset_text(around: Surroundings, path: KeyPath, word: str) -> Iterator[str]
 
 @lru_cache(maxsize=4)
 def _preset(document: Document, file: str) -> tuple[str, str]:
-    """The description of a parent, which of an option of a group is its first comment, and its costs."""
+    """The description of a parent (the first comment of a group's option) and its costs."""
     text = document.text_of(file)
     parent = Document(file, text, folder=root_of(Path(file)), others=document.others)
     if parent.config is None or parent.report is None:

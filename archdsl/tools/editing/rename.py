@@ -1,4 +1,4 @@
-"""Another name for a stage or a layer, with all its uses in the text; the network stays the same."""
+"""Renames a stage or a layer and all its uses in the text; the network stays the same."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ _MOST = 64
 
 
 class Renamed(NamedTuple):
-    """What changes in the text; nothing, and `refused` says why, where it cannot."""
+    """The edits; or none, and `refused` gives the reason."""
 
     edits: tuple[Edit, ...]
     refused: str = ""
 
 
 class Renameable(NamedTuple):
-    """The word at a place that can get another name."""
+    """A name that can be changed, and the word where it is used."""
 
     range: Range
     name: str
 
 
 def prepare_rename(document: Document, line: int, column: int) -> Renameable | str:
-    """The word at the place that names a stage or a layer; or why it cannot get another name."""
+    """The name of the stage or layer at the place, or the reason why it cannot be changed."""
     around = surroundings(document)
     at = around.at(line, column)
     target = _target(around, at)
@@ -49,7 +49,7 @@ def prepare_rename(document: Document, line: int, column: int) -> Renameable | s
 
 
 def rename(document: Document, line: int, column: int, name: str) -> Renamed:
-    """The edits that give the stage or layer at the place another name: its key, and everything that names it."""
+    """The edits that rename the stage or layer at the place: its key and all its uses."""
     around = surroundings(document)
     target = _target(around, around.at(line, column))
     if isinstance(target, str):
@@ -62,7 +62,7 @@ def rename(document: Document, line: int, column: int, name: str) -> Renamed:
 
 
 def _target(around: Surroundings, at: At) -> KeyPath | str:
-    """The entry that is meant, in the whole config; or why it cannot get another name."""
+    """The entry meant at the place, in the whole config; or the reason why it cannot be renamed."""
     if not at.role or not at.word:
         return "there is no name here"
     path = at.path
@@ -92,13 +92,13 @@ def _is_named(path: KeyPath) -> bool:
 
 
 def _is_filled(around: Surroundings, path: KeyPath) -> bool:
-    """Whether a layer of a stage is one that stage_defaults set."""
+    """Whether a layer of a stage comes from stage_defaults."""
     is_inside = path[0] == STAGES.name and len(path) == 4
     return is_inside and value_at(around.values, (STAGES.defaults, *path[2:])) is not ABSENT
 
 
 def _refused(around: Surroundings, target: KeyPath, name: str) -> str:
-    """Why the new name cannot be."""
+    """The reason against the new name; empty for none."""
     if not re.fullmatch(NAME, name) or len(name) > _MOST:
         return f"'{name[:_MOST]}' is not a name: small letters, digits and _, at most {_MOST}, a letter first"
     is_taken = name in around.keys(target[:-1]) or name == INPUT or (len(target) == 4 and name in LAYER_SLOTS)
@@ -110,7 +110,7 @@ def _refused(around: Surroundings, target: KeyPath, name: str) -> str:
 
 
 class _Change:
-    """What becomes of every word when the entry at `target` is called `name`."""
+    """Rewrites every word for an entry, `target`, that is now called `name`."""
 
     def __init__(self, around: Surroundings, target: KeyPath, name: str):
         self.around = around
@@ -121,12 +121,12 @@ class _Change:
         self._open: set[KeyPath] = set()
 
     def _in_stages(self, target: KeyPath) -> Iterator[KeyPath]:
-        """The same layer in every stage, if stage_defaults set it."""
+        """The same layer in every stage, if it comes from stage_defaults."""
         if target[0] == STAGES.defaults:
             yield from ((STAGES.name, stage, *target[1:]) for stage in self.around.keys((STAGES.name,)))
 
     def edits(self) -> tuple[Edit, ...]:
-        """In the order of the text."""
+        """All edits, in the order of the text."""
         words = [spot for spot in self.around.index.scanned.spots if spot.is_word]
         return tuple([edit for spot in words for edit in self._in_word(spot) if edit is not None])
 
@@ -151,7 +151,7 @@ class _Change:
             yield self._edit(spot.start, spot.end, self.word(naming, word))
 
     def _reference(self, path: KeyPath, found: re.Match[str]) -> str:
-        """The keys of a reference, where it leads through the entry with its new name."""
+        """The keys of a reference, with the new name where it leads through the entry."""
         keys, base = found[2], base_of(path, found[1])
         for target in self.targets:
             if len(target) > len(base) and (*base, *keys_of(keys))[: len(target)] == target:
@@ -160,7 +160,7 @@ class _Change:
         return keys
 
     def word(self, naming: Naming, word: str) -> str:
-        """A word that names something, as it must be after the change."""
+        """A name as it must be written after the change."""
         for meant in self.names.meanings(naming, word):
             changed = self._changed(meant, word)
             if changed != word:
@@ -168,7 +168,7 @@ class _Change:
         return word
 
     def _changed(self, meant: Found, word: str) -> str:
-        """What is left out of a word may change too: it stays left out."""
+        """The word for a meaning after the change; a prefix that it leaves out stays left out."""
         rest = self._rest(meant)
         is_target = meant.name.path in self.targets
         if is_target and len(meant.name.path) == 2 and meant.name.path[0] == STAGES.name:
@@ -180,13 +180,13 @@ class _Change:
         return (self.name + beginning.removeprefix(self.old) if is_inside else beginning) + rest
 
     def _rest(self, meant: Found) -> str:
-        """What follows the name of a layer that runs for `each` of several: it is called after them."""
+        """The suffix after the change: results of `each` are called after the layers they are for."""
         suffixes = self._suffixes(meant.name.path) if meant.rest else {}
         found = next((old for old in suffixes if meant.rest == f"_{old}" or meant.rest.startswith(f"_{old}_")), "")
         return f"_{suffixes[found]}{meant.rest[len(found) + 1 :]}" if found else meant.rest
 
     def _suffixes(self, layer: KeyPath) -> Mapping[str, str]:
-        """The names of the results of a layer that runs for each of several, with what they become."""
+        """The suffixes of the results of a layer with `each`, old to new."""
         stated = self.around.value((*layer, "each"))
         naming = self.names.naming((*layer, "each"))
         words = [stated] if isinstance(stated, str) else stated
@@ -203,7 +203,7 @@ class _Change:
 
 
 def _proven(document: Document, edits: tuple[Edit, ...]) -> Renamed:
-    """The edits, if they leave the network as it is."""
+    """The edits, if the network stays the same with them."""
     found = document.with_text(applied(document.text, edits))
     if found.report is None or document.report is None:
         problem = found.problems[0]
@@ -214,7 +214,7 @@ def _proven(document: Document, edits: tuple[Edit, ...]) -> Renamed:
 
 
 def _figures(graph: Graph) -> Any:
-    """All that a network is, without its names."""
+    """Everything about a network except its names."""
     number = {node: place for place, node in enumerate(graph.nodes)}
     layers = [(node.type, node.cost, [number[source] for source in node.inputs]) for node in graph.nodes]
     owners = [node.owner and number[node.owner] for node in graph.nodes]

@@ -1,4 +1,4 @@
-"""The outline of a text, and what of it can be folded."""
+"""The outline of a text, and its foldable lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NOT_FOLDED = ("text", "quoted", "nothing")
 
 
 class Symbol(NamedTuple):
-    """An entry of the text: `range` is all of it, `name_range` its key; `detail` is the block of a layer."""
+    """An entry of the text: `range` covers all of it, `name_range` its key; `detail` is the block of a layer."""
 
     name: str
     kind: SymbolKind
@@ -27,7 +27,7 @@ class Symbol(NamedTuple):
 
 
 class Fold(NamedTuple):
-    """Lines that can be folded into the first of them; both count from 1."""
+    """Lines that can be folded into the first one; both count from 1."""
 
     line: int
     end_line: int
@@ -83,7 +83,7 @@ def folds(document: Document) -> tuple[Fold, ...]:
 
 
 def _comments(written: Written) -> list[Fold]:
-    """Rows of lines that are only comments."""
+    """Runs of lines that are only comments."""
     rows: list[Fold] = []
     for spot in written.spots:
         number = written.line_of(spot.start) + 1

@@ -1,4 +1,4 @@
-"""Blocks, arguments and values in words, for what is offered and for what is explained."""
+"""Blocks, arguments and values in words, for completion and hover."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEFAULTS = "Parents and groups in order, `_self_` where this file comes."
 
 
 def schema_at(path: KeyPath) -> type[Schema] | None:
-    """What the mapping at a path of a config may hold, if that is fixed."""
+    """The schema of the mapping at a path of a config, if it has a fixed one."""
     if path[:1] == ("blocks",) and len(path) == 5 and path[2] == "layers":
         return RelativeSchema
     found = [each for each in members(annotation_at(ConfigSchema, path)) if isinstance(each, type)]
@@ -25,12 +25,12 @@ def schema_at(path: KeyPath) -> type[Schema] | None:
 
 
 def default_text(parameter: Parameter) -> str:
-    """`= 0.5`; nothing for an argument that must be given, or comes from elsewhere."""
+    """`= 0.5`; empty for an argument that is required, or whose default comes from elsewhere."""
     return "" if parameter.default in (parameter.empty, None) else f"= {literal(parameter.default)}"
 
 
 def literal(value: Any) -> str:
-    """Plain data as it is written in a config, on one line."""
+    """Plain data as written in a config, on one line."""
     if isinstance(value, dict):
         return f"{{{', '.join(f'{key}: {literal(item)}' for key, item in value.items())}}}"
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""Fixes of problems, as code actions: each by itself, and all of a text together."""
+"""Fixes as code actions: one for each problem, and one for the whole text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KINDS = [types.CodeActionKind.QuickFix, types.CodeActionKind.SourceFixAll]
 
 
 def code_actions(opened: Opened, params: types.CodeActionParams) -> list[types.CodeAction]:
-    """The fixes of the problems in the range, and one that applies all which leave no choice."""
+    """The fixes of the problems in the range, and an action for all problems that have only one fix."""
     problems = [each for each in opened.document.problems if each.fixes]
     found = [*_quick_fixes(opened, problems, params.range), *_fix_all(opened, problems)]
     wanted = params.context.only
@@ -44,7 +44,7 @@ def _quick_fixes(opened: Opened, problems: Sequence[Problem], asked: types.Range
 
 
 def _fix_all(opened: Opened, problems: Sequence[Problem]) -> Iterator[types.CodeAction]:
-    """The edits of one file that do not overlap; what they leave is told afterwards."""
+    """The edits of this text that do not overlap; the others are offered again afterwards."""
     groups = [each.fixes[0].edits for each in sure(problems, opened.name)]
     edits: list[Edit] = []
     for group in sorted(groups, key=lambda group: group[0].range):

@@ -1,4 +1,4 @@
-"""What is wrong with a text, as diagnostics that are never older than the text."""
+"""The problems of a text as diagnostics, which are never older than the text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TAGS = {"unused": [types.DiagnosticTag.Unnecessary]}
 
 
 def diagnostics_of(opened: Opened) -> list[types.Diagnostic]:
-    """One for each problem; those of a parent are at the text's `defaults`, with the place in the parent."""
+    """One for each problem. Those of a parent are placed at `defaults`, and point to the parent."""
     return [diagnostic(problem, opened) for problem in opened.document.problems]
 
 
@@ -33,7 +33,7 @@ def diagnostic(problem: Problem, opened: Opened) -> types.Diagnostic:
 
 
 def _is_only_a_part(problem: Problem) -> bool:
-    """Whether nothing is wrong but that the text alone is no network: that of a parent, or of an option of a group."""
+    """Whether the only problem is that the text is not a whole network, as in a parent or a group's option."""
     return problem.code == "missing-key" and problem.path in ("", STAGES.name)
 
 
@@ -42,7 +42,7 @@ def _at_defaults(opened: Opened) -> Range:
 
 
 def _elsewhere(problem: Problem, opened: Opened, is_here: bool) -> list[types.DiagnosticRelatedInformation]:
-    """The places of its notes; and its own, where that is in another file."""
+    """The places of its notes, and its own place if that is in another file."""
     own = [] if is_here or not problem.line else [(problem.mark, problem.message)]
     places = [*own, *[(note.mark, note.text) for note in problem.notes if note.mark.line]]
     return [
@@ -52,6 +52,6 @@ def _elsewhere(problem: Problem, opened: Opened, is_here: bool) -> list[types.Di
 
 
 def location(place: Range, opened: Opened) -> types.Location:
-    """A place in this text, or in another that it is made of."""
+    """The location of a place in this text or in one of its parents."""
     uri = opened.uri if place.file == opened.name else from_fs_path(place.file) or place.file
     return types.Location(uri, opened.positions_of(place.file).range(place))

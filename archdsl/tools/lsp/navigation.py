@@ -1,4 +1,4 @@
-"""Where things are: definitions, other names for them, the outline of a text, what of it can be folded."""
+"""Definitions, renaming, the outline of a text, and folding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An override as an edit of the text: what was tried beside it is written into it."""
+"""Turns an override into an edit of the text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _COLON = re.compile(r"[ \t]*:")
 
 
 def kept(text: str, override: str) -> Edit:
-    """The edit that does what `scale.width=0.5` does. Raises ArchError for what is more than a number or a word."""
+    """The edit that does what `scale.width=0.5` does. Raises ArchError if the value is not a number or a word."""
     found = _OVERRIDE.fullmatch(override)
     if found:
         index, path = Index(text), tuple(found["path"].split("."))
@@ -29,7 +29,7 @@ def kept(text: str, override: str) -> Edit:
 
 
 def _filled(index: Index, entry: Entry, value: str) -> Edit:
-    """In place of what the entry has, or after its colon."""
+    """Replaces the value of an entry, or puts one after its colon."""
     if entry.kind != "nothing":
         return Edit(index.range(entry.start, entry.end), value)
     colon = _COLON.match(index.text, entry.key_end)
@@ -38,7 +38,7 @@ def _filled(index: Index, entry: Entry, value: str) -> Edit:
 
 
 def _added(index: Index, held: KeyPath, written: str) -> Edit:
-    """As the first entry of a mapping, or below all others of the text."""
+    """Adds a first entry to a mapping, or a last one to the whole text."""
     entry, inside = index.entries[held], index.children.get(held)
     if inside and (held or inside[0].is_flow):
         after = ", " if inside[0].is_flow else "\n" + " " * inside[0].indent

@@ -115,7 +115,7 @@ export function createEditor(parent, { ask, onChange, onCursor, onSave }) {
   const view = new EditorView({ parent: root, root, state: EditorState.create({ extensions }) });
 
   function apply(fix, doc) {
-    if (view.state.doc !== doc) return;  // it was worked out for another text
+    if (view.state.doc !== doc) return;  // the fix is for another text
     const changes = fix.edits.map((edit) => ({
       from: offsetOf(doc, edit.line, edit.column), to: offsetOf(doc, edit.end_line, edit.end_column), insert: edit.text,
     }));

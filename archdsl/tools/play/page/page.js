@@ -1,4 +1,4 @@
-// The page: asks what the text comes to at every key, and shows the answer.
+// The page: asks for the network of the text at every key, and shows the answer.
 import { backend } from "./backend.js";
 import { createEditor } from "./editor.js";
 import { element } from "./element.js";
@@ -67,7 +67,7 @@ function showCursor(place) {
   for (const row of document.querySelectorAll("tr[data-path]")) row.classList.toggle("here", isPart(row.dataset.path, state.path));
 }
 
-// To the key that a layer is made of, or the nearest around it that this text has.
+// Moves to the key of a layer, or to the nearest key around it in this text.
 function goTo(path) {
   const around = state.places.filter(([key]) => path === key || path.startsWith(`${key}.`));
   const nearest = around.sort(([one], [other]) => other.length - one.length)[0];
@@ -179,7 +179,7 @@ async function open(name, isSure = editor.text === state.savedText) {
   return opened(answer);
 }
 
-// A line above everything. What was said of a file stays until something is done about it.
+// A line above everything. A notice about a file stays until something is done about it.
 function notice(error, stays = false, ...ways) {
   if (!error && $("notice").dataset.stays && !stays) return;
   $("notice").hidden = !error;
