@@ -328,6 +328,10 @@ def test_nothing_is_wrong_with_a_shipped_file() -> None:
     assert all(found in ([], only_a_part) for found in told.values())
 
 
+def test_a_text_under_a_name_that_no_file_can_have_is_analysed() -> None:
+    assert diagnostics_of(OpenTexts().put("file:///a%00b.yaml", NET, 1)) == []
+
+
 def test_what_is_saved_is_analysed_once_while_one_types(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     analysed = []
 

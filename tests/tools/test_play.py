@@ -279,6 +279,12 @@ def test_a_promise_of_the_file_is_none_of_what_overrides_make_of_it() -> None:
     assert not answer({"want": "redraw", "name": "a.yaml", "text": text, "overrides": ["scale.width=1"]})["problems"]
 
 
+@pytest.mark.parametrize("name", ["a\0.yaml", "a" * 5_000, "a/" * 5_000, ".."])
+def test_a_text_under_a_name_that_no_file_can_have_is_answered(name: str) -> None:
+    found = answer({"want": "redraw", "name": name, "text": NET})
+    assert (found["problems"], found["network"]["totals"]["image"]) == ([], "640 × 640 × 3")
+
+
 def test_what_is_likely_a_slip_is_a_warning_at_its_place() -> None:
     text = f"{NET}  p4: {{width: 500}}\n"
     question = {"want": "redraw", "name": "a.yaml", "text": text}

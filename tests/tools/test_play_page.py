@@ -159,6 +159,7 @@ def test_what_is_saved_is_in_the_file_and_what_another_wrote_is_kept(play: Play,
     assert (folder / "net.yaml").read_text() == "theirs: 1\n"
     play.page.get_by_role("button", name="Replace it").click()
     expect(play.page.get_by_role("status")).to_have_text("saved")
+    expect(play.page.get_by_role("alert")).to_be_hidden()
     assert (folder / "net.yaml").read_text() == f"{NET}  p4: {{depth: 9}}0"
 
 

@@ -14,7 +14,7 @@ from archdsl.diagnostics.nearest import one_report
 from archdsl.frontend.compose.defaults_list import SELF
 from archdsl.frontend.compose.search_path import options_of, parent_names
 from archdsl.frontend.scope import INPUT
-from archdsl.frontend.sections import GROUPS, LAYER_SLOTS, STAGES, default_of, layer_of
+from archdsl.frontend.sections import GROUPS, default_of, layer_of
 from archdsl.frontend.sema.key_docs import ARGUMENTS
 from archdsl.frontend.sema.parameters import FITS
 from archdsl.frontend.sema.schema import ConfigSchema, LayerSchema
@@ -25,7 +25,7 @@ from archdsl.schemas.schema import Schema
 from archdsl.tools.editing.definition import base_of, group_of, keys_of
 from archdsl.tools.editing.document import Document
 from archdsl.tools.editing.markdown import escaped
-from archdsl.tools.editing.names import Name, Naming
+from archdsl.tools.editing.names import Name, Naming, is_slot
 from archdsl.tools.editing.places import At
 from archdsl.tools.editing.surroundings import Surroundings, surroundings
 from archdsl.tools.editing.wording import DEFAULTS, default_text, description_of, literal, schema_at, signature
@@ -153,10 +153,9 @@ def _is_schema(annotation: Any) -> bool:
 def _layer_keys(around: Surroundings, layer: KeyPath) -> Iterator[_Offer]:
     """The keys of every layer, and the arguments of its block."""
     unfit = _NEVER_IN_BLOCKS if layer[0] == "blocks" else _ONLY_IN_BLOCKS
-    is_named = layer[0] not in (STAGES.defaults, STAGES.name) or layer[-1] not in LAYER_SLOTS
     meanings = meanings_of(LayerSchema)
     for field in LayerSchema.model_fields.values():
-        if field.key not in unfit and (is_named or field.key != "after"):
+        if field.key not in unfit and (field.key != "after" or not is_slot(layer)):
             yield _Offer(field.key, "key", "", meanings[field.key], ": ")
     yield from _arguments(around, layer)
 

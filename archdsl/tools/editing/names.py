@@ -159,6 +159,11 @@ class Names:
         return [each for each in inputs if isinstance(each, str)] if isinstance(inputs, list) else [INPUT]
 
 
+def is_slot(layer: KeyPath) -> bool:
+    """Whether a layer is the `down` or `body` of a stage, which has no name of its own."""
+    return layer[0] in (STAGES.name, STAGES.defaults) and layer[-2] not in NAMED_SLOTS
+
+
 def _naming_in_block(path: KeyPath) -> Naming | None:
     block, key = path[:2], path[-1]
     if path[2:] == ("results",):

@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 from archdsl.analysis.explain import at as value_at
 from archdsl.diagnostics.fixes import Edit, Range
 from archdsl.frontend.scope import INPUT
-from archdsl.frontend.sections import LAYER_SLOTS, NAMED_SLOTS, STAGES, layer_of
+from archdsl.frontend.sections import LAYER_SLOTS, STAGES, layer_of
 from archdsl.frontend.sema.schema import NAME
 from archdsl.frontend.source import ABSENT, KeyPath, dotted
 from archdsl.ir.graph import Graph
 from archdsl.tools.editing.definition import KEY, REFERENCE, base_of, keys_of
 from archdsl.tools.editing.document import Document
 from archdsl.tools.editing.fixing import applied
-from archdsl.tools.editing.names import Found, Naming
+from archdsl.tools.editing.names import Found, Naming, is_slot
 from archdsl.tools.editing.places import At
 from archdsl.tools.editing.surroundings import Surroundings, surroundings
 from archdsl.tools.editing.written import Spot
@@ -87,8 +87,7 @@ def _target(around: Surroundings, at: At) -> KeyPath | str:
 
 def _is_named(path: KeyPath) -> bool:
     is_stage = path[:1] == (STAGES.name,) and len(path) == 2
-    is_slot = path[:1] in ((STAGES.name,), (STAGES.defaults,)) and path[-2:-1] not in [(slot,) for slot in NAMED_SLOTS]
-    return is_stage or (layer_of(path) == path != () and not is_slot)
+    return is_stage or (layer_of(path) == path != () and not is_slot(path))
 
 
 def _is_filled(around: Surroundings, path: KeyPath) -> bool:

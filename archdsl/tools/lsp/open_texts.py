@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +10,7 @@ from pygls.uris import to_fs_path
 
 from archdsl.diagnostics.texts import text_of
 from archdsl.frontend.compose.config import root_of
+from archdsl.frontend.compose.search_path import real
 from archdsl.tools.editing.document import Document
 from archdsl.tools.lsp.positions import Positions
 
@@ -24,7 +24,7 @@ class Opened:
         path = to_fs_path(uri)
         self.uri = uri
         self.name = path or uri
-        self.real = os.path.realpath(path) if path else ""
+        self.real = str(real(path)) if path else ""
         self.folder = root_of(Path(path)) if path else None
         self.text = text
         self.version = version

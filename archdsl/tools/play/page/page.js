@@ -155,7 +155,7 @@ async function write(stamp = state.savedName === $("name").value ? state.stamp :
   const answer = await backend.save(name, text, stamp).catch((error) => ({ refused: error.message }));
   if (!answer.refused) {
     Object.assign(state, { stamp: answer.stamp, savedText: text, savedName: name, wantsBaseline: true });
-    notice(null);
+    notice(null, true);
     changed();
     return redraw();
   }
