@@ -196,6 +196,30 @@ def test_a_text_that_is_not_saved_is_not_given_up_unasked(play: Play, folder: Pa
 
 
 @pytest.mark.browser
+def test_a_file_is_opened_once_the_other_is_saved(play: Play, folder: Path) -> None:
+    from playwright.sync_api import expect
+
+    (folder / "other.yaml").write_text(f"{NET}# other\n")
+    play.page.evaluate("""() => {
+        const fetched = fetch;
+        window.fetch = async (path, ...rest) => {
+            if (path === "save") await new Promise((resolve) => setTimeout(resolve, 500));
+            return fetched(path, ...rest);
+        };
+    }""")
+    play.type_at_end("# mine")
+    play.page.keyboard.press("Control+s")
+    play.page.get_by_role("button", name="Open…").click()
+    play.page.get_by_role("dialog").get_by_role("button", name="other.yaml").click()
+    expect(play.text).to_contain_text("# other")
+    assert (folder / "net.yaml").read_text() == f"{NET}# mine"
+    play.type_at_end("# more")
+    play.page.keyboard.press("Control+s")
+    expect(play.page.get_by_role("status")).to_have_text("saved")
+    assert (folder / "other.yaml").read_text() == f"{NET}# other\n# more"
+
+
+@pytest.mark.browser
 def test_what_is_likely_a_slip_is_a_warning(play: Play) -> None:
     from playwright.sync_api import expect
 

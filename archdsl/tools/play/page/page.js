@@ -141,9 +141,11 @@ function opened({ name, text, stamp }) {
   changed();
 }
 
-// One at a time: each has the stamp that the one before it left.
-let saving = Promise.resolve();
-const save = (stamp) => { saving = saving.then(() => write(stamp)); };
+// Files are saved and opened one at a time: each finds the stamp that the one before it left.
+let turn = Promise.resolve();
+const inTurn = (work) => { turn = turn.then(work).catch(notice); };
+const save = (stamp) => inTurn(() => write(stamp));
+const open = (name, isSure) => inTurn(() => read(name, isSure));
 
 async function write(stamp = state.savedName === $("name").value ? state.stamp : "") {
   const [name, text] = [$("name").value, editor.text];
@@ -166,7 +168,7 @@ async function write(stamp = state.savedName === $("name").value ? state.stamp :
   return notice(new Error(answer.refused), true, ...ways);
 }
 
-async function open(name, isSure = editor.text === state.savedText) {
+async function read(name, isSure = editor.text === state.savedText) {
   if (!isSure) {
     const way = element("button", { onclick: () => open(name, true) }, "Open it");
     return notice(new Error(`${$("name").value} has changes that are not saved; ${name} would take its place.`), true, way);
