@@ -79,8 +79,11 @@ def _missing(text: str, path: Path) -> ArchError:
 
 
 def real(path: str | os.PathLike[str]) -> Path:
-    """The path without symbolic links; one that goes round in a circle stays as it is."""
-    return Path(os.path.realpath(path))
+    """The path without symbolic links. One that goes round in a circle, or that no file can have, stays as it is."""
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError:
+        return Path(path)
 
 
 def leads_somewhere(path: Path) -> bool:
