@@ -16,7 +16,7 @@ import archdsl
 from archdsl.diagnostics.fixes import Fix
 from archdsl.frontend.yaml.extents import Extents
 from archdsl.tools.editing.document import Document
-from archdsl.tools.editing.fixing import applied
+from archdsl.tools.editing.fixing import applied, fixed
 from archdsl.tools.editing.hints import inlays, lenses
 
 NET = """\
@@ -183,6 +183,23 @@ def test_validate_fixes_what_has_one_fix(run: Run, tmp_path: Path) -> None:
     ]
     assert valid.startswith("net.yaml: valid, ")
     assert ended.returncode == 0
+
+
+def test_many_fixes_are_tried_together() -> None:
+    layers = "".join(f"  l{number}: {{block: conv, filters: 8, kernle: 3, from: p3}}\n" for number in range(50))
+    twice = "  twice: {block: conv, filters: 8, kernel: 3, kernle: 1, from: p3}\n"
+    text = f"{NET}neck:\n{layers}{twice}outputs: [p3]\n"
+    tried = []
+
+    class Counted(Document):
+        def with_text(self, text: str) -> Document:
+            tried.append(text)
+            return Counted(self.name, text)
+
+    now, changes = fixed(Counted("net.yaml", text))
+    assert now == text.replace("kernle: 3", "kernel: 3")
+    assert [each.mark.line for each in changes] == list(range(9, 59))
+    assert len(tried) <= 20
 
 
 def test_what_a_fix_uncovers_is_fixed_too(run: Run, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from lsprotocol import types
 from archdsl.analysis.text import counted
 from archdsl.diagnostics.fixes import Edit
 from archdsl.diagnostics.problems import Problem
-from archdsl.tools.editing.fixing import sure
+from archdsl.tools.editing.fixing import together
 from archdsl.tools.lsp.diagnostics import diagnostic, location
 from archdsl.tools.lsp.open_texts import Opened
 
@@ -45,11 +45,7 @@ def _quick_fixes(opened: Opened, problems: Sequence[Problem], asked: types.Range
 
 def _fix_all(opened: Opened, problems: Sequence[Problem]) -> Iterator[types.CodeAction]:
     """The edits of this text that do not overlap; the others are offered again afterwards."""
-    groups = [each.fixes[0].edits for each in sure(problems, opened.name)]
-    edits: list[Edit] = []
-    for group in sorted(groups, key=lambda group: group[0].range):
-        if not edits or edits[-1].range[3:] <= group[0].range[1:3]:
-            edits += group
+    edits = [edit for each in together(problems, opened.name) for edit in each.fixes[0].edits]
     if edits:
         title = f"fix {counted(len(edits), 'problem')}"
         yield types.CodeAction(title, types.CodeActionKind.SourceFixAll, edit=workspace_edit(opened, edits))
