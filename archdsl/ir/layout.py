@@ -7,7 +7,7 @@ applied to inputs of the same types. What a graph costs is known before it is la
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -55,6 +55,14 @@ class Fragment:
         return is_single and node.name == name and not node.weights
 
 
+class Several(dict[str, Node]):
+    """The results of a block by name, and `layers` in the order that they run, with those that no result needs."""
+
+    def __init__(self, results: Mapping[str, Node], layers: Iterable[Node]):
+        super().__init__(results)
+        self.layers = tuple(layers)
+
+
 @dataclass(eq=False, repr=False)
 class Call(Op):
     """A block applied to its inputs. Stands for `body` until the graph is laid out."""
@@ -88,10 +96,19 @@ def fragment(make: Callable[..., Node | dict[str, Node]], types: Sequence[Tensor
     if isinstance(made, Node):  # nearly all
         inside = in_order(made, inputs)
         return Fragment(inputs, tuple(inside), made, count, total(map(_cost_of, inside)), {})
-    inside = []
-    for end in made.values():
-        inside += in_order(end, {*inputs, *inside})
-    return Fragment(inputs, tuple(inside), end, count, total(map(_cost_of, inside)), made)
+    inside = _ordered(made.values(), inputs)
+    if isinstance(made, Several):
+        needed = set(inside)
+        inside = [node for node in _ordered(made.layers, inputs) if node in needed]
+    return Fragment(inputs, tuple(inside), [*made.values()][-1], count, total(map(_cost_of, inside)), made)
+
+
+def _ordered(ends: Iterable[Node], inputs: Sequence[Node]) -> list[Node]:
+    """What each of these in turn is computed from, each node once."""
+    found = dict.fromkeys(inputs)
+    for end in ends:
+        found.update(dict.fromkeys(in_order(end, found)))
+    return list(found)[len(inputs) :]
 
 
 def call(made: Fragment, inputs: tuple[Node, ...], name: str) -> Node:

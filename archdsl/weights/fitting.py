@@ -112,6 +112,7 @@ def transfer_of(
         tuple(_moved(node, moving[name], first.get(name)) for name, node in nodes.items() if name in moving),
         tuple(_left(node, found.pairs.get(name)) for name, node in nodes.items() if name not in moving),
         tuple(unused),
+        for_training=tuple(dict.fromkeys([stored.label.partition(".")[0] for stored in found.skipped])),
     )
 
 

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from archdsl.diagnostics.problems import Mark, fail
 from archdsl.ir.graph import Graph
 from archdsl.ir.node import Node
-from archdsl.ir.ops import Add, BatchNorm, Flatten, LayerNorm, LayerScale, Learned
+from archdsl.ir.ops import BatchNorm, Flatten, LayerNorm, LayerScale, Learned
 from archdsl.ir.ops.convolution import Convolution
 from archdsl.ir.types import both
 from archdsl.weights.formats.contents import Contents, Shape, Stored, StoredArray, short
 from archdsl.weights.matching import Match, shapes_text
+from archdsl.weights.torch_twins import Named, twins_among
 from archdsl.weights.torch_units import AXES, NORM, owners_of, without_counter
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def match_modules(graph: Graph, contents: Contents, is_partial: bool, mark: Mark
     if found is None:
         raise fail("weights", f"does not fit: {search.difference(items)}", mark=mark)
     pairs = dict(zip(nodes, found, strict=False))
-    if twins := next(_twins(graph, pairs), None):
+    named = {node: Named(item.name, tuple(item.shapes.items())) for node, item in pairs.items()}
+    if twins := next(twins_among(graph, named), None):
         message = f"nothing tells which of {twins[0].name} and {twins[1].name} is {pairs[twins[0]].name}"
         raise fail("weights", message, mark=mark, hint="they have equal shapes and read the same map")
     stored = {node.name: _for(node, item) for node, item in pairs.items()}
@@ -322,35 +324,3 @@ def _read(given: StoredArray, axes: tuple[int, ...], shape: Shape) -> Array:
     if axes:
         array = array.reshape([shape[axes.index(axis)] for axis in range(len(axes))]).transpose(axes)
     return array.reshape(shape)
-
-
-def _are_added(users: Mapping[Node, list[Node]], *nodes: Node) -> bool:
-    """Whether it makes no difference which is which: their results, normalised or not, have one sum."""
-    ends = set()
-    for node in nodes:
-        after = users[node]
-        if len(after) == 1 and isinstance(after[0].op, BatchNorm):
-            after = users[after[0]]
-        ends.add(after[0] if len(after) == 1 and isinstance(after[0].op, Add) else node)
-    return len(ends) == 1
-
-
-def _twins(graph: Graph, pairs: Mapping[Node, Item]) -> Iterator[tuple[Node, Node]]:
-    """Layers of equal shapes that run side by side, where the names in the file are of one series: a swap would fit."""
-    behind: dict[Node, int] = {}
-    users: dict[Node, list[Node]] = {node: [] for node in graph.nodes}
-    for number, node in enumerate(graph.nodes):
-        behind[node] = 1 << number
-        for source in node.inputs:
-            behind[node] |= behind[source]
-            users[source].append(node)
-    place = {node: number for number, node in enumerate(graph.nodes)}
-    last: dict[tuple[str, tuple[tuple[str, Shape], ...]], Node] = {}
-    for node, item in pairs.items():
-        if type(node.op) in AXES:
-            key = re.sub(r"\d+(?=\.|$)", "", item.name), tuple(item.shapes.items())
-            before = last.get(key)
-            is_beside = before is not None and not behind[node] >> place[before] & 1
-            if before is not None and is_beside and not _are_added(users, before, node):
-                yield before, node
-            last[key] = node

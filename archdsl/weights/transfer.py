@@ -39,7 +39,8 @@ class Left(NamedTuple):
 class Transfer:
     """The result of `load`: layers `moved` and `left`, and layers of the file that nothing took (`unused`).
 
-    `scheme` is whose names the file has; `matched_by` is "order" where it has none and places and shapes decided.
+    `scheme` is whose names the file has; `matched_by` is "order" where it has none and places and shapes decided. Parts
+    of the file that are `for_training` alone are among the unused.
     """
 
     scheme: str
@@ -48,6 +49,7 @@ class Transfer:
     left: tuple[Left, ...] = ()
     unused: tuple[str, ...] = ()
     source: Literal["file", "other model"] = "file"
+    for_training: tuple[str, ...] = ()
 
     def with_made(self, made: Mapping[str, str]) -> Transfer:
         """The same, with how the layers of these nodes were made."""
@@ -91,6 +93,7 @@ class Transfer:
         whole = counted(len(self.moved) + len(self.left), "layer")
         unused = len(self.unused)
         not_used = f"{counted(unused, 'layer')} of the {self.source} {'was' if unused == 1 else 'were'} not used"
+        not_used += "".join([f"; {name} is for training alone" for name in self.for_training])
         made = [f"; {each.node} has {each.made}" for each in self.moved if each.made]
         return "".join([f"\n{len(self.moved):,} of {whole} moved; {not_used}", *made])
 

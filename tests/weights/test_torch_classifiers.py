@@ -26,13 +26,14 @@ from archdsl.weights.torch_units import owners_of
 
 LINEAR = "head.classes.activation=linear"  # PyTorch's networks leave the softmax to the loss
 
+SIDES = {"hrnet_w18_small": ((64, 96), (96, 32)), "torchvision_inception_v3": ((96, 128), (107, 79))}
+
 
 def contents_of(network: Any) -> Contents:
     layers: dict[str, dict[str, StoredArray]] = {}
-    for name in sorted(network.state_dict()):  # as .safetensors has them
+    for name, array in sorted(network.state_dict().items()):  # as .safetensors has them
         place, _, leaf = name.rpartition(".")
-        shape = tuple(network.state_dict()[name].shape)
-        layers.setdefault(place, {})[leaf] = StoredArray(shape, "float32", lambda: None)
+        layers.setdefault(place, {})[leaf] = StoredArray(tuple(array.shape), "float32", lambda: None)
     return Contents("torch", tuple([Stored(place, place, own) for place, own in layers.items()]))
 
 
@@ -41,6 +42,8 @@ def test_a_preset_has_the_parameters_and_the_names_of_the_network(name: str) -> 
     with torch.device("meta"):
         network = NETWORKS[name]()
     assert sum(parameter.numel() for parameter in network.parameters()) == PARAMS[name]
+    of_training = sum(parameter.numel() for each, parameter in network.named_parameters() if "Aux" in each)
+    assert archdsl.analyze(f"{name}_classify").trainable_params == PARAMS[name] - of_training
     contents, graph = contents_of(network), archdsl.compile_config(f"{name}_classify")
     assert presets_of(contents) == [f"{name}_classify"]
     found = matched_torch(graph, contents, False, Mark("a"))
@@ -56,14 +59,16 @@ def doubles() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("doubles")
-@pytest.mark.parametrize("name", ["resnet18", "resnet50_v1_5"])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50_v1_5", "hrnet_w18_small", "torchvision_inception_v3"])
 def test_a_network_gives_the_numbers_that_pytorch_gives(tmp_path: Path, name: str) -> None:
     torch.manual_seed(0)
-    network = settled(NETWORKS[name](), torch.rand(4, 3, 64, 96))
+    network = settled(NETWORKS[name](), torch.rand(4, 3, 96, 96))
     save_file(network.state_dict(), tmp_path / "a.safetensors")
     model = archdsl.build_from_config(f"{name}_classify", [LINEAR])
-    assert not weights.load(model, tmp_path / "a.safetensors").unused
-    for sides in ((64, 96), (97, 71)):
+    transfer = weights.load(model, tmp_path / "a.safetensors")
+    assert all(each.startswith("AuxLogits.") for each in transfer.unused)
+    assert ("AuxLogits is for training alone" in transfer.summary()) == (name == "torchvision_inception_v3")
+    for sides in SIDES.get(name, ((64, 96), (97, 71))):
         image = torch.rand(2, 3, *sides).double()
         wanted = network.double()(image).detach().numpy()
         found = keras.ops.convert_to_numpy(model(image.permute(0, 2, 3, 1).numpy()))
@@ -81,6 +86,14 @@ def test_a_network_that_is_another_preset_is_refused_with_its_name(tmp_path: Pat
         with pytest.raises(archdsl.ArchError, match=fact) as refused:
             weights.load(archdsl.build_from_config(preset), tmp_path / "a.safetensors")
         assert "resnet50_v1_5_classify" in refused.value.problems[-1].hint
+
+
+def test_inception_of_torchvision_is_not_that_of_keras_applications(tmp_path: Path) -> None:
+    save_file(NETWORKS["torchvision_inception_v3"]().state_dict(), tmp_path / "a.safetensors")
+    model = archdsl.build_from_config("inception_v3_classify")  # whose norms do not scale
+    with pytest.raises(archdsl.ArchError, match="no module in the place of stem_conv1_bn, with 32") as refused:
+        weights.load(model, tmp_path / "a.safetensors")
+    assert "torchvision_inception_v3_classify" in refused.value.problems[-1].hint
 
 
 def test_a_network_of_other_classes_is_refused_with_the_preset_that_it_was(run: Any, tmp_path: Path) -> None:

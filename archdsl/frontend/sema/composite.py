@@ -10,6 +10,7 @@ import keyword
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from inspect import Parameter
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -25,7 +26,7 @@ from archdsl.frontend.sema.parameters import FITS, Use, Values, arguments_of, is
 from archdsl.frontend.sema.schema import BlockSchema
 from archdsl.frontend.sema.spec import UNSCALED, LayerSpec, Scale, passed_on
 from archdsl.frontend.sema.validate import fact_of
-from archdsl.ir.layout import results_of
+from archdsl.ir.layout import Several, results_of
 from archdsl.ir.node import Node, ShapeError
 from archdsl.schemas.annotations import Translation
 
@@ -78,8 +79,8 @@ class Composite(Block):
             results |= {f"{layer.name}_{name}": [node] for name, node in made.items()}
             results[layer.name] = list(made.values())
         if self.defined.results:
-            return {name: results[name][-1] for name in self.defined.results}
-        return made.get("", made)
+            made = {name: results[name][-1] for name in self.defined.results}
+        return made[""] if "" in made else Several(made, chain(*results.values()))
 
     def _is_there(self, layer: LayerSpec, sources: Sequence[Node], values: Values) -> bool:
         fits = FITS not in layer.when or len({source.type for source in sources}) == 1
