@@ -77,6 +77,26 @@ def browser() -> Iterator[object]:
         yield running
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """One with a config in it, for `archdsl play`."""
+    from support.play import NET
+
+    made = tmp_path / "nets"
+    made.mkdir()
+    (made / "net.yaml").write_text(NET)
+    return made
+
+
+@pytest.fixture
+def server(folder: Path) -> Iterator[object]:
+    """`archdsl play` with that config."""
+    from support.play import served
+
+    with served(folder, str(folder / "net.yaml")) as running:
+        yield running
+
+
 @cache
 def imports_keras(path: Path) -> bool:
     return path.suffix == ".py" and AT_THE_TOP.search(path.read_text()) is not None

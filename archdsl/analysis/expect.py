@@ -11,13 +11,11 @@ from archdsl.frontend.compose.config import Config
 from archdsl.frontend.lower import outline
 from archdsl.frontend.source import dotted
 
-SIDE = 640  # pixels of a side that the config leaves open, for figures that depend on it
-
 
 def check_expectations(config: Config, costs: Report) -> None:
     """Compare costs with `expect`, where the file itself states it: what a parent promises is true of the parent.
 
-    Where the config gives no size, `macs` and memory are those of an image of SIDE pixels a side.
+    Where the config leaves the size open, `macs` and memory are those of Config.at_known_size.
 
     Raises ArchError for every figure that differs, or is more than `within`.
     """
@@ -47,8 +45,6 @@ def _broken(promised: Any, found: int | None) -> str:
 
 
 def at_known_size(config: Config, costs: Report) -> Report:
-    """The same costs, for an image of SIDE pixels where the config leaves a side open."""
-    height, image_width, _ = costs.input_shape
-    if height is not None and image_width is not None:
-        return costs
-    return report(outline(config.with_size(height or SIDE, image_width or SIDE)))
+    """The same costs, with those that depend on the size of the image."""
+    known = config.at_known_size()
+    return costs if known is config else report(outline(known))

@@ -25,14 +25,14 @@ _HERE, _EXCHANGE = -100, 2  # of Linux's renameat2: AT_FDCWD, RENAME_EXCHANGE; R
 def written_whole(path: Path, hint: str = "") -> Iterator[Path]:
     """A temporary name beside `path` with the same suffixes; it gets its own name when the block ends well.
 
-    The file gets the mode of any new one, whatever writes it. Raises ArchError when the folder does not exist or cannot
-    be written to; `hint` is what may help then.
+    A file that is replaced keeps its mode, a new one gets that of any other, whatever writes it. Raises ArchError when
+    the folder does not exist or cannot be written to; `hint` is what may help then.
     """
     _check_parent(path)
     partial = _beside(path)
     with _stopped_by_an_exception():
         try:
-            mode = _mode_of_new(partial)
+            mode = _mode(path if path.exists() else partial)
             yield partial
             partial.chmod(mode)
             partial.replace(path)
@@ -109,12 +109,15 @@ def _exit(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)  # the status that a shell gives for the signal
 
 
-def _mode_of_new(path: Path) -> int:
-    """The mode that the umask leaves a new file. It is there for a moment."""
+def _mode(path: Path) -> int:
+    """The mode of a file; where there is none, what the umask leaves a new one, which is there for a moment."""
+    if path.exists():
+        return stat.S_IMODE(path.stat().st_mode)
     path.touch(exist_ok=False)
-    mode = stat.S_IMODE(path.stat().st_mode)
-    path.unlink()
-    return mode
+    try:
+        return _mode(path)
+    finally:
+        path.unlink()
 
 
 def make_folder(path: Path, hint: str = "") -> None:

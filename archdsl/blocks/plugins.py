@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from archdsl.diagnostics.problems import ArchError, Mark, fail
+from archdsl.diagnostics.texts import text_of
 
 Plugin = str | os.PathLike[str]
 """The path of a Python file, or the name of a module; importing it registers its blocks."""
@@ -30,6 +32,19 @@ def load_plugins(plugins: Sequence[Plugin]) -> None:
         except Exception as error:  # whatever the user's code raises
             message = f"importing the plugin fails: {type(error).__name__}: {error}"
             raise fail("plugin", message, mark=Mark(text)) from error
+
+
+def code_of(text: str) -> list[str]:
+    """The texts of the files with blocks from outside the package that `text` names, and with those named in these."""
+    from archdsl.blocks.registry import foreign_blocks  # which a command without a config does not need
+
+    blocks, texts = foreign_blocks(), [text]
+    for each in texts:  # which grows
+        for name in sorted(blocks.keys() & {*re.findall(r"\w+", each)}):
+            found = text_of(blocks.pop(name).file)
+            if found not in texts:
+                texts.append(found)
+    return sorted(texts[1:])
 
 
 def _import_file(path: Path) -> None:

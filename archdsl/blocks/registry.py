@@ -39,6 +39,7 @@ Border2D = Pixels | tuple[Pixels | tuple[Pixels, Pixels], Pixels | tuple[Pixels,
 Groups = Annotated[int, Limits(ge=1, le=65_536)]
 Ratio = Annotated[float, Limits(gt=0, le=16)]
 
+_PACKAGE = Path(__file__).parents[1]
 _KEPT = 256  # fragments a block: enough for a search over widths, and bounded
 EXACT = "filters"  # what a config calls a width that is not scaled
 STYLE = "style"  # filled in by the compiler from the config's conventions
@@ -156,6 +157,11 @@ class Block:
         return f"{code.co_filename}:{code.co_firstlineno}"
 
     @property
+    def file(self) -> str:
+        """The file that it is defined in."""
+        return self.source.rpartition(":")[0]
+
+    @property
     def documentation(self) -> str:
         return inspect.getdoc(self.function) or ""
 
@@ -253,6 +259,11 @@ def all_blocks() -> Mapping[str, Block]:
     _load_shipped()
     _load_installed()
     return _blocks
+
+
+def foreign_blocks() -> dict[str, Block]:
+    """Those that were registered from outside the package, by name."""
+    return {name: made for name, made in _blocks.items() if not Path(made.file).is_relative_to(_PACKAGE)}
 
 
 @cache

@@ -14,7 +14,7 @@ from archdsl.frontend.budget_check import check_costs
 from archdsl.frontend.compose.config import Config, Location
 from archdsl.frontend.graph_check import stride_problems, unread
 from archdsl.frontend.scope import INPUT, Level, Scope
-from archdsl.frontend.sections import OPEN_ENDED, STAGES
+from archdsl.frontend.sections import HEAD, OPEN_ENDED, STAGES
 from archdsl.frontend.sema.findings import Findings
 from archdsl.frontend.sema.resolve import resolve
 from archdsl.frontend.sema.scale import scale_spec
@@ -56,7 +56,7 @@ def compile_spec(spec: NetworkSpec, budget: Budget = DEFAULT) -> Graph:
     outputs = compiler.outputs()
     if not spec.is_named and not compiler.findings:
         outputs = compiler.ends(outputs)
-    graph = Graph(spec.name, tuple(compiler.nodes), x[-1][1], ends, outputs, spec.freeze, spec.is_named)
+    graph = Graph(spec.name, tuple(compiler.nodes), x[-1][1], ends, outputs, spec.freeze, compiler.returned(outputs))
     problems = compiler.findings + stride_problems(graph, spec, compiler.guesses)
     problems = problems or unread(graph, spec)  # what an error left out reads nothing either
     if problems:
@@ -150,6 +150,16 @@ class _Compiler:
                 if node not in read:
                     self._output(f"{name}_{suffix}" if suffix else name, node, found, layer.at)
         return found
+
+    def returned(self, outputs: Mapping[str, Node]) -> tuple[str, ...]:
+        """The outputs that a call returns: all where the config names them, else the ends of a head with several."""
+        if self.spec.is_named:
+            return tuple(outputs)
+        read = {source for node in self.nodes for source in node.inputs}
+        head = [layer.name for part in self.spec.parts if part.name == HEAD.name for layer in part.layers]
+        ends = {node for name in head for _, node in self.scope.results[name] if node not in read}
+        found = tuple([name for name, node in outputs.items() if node in ends])
+        return found if len(found) > 1 else ()
 
     def _each(self, layer: LayerSpec, part: PartSpec) -> list[Level]:
         """The layer applied to each of several results, and to its other inputs: with weights of its own or shared."""

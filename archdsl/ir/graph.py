@@ -18,9 +18,8 @@ class Graph:
     """A network as operations, in the order they run.
 
     `levels` holds the last node of every stage under its public name ("P3" for stage p3), `outputs` the config's
-    outputs by name. `is_named` tells whether the config gives them names; then they are the result of the network,
-    else `output`, the last node, is. The nodes of the parts named in
-    `freeze` (stages, stem, head) are not trained.
+    outputs by name. `named` has the names of those that a call returns; without any it returns `output`, the last node.
+    The nodes of the parts named in `freeze` (stages, stem, head) are not trained.
     """
 
     name: str
@@ -29,7 +28,7 @@ class Graph:
     levels: Mapping[str, Node]
     outputs: Mapping[str, Node]
     freeze: tuple[str, ...] = ()
-    is_named: bool = False
+    named: tuple[str, ...] = ()
 
     _repr_svg_ = method_of("archdsl.tools.pictures.diagram", "svg_of")
 
@@ -45,7 +44,7 @@ class Graph:
     @property
     def results(self) -> list[Node]:
         """The nodes that a call returns."""
-        return list(self.outputs.values()) if self.is_named else [self.output]
+        return [self.outputs[name] for name in self.named] or [self.output]
 
     @property
     def ends(self) -> list[Node]:
@@ -77,7 +76,7 @@ class Graph:
         needed = self.needed_by(outputs.values())
         needed |= self.needed_by([node.owner for node in needed if node.owner is not None])
         nodes = tuple([node for node in self.nodes if node in needed or node is self.input])
-        return replace(self, nodes=nodes, output=nodes[-1], levels={}, outputs=outputs, is_named=True)
+        return replace(self, nodes=nodes, output=nodes[-1], levels={}, outputs=outputs, named=tuple(outputs))
 
     def is_frozen(self, node: Node) -> bool:
         """Whether `node` keeps its weights in training."""

@@ -40,8 +40,7 @@ class Backbone(keras.Model):  # type: ignore[misc]
         **kwargs: Any,
     ):
         tensors = emit(graph, input_tensor, fresh)
-        results: Any = {name: tensors[node.name] for name, node in graph.outputs.items()}
-        results = results if graph.is_named else tensors[graph.output.name]
+        results: Any = {name: tensors[graph.outputs[name].name] for name in graph.named} or tensors[graph.output.name]
         super().__init__(inputs=tensors[graph.input.name], outputs=results, **{"name": graph.name, **kwargs})
         self._graph = graph
         self._passes = tuple(passes)

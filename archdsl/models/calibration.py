@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from archdsl.analysis.trial_images import brightest
 from archdsl.diagnostics.problems import Mark, fail
+from archdsl.frontend.compose.config import SIDE
 from archdsl.ir.graph import Graph
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 MOST_IMAGES = 64
 MOST_ENTRIES = 100_000  # of a folder that are looked at
-SIDE = 640  # of images, where the network takes any
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 

@@ -55,7 +55,7 @@ def _result_names(model: Any) -> list[str]:
     """The keys of the dict that the model gives, in the order of its `outputs`; else the names of the layers."""
     results = getattr(model, "_outputs_struct", None)
     if not isinstance(results, dict):
-        return list(model.output_names)
+        return list(getattr(model, "output_names", [model.layers[-1].name]))  # a Sequential has none
     keys = {id(tensor): str(key) for key, tensor in results.items()}
     return [keys.get(id(tensor), name) for tensor, name in zip(model.outputs, model.output_names, strict=True)]
 

@@ -96,9 +96,10 @@ def _read(path: Path, budget: Budget, mark: Mark) -> tuple[dict[str, Any], int]:
         config = json.loads(text)
     except (ValueError, RecursionError):
         config = None
+    config = in_todays_form(config) if is_whole else config
     if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
         raise fail("model", f"its {IN_HDF5 if is_whole else CONFIG} does not describe a model", mark=mark)
-    return in_todays_form(config) if is_whole else config, stored
+    return config, stored
 
 
 def _model(path: Path, config: dict[str, Any], stored: int, mark: Mark) -> Any:

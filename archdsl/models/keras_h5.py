@@ -6,7 +6,8 @@ Neither h5py nor Keras reads such a file here. Its description becomes that of a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import keras
@@ -34,13 +35,20 @@ def in_todays_form(config: Any) -> Any:
         value = pending.pop()
         if isinstance(value, dict):
             name = value.get("class_name")
+            if name == "Sequential" and isinstance(value.get("config"), list):  # before Keras 2.2.3
+                value["config"] = {"name": value.get("name", "sequential"), "layers": value["config"]}
             if isinstance(name, str) and isinstance(value.get("config"), dict):
-                value.update({} if "module" in value else _place(name))
+                value.update(_place(name) if _is_unplaced(name, value) else {})
                 _mend(name, value["config"])
             pending += value.values()
         elif isinstance(value, list):
             pending += value
     return config
+
+
+def _is_unplaced(name: str, value: dict[str, Any]) -> bool:
+    """Whether it does not say where it is from, or is a model where Keras 2 had it."""
+    return "module" not in value or (name in _MODELS and value.get("registered_name") in (None, name))
 
 
 def _mend(name: str, config: dict[str, Any]) -> None:
@@ -50,6 +58,54 @@ def _mend(name: str, config: dict[str, Any]) -> None:
         config["axis"] = axis[0]
     for key in _WITHOUT_EFFECT.get(name, ()):
         config.pop(key, None)
+    if name != "InputLayer":
+        config.pop("batch_input_shape", None)  # it is that of the InputLayer before
+    layers = config.get("layers")
+    if name in _MODELS and isinstance(layers, list):
+        _mend_model(config, [layer for layer in layers if isinstance(layer, dict)])
+
+
+def _mend_model(config: dict[str, Any], layers: list[dict[str, Any]]) -> None:
+    first = layers[0].get("config") if layers else None
+    if isinstance(first, dict) and "inbound_nodes" not in layers[0] and "batch_input_shape" in first:
+        config.setdefault("build_input_shape", first["batch_input_shape"])
+    _count_from_zero(layers, config.get("output_layers"))
+    for key in ("input_layers", "output_layers"):
+        ends = config.get(key)
+        if isinstance(ends, list) and len(ends) == 1:  # it meant one tensor, and today a list of one
+            config[key] = ends[0]
+
+
+def _count_from_zero(layers: list[dict[str, Any]], outputs: Any) -> None:
+    """Calls of a model inside of a model by the numbers of today: for Keras 2 the first was to make it.
+
+    All calls are used, so that their numbers tell who wrote them. Outputs name those of a functional one as before.
+    """
+    nodes = [layer.get("inbound_nodes") for layer in layers]
+    inside = {
+        str(layer.get("name")): (layer["class_name"], len(own))
+        for layer, own in zip(layers, nodes, strict=True)
+        if str(layer.get("class_name")) in _MODELS and isinstance(own, list)
+    }
+    used: dict[str, list[list[Any]]] = {name: [] for name in inside}
+    ends: dict[str, list[list[Any]]] = {name: [] for name in inside}
+    for found, value in ((used, nodes), (ends, outputs)):
+        for reference in _references(value):
+            found.get(reference[0], []).append(reference)
+    for name, (kind, calls) in inside.items():
+        if {reference[1] for reference in (*used[name], *ends[name])} == set(range(1, calls + 1)):
+            for reference in (*used[name], *(ends[name] if kind == "Sequential" else ())):
+                reference[1] -= 1
+
+
+def _references(value: Any) -> Iterator[list[Any]]:
+    """Results of layers, however deep in lists and mappings: a layer's name, which call of it, and which result."""
+    pending = [value]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, list) and [type(each) for each in value[:3]] == [str, int, int]:
+            yield value
+        pending += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def _place(name: str) -> dict[str, Any]:
@@ -65,7 +121,7 @@ def give(model: Any, contents: Contents, mark: Mark) -> None:
     given: dict[str, list[StoredArray]] = defaultdict(list)
     for stored in contents.layers:  # those of a layer that is a model are several
         given[stored.name.removesuffix(stored.place.lstrip("0123456789"))] += stored.arrays.values()
-    owners = {layer.name: [*layer.trainable_weights, *layer.non_trainable_weights] for layer in model.layers}
+    owners = {layer.name: _by_layer([*layer.trainable_weights, *layer.non_trainable_weights]) for layer in model.layers}
     owners = {name: own for name, own in owners.items() if own}
     shapes = {name: [tuple(variable.shape) for variable in own] for name, own in owners.items()}
     found = {name: [array.shape for array in arrays] for name, arrays in given.items()}
@@ -75,6 +131,14 @@ def give(model: Any, contents: Contents, mark: Mark) -> None:
     for name, own in owners.items():
         for variable, array in zip(own, values[name], strict=True):
             variable.assign(array)
+
+
+def _by_layer(variables: Iterable[Any]) -> list[Any]:
+    """Those of a layer inside of a model together, as they are read from the file."""
+    found: dict[str, list[Any]] = defaultdict(list)
+    for variable in variables:
+        found[variable.path.rpartition("/")[0]].append(variable)
+    return list(chain.from_iterable(found.values()))
 
 
 def _different(ours: dict[str, Any], theirs: dict[str, Any]) -> Iterator[str]:

@@ -15,11 +15,10 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from archdsl.analysis.expect import SIDE
 from archdsl.analysis.report import OutputInfo, report
 from archdsl.analysis.text import count_text, yaml_text
 from archdsl.blocks.registry import EXACT, Block, all_blocks
-from archdsl.frontend.compose.config import Config, load
+from archdsl.frontend.compose.config import SIDE, Config, load
 from archdsl.frontend.compose.search_path import config_root, options_of, preset_names
 from archdsl.frontend.lower import outline
 from archdsl.frontend.presets import info_of, list_options
@@ -111,8 +110,7 @@ def family_of(preset: Config) -> Path | None:
 
 def figures(preset: Config) -> Iterator[str]:
     """Parameters, MACs and outputs, and whether there are trained weights."""
-    height, image_width, _ = outline(preset).image.shape
-    costs = report(outline(preset.with_size(height or SIDE, image_width or SIDE)))
+    costs = report(outline(preset.at_known_size()))
     yield f"{costs.params:,}"
     yield count_text(costs.macs)
     yield ", ".join(map(output_text, costs.outputs, costs.outputs.values()))

@@ -7,20 +7,30 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from archdsl.diagnostics.problems import Mark, Problem, problem
+from archdsl.diagnostics.problems import ArchError, Mark, Problem, problem
 from archdsl.frontend.compose.config import load as load_config
 from archdsl.frontend.lower import compile_graph
 from archdsl.frontend.presets import list_presets
+from archdsl.ir.graph import Graph
 from archdsl.ir.node import Node
 from archdsl.weights.arrays import read_arrays, some
 from archdsl.weights.first_convolution import account, is_adaptable
 from archdsl.weights.formats.contents import Contents, Shape, Stored, short
 from archdsl.weights.matching import Match, arrays_of, fits, shape_counts, shapes_text
+from archdsl.weights.torch_matching import match_torch
 from archdsl.weights.torch_presets import presets_of
 from archdsl.weights.transfer import Left, Moved, Transfer
 
 if TYPE_CHECKING:
     from archdsl.weights.formats.contents import Array
+
+
+def matched_torch(graph: Graph, contents: Contents, partial: bool, mark: Mark) -> Match:
+    """The arrays of a PyTorch checkpoint by the nodes they belong to. Raises ArchError with the preset that fits."""
+    try:
+        return match_torch(graph, contents, partial, mark)
+    except ArchError as error:
+        raise ArchError(with_hint(list(error.problems), contents)) from None
 
 
 def misfits(name: str, nodes: Mapping[str, Node], found: Match, mark: Mark) -> list[Problem]:
@@ -61,7 +71,7 @@ def _count_facts(nodes: Mapping[str, Node], found: Match) -> Iterator[str]:
 def with_hint(problems: list[Problem], contents: Contents) -> list[Problem]:
     """The problems; the last one names the preset that the file is of, if any."""
     names = presets_with_shapes(contents)
-    hint = f"its arrays have the shapes of {' or '.join(names)}" if names else ""
+    hint = f"its arrays have the shapes of {' or '.join(names)}" if names else problems[-1].hint
     return [*problems[:-1], problems[-1]._replace(hint=hint)]
 
 
@@ -94,7 +104,8 @@ def transfer_of(
 ) -> Transfer:
     """What moved and what did not; `first` are convolutions that were made for another number of channels."""
     taken = {id(stored) for stored in moving.values()}
-    unused = [stored.label for stored in (*found.pairs.values(), *found.surplus) if id(stored) not in taken]
+    others = *found.surplus, *found.skipped
+    unused = [stored.label for stored in (*found.pairs.values(), *others) if id(stored) not in taken]
     return Transfer(
         found.scheme,
         found.matched_by,

@@ -21,6 +21,7 @@ from archdsl.weights.first_convolution import adapted, convolutions_of_the_image
 from archdsl.weights.fitting import (
     contradictions,
     is_adaptable_to,
+    matched_torch,
     misfits,
     presets_with_shapes,
     read_node,
@@ -31,7 +32,6 @@ from archdsl.weights.formats import opened
 from archdsl.weights.formats.contents import Contents, Stored, StoredArray
 from archdsl.weights.matching import Match, fits, match, match_inside
 from archdsl.weights.model import Model
-from archdsl.weights.torch_matching import match_torch
 from archdsl.weights.torch_units import owners_of
 from archdsl.weights.transfer import Transfer
 
@@ -71,7 +71,7 @@ def _take(model: Model, contents: Contents, partial: bool, mark: Mark, classes: 
     is_torch = contents.layout == "torch"
     owners = owners_of(model.graph) if is_torch else [node for node in model.graph.nodes if node.weights]
     nodes = {node.name: node for node in owners}
-    found = match_torch(model.graph, contents, partial, mark) if is_torch else match(model, contents)
+    found = matched_torch(model.graph, contents, partial, mark) if is_torch else match(model, contents)
     known = len(found.pairs) if found.matched_by == "name" else 0
     is_listed = not is_torch and known < len(nodes)
     if is_listed and (theirs := listed(contents, known, most_bytes(_params(model)) // 4, mark)):

@@ -26,7 +26,7 @@ class Match:
     """Layers of a file by the node they belong to, and those that belong to none.
 
     `matched_by` is "order" for a file whose layers have no names, or names that the model does not know: there only
-    places and shapes speak.
+    places and shapes speak. Layers that are `skipped` are of a head that only training uses.
     """
 
     scheme: str
@@ -34,6 +34,7 @@ class Match:
     pairs: Mapping[str, Stored]
     surplus: tuple[Stored, ...]
     contradictions: tuple[str, ...]
+    skipped: tuple[Stored, ...] = ()
 
 
 def match(model: Model, contents: Contents) -> Match:

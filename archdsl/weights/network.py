@@ -21,13 +21,12 @@ from archdsl.ir.node import Node
 from archdsl.ir.passes import run_passes
 from archdsl.weights.arrays import refuse_strange_numbers
 from archdsl.weights.darknet import contents_of as darknet_contents
-from archdsl.weights.fitting import misfits, read_node, with_hint
+from archdsl.weights.fitting import matched_torch, misfits, read_node, with_hint
 from archdsl.weights.formats import opened
 from archdsl.weights.formats.contents import Contents
 from archdsl.weights.fresh import fresh_weights
 from archdsl.weights.matching import Match
 from archdsl.weights.model import Model
-from archdsl.weights.torch_matching import match_torch
 from archdsl.weights.torch_units import owners_of
 
 if TYPE_CHECKING:
@@ -112,7 +111,7 @@ def read_weights(graph: Graph, name: str, contents: Contents, mark: Mark) -> tup
     image is normalised is a setting for PyTorch. Raises ArchError where a layer is missing, or of another shape.
     """
     is_torch = contents.layout == "torch"
-    found = match_torch(graph, contents, partial=False, mark=mark) if is_torch else _by_name(contents)
+    found = matched_torch(graph, contents, partial=False, mark=mark) if is_torch else _by_name(contents)
     own = [node for node in graph.nodes if node.weights]
     nodes = {node.name: node for node in (owners_of(graph) if is_torch else own)}
     if problems := misfits(name, nodes, replace(found, surplus=()), mark):

@@ -50,7 +50,7 @@ class Difference(NamedTuple):
 def nearest_to(contents: Contents) -> Difference | None:
     """The difference to the preset that has most of its layers, of those about as large; None where none has any."""
     modules = modules_of(contents)
-    found = [_difference(modules, name) for name in as_large_as(modules)]
+    found = [_difference(modules, name) for name in as_large_as(sum(map(params_of, modules)))]
     nearest = max(found, key=lambda each: (len(each.pairs) - len(each.others()), -len(each.others())), default=None)
     return nearest if nearest and len(nearest.others()) < len(nearest.pairs) else None
 

@@ -17,13 +17,12 @@ from archdsl.frontend.yaml.embedded import metadata
 from archdsl.frontend.yaml.parser import read_text
 from archdsl.ir.graph import Graph
 from archdsl.weights.arrays import some
-from archdsl.weights.fitting import misfits, transfer_of, with_hint
+from archdsl.weights.fitting import matched_torch, misfits, transfer_of, with_hint
 from archdsl.weights.formats import opened
 from archdsl.weights.formats.contents import Contents
 from archdsl.weights.formats.safetensors import write_arrays
 from archdsl.weights.network import read_weights
 from archdsl.weights.torch_difference import Difference, nearest_to
-from archdsl.weights.torch_matching import match_torch
 from archdsl.weights.torch_presets import nearest_of, presets_of
 from archdsl.weights.torch_rows import text_of_checkpoint
 from archdsl.weights.torch_units import owners_of
@@ -106,7 +105,7 @@ def _text_of(contents: Contents, file: Path) -> str:
 
 def _check_fit(graph: Graph, contents: Contents, name: str, mark: Mark) -> None:
     """Raise ArchError unless every layer has its arrays in the file, and reads what its module reads."""
-    found = match_torch(graph, contents, partial=False, mark=mark)
+    found = matched_torch(graph, contents, partial=False, mark=mark)
     nodes = {node.name: node for node in owners_of(graph)}
     if problems := misfits(name, nodes, found, mark):
         raise ArchError(with_hint(problems, contents))

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from archdsl.weights.formats.contents import Array
 
 EARLY = ("downsample", "shortcut")  # children that run beside others, where our blocks have them
-LATE = ("identity", "gamma", "layer_scale", "norm", "ln", "head", "fc", "classifier")
+LATE = ("identity", "gamma", "layer_scale", "norm", "ln", "head", "fc", "classifier", "branch_pool")
+FOR_TRAINING = ("AuxLogits.", "aux1.", "aux2.", "aux_classifier.")  # heads of a network that only its training uses
+_NUMBER = re.compile(r"(\d{1,9})[a-z]?$")  # Mixed_5b, branch3x3_2a
 MAX_STEPS = 200_000  # of the search; a network of a thousand modules takes some thousands
 MAX_DEPTH = 300  # of calls: a child that runs after others takes one, a module in another `_NESTED`
 _NESTED = 5
@@ -57,16 +59,17 @@ class Tree:
         """Children that run one after the other: the same but for a number at the end, or named by one letter."""
         found: dict[str, list[tuple[str, Tree]]] = {}
         for name, child in self.children.items():
-            found.setdefault("" if len(name) == 1 else name.rstrip("0123456789"), []).append((name, child))
+            found.setdefault("" if len(name) == 1 else _NUMBER.sub("", name), []).append((name, child))
         return [sorted(each, key=_by_number) for each in found.values()]
 
 
 def match_modules(graph: Graph, contents: Contents, is_partial: bool, mark: Mark) -> Match:
     """The arrays by the nodes they belong to. Raises ArchError where names and shapes do not tell.
 
-    With `is_partial`, the last layer may have another number of outputs, and there may be modules behind it.
+    Modules behind the last layer, and heads for training, are left over. With `is_partial`, the last layer may have
+    another number of outputs.
     """
-    nodes, items = owners_of(graph), items_of(contents)
+    nodes, items = owners_of(graph), used_items_of(contents)
     search = _Search(nodes, is_partial)
     found = search.run(tree_of(items))
     if found is None:
@@ -78,7 +81,15 @@ def match_modules(graph: Graph, contents: Contents, is_partial: bool, mark: Mark
     stored = {node.name: _for(node, item) for node, item in pairs.items()}
     taken = {item.name for item in found}
     surplus = tuple(item.stored for item in items if item.name not in taken)
-    return Match("torch", "name", stored, surplus, () if is_partial else tuple(_padded_otherwise(graph)))
+    skipped = tuple(item.stored for item in items_of(contents) if item.name.startswith(FOR_TRAINING))
+    return Match("torch", "name", stored, surplus, () if is_partial else tuple(_padded_otherwise(graph)), skipped)
+
+
+def items_in_turn(graph: Graph, items: Sequence[Item]) -> int:
+    """How many layers of a graph have a module of the file, from the first to the first that has none."""
+    search = _Search(owners_of(graph), is_partial=False)
+    search.run(tree_of(items))
+    return search.furthest
 
 
 def _padded_otherwise(graph: Graph) -> Iterator[str]:
@@ -88,9 +99,15 @@ def _padded_otherwise(graph: Graph) -> Iterator[str]:
         if isinstance(op, Convolution) and op.padding == "same" and max(both(op.kernel)) > max(both(op.stride)) > 1:
             yield (
                 f"{node.name} pads as TensorFlow does, and PyTorch pads both sides alike: "
-                "conventions.padding=symmetric (partial loads a file of timm's tf_ networks, which pad so too)"
+                "conventions.padding=symmetric, and conventions.norm.epsilon=1e-5 where it is PyTorch's own "
+                "(partial loads a file of timm's tf_ networks, which pad so too)"
             )
             return
+
+
+def used_items_of(contents: Contents) -> list[Item]:
+    """Those without the heads for training."""
+    return [item for item in items_of(contents) if not item.name.startswith(FOR_TRAINING)]
 
 
 def items_of(contents: Contents) -> list[Item]:
@@ -133,7 +150,7 @@ def tree_of(items: Sequence[Item]) -> Tree:
 
 Series = list[list[tuple[str, Tree]]]
 Next = tuple[int, str, Tree]
-Allowed = Callable[[list[Next]], list[Next]]
+Allowed = Callable[[list[Next], tuple[int, ...]], list[Next]]
 
 
 class _Search:
@@ -188,7 +205,8 @@ class _Search:
         if tree.item is not None or self.depth > MAX_DEPTH:
             return None
         series = tree.series()
-        ways = next(filter(None, (self._ways(series, (0,) * len(series), at, {}, by) for by in (_by_name, _any))), [])
+        begun = (0,) * len(series)
+        ways = next(filter(None, (self._ways(series, begun, at, {}, by) for by in (_in_rows, _by_name, _any))), [])
         if len(ways) > 1:
             names = next(one.name for one, other in zip(*ways, strict=False) if one is not other)
             self.ambiguous = self.ambiguous or names
@@ -200,9 +218,9 @@ class _Search:
         """At most two ways to go on; those that come to the same children done have failed, or are a second way."""
         left = [(number, *each[done[number]]) for number, each in enumerate(series) if done[number] < len(each)]
         if not left or at == len(self.nodes):
-            return [[]] if not left or self.is_partial else []
+            return [[]]
         found: list[list[Item]] = []
-        for number, _, child in allowed(left):
+        for number, _, child in allowed(left, done):
             self.steps += 1
             items = self._fits(child, at) if self.steps <= MAX_STEPS else None
             after = tuple([count + (place == number) for place, count in enumerate(done)])
@@ -218,20 +236,25 @@ class _Search:
         return found[:2]
 
 
-def _by_name(left: list[Next]) -> list[Next]:
+def _in_rows(left: list[Next], done: tuple[int, ...]) -> list[Next]:
+    """Of the next children of each series, that of a series which has begun; else those whose names let them run."""
+    return [each for each in left if done[each[0]]] or _by_name(left, done)
+
+
+def _by_name(left: list[Next], done: tuple[int, ...]) -> list[Next]:
     """Of the next children of each series, those whose names let them run now."""
     early = [each for each in left if each[1] in EARLY]
     return early or [each for each in left if each[1] not in LATE] or left
 
 
-def _any(left: list[Next]) -> list[Next]:
+def _any(left: list[Next], done: tuple[int, ...]) -> list[Next]:
     return left
 
 
 def _by_number(named: tuple[str, Tree]) -> tuple[int, str]:
     name = named[0]
-    number = re.search(r"\d{1,9}$", name)
-    return (int(number[0]) if number else -1, name)
+    number = _NUMBER.search(name)
+    return (int(number[1]) if number else -1, name)
 
 
 def shapes_wanted(node: Node) -> dict[str, Shape]:

@@ -10,17 +10,19 @@ from archdsl.frontend.lower import compile_graph
 from archdsl.frontend.presets import PresetInfo, list_presets
 from archdsl.weights.formats.contents import Contents
 from archdsl.weights.torch_matching import in_turn
-from archdsl.weights.torch_units import Module, layers_of, modules_of
+from archdsl.weights.torch_modules import Item, items_in_turn, used_items_of
+from archdsl.weights.torch_units import Module, layers_of, modules_of, owners_of
 
 _COMPARED = 24  # presets of about as many parameters
+_OF_AN_IMAGE = 7  # how an image of three channels is normalised, where a preset has it as an array
 
 
 def presets_of(contents: Contents) -> list[str]:
     """The presets that have the layers of the file, no more and no fewer."""
-    modules = modules_of(contents)
-    params = sum(map(params_of, modules))
-    names = [info.name for info in _fresh() if info.params == params]
-    return [name for name in names if (found := _likeness(name, modules)).same == found.layers == len(modules)]
+    parts = _Parts.of(contents)
+    least, most = parts.params, parts.params + _OF_AN_IMAGE
+    names = [info.name for info in _fresh() if least <= (info.params or 0) <= most]
+    return [name for name in names if (found := parts.likeness(name)).same == found.layers == parts.number]
 
 
 class Likeness(NamedTuple):
@@ -33,16 +35,43 @@ class Likeness(NamedTuple):
 
 def nearest_of(contents: Contents) -> Likeness | None:
     """The preset of which most layers are in the file, of those that are not much smaller or larger than it."""
-    modules = modules_of(contents)
-    found = [_likeness(name, modules) for name in as_large_as(modules)]
+    parts = _Parts.of(contents)
+    found = map(parts.likeness, as_large_as(parts.params))
     return max(found, key=lambda each: (each.same, each.same - each.layers), default=None)
 
 
-def as_large_as(modules: list[Module]) -> list[str]:
+def as_large_as(params: int) -> list[str]:
     """The presets with about as many parameters, the nearest first."""
-    params = sum(map(params_of, modules))
     infos = sorted(_fresh(), key=lambda info: abs((info.params or 0) - params))
     return [info.name for info in infos[:_COMPARED]]
+
+
+class _Parts(NamedTuple):
+    """The numbered modules of a checkpoint, or else what has names of its own."""
+
+    modules: list[Module]
+    items: list[Item]
+
+    @classmethod
+    def of(cls, contents: Contents) -> _Parts:
+        modules = modules_of(contents)
+        return cls(modules, [] if modules else used_items_of(contents))
+
+    @property
+    def number(self) -> int:
+        return len(self.modules) + len(self.items)
+
+    @property
+    def params(self) -> int:
+        shapes = (shape for item in self.items for shape in item.stored.shapes)
+        return sum(map(params_of, self.modules)) + sum(map(prod, shapes))
+
+    def likeness(self, preset: str) -> Likeness:
+        graph = compile_graph(load(preset))
+        if self.items:
+            return Likeness(preset, items_in_turn(graph, self.items), len(owners_of(graph)))
+        layers = layers_of(graph)
+        return Likeness(preset, in_turn(layers, self.modules), len(layers))
 
 
 def params_of(module: Module) -> int:
@@ -60,8 +89,3 @@ def params_of(module: Module) -> int:
 def _fresh() -> list[PresetInfo]:
     """Presets without those that differ from another in their weights only."""
     return [info for info in list_presets() if info.params and not info.has_weights]
-
-
-def _likeness(name: str, modules: list[Module]) -> Likeness:
-    layers = layers_of(compile_graph(load(name)))
-    return Likeness(name, in_turn(layers, modules), len(layers))

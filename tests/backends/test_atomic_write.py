@@ -49,6 +49,15 @@ def test_what_is_written_has_the_mode_of_any_new_file(umask: int, tmp_path: Path
     assert set(found.values()) == {0o666 & ~umask}
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o755])
+def test_a_file_that_is_replaced_keeps_its_mode(mode: int, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").touch()
+    (tmp_path / "a.txt").chmod(mode)
+    with written_whole(tmp_path / "a.txt") as partial:
+        partial.write_text("new")
+    assert modes(tmp_path) == {"a.txt": mode}
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("kind", WRITES)
 def test_a_write_that_is_stopped_leaves_nothing(kind: str, number: signal.Signals, tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_an_operation_gives_nearly_the_same_in_half_precision(op: Op, types: tup
     image = Node(ops.Input(types[0]), (), types[0], "input")
     first = ops.Conv2D(types[0].channels)(image, name="first")  # what comes before all weights is computed in float32
     node = op(first, name="node")
-    graph = Graph("two", (image, first, node), node, {}, {"result": node}, is_named=True)
+    graph = Graph("two", (image, first, node), node, {}, {"result": node}, named=("result",))
     weights = {"node": tuple(RANDOM.uniform(0.5, 2, each.shape).astype("float32") for each in node.weights)}
     weights["first"] = (np.eye(types[0].channels, dtype="float32")[None, None],)
     small = (0.02 * RANDOM.normal(size=(2, *types[0].shape))).astype("float32")  # its squares are none of float16

@@ -217,9 +217,20 @@ def test_a_mapping_names_the_results_of_the_model() -> None:
         "scores_p2": "head_class_p2_conv",
         "map": "neck_n1_concat",
     }
-    assert graph.is_named
+    assert graph.named == tuple(graph.outputs)
     levels = compiled(HEADS[: HEADS.index("head:")] + "outputs: {p1: n1, p2: p2}\n").outputs
     assert {name: node.name for name, node in levels.items()} == {"P1": "neck_n1_concat", "P2": "p2_body_conv"}
+
+
+@pytest.mark.keras
+def test_what_a_head_ends_in_is_the_result_by_name_if_it_is_several() -> None:
+    """The outputs of the backbone are a list, and stay outputs."""
+    graph = archdsl.compile_config("csp_darknet_s", ["neck=pan_c2f", "head=dfl_detect"], input_shape=(64, 64, 3))
+    assert graph.named == ("boxes", "scores") and {"P3", "P4", "P5"} < {*graph.outputs}
+    model = archdsl.build_from_config("csp_darknet_s", ["neck=pan_c2f", "head=dfl_detect"], input_shape=(64, 64, 3))
+    shapes = {name: tuple(value.shape) for name, value in model(np.zeros((1, 64, 64, 3))).items()}
+    assert shapes == {"boxes": (1, 84, 4), "scores": (1, 84, 80)}  # 84 = 8² + 4² + 2²
+    assert archdsl.compile_config("mobilenet_v2_classify").named == ()
 
 
 def test_a_layer_reads_a_node_inside_of_a_block_before_it() -> None:

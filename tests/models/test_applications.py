@@ -162,6 +162,8 @@ NARROW = "scale.width=0.125"
 CHANGES: dict[str, tuple[str, ...]] = {
     "vgg16_backbone": (NARROW, "stages.p4.depth=1", "conventions.activation=silu"),
     "resnet50_backbone": (NARROW, "stages.p4.depth=2", "conventions.activation=silu"),
+    "resnet18_classify": (NARROW, "stages.p4.depth=1", "conventions.activation=silu"),
+    "resnet50_v1_5_classify": (NARROW, "stages.p4.depth=2", "conventions.activation=silu"),
     "resnet50_v2_classify": ("+scale.width=0.125", "stages.p4.depth=2", "conventions.activation=silu"),
     "inception_v3_backbone": (NARROW, "stages.p4.depth=1", "conventions.activation=silu"),
     "inception_resnet_v2_backbone": (NARROW, "stages.p4.depth=1", "conventions.activation=silu"),

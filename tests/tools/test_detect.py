@@ -101,7 +101,12 @@ def test_several_photos_go_into_a_folder(detector: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("outputs", "answer"), [("{boxes: boxes, scores: scores}", "random weights"), ("[boxes]", "not a detector")]
+    ("outputs", "answer"),
+    [
+        ("{boxes: boxes, scores: scores}", "random weights"),
+        ("[boxes]", "random weights"),  # a list leaves what the head ends in
+        ("{boxes: boxes, logits: scores}", "not a detector"),
+    ],
 )
 def test_a_config_is_a_detector_by_the_names_of_its_results(
     outputs: str, answer: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]

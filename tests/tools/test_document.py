@@ -13,9 +13,10 @@ from bad_inputs import CASES
 from conftest import Run
 
 import archdsl
-from archdsl.diagnostics.fixes import Edit, Fix
+from archdsl.diagnostics.fixes import Fix
 from archdsl.frontend.yaml.extents import Extents
 from archdsl.tools.editing.document import Document
+from archdsl.tools.editing.fixing import applied, fixed
 from archdsl.tools.editing.hints import inlays, lenses
 
 NET = """\
@@ -27,15 +28,6 @@ stages:
     depth: 6
     body: {block: c2f}
 """
-
-
-def applied(text: str, edits: tuple[Edit, ...]) -> str:
-    extents = Extents(text)
-    for edit in sorted(edits, reverse=True):
-        start = extents.offset(edit.range.line, edit.range.column)
-        end = extents.offset(edit.range.end_line, edit.range.end_column)
-        text = text[:start] + edit.text + text[end:]
-    return text
 
 
 def marked(text: str, problem: archdsl.Problem) -> str:
@@ -64,6 +56,7 @@ def test_other_texts_count_instead_of_files(tmp_path: Path) -> None:
     others = {str(parent.resolve()): NET.replace("0.5", "0.25")}
     here = archdsl.ConfigText("defaults: [parent, _self_]\n", "net.yaml", tmp_path, others)
     assert archdsl.analyze(here).params == archdsl.analyze(archdsl.ConfigText(others[str(parent.resolve())])).params
+    assert Document("net.yaml", "", others={str(parent.resolve()): ""}).text_of(str(parent)) == ""
 
 
 def test_a_text_has_the_limits_of_a_file(tmp_path: Path) -> None:
@@ -173,6 +166,88 @@ def test_validate_gives_ends_and_fixes_as_json(run: Run, tmp_path: Path) -> None
     place = {"file": "net.yaml", "line": 2, "column": 1, "end_line": 2, "end_column": 5}
     assert {key: found[key] for key in place} == place
     assert found["fixes"] == [{"title": "write scale", "edits": [{**place, "text": "scale"}]}]
+
+
+def test_validate_fixes_what_has_one_fix(run: Run, tmp_path: Path) -> None:
+    right = "defaults: [yolo_v8_s_backbone, _self_]  # ä\r\nscale: {width: 0.5}\r\nstages:\r\n  p4: {depth: 9}\r\n"
+    wrong = right.replace("scale", "scal").replace("depth", "dpeth")
+    (tmp_path / "net.yaml").write_bytes(b"\xef\xbb\xbf" + wrong.encode())
+    (tmp_path / "net.yaml").chmod(0o600)
+    ended = run("validate", "--fix", "net.yaml")
+    assert (tmp_path / "net.yaml").read_bytes() == b"\xef\xbb\xbf" + right.encode()
+    assert (tmp_path / "net.yaml").stat().st_mode & 0o777 == 0o600
+    *changes, valid = ended.stdout.splitlines()
+    assert changes == [
+        "net.yaml:2:1: fixed: 'scal' is now 'scale'",
+        "net.yaml:4:8: fixed: 'dpeth' is now 'depth'",
+    ]
+    assert valid.startswith("net.yaml: valid, ")
+    assert ended.returncode == 0
+
+
+def test_many_fixes_are_tried_together() -> None:
+    layers = "".join(f"  l{number}: {{block: conv, filters: 8, kernle: 3, from: p3}}\n" for number in range(50))
+    twice = "  twice: {block: conv, filters: 8, kernel: 3, kernle: 1, from: p3}\n"
+    text = f"{NET}neck:\n{layers}{twice}outputs: [p3]\n"
+    tried = []
+
+    class Counted(Document):
+        def with_text(self, text: str) -> Document:
+            tried.append(text)
+            return Counted(self.name, text)
+
+    now, changes = fixed(Counted("net.yaml", text))
+    assert now == text.replace("kernle: 3", "kernel: 3")
+    assert [each.mark.line for each in changes] == list(range(9, 59))
+    assert len(tried) <= 20
+
+
+def test_what_a_fix_uncovers_is_fixed_too(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text(NET.replace("scale: {width", "scal: {widht"))
+    ended = run("validate", "--fix", "--format", "json", "net.yaml")
+    assert (tmp_path / "net.yaml").read_text() == NET
+    assert [each["valid"] for each in json.loads(ended.stdout)] == [True]
+    assert len(ended.stderr.splitlines()) == 2
+
+
+LEFT = {
+    "nothing to fix": NET,
+    "a choice": NET + "conventions: {activation: elu6}\n",
+    "no fix": NET + "head: 1\n",
+    "a fix that breaks another": NET.replace("{width", "{widht: 1, width"),
+    "a parent": "defaults: [parent, _self_]\n",
+    "another encoding": NET.replace("scale", "scal") + "# \udce4\n",
+}
+
+
+@pytest.mark.parametrize("text", LEFT.values(), ids=list(LEFT))
+def test_validate_fixes_nothing_that_is_not_sure(text: str, run: Run, tmp_path: Path) -> None:
+    files = {"net.yaml": text, "parent.yaml": NET.replace("scale", "scal")}
+    for name, each in files.items():
+        (tmp_path / name).write_bytes(each.encode("utf-8", "surrogateescape"))
+    before = {name: ((tmp_path / name).read_bytes(), (tmp_path / name).stat().st_ino) for name in files}
+    ended = run("validate", "--fix", "net.yaml")
+    assert {name: ((tmp_path / name).read_bytes(), (tmp_path / name).stat().st_ino) for name in files} == before
+    assert "fixed" not in ended.stdout
+    assert ended.returncode == (0 if text == NET else 2)
+
+
+def test_a_link_to_a_config_stays_one(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "real.yaml").write_text(NET.replace("scale", "scal"))
+    (tmp_path / "net.yaml").symlink_to("real.yaml")
+    assert run("validate", "--fix", "net.yaml").returncode == 0
+    assert (tmp_path / "net.yaml").is_symlink()
+    assert (tmp_path / "real.yaml").read_text() == NET
+
+
+@pytest.mark.parametrize("name", ["-", "yolo_v8_s_backbone", "nothing.yaml"])
+def test_what_is_no_file_of_text_is_only_checked(name: str, run: Run) -> None:
+    with_fix, without = [run("validate", *options, name, text=NET) for options in (["--fix"], [])]
+    assert (with_fix.returncode, with_fix.stdout, with_fix.stderr) == (
+        without.returncode,
+        without.stdout,
+        without.stderr,
+    )
 
 
 def test_a_problem_with_fixes_is_the_same_in_another_process() -> None:

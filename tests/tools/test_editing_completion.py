@@ -12,7 +12,7 @@ from archdsl.blocks.registry import all_blocks, get_block
 from archdsl.diagnostics.fixes import Edit
 from archdsl.frontend.compose.search_path import preset_names
 from archdsl.tools.editing.completion import Completion, complete
-from archdsl.tools.editing.rename import applied
+from archdsl.tools.editing.fixing import applied
 
 PARENT = "defaults: [yolo_v8_s_backbone, _self_]\n"
 BLOCK = "blocks:\n  mine:\n    arguments: {width: null, hidden: 64}\n    inputs: [a, b]\n    layers:\n"
@@ -67,6 +67,9 @@ EXACTLY = {
     "nothing in a description": (f"{PARENT}description: a §\n", set()),
     "nothing in several lines": (f"{PARENT}conventions:\n  activation: re§lu\n    silu\n", set()),
     "nothing after a value": (f"{PARENT}scale: {{width: 1}} §\n", set()),
+    "of a reference that leads further out than there is": ("a: {b: '${...§}', c: 1}\n", {"a"}),
+    "below long text": (f"{PARENT}scale:\n  width: 1\n  least: |\n    a\n\n  §\n", SCALE_KEYS - {"width", "least"}),
+    "nothing deeper below it": (f"{PARENT}description: |\n  a\n\n  §\n", set()),
 }
 
 
@@ -140,6 +143,13 @@ def test_a_file_of_a_group_holds_layers(tmp_path: Path) -> None:
     }
 
 
+def test_a_parent_below_a_group_is_offered_while_it_is_written() -> None:
+    found = offered("defaults: [neck: fpn, yolo_v8_s_b§, _self_]\n")
+    assert {"yolo_v8_s_backbone", "unet"} <= set(found)
+    assert "_self_" not in found
+    assert "_self_" in offered("defaults: [unet, neck: fpn, _se§]\n")
+
+
 def test_a_parent_that_does_not_exist_leaves_the_others() -> None:
     assert set(offered("defaults: [yolo_v8_s_backbone, nothing, _self_]\nstages:\n  §\n")) == STAGES
 
@@ -156,9 +166,17 @@ def test_a_parent_that_does_not_exist_leaves_the_others() -> None:
             "width",
             f"{PARENT}stages: {{p4: {{width: '${{scale.width}}'}}}}\n",
         ),
+        ("head:\n  x:\n    block:§\n", "csp", "head:\n  x:\n    block: csp\n"),
+        ("head: {x: {block:§}}\n", "csp", "head: {x: {block: csp}}\n"),
+        (f"{PARENT}outputs:\n  -§\n", "p4", f"{PARENT}outputs:\n  - p4\n"),
+        (f"{PARENT}outputs: ['p§']\n", "p4", f"{PARENT}outputs: ['p4']\n"),
+        (f'{PARENT}outputs: ["p§\n', "p4", f'{PARENT}outputs: ["p4\n'),
+        (f"{PARENT}outputs: ['p3'§]\n", "p4", f"{PARENT}outputs: [p4]\n"),
+        (f"{PARENT}'sc§ale': {{}}\n", "stages", f"{PARENT}'stages': {{}}\n"),
+        ("defaults: 'unet§'\n", "unet", "defaults: [unet, _self_]\n"),
     ],
 )
 def test_what_is_taken_replaces_the_word(text: str, label: str, after: str) -> None:
     found = offered(text)[label]
     document = cursor(text).document
-    assert applied(document.text, (Edit(found.range, found.text),), document.index) == after
+    assert applied(document.text, (Edit(found.range, found.text),)) == after

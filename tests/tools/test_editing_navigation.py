@@ -19,9 +19,10 @@ from archdsl.frontend.compose.search_path import config_root
 from archdsl.tools.editing.completion import complete
 from archdsl.tools.editing.definition import define
 from archdsl.tools.editing.document import Document
+from archdsl.tools.editing.fixing import applied
 from archdsl.tools.editing.hover import hover
 from archdsl.tools.editing.markdown import escaped
-from archdsl.tools.editing.rename import Renamed, applied, prepare_rename, rename
+from archdsl.tools.editing.rename import Renamed, prepare_rename, rename
 from archdsl.tools.editing.surroundings import surroundings
 from archdsl.tools.editing.symbols import Symbol, folds, symbols
 
@@ -91,6 +92,16 @@ def test_a_preset_has_its_description_and_costs() -> None:
     assert "PANet" in said(f"defaults: [yolo_v8_s_backbone, neck: pan_{MARK}c2f, _self_]\n")
 
 
+def test_a_preset_is_as_it_is_in_the_editor(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"{PARENT}description: on disk\n")
+    other = f"{PARENT}description: in the editor\n"
+    document = Document(NET, "defaults: [mine, _self_]\n", folder=tmp_path, others={str(file): other})
+    found = hover(document, 1, 13)
+    assert found
+    assert "in the editor" in found.markdown
+
+
 def test_figures_are_those_of_the_last_right_text_while_it_is_broken() -> None:
     right = Document("/nowhere/net.yaml", f"{PARENT}stages:\n  p4: {{width: 512}}\n")
     text = f"{PARENT}stages:\n  p4: {{width: 512\nneck: {{n3: {{depth: [}}}}\n"
@@ -131,6 +142,14 @@ def test_parents_lead_to_their_files(tmp_path: Path) -> None:
     assert targets(f"defaults: [../{MARK}etc/passwd, _self_]\n") == []
 
 
+def test_a_family_has_the_parents_beside_it() -> None:
+    file = config_root() / "family" / "repvgg.yaml"
+    text = (config_root() / "family" / "mobileone.yaml").read_text().replace("[repvgg", f"[rep{MARK}vgg")
+    at = cursor(text, str(file.with_name("mobileone.yaml")), config_root())
+    assert [each.target[:3] for each in define(*at)] == [(str(file), 1, 1)]
+    assert surroundings(at.document).inherited_range(("stages", "p4"))
+
+
 def test_blocks_lead_to_python_or_to_yaml() -> None:
     ((file, line, _),) = targets(f"{PARENT}stages: {{p4: {{body: {{block: c2{MARK}f}}}}}}\n")
     assert Path(file) == Path(csp.__file__)
@@ -165,6 +184,7 @@ DEFINED = {
         f"{PARENT}head:\n  a: {{block: conv, filters: 8}}\n  b: {{block: conv, filters: 8, share: a{MARK}}}\n",
         [(NET, 3, 3)],
     ),
+    "a word with an anchor": (f"{PARENT}outputs: [&a p{MARK}3]\n", [(str(FAMILY), 19, 3)]),
     "for each": (f"{PARENT}head:\n  a: {{block: conv, filters: 8, each: [p3, p{MARK}4]}}\n", [(str(FAMILY), 20, 3)]),
 }  # fmt: skip
 
@@ -181,7 +201,7 @@ def renamed(text: str, name: str) -> str:
     """The text with another name for what is at the place, or why not."""
     at = cursor(text)
     found = rename(*at, name)
-    return found.refused or applied(at.document.text, found.edits, at.document.index)
+    return found.refused or applied(at.document.text, found.edits)
 
 
 def test_a_layer_is_renamed_wherever_it_is_named() -> None:
@@ -223,6 +243,22 @@ outputs: [p3, middle, middle_body, middle_x, p4]
 freeze: [p2, middle]
 """
     assert renamed(text, "between") == text.replace(MARK, "").replace("middle", "between")
+
+
+def test_every_way_to_write_a_name_is_renamed() -> None:
+    text = f"""\
+{PARENT}head:
+  l§at: {{block: conv, filters: 8, from: &a p3}}
+  b: {{block: concat, from: [&b lat, &c 'lat']}}
+  c:
+    block: conv
+    filters: "${{head[lat].filters}}"
+    from: &d lat
+description: |
+  ${{head.lat.filters}} channels of lat
+outputs: [b, c, n5]
+"""
+    assert renamed(text, "x") == text.replace(MARK, "").replace("lat", "x").replace("of x", "of lat")
 
 
 def test_results_for_each_of_several_are_named_after_them() -> None:
@@ -293,7 +329,7 @@ def test_every_stage_and_layer_of_a_preset_can_be_renamed(preset: str) -> None:
     assert {path for path, each in found.items() if each.refused} <= levels
     assert len(found) >= len(archdsl.analyze(_values(text)).layers) / 4
     for edits in random.Random(0).sample([each.edits for path, each in found.items() if path not in levels], 8):
-        after = archdsl.analyze(_values(applied(text, edits, document.index)))
+        after = archdsl.analyze(_values(applied(text, edits)))
         assert [(each.params, each.macs, each.shape) for each in after.layers] == costs
 
 
@@ -317,7 +353,13 @@ def outlined(symbol: Symbol) -> tuple[str, str, str, list[object]]:
 
 def test_what_goes_over_several_lines_can_be_folded() -> None:
     text = "# one\n# two\nstages:\n  p4:\n    width: 5\n  p5: {width: 5,\n    depth: 1}\nname: x\n"
-    assert [(each.line, each.end_line) for each in folds(Document(NET, text))] == [(3, 7), (4, 5), (6, 7), (1, 2)]
+    assert folded(text) == [(3, 7), (4, 5), (6, 7), (1, 2)]
+    assert folded("description: |\n  # a\n  # b\n\nname: x\n") == [(1, 3)]
+    assert folded("name: x\x0b\n# a\n# b\n") == [(2, 3)]
+
+
+def folded(text: str) -> list[tuple[int, int]]:
+    return [(each.line, each.end_line) for each in folds(Document(NET, text))]
 
 
 # Broken texts

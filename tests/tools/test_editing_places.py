@@ -95,6 +95,9 @@ PLACES: dict[str, tuple[str, str, KeyPath]] = {
     "the line after the quote": ("name: 'abc\nsta§ges: {}\n", "key", ("stages",)),
     "long text": ("description: |\n  some te§xt\n", "value", ("description",)),
     "a reference in brackets": ("stages: {p4: {width: ${scale.§}}\n", "value", ("stages", "p4", "width")),
+    "a blank line below long text": ("a:\n  b: |\n    some text\n\n  §\n", "key", ("a", "")),
+    "a blank line in it": ("a: |\n  some\n§\n  text\n", "value", ("a",)),
+    "a word with an anchor": ("outputs: [p3, &a p§4]\n", "value", ("outputs", 1)),
     "a quoted key": ("stages: {'p§4': {}}\n", "key", ("stages", "p4")),
 }
 
@@ -109,6 +112,7 @@ def test_a_word_has_its_range_and_what_is_before_the_place() -> None:
     found = at("stages:\n  p4: {wid§th: 5}\n")
     assert (found.word, found.before, found.start, found.end, found.has_colon) == ("width", "wid", 15, 20, True)
     assert not at("stages:\n  p4: {wid§}\n").has_colon
+    assert at("outputs: [&a p§3]").word == at("outputs:\n  - &a p§3\n").word == "p3"
 
 
 def test_ranges_are_from_the_first_to_the_last_character() -> None:

@@ -23,6 +23,8 @@ from support.language_server import ARCHDSL, Connection
 from archdsl.diagnostics.formats import problem_data
 from archdsl.frontend.compose.search_path import config_root
 from archdsl.tools.editing.document import Document
+from archdsl.tools.lsp import open_texts
+from archdsl.tools.lsp.actions import code_actions
 from archdsl.tools.lsp.diagnostics import diagnostics_of
 from archdsl.tools.lsp.open_texts import OpenTexts
 from archdsl.tools.lsp.positions import Positions
@@ -324,6 +326,46 @@ def test_nothing_is_wrong_with_a_shipped_file() -> None:
     only_a_part = [(types.DiagnosticSeverity.Information, "missing-key")]
     assert told["neck", "pan_c2f"] == only_a_part
     assert all(found in ([], only_a_part) for found in told.values())
+
+
+def test_a_text_under_a_name_that_no_file_can_have_is_analysed() -> None:
+    assert diagnostics_of(OpenTexts().put("file:///a%00b.yaml", NET, 1)) == []
+
+
+def test_what_is_saved_is_analysed_once_while_one_types(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    analysed = []
+
+    def counted(name: str, text: str, **given: Any) -> Document:
+        analysed.append(text)
+        return Document(name, text, **given)
+
+    monkeypatch.setattr(open_texts, "Document", counted)
+    (tmp_path / "net.yaml").write_text(NET)
+    opened = OpenTexts().put((tmp_path / "net.yaml").as_uri(), f"{NET}# 0\n", 1)
+    for number in range(4):
+        opened.change(f"{NET}# {number}\n", number)
+        assert opened.document.text == opened.text
+        assert opened.saved
+        assert opened.saved.text == NET
+    assert len(analysed) == 5
+    opened.forget()
+    assert opened.saved
+    assert analysed[5:] == [NET]
+    (tmp_path / "net.yaml").write_text("a: 1\n")
+    assert opened.saved.text == "a: 1\n"
+
+
+@pytest.mark.parametrize(("encoding", "column"), [("utf-8", 29), ("utf-16", 27), ("utf-32", 26)])
+def test_places_in_other_files_are_counted_as_the_client_counts(encoding: str, column: int, tmp_path: Path) -> None:
+    (tmp_path / "parent.yaml").write_text(f"{NET.splitlines()[1]}\nscale: {{description: '\U0001f600', widht: 1}}\n")
+    opened = OpenTexts(encoding).put((tmp_path / "net.yaml").as_uri(), "defaults: [parent, _self_]\n", 1)
+    told = [place.location.range.start for each in diagnostics_of(opened) for place in each.related_information or ()]
+    asked = types.CodeActionParams(types.TextDocumentIdentifier(opened.uri), WHOLE, types.CodeActionContext([]))
+    (changes,) = [
+        each.edit.changes for each in code_actions(opened, asked) if each.edit and each.title == "write width"
+    ]
+    ((edit,),) = (changes or {}).values()
+    assert told[-1] == edit.range.start == types.Position(1, column)
 
 
 # What a server must stand

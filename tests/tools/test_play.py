@@ -11,33 +11,17 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.play import NET, asked, headers_of, reply, served
+from support.play import NET, asked, headers_of, reply
 
 import archdsl
 from archdsl.tools.play.answers import answer
 from archdsl.tools.play.server import MAX_BODY_BYTES, MAX_CONNECTIONS, Server
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "nets"
-    made.mkdir()
-    (made / "net.yaml").write_text(NET)
-    return made
-
-
-@pytest.fixture
-def server(folder: Path) -> Iterator[Server]:
-    with served(folder, str(folder / "net.yaml")) as running:
-        yield running
-
 
 # Who may ask
 
@@ -225,6 +209,11 @@ def test_saving_writes_the_file_and_keeps_its_line_ends(server: Server, folder: 
     assert [path.name for path in folder.iterdir()] == ["net.yaml"]
 
 
+def test_lines_of_any_kind_are_opened_as_the_page_has_them(server: Server, folder: Path) -> None:
+    (folder / "net.yaml").write_bytes(NET.replace("\n", "\r").encode())
+    assert asked(server, "/open", name="net.yaml")["text"] == NET
+
+
 def test_a_file_that_another_changed_meanwhile_is_not_overwritten(server: Server, folder: Path) -> None:
     opened = asked(server, "/open", name="net.yaml")
     (folder / "net.yaml").write_text("theirs: 1\n")
@@ -290,6 +279,23 @@ def test_a_promise_of_the_file_is_none_of_what_overrides_make_of_it() -> None:
     assert not answer({"want": "redraw", "name": "a.yaml", "text": text, "overrides": ["scale.width=1"]})["problems"]
 
 
+@pytest.mark.parametrize("name", ["a\0.yaml", "a" * 5_000, "a/" * 5_000, ".."])
+def test_a_text_under_a_name_that_no_file_can_have_is_answered(name: str) -> None:
+    found = answer({"want": "redraw", "name": name, "text": NET})
+    assert (found["problems"], found["network"]["totals"]["image"]) == ([], "640 × 640 × 3")
+
+
+def test_what_is_likely_a_slip_is_a_warning_at_its_place() -> None:
+    text = f"{NET}  p4: {{width: 500}}\n"
+    question = {"want": "redraw", "name": "a.yaml", "text": text}
+    (found,) = answer(question)["problems"]
+    assert (found["severity"], found["code"]) == ("warning", "odd-width")
+    assert [found[key] for key in ("file", "line", "column", "end_line", "end_column")] == ["", 2, 16, 2, 21]
+    assert "+scale.divisor=8" in found["hint"]
+    assert {each["code"] for each in answer({**question, "size": "100"})["problems"]} == {"odd-width", "input-size"}
+    assert answer({**question, "text": "defaults: [yolo_v8_s_backbone, _self_]\n"})["problems"] == []
+
+
 @pytest.mark.parametrize(
     ("text", "override", "expected"),
     [
@@ -300,6 +306,13 @@ def test_a_promise_of_the_file_is_none_of_what_overrides_make_of_it() -> None:
         ("scale:  # none\na: 1", "scale.width=0.5", "scale: {width: 0.5}  # none\na: 1"),
         ("a: 1", "stages.p4.depth=9", "a: 1\nstages: {p4: {depth: 9}}\n"),
         ("", "scale.width=0.5", "scale: {width: 0.5}\n"),
+        ("scale:\n  width:  # mine\n", "scale.width=0.5", "scale:\n  width: 0.5  # mine\n"),
+        ("scale: {width}\n", "scale.width=0.5", "scale: {width: 0.5}\n"),
+        ("{name: x}\n", "scale.width=0.5", "{scale: {width: 0.5}, name: x}\n"),
+        ("scale: &a {width: 1}\n", "scale.depth=2", "scale: &a {depth: 2, width: 1}\n"),
+        ("name: x  # y\n...\n", "scale.width=0.5", "name: x  # y\nscale: {width: 0.5}\n...\n"),
+        ("---\n  name: x\n", "scale.width=0.5", "---\n  name: x\n  scale: {width: 0.5}\n"),
+        ("# y\n", "scale.width=0.5", "# y\nscale: {width: 0.5}\n"),
     ],
 )
 def test_an_override_is_written_into_the_text_where_its_key_belongs(text: str, override: str, expected: str) -> None:
@@ -311,7 +324,7 @@ def test_an_override_is_written_into_the_text_where_its_key_belongs(text: str, o
     assert "\n".join(before) + edit["text"] + "\n".join(after) == expected
 
 
-@pytest.mark.parametrize("override", ["~stages.p5", "a=[1]", "a={b: 1}", "a", "a=1: 2", "a=x #"])
+@pytest.mark.parametrize("override", ["~stages.p5", "a=[1]", "a={b: 1}", "a", "a=1: 2", "a=x #", "defaults.a=1"])
 def test_only_a_number_or_a_word_is_written_into_the_text(override: str) -> None:
     found = answer({"want": "keep", "name": "a.yaml", "text": NET, "overrides": [override]})
     assert found["problems"][0]["code"] == "override"

@@ -26,20 +26,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "nets"
-    made.mkdir()
-    (made / "net.yaml").write_text(NET)
-    return made
-
-
-@pytest.fixture
-def server(folder: Path) -> Iterator[Server]:
-    with served(folder, str(folder / "net.yaml")) as running:
-        yield running
-
-
 class Play:
     """A person at the page."""
 
@@ -173,7 +159,75 @@ def test_what_is_saved_is_in_the_file_and_what_another_wrote_is_kept(play: Play,
     assert (folder / "net.yaml").read_text() == "theirs: 1\n"
     play.page.get_by_role("button", name="Replace it").click()
     expect(play.page.get_by_role("status")).to_have_text("saved")
+    expect(play.page.get_by_role("alert")).to_be_hidden()
     assert (folder / "net.yaml").read_text() == f"{NET}  p4: {{depth: 9}}0"
+
+
+@pytest.mark.browser
+def test_saving_twice_at_once_is_saving(play: Play, folder: Path) -> None:
+    from playwright.sync_api import expect
+
+    play.type_at_end("  p4: {depth: 9}")
+    play.page.evaluate("() => { for (const _ of [1, 2]) document.getElementById('save').click(); }")
+    expect(play.page.get_by_role("status")).to_have_text("saved")
+    play.page.evaluate("() => new Promise((resolve) => setTimeout(resolve, 200))")
+    expect(play.page.get_by_role("alert")).to_be_hidden()
+    assert (folder / "net.yaml").read_text() == f"{NET}  p4: {{depth: 9}}"
+
+
+@pytest.mark.browser
+def test_a_text_that_is_not_saved_is_not_given_up_unasked(play: Play, folder: Path) -> None:
+    from playwright.sync_api import expect
+
+    (folder / "other.yaml").write_text(f"{NET}# other\n")
+
+    def choose(name: str) -> None:
+        play.page.get_by_role("button", name="Open…").click()
+        play.page.get_by_role("dialog").get_by_role("button", name=name).click()
+
+    play.type_at_end("# mine")
+    choose("other.yaml")
+    expect(play.page.get_by_role("alert")).to_contain_text("net.yaml has changes that are not saved")
+    expect(play.text).to_contain_text("# mine")
+    play.page.get_by_role("alert").get_by_role("button", name="Open it").click()
+    expect(play.text).to_contain_text("# other")
+    choose("net.yaml")
+    expect(play.text).not_to_contain_text("# other")
+
+
+@pytest.mark.browser
+def test_a_file_is_opened_once_the_other_is_saved(play: Play, folder: Path) -> None:
+    from playwright.sync_api import expect
+
+    (folder / "other.yaml").write_text(f"{NET}# other\n")
+    play.page.evaluate("""() => {
+        const fetched = fetch;
+        window.fetch = async (path, ...rest) => {
+            if (path === "save") await new Promise((resolve) => setTimeout(resolve, 500));
+            return fetched(path, ...rest);
+        };
+    }""")
+    play.type_at_end("# mine")
+    play.page.keyboard.press("Control+s")
+    play.page.get_by_role("button", name="Open…").click()
+    play.page.get_by_role("dialog").get_by_role("button", name="other.yaml").click()
+    expect(play.text).to_contain_text("# other")
+    assert (folder / "net.yaml").read_text() == f"{NET}# mine"
+    play.type_at_end("# more")
+    play.page.keyboard.press("Control+s")
+    expect(play.page.get_by_role("status")).to_have_text("saved")
+    assert (folder / "other.yaml").read_text() == f"{NET}# other\n# more"
+
+
+@pytest.mark.browser
+def test_what_is_likely_a_slip_is_a_warning(play: Play) -> None:
+    from playwright.sync_api import expect
+
+    play.type_at_end("  p4: {width: 500}")
+    expect(play.page.locator(".cm-lintRange-warning")).to_have_text("0.375")
+    problem = play.page.get_by_role("list", name="Problems").locator(".warning")
+    expect(problem).to_contain_text("do not come out as multiples of 8")
+    expect(problem).to_contain_text("+scale.divisor=8")
 
 
 @pytest.mark.browser

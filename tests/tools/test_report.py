@@ -68,6 +68,7 @@ def opened(browser: Browser, file: Path, width: int = 1280) -> Iterator[Page]:
     """A page in which the file is open."""
     with page_in(browser, width) as shown:
         shown.goto(file.as_uri())
+        shown.locator("main").wait_for()
         yield shown
 
 
@@ -382,7 +383,7 @@ def test_texts_of_a_config_stay_texts(browser: Browser, write: Callable[[str, st
             assert ATTACK in shown.locator("body").inner_text()
             assert shown.evaluate("window.attacked") is None
             assert shown.locator("img").count() == 0
-            assert shown.locator("script").count() == 2
+            assert shown.locator("script").count() == 3
 
 
 @pytest.mark.browser

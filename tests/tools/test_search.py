@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import subprocess
@@ -19,8 +20,9 @@ from conftest import Run
 
 import archdsl
 from archdsl.analysis.roofline import seconds_by_layer
-from archdsl.diagnostics.problems import ArchError
+from archdsl.diagnostics.problems import ArchError, Mark
 from archdsl.tools.machine_file import read_machine
+from archdsl.tools.search.choices import read_choice
 from archdsl.tools.search.front import front, undominated
 from archdsl.tools.search.parts import results_in
 from archdsl.tools.search.space import read_space
@@ -125,6 +127,21 @@ def test_sums_and_the_compiler_write_the_same_files(text: str, tmp_path: Path, r
             assert archdsl.analyze("yolo_v8_s_backbone", changes).params == params
 
 
+@pytest.mark.parametrize("shape", ["[null, 320, 3]", "[null, null, 3]", "[192, null, 1]", "[96, 64, 3]"])
+def test_a_side_that_is_open_counts_as_640_pixels_everywhere(shape: str, tmp_path: Path, run: Run) -> None:
+    """In a search, in show, and in what a file promises of itself."""
+    height, image_width, channels = yaml.safe_load(shape)
+    sides = (height or 640, image_width or 640, channels)
+    config = f"defaults: [yolo_v8_xs_backbone, _self_]\ninput: {{shape: {shape}}}\n"
+    macs = archdsl.analyze(written(tmp_path, config, "mine.yaml"), input_shape=sides).macs
+    written(tmp_path, f"{config}expect: {{macs: {macs}}}\n", "mine.yaml")
+    search(run, written(tmp_path, "config: mine.yaml\nchoices: {description: [a]}"), "-o", tmp_path / "found")
+    assert [row["macs"] for row in rows(tmp_path / "found")] == [macs]
+    shown = run("show", str(tmp_path / "mine.yaml"), "--json").stdout
+    assert json.loads(shown)["macs"] == macs
+    assert run("validate", str(tmp_path / "mine.yaml")).returncode == 0
+
+
 def test_the_memory_of_a_row_is_what_show_says(tmp_path: Path, run: Run) -> None:
     search(run, written(tmp_path, DETECTOR), "-o", tmp_path / "found")
     for row in rows(tmp_path / "found")[::3]:
@@ -158,6 +175,51 @@ def test_an_interval_is_sampled_between_its_ends(tmp_path: Path, run: Run) -> No
     for row in found[:3]:
         changes = [f"scale.width={row['scale.width']}", f"scale.depth={row['scale.depth']}"]
         assert archdsl.analyze("yolo_v8_s_backbone", changes).params == row["params"]
+
+
+RANGES = (
+    "0.1, 1, 0.1",
+    "0.25, 1.0, 0.05",
+    "1, 0, -0.25",
+    "-0.3, 0.31, 0.1",
+    "1e-3, 5e-3, 1e-3",
+    "0.5, 4",
+    "7",
+    "9, 1, -2",
+)
+
+
+@pytest.mark.parametrize("numbers", RANGES)
+def test_a_range_has_the_values_of_hydras_sweep_as_a_person_writes_them(numbers: str) -> None:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    found = read_choice("scale.width", f"range({numbers})", Mark("")).texts
+    theirs = [*OverridesParser.create().parse_override(f"a=range({numbers})").sweep_iterator()]
+    assert [*map(float, found)] == pytest.approx(theirs, rel=1e-14, abs=1e-15)
+    assert all(type(value) is float or text == str(value) for text, value in zip(found, theirs, strict=True))
+    assert max(map(len, found)) <= 5
+
+
+def test_the_end_of_a_range_is_not_in_it() -> None:
+    """Three times 0.7 is less than 2.1 in binary numbers."""
+    assert read_choice("scale.width", "range(0, 2.1, 0.7)", Mark("")).texts == ("0.0", "0.7", "1.4")
+
+
+def test_a_row_of_a_range_has_what_the_user_wrote(tmp_path: Path, run: Run) -> None:
+    space = written(tmp_path, "config: yolo_v8_xs_backbone\nchoices: {scale.width: 'range(0.1, 0.5, 0.1)'}")
+    search(run, space, "-o", tmp_path / "found")
+    assert [row["scale.width"] for row in rows(tmp_path / "found")] == [0.1, 0.2, 0.3, 0.4]
+    search(run, tmp_path / "found", "--take", "2", "-o", tmp_path / "mine.yaml")
+    text = (tmp_path / "mine.yaml").read_text()
+    assert "scale.width=0.3\n" in text and yaml.safe_load(text)["scale"]["width"] == 0.3
+
+
+@pytest.mark.parametrize(
+    "numbers", ["0, 1, 0", "0, 1, 0.0", "nan, 1, 0.5", "0, 1, nan", "0, nan, 0.5", "inf, 1, 0.5", "0, 1, inf"]
+)
+def test_a_range_that_goes_in_no_steps_is_told(numbers: str, tmp_path: Path, run: Run) -> None:
+    space = written(tmp_path, f"config: yolo_v8_xs_backbone\nchoices: {{scale.width: 'range({numbers})'}}")
+    assert "goes in no steps" in search(run, space, code=2).stderr
 
 
 def test_what_depends_on_too_much_at_once_is_not_summed() -> None:
@@ -276,6 +338,28 @@ def test_what_is_wrong_with_a_space_is_told_with_its_place(text: str, tmp_path: 
     assert error.count("error[") == 1
 
 
+@pytest.mark.parametrize("choices", ["{scale.wdth: [1, 2]}", "{scale.width: 'range(5, 5)'}"])
+def test_what_is_wrong_with_a_space_is_told_before_arrays_are_imported(choices: str, tmp_path: Path) -> None:
+    space = written(tmp_path, f"config: yolo_v8_s_backbone\nchoices: {choices}")
+    command = [sys.executable, "-X", "importtime", "-m", "archdsl", "search", str(space)]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert told.returncode == 2 and "error[" in told.stderr and "archdsl.tools.search.space" in told.stderr
+    assert not {"numpy", "pyarrow"} & {line.rpartition("|")[2].strip() for line in told.stderr.splitlines()}
+
+
+@pytest.mark.parametrize("name", ["spce.yaml", "missing.yaml", "nowhere/space.yaml"])
+def test_a_space_that_is_not_there_is_told_as_show_tells_it(name: str, tmp_path: Path, run: Run) -> None:
+    written(tmp_path, BACKBONE)
+    error = search(run, tmp_path / name, code=2).stderr
+    assert error == run("show", str(tmp_path / name)).stderr
+    assert "did you mean 'space.yaml'?" in error or name != "spce.yaml"
+
+
+def test_a_preset_in_place_of_a_space_is_told(run: Run) -> None:
+    error = search(run, "yolo_v8_s_backbone", code=2).stderr
+    assert "a space is a file of its own, with 'config: yolo_v8_s_backbone' and choices" in error
+
+
 def test_a_space_says_what_it_takes_before_anything_is_written(tmp_path: Path, run: Run) -> None:
     output = search(run, written(tmp_path, BACKBONE)).stdout
     assert "36 variants: scale.width 3 × stages.p3.width 2 × stages.p4.depth 3 × stages.p5.body.block 2" in output
@@ -349,6 +433,28 @@ def test_workers_have_the_blocks_of_a_plugin(tmp_path: Path, run: Run) -> None:
         search(run, space, "-o", tmp_path / workers, *options)
     assert len(rows(tmp_path / "1")) == 600
     assert rows(tmp_path / "1") == rows(tmp_path / "2")
+
+
+def test_a_block_that_changed_does_not_mix_with_what_was_found_before(tmp_path: Path, run: Run) -> None:
+    """Nor does one that it calls, from another plugin; what the config does not use may change."""
+    calling = "import archdsl.blocks as a\n\n@a.block\ndef calling(x, *, width: a.Width, depth: a.Depth = 1, style):\n"
+    calling += "    from archdsl.blocks.registry import get_block\n"
+    calling += "    return get_block('doubled')(x, width=width, style=style)\n"
+    texts = {"used.py": calling, "called.py": PLUGIN, "other.py": PLUGIN.replace("doubled", "other")}
+    options = [word for name, text in texts.items() for word in ("--plugin", written(tmp_path, text, name))]
+    config = "defaults: [yolo_v8_s_backbone, _self_]\nstages: {p4: {body: {block: calling}}}\n"
+    written(tmp_path, config, "mine.yaml")
+    space = written(tmp_path, "config: mine.yaml\nchoices: {scale.width: [0.25, 0.5]}")
+    search(run, space, "-o", tmp_path / "found", *options)
+    before = rows(tmp_path / "found")
+    written(tmp_path, f"{texts['other.py']}\n# changed", "other.py")
+    search(run, space, "-o", tmp_path / "found", *options)
+    for name in ("called.py", "used.py"):
+        written(tmp_path, texts[name].replace("width=width", "width=2 * width"), name)
+        assert "has results of another search" in search(run, space, "-o", tmp_path / "found", *options, code=2).stderr
+        written(tmp_path, texts[name], name)
+    search(run, space, "-o", tmp_path / "found", *options)
+    assert rows(tmp_path / "found") == before != []
 
 
 def test_choices_of_a_key_and_of_a_part_of_it_are_composed_in_their_order(tmp_path: Path, run: Run) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import random
 import re
 import subprocess
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,12 +21,15 @@ import pytest
 from support.browser import CONTRASTS, UNNAMED, page_in
 
 import archdsl
+from archdsl.analysis.text import count_text
 from archdsl.diagnostics.problems import ArchError
 from archdsl.tools.cli import main
+from archdsl.tools.pictures.diagram import svg_of
 from archdsl.tools.search import distribution, query
 from archdsl.tools.search.found import data, page
 from archdsl.tools.search.front import front
 from archdsl.tools.search.parts import results_in
+from archdsl.tools.search.taken import text_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -42,6 +47,7 @@ within: {params: 3e7}
 minimize: macs
 maximize: params
 """
+CHOICES = ("scale.width", "stages.p3.depth", "stages.p5.body.block")
 FIGURES = ("params", "trainable_params", "macs", "activation_bytes")
 ATTACK = "</script></template><img src=x onerror='window.attacked=1'><script>window.attacked=1</script>"
 
@@ -133,9 +139,41 @@ def test_of_many_rows_the_front_is_always_there(
 
 
 def test_large_diagrams_leave_a_page_small(found: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page, "picture_of", lambda costs: f"<svg>{'x' * 500_000}</svg>")
-    made = page.page_of(results_in(found))
+    """Pictures that cannot be packed, each another: as many as there is room for."""
+    noise = random.Random(0)
+    monkeypatch.setattr(page, "picture_of", lambda network: f"<svg>{noise.randbytes(60_000).hex()}</svg>")
+    results = results_in(found)
+    made = page.page_of(results)
     assert 1_000_000 < len(made) <= 1_500_000
+    assert 4 <= len(networks_in(made)) < results.rows
+
+
+def test_every_network_has_its_diagram_and_config_in_the_page(
+    file: Path, found: Path, rows: list[dict[str, Any]]
+) -> None:
+    """Each as an analysis of its row gives it, made from files anew."""
+    networks, numbers = networks_in(file.read_text()), [row[0] for row in data_in(file)["rows"]]
+    assert len(networks) == len(rows)
+    results = results_in(found)
+    for number, (config, picture) in list(zip(numbers, networks, strict=True))[::7]:
+        assert config == text_of(results, number, rows[number])
+        overrides = results.choices(rows[number])
+        costs = archdsl.analyze("yolo_v8_xs_backbone", overrides, (64, 64, 3))
+        assert picture == svg_of(costs, theme="page")
+
+
+def networks_in(made: str) -> list[list[str]]:
+    """What `packed.js` finds in a page: a stream has a piece of each text in turn, then the next of each."""
+    (packed,) = re.findall(r'<script type="application/json" id="packed">(.*?)</script>', made, re.DOTALL)
+    said, texts = json.loads(packed), list[str]()
+    for sizes, stream in said["streams"]:
+        whole, found = zlib.decompress(base64.b64decode(stream)), [b"" for _ in sizes]
+        while whole:
+            for place, size in enumerate(sizes):
+                length = min(said["piece"], size - len(found[place]))
+                found[place], whole = found[place] + whole[:length], whole[length:]
+        texts += [each.decode() for each in found]
+    return [text.split("\0") for text in texts]
 
 
 # The page
@@ -158,7 +196,13 @@ def point_of(seen: Page, number: int) -> Locator:
     return seen.locator(f".point[aria-label^='Row {number}:']")
 
 
+def wait_for(seen: Page, number: int) -> None:
+    """Until what is below the chart is that of a variant."""
+    seen.get_by_role("region", name="Write its config").filter(has_text=f"--take {number} ").wait_for()
+
+
 def check_shown(seen: Page, number: int, row: dict[str, Any]) -> None:
+    wait_for(seen, number)
     assert seen.locator("h3").inner_text().startswith(f"Row {number}")
     values = seen.locator(".values").inner_text()
     for name in FIGURES:
@@ -184,15 +228,38 @@ def test_one_of_the_best_has_its_diagram_and_the_config_of_take(
     mine = tmp_path / "mine.yaml"
     main(["search", str(found), "--take", str(number), "-o", str(mine)])
     point_of(seen, number).dispatch_event("click")
+    wait_for(seen, number)
     assert seen.get_by_role("region", name="Config", exact=True).text_content() == mine.read_text()
     assert archdsl.analyze(mine).params == rows[number]["params"]
     boxes = seen.locator(".chosen .layer[data-path='stages.p5.body']")
     assert boxes.count() == 1
     assert rows[number]["stages.p5.body.block"] in boxes.text_content()
-    other = min({*range(len(rows))} - among_the_best(rows))
-    point_of(seen, other).dispatch_event("click")
-    assert seen.locator(".chosen svg").count() == 0
-    assert "not in this page" in seen.locator(".chosen").inner_text()
+
+
+@pytest.mark.browser
+def test_any_point_has_its_own_diagram(seen: Page, rows: list[dict[str, Any]]) -> None:
+    for number in (0, 21, 39, 21):
+        point_of(seen, number).dispatch_event("click")
+        wait_for(seen, number)
+        (label,) = seen.locator(".chosen svg.archdsl").evaluate_all("all => all.map((each) => each.textContent)")
+        report = archdsl.analyze("yolo_v8_xs_backbone", [f"{key}={rows[number][key]}" for key in CHOICES], (64, 64, 3))
+        assert f"{count_text(report.params)} parameters" in label
+
+
+@pytest.mark.browser
+def test_a_network_that_is_not_in_the_page_says_so(
+    browser: Browser, found: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = len(front(results_in(found))) + 2
+    for kept, told in ((most, "and 2 others"), (3, "the first 3 of the Pareto front")):
+        monkeypatch.setattr(page, "MOST_NETWORKS", kept)
+        (tmp_path / "page.html").write_text(page.page_of(results_in(found)))
+        with opened(browser, tmp_path / "page.html") as shown:
+            last = data_in(tmp_path / "page.html")["rows"][-1][0]
+            point_of(shown, last).dispatch_event("click")
+            shown.locator(".chosen .note").wait_for()
+            assert told in shown.locator(".chosen .note").inner_text()
+            assert shown.locator(".chosen svg").count() == 0
 
 
 @pytest.mark.browser
@@ -275,11 +342,12 @@ def test_texts_of_a_choice_stay_texts(browser: Browser, tmp_path: Path) -> None:
     with opened(browser, reported(found)) as shown:
         for number, text in enumerate(column.to_pylist()):
             point_of(shown, number).dispatch_event("click")
+            wait_for(shown, number)
             assert text in shown.locator(".values").inner_text()
         assert "onerror" in shown.get_by_role("region", name="Write its config").inner_text()
         assert shown.evaluate("window.attacked") is None
         assert shown.locator("img").count() == 0
-        assert shown.locator("script").count() == 2
+        assert shown.locator("script").count() == 3
         command = shown.get_by_role("region", name="See it in a terminal").inner_text()
     told = subprocess.run(["bash", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True)
     assert "description=it's quiet" in told.stdout.split("\n")

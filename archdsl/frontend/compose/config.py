@@ -30,6 +30,9 @@ ConfigLike = str | os.PathLike[str] | Mapping[str, Any] | ConfigText | Source
 """What a config may be given as: a preset name, a path, a dict, an OmegaConf DictConfig, a text with the name of a
 file, or one that was read."""
 
+SIDE = 640
+"""Pixels of a side that nobody sets, for costs and pictures that depend on it."""
+
 ASKED_FOR = Mark("<image size>")
 """The place of an image size that does not stand in a config: the command line's, or a caller's."""
 
@@ -84,6 +87,14 @@ class Config:
         shape = stated.get("shape") if isinstance(stated, dict) else None
         channels = shape[2] if isinstance(shape, list) and len(shape) == 3 else 3
         return self.with_input(shape=(height, image_width, channels))
+
+    def at_known_size(self) -> Config:
+        """The same config, whose image has SIDE pixels for each side that it leaves open."""
+        stated = self.values.get("input") or {}
+        shape = stated.get("shape", [None, None, 3]) if isinstance(stated, dict) else None
+        if not isinstance(shape, list) or len(shape) != 3 or None not in shape[:2]:  # known, or it will be reported
+            return self
+        return self.with_size(*[SIDE if side is None else side for side in shape[:2]])
 
     def with_input(self, *, shape: Sequence[int | None] | None = None, rescale: bool | None = None) -> Config:
         """The same config for another image shape (H, W, C), with or without the rescaling."""

@@ -112,7 +112,7 @@ class _Walk:
         self._values = 0
 
     def lineage(self, source: Source, root: Path | None) -> Lineage:
-        group = _group(source, root)
+        group = sub_folder(source, root)
         config = Member(source, root, group, _package(source, group, ""), (source.file,))
         members = self._members(self._counted(config), self.choices.additions)
         return Lineage(members, self.settled[::-1], self.choices.unmatched())
@@ -157,7 +157,7 @@ def _named_twice(first: Member, second: Member) -> ArchError:
     return fail("duplicate-parent", message, mark=second.named_at, path="defaults", hint=hint, notes=notes)
 
 
-def _group(source: Source, root: Path | None) -> str:
+def sub_folder(source: Source, root: Path | None) -> str:
     """The sub-folder of `root` that the file is in: what the names of its parents are relative to."""
     if root is None:
         return ""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 from functools import cache, lru_cache, partial
-from itertools import accumulate
+from itertools import accumulate, count, takewhile
+from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archdsl.diagnostics.codes import CodeName
@@ -79,11 +81,22 @@ def read_sweep(text: str) -> Sweep:
     value = parsed.value()
     if isinstance(value, IntervalSweep):
         return Sweep(interval=(value.start or 0, value.end or 0))
-    if isinstance(value, RangeSweep) and not value.step:
-        raise _fault("override", f"{_quoted(text)} goes in steps of 0", Mark(""), "range(begin, end, step)")
-    if isinstance(value, (ChoiceSweep, RangeSweep)):
+    if isinstance(value, RangeSweep):
+        return Sweep(_range(text, value.start or 0, value.stop or 0, value.step))
+    if isinstance(value, ChoiceSweep):
         return Sweep(parsed.sweep_string_iterator())
     return Sweep([(parsed.input_line or "").partition("=")[2]])
+
+
+def _range(text: str, begin: float, end: float, step: float) -> Iterable[str]:
+    """What Python's range has, of any numbers: in decimals, as they are written, where binary ones add up to others."""
+    if not step or not all(map(isfinite, (begin, step))) or isnan(end):
+        raise _fault("override", f"{_quoted(text)} goes in no steps", Mark(""), "range(begin, end, step)")
+    if all(isinstance(each, int) for each in (begin, end, step)):
+        return map(str, range(*map(int, (begin, end, step))))
+    first, last, by = [Decimal(repr(each)) for each in (begin, end, step)]
+    values = takewhile(lambda each: each < last if by > 0 else each > last, (first + by * n for n in count()))
+    return map(str, map(float, values))
 
 
 def read_overrides(texts: Sequence[str]) -> list[Given]:
@@ -101,10 +114,10 @@ def _read(text: str, mark: Mark) -> Given:
 def _parse(text: str, mark: Mark, may_sweep: bool = False) -> Override:
     if not isinstance(text, str):
         raise _fault("override", f"expected text such as 'scale.width=0.5', got {describe(text)}", mark)
-    for fact, count, most in (("characters", len(text), MAX_SCALAR), ("commas", text.count(","), _MAX_COMMAS)):
-        if count > most:
+    for fact, size, most in (("characters", len(text), MAX_SCALAR), ("commas", text.count(","), _MAX_COMMAS)):
+        if size > most:
             hint = "write a file with `defaults:` and the changes"
-            raise _fault("limit", f"an override of {count} {fact}; the limit is {most}", mark, hint)
+            raise _fault("limit", f"an override of {size} {fact}; the limit is {most}", mark, hint)
     strange = UNPRINTABLE.search(text)
     if strange:
         raise _fault("encoding", f"the character U+{ord(strange[0]):04X} is not allowed", mark, "write plain text")

@@ -50,6 +50,13 @@ def find_config(reference: str | os.PathLike[str]) -> Path:
     raise _missing(text, path) if looks_like_path else _unknown(text)
 
 
+def existing(path: Path) -> Path:
+    """The path of a file. Raises ArchError with the nearest file where there is nothing."""
+    if not leads_somewhere(path):
+        raise _missing(os.fspath(path), path)
+    return path
+
+
 def _unknown(text: str) -> ArchError:
     known = [*preset_names(), *config_files(Path())]
     hint = did_you_mean(text, known) or "`archdsl list` prints the presets; a file ends in .yaml"
@@ -72,8 +79,11 @@ def _missing(text: str, path: Path) -> ArchError:
 
 
 def real(path: str | os.PathLike[str]) -> Path:
-    """The path without symbolic links; one that goes round in a circle stays as it is."""
-    return Path(os.path.realpath(path))
+    """The path without symbolic links. One that goes round in a circle, or that no file can have, stays as it is."""
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError:
+        return Path(path)
 
 
 def leads_somewhere(path: Path) -> bool:

@@ -99,7 +99,7 @@ def _model(config: ConfigArgument, weights: str | None, budget: Budget, sides: t
     if saved_model(config, (), weights) is None:
         loaded = load(config, (), budget)
         graph = compile_graph(loaded, budget)
-        check_results(graph.outputs if graph.is_named else ())
+        check_results(graph.named)
         height, image_width = graph.image.height or sides[0], graph.image.image_width or sides[1]
         compile_graph(loaded.with_size(height, image_width), budget)
         file = weights_of(config, weights) or False

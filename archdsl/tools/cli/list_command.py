@@ -87,7 +87,7 @@ def table(presets: Mapping[PresetInfo, Config], width: int | None) -> Table:
 def _figures(preset: PresetInfo, config: Config) -> tuple[str, str, str]:
     params, macs = preset.params, preset.macs
     if params is None or macs is None:
-        costs = report(outline(config.with_size(640, 640)))
+        costs = report(outline(config.at_known_size()))
         params, macs = costs.params, costs.macs
     return f"{params:,}", count_text(macs), "yes" if preset.has_weights else ""
 

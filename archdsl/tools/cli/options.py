@@ -90,7 +90,9 @@ def overrides_argument(function: Decorated) -> Decorated:
 
 def size_option(function: Decorated) -> Decorated:
     """--size 640, --size 480x640, --size any; without it None, for at_size."""
-    help_text = "Image size: a side, HEIGHTxWIDTH, or 'any'; by default the config's, 640 if it has none."
+    help_text = (
+        "Image size: a side, HEIGHTxWIDTH, or 'any'; by default the config's, 640 for a side that it leaves open."
+    )
     return click.option("--size", callback=_size, help=help_text)(function)
 
 
@@ -101,12 +103,8 @@ def batch_option(function: Decorated) -> Decorated:
 
 
 def at_size(config: Config, size: Size | None) -> Config:
-    """The config for images of `size`; without one, of its own size, else of 640 × 640."""
-    if size is not None:
-        return config.with_size(*size)
-    given = config.values.get("input") or {}
-    shape = given.get("shape", [None, None]) if isinstance(given, dict) else given
-    return config.with_size(640, 640) if isinstance(shape, list) and shape[:2] == [None, None] else config
+    """The config for images of `size`; without one, of its own size, as far as it is known."""
+    return config.at_known_size() if size is None else config.with_size(*size)
 
 
 def output_options(help_text: str) -> Callable[[Decorated], Decorated]:

@@ -23,14 +23,14 @@ from archdsl.tools.output_file import check_output
 
 if TYPE_CHECKING:
     from archdsl.tools.search.parts import Job, Results
-    from archdsl.tools.search.space import Space
     from archdsl.tools.search.trials import Trials
+    from archdsl.tools.search.variants import Variants
 
 ENGINES = ("processes", "dask", "ray", "slurm")
 
 
 @click.command("search")
-@click.argument("space", type=click.Path(exists=True, path_type=Path))
+@click.argument("space", type=click.Path(path_type=Path))
 @click.option("--all", "compiles_all", is_flag=True, help="Compile every variant, also where sums would do.")
 @click.option("--sample", type=click.IntRange(1), metavar="N", help="Compile so many variants at random.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the sample.")
@@ -51,12 +51,11 @@ def command(space: Path, output: Path | None, take: int | None, csv: Path | None
     networks of the space, and gives each to a function of yours; the same command may run several times at once.
     """
     require("numpy", "pyarrow")
-    from archdsl.tools.search.parts import results_in
-    from archdsl.tools.search.space import read_space
-
-    check_asked(asked, space.is_dir())
+    is_folder = os.path.isdir(space)  # noqa: PTH112  (where pathlib raises, it answers)
+    check_asked(asked, is_folder)
     by_trials = {name: asked.pop(name) for name in ("trials", "objective", "direction")}
-    if space.is_dir():
+    if is_folder:
+        from archdsl.tools.search.parts import results_in
         from archdsl.tools.search.trials import trials_in
 
         trials = trials_in(space)
@@ -68,27 +67,37 @@ def command(space: Path, output: Path | None, take: int | None, csv: Path | None
         elif not show_otherwise(results, output, asked):
             print_results(results, csv)
     elif by_trials["trials"]:
-        search_by_trials(read_space(space), output, seed=asked["seed"], **by_trials)
+        search_by_trials(checked(space).space, output, seed=asked["seed"], **by_trials)
     elif by_trials["objective"] or by_trials["direction"]:
         raise click.UsageError("--objective and --direction are of --trials N")
-    elif found := searched(read_space(space), output, **asked):
+    elif found := searched(checked(space), output, **asked):
         print_results(found, csv)
         if asked["report"] is not None:
             write_report(found, asked["report"], asked["force"])
 
 
-def searched(space: Space, folder: Path | None, **asked: Any) -> Results | None:
+def checked(path: Path) -> Variants:
+    """The networks of a space; what is wrong with it is told before anything is imported that takes long."""
+    from archdsl.tools.search.space import read_space
+    from archdsl.tools.search.variants import Variants
+
+    variants = Variants(read_space(path))
+    variants.check()
+    return variants
+
+
+def searched(variants: Variants, folder: Path | None, **asked: Any) -> Results | None:
     """Go through the space; without a folder only say what that takes."""
     from archdsl.tools.search.engines import ENGINES, Cluster
     from archdsl.tools.search.parts import Job, begin, results_in
     from archdsl.tools.search.planning import plan
 
     with progress("analysing") as tell:
-        planned = plan(space, asked["compiles_all"], asked["sample"], asked["seed"], say, tell)
+        planned = plan(variants, asked["compiles_all"], asked["sample"], asked["seed"], say, tell)
     if folder is None:
         say("", "-o DIR goes through them")
         return None
-    job = Job(space, planned.way, folder, asked["plugins"])
+    job = Job(variants.space, planned.way, folder, asked["plugins"])
     begin(job, planned.kind)
     cluster = Cluster(asked["scheduler"], asked["workers"])
     _run(job, ENGINES[asked["engine"]](job, job.missing, cluster))

@@ -1,4 +1,4 @@
-"""What an editor asks while a config is written: pure functions of its text, without a server.
+"""Answers for editors while a config is written: pure functions of its text, without a server.
 
 A `Document` (document.py) is one text under the name of a file. Lines and columns start at 1; nothing here raises for a
 text, whatever is in it.
@@ -16,6 +16,6 @@ text, whatever is in it.
 | `places.Index(text).at(line, column)` | the key path of a place, and whether it is at a key or a value |
 
 Each layer uses those above it: `written.py`, `brackets.py` and `scan.py` read a text that may be half-written,
-`places.py` answers for its places, `names.py` knows what stages and layers are called, and `surroundings.py` what the
-text means together with its parents.
+`places.py` answers for its places, `names.py` knows what stages and layers are called, `surroundings.py` what the text
+means together with its parents, and `wording.py` puts that in words.
 """

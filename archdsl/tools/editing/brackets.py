@@ -1,4 +1,4 @@
-"""What is in brackets in a text, up to the one that closes them or the first line that cannot be inside."""
+"""Flow collections in a text, up to the closing bracket or the first line that cannot be inside."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from archdsl.tools.editing.written import QUOTED, QUOTED_COLON, Entry, Written
 
 _COLON = re.compile(r"[ \t]*:(?=[\s,\[\]{}]|$)")
 _GAP = re.compile(r"[ \t\r\n]*")
+_PROPERTIES = re.compile(r"(?:[&!][^\s,\[\]{}]*[ \t]+)+(?=[^\s,\[\]{}#&!])")  # of a word: anchors, tags
 _WORD = re.compile(r"(?:\$\{[^{}\r\n]*\}?|[^\s,\[\]{}:]|:(?=[^\s,\[\]{}])|[ \t]+(?=[^\s,\[\]{}:#]))+")
 
 
 @dataclass(slots=True)
 class _Flow:
-    """Brackets that are open around `entry`; `is_pair` is a mapping of one key without brackets, an item of a list."""
+    """An open bracket, and the `entry` it is the value of; `is_pair` is a list item that is a single `key: value`."""
 
     path: KeyPath
     entry: Entry
@@ -27,42 +28,49 @@ class _Flow:
 
 
 class Brackets:
-    """Reads what is in brackets, and adds it to what is known of the text."""
+    """Reads flow collections and records their entries and spots."""
 
     def __init__(self, written: Written):
         self.written = written
         self.text = written.text
 
     def read(self, position: int, entry: Entry, indent: int) -> int:
-        """What begins with a bracket, up to the one that closes it or the first line that cannot be inside."""
-        text, start = self.text, position
+        """Reads the flow collection that begins here. Returns the number of the line after it."""
+        start = position
         open_: list[_Flow] = []
         while True:
             position, has_ended = self._gap(position, indent)
-            sign = text[position : position + 1]
-            if has_ended or not sign:
-                break
-            if sign in "[{":
-                position = self._opened(position, open_, entry)
-            elif sign in "]}":
-                position = self._closed(position, open_)
-                if not open_:
-                    break
-            elif sign == ",":
-                position = self._comma(position, open_)
-            elif sign == "#" and text[position - 1] in " \t\r\n,[{":
-                end = self.written.ends[self.written.line_of(position)]
-                self.written.spot(position, end, "", ())
-                resumed = self.written.spots[-2]
-                position = end
-                self.written.spot(end, None, resumed.role, resumed.path, is_flow=True)
-            else:
-                position = self._word(position, open_, indent)
+            if not has_ended:
+                position = self._piece(position, open_, entry, indent)
+            if has_ended or not open_:
+                return self._ended(start, position, open_)
+
+    def _piece(self, position: int, open_: list[_Flow], entry: Entry, indent: int) -> int:
+        """Reads one bracket, comma, comment or word. Returns the position after it."""
+        sign = self.text[position]
+        if sign in "[{":
+            return self._opened(position, open_, entry)
+        if sign in "]}":
+            return self._closed(position, open_)
+        if sign == ",":
+            return self._comma(position, open_)
+        if sign == "#" and self.text[position - 1] in " \t\r\n,[{":
+            return self._comment(position)
+        return self._word(position, open_, indent)
+
+    def _comment(self, position: int) -> int:
+        around, end = self.written.spots[-1], self.written.ends[self.written.line_of(position)]
+        self.written.spot(position, end, "", ())
+        self.written.spot(end, None, around.role, around.path, is_flow=True)
+        return end
+
+    def _ended(self, start: int, position: int, open_: list[_Flow]) -> int:
+        """Closes the brackets that the text leaves open. Returns the number of the next line."""
         end = self._before(position, start)
         for flow in open_:
             flow.entry.end = max(flow.entry.end, end)
         line = self.written.line_of(position)
-        if position == len(text) and open_:
+        if position == len(self.text) and open_:
             return line + 1
         self.written.spot(position, position if open_ else self.written.ends[line], "", ())
         return line + (not open_)
@@ -72,7 +80,7 @@ class Brackets:
         return start + len(self.text[start:position].rstrip())
 
     def _gap(self, position: int, indent: int) -> tuple[int, bool]:
-        """The next place with text in it; where that is in a line outside of the brackets, the start of the line."""
+        """The position of the next text, and whether it is outside the brackets; then it is the start of its line."""
         found = _GAP.match(self.text, position).end()  # type: ignore[union-attr]
         if found == len(self.text):
             return found, True
@@ -108,7 +116,7 @@ class Brackets:
         return flow.current
 
     def _room(self, position: int, flow: _Flow) -> None:
-        """From here on there may be a key, or an item."""
+        """Records that a key or an item may follow here."""
         if flow.is_list:
             self.written.spot(position, None, "value", (*flow.path, flow.count), is_flow=True)
         else:
@@ -132,30 +140,42 @@ class Brackets:
         self._room(position + 1, open_[-1])
         return position + 1
 
-    def _word(self, position: int, open_: list[_Flow], indent: int) -> int:
-        """A word in brackets: a key, an item, or a value."""
-        flow, first = open_[-1], self.text[position]
-        if first == ":" and _COLON.match(self.text, position):  # of a key that is nothing, or in brackets itself
+    def _word(self, start: int, open_: list[_Flow], indent: int) -> int:
+        """Reads a key, an item or a value, with its anchor or tag."""
+        flow, properties = open_[-1], _PROPERTIES.match(self.text, start)
+        position = properties.end() if properties else start
+        if _COLON.match(self.text, position):  # of a key that is nothing, or in brackets itself
             path = flow.current.path if flow.current else flow.path
             self.written.spot(position + 1, None, "value", path, is_flow=True)
             return position + 1
-        if first in QUOTED:
+        end, after = self._word_end(position, indent)
+        is_key = not flow.is_list and flow.current is None
+        if after and (flow.is_list or is_key):
+            return self._flow_key(position, end, after, open_)
+        if is_key:
+            self._next(flow, position, end)
+            path = flow.path
+        else:
+            path = self._value(start, position, end, self._place_in(flow, start))
+        self.written.spot(position, end, "key" if is_key else "value", path, is_word=True, is_flow=True)
+        self.written.spot(end, None, "", (), is_flow=True)
+        return end
+
+    def _word_end(self, position: int, indent: int) -> tuple[int, int]:
+        """The end of a word, and the end of the colon that makes it a key; 0 without a colon."""
+        if self.text[position] in QUOTED:
             end, colon = self.written.quoted_end(position, self.written.line_of(position), indent), QUOTED_COLON
         else:
             found = _WORD.match(self.text, position)
             end, colon = (found.end() if found else position + 1), _COLON
         after = colon.match(self.text, end)
-        if after and (flow.is_list or flow.current is None):
-            return self._flow_key(position, end, after.end(), open_)
-        is_key = not flow.is_list and flow.current is None
-        entry = self._place_in(flow, position) if not is_key else self._next(flow, position, end)
-        if not is_key:
-            entry.start = entry.start if entry.kind != "nothing" else position
-            entry.kind, entry.end = "quoted" if first in QUOTED else "text", end
-        path = flow.path if is_key else entry.path
-        self.written.spot(position, end, "key" if is_key else "value", path, is_word=True, is_flow=True)
-        self.written.spot(end, None, "", (), is_flow=True)
-        return end
+        return end, after.end() if after else 0
+
+    def _value(self, start: int, position: int, end: int, entry: Entry) -> KeyPath:
+        """Extends the value of an entry to `end`; `start` is before its anchor. Returns the entry's path."""
+        entry.start = entry.start if entry.kind != "nothing" else start
+        entry.kind, entry.end = "quoted" if self.text[position] in QUOTED else "text", end
+        return entry.path
 
     def _flow_key(self, start: int, end: int, after: int, open_: list[_Flow]) -> int:
         flow = open_[-1]

@@ -1,12 +1,10 @@
-"""What may be written at a place: keys, blocks and their arguments, names, parents, values, references."""
+"""Completions at a place: keys, blocks and their arguments, names, parents, values, references."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
-from inspect import Parameter
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from archdsl.analysis.explain import at as value_at
@@ -16,23 +14,24 @@ from archdsl.diagnostics.nearest import one_report
 from archdsl.frontend.compose.defaults_list import SELF
 from archdsl.frontend.compose.search_path import options_of, parent_names
 from archdsl.frontend.scope import INPUT
-from archdsl.frontend.sections import GROUPS, LAYER_SLOTS, STAGES, default_of, layer_of
+from archdsl.frontend.sections import GROUPS, default_of, layer_of
 from archdsl.frontend.sema.key_docs import ARGUMENTS
 from archdsl.frontend.sema.parameters import FITS
-from archdsl.frontend.sema.schema import ConfigSchema, LayerSchema, RelativeSchema
+from archdsl.frontend.sema.schema import ConfigSchema, LayerSchema
 from archdsl.frontend.sema.vocabulary import annotation_at, members
 from archdsl.frontend.source import ABSENT, KeyPath
 from archdsl.schemas.meanings import meanings_of
 from archdsl.schemas.schema import Schema
-from archdsl.tools.editing.definition import keys_of
+from archdsl.tools.editing.definition import base_of, group_of, keys_of
 from archdsl.tools.editing.document import Document
 from archdsl.tools.editing.markdown import escaped
-from archdsl.tools.editing.names import Name, Naming
+from archdsl.tools.editing.names import Name, Naming, is_slot
 from archdsl.tools.editing.places import At
 from archdsl.tools.editing.surroundings import Surroundings, surroundings
+from archdsl.tools.editing.wording import DEFAULTS, default_text, description_of, literal, schema_at, signature
+from archdsl.tools.editing.written import QUOTED
 
 Kind = Literal["key", "block", "argument", "name", "parent", "value", "reference"]
-DEFAULTS = "Parents and groups in order, `_self_` where this file comes."
 _DEPTH = "How often the layer is repeated."
 _OPEN_REFERENCE = re.compile(r"\$\{(\.*)((?:[^\s{}.]*\.)*)([^\s{}.]*)$")
 _ONLY_IN_BLOCKS = ("when",)
@@ -40,7 +39,7 @@ _NEVER_IN_BLOCKS = ("each", "share")
 
 
 class Completion(NamedTuple):
-    """`text` takes the place of `range`; `label` is what a list shows, `detail` what follows it in small.
+    """`text` replaces `range`; `label` is shown in the list, with `detail` in small print after it.
 
     `documentation` is Markdown.
     """
@@ -54,7 +53,7 @@ class Completion(NamedTuple):
 
 
 class _Offer(NamedTuple):
-    """What may be written: `text`, or the label where that is empty.
+    """A completion without a range. It inserts `text`, or the label where that is empty.
 
     `ends` follows a key: a colon, and a space where the value can stand in the same line.
     """
@@ -69,7 +68,7 @@ class _Offer(NamedTuple):
 
 @one_report()
 def complete(document: Document, line: int, column: int) -> list[Completion]:
-    """What may be written at the place before a column. The editor chooses those that begin as the word there does."""
+    """Everything that fits at the place before a column. The editor filters by the word there."""
     around = surroundings(document)
     at = around.at(line, column)
     if not at.role or "\n" in at.word:  # text of several lines is prose
@@ -79,28 +78,39 @@ def complete(document: Document, line: int, column: int) -> list[Completion]:
         return _references(around, at, reference)
     offers = _keys(around, at) if at.role == "key" else []
     offers = offers or _values(around, at.path if at.role == "value" else at.holder)
-    place = around.index.range(at.start, at.end)
-    return [_completion(each, place, at) for each in offers]
+    whole, gap = around.index.range(at.start, at.end), _gap(around.index.text, at)
+    word = _inside_quotes(around, at) or whole
+    ends = word == whole and not at.has_colon
+    return [
+        Completion(
+            label=each.label,
+            kind=each.kind,
+            range=whole if each.text else word,
+            text=gap + (each.text or each.label) + each.ends * ends,
+            detail=each.detail,
+            documentation=escaped(each.documentation),
+        )
+        for each in offers
+    ]
 
 
-def _completion(offer: _Offer, place: Range, at: At) -> Completion:
-    text = (offer.text or offer.label) + ("" if at.has_colon else offer.ends)
-    return Completion(offer.label, offer.kind, place, text, offer.detail, escaped(offer.documentation))
+def _gap(text: str, at: At) -> str:
+    """The space missing after a colon or a dash."""
+    return " " * (not at.word and text[max(0, at.start - 1) : at.start] in (":", "-"))
+
+
+def _inside_quotes(around: Surroundings, at: At) -> Range | None:
+    """The text between the quotes around the place; they may still be open."""
+    is_closed = len(at.word) > 1 and at.word[-1] == at.word[0]
+    is_inside = at.word[:1] in QUOTED and at.before != "" and not (is_closed and at.before == at.word)
+    return around.index.range(at.start + 1, at.end - is_closed) if is_inside else None
 
 
 # Keys
 
 
-def schema_at(path: KeyPath) -> type[Schema] | None:
-    """What the mapping at a path of a config may hold, if that is fixed."""
-    if path[:1] == ("blocks",) and len(path) == 5 and path[2] == "layers":
-        return RelativeSchema
-    found = [each for each in members(annotation_at(ConfigSchema, path)) if isinstance(each, type)]
-    return next((each for each in found if issubclass(each, Schema)), None)
-
-
 def _keys(around: Surroundings, at: At) -> list[_Offer]:
-    """The keys that are not there yet."""
+    """The keys that are still missing from the mapping."""
     holder = at.holder
     if holder[:1] == ("defaults",):
         return [*_groups(around)] if len(holder) == 2 else []
@@ -119,7 +129,7 @@ def _keys(around: Surroundings, at: At) -> list[_Offer]:
 
 
 def _first_of(holder: KeyPath) -> KeyPath | None:
-    """The body whose arguments `first:` of a stage holds."""
+    """The body that a stage's `first:` gives arguments to."""
     is_first = holder[-1:] == ("first",) and not layer_of(holder) and len(holder) > 1
     return (*holder[:-1], "body") if is_first else None
 
@@ -131,7 +141,7 @@ def _fields(schema: type[Schema], at: At) -> Iterator[_Offer]:
 
 
 def _ends(annotation: Any, at: At) -> str:
-    """A colon; with a space for what is written in the same line."""
+    """A colon, with a space where the value goes on the same line."""
     is_mapping = all(get_origin(each) is dict or _is_schema(each) for each in members(annotation))
     return ":" if is_mapping and not at.is_flow else ": "
 
@@ -143,10 +153,9 @@ def _is_schema(annotation: Any) -> bool:
 def _layer_keys(around: Surroundings, layer: KeyPath) -> Iterator[_Offer]:
     """The keys of every layer, and the arguments of its block."""
     unfit = _NEVER_IN_BLOCKS if layer[0] == "blocks" else _ONLY_IN_BLOCKS
-    is_named = layer[0] not in (STAGES.defaults, STAGES.name) or layer[-1] not in LAYER_SLOTS
     meanings = meanings_of(LayerSchema)
     for field in LayerSchema.model_fields.values():
-        if field.key not in unfit and (is_named or field.key != "after"):
+        if field.key not in unfit and (field.key != "after" or not is_slot(layer)):
             yield _Offer(field.key, "key", "", meanings[field.key], ": ")
     yield from _arguments(around, layer)
 
@@ -160,22 +169,8 @@ def _arguments(around: Surroundings, layer: KeyPath) -> Iterator[_Offer]:
         yield _Offer("depth", "argument", "", _DEPTH, ": ")
 
 
-def default_text(parameter: Parameter) -> str:
-    """`= 0.5`; nothing for an argument that must be given, or comes from elsewhere."""
-    return "" if parameter.default in (parameter.empty, None) else f"= {literal(parameter.default)}"
-
-
-def literal(value: Any) -> str:
-    """Plain data as it is written in a config, on one line."""
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{key}: {literal(item)}' for key, item in value.items())}}}"
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(literal, value))}]"
-    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
-
-
 def _inherited(around: Surroundings, holder: KeyPath) -> Iterator[_Offer]:
-    """The stages and layers that parents set, and those that stage_defaults fill."""
+    """The stages and layers set by parents or filled by stage_defaults."""
     filler = default_of(holder) if len(holder) > 2 else ()
     for key in dict.fromkeys([*around.keys(holder), *(around.keys(filler) if filler else ())]):
         place = around.inherited_range((*holder, key)) or (around.key_range((*filler, key)) if filler else None)
@@ -202,7 +197,7 @@ def _values(around: Surroundings, path: KeyPath) -> list[_Offer]:
 
 
 def _annotation(around: Surroundings, path: KeyPath, layer: KeyPath) -> Any:
-    """The type of the value at a path; of an argument, what its block says."""
+    """The type of the value at a path; for an argument, the type that its block declares."""
     filled = _first_of(path[:-1]) if not layer else None
     holder = filled or layer
     inside = path[len(layer) :] if layer else path[-1:]
@@ -213,7 +208,7 @@ def _annotation(around: Surroundings, path: KeyPath, layer: KeyPath) -> Any:
 
 
 def _words(annotation: Any) -> Iterator[_Offer]:
-    """The values of a type that are a few words."""
+    """The values of a literal or boolean type."""
     for member in members(annotation):
         values = get_args(member) if get_origin(member) is Literal else (True, False) if member is bool else ()
         yield from (_Offer(literal(value), "value") for value in values)
@@ -225,25 +220,14 @@ def _registered() -> list[_Offer]:
 
 
 def _blocks(around: Surroundings) -> list[_Offer]:
-    """All blocks, those of the config first, with their arguments."""
+    """All blocks with their arguments, the config's own first."""
     names = around.keys(("blocks",))
     own = [_Offer(name, "block", signature(around, name), description_of(around, name)) for name in names]
     return [*own, *[each._replace(detail=signature(around, each.label)) for each in _registered()]]
 
 
-def description_of(around: Surroundings, name: str) -> str:
-    stated = value_at(around.values, ("blocks", name, "description"))
-    return stated if isinstance(stated, str) else ""
-
-
-def signature(around: Surroundings, name: str) -> str:
-    """`width, depth = 1, expansion = 0.5`."""
-    parameters = around.parameters(name).items()
-    return ", ".join(f"{key} {default_text(each)}".rstrip() for key, each in parameters if key != "filters")
-
-
 def _own_arguments(around: Surroundings, path: KeyPath) -> list[_Offer]:
-    """The arguments of the block that is defined here."""
+    """The arguments of the block being defined."""
     holder = (*path[:2], "arguments")
     stated = value_at(around.values, holder)
     known = stated if isinstance(stated, dict) else {}
@@ -251,7 +235,7 @@ def _own_arguments(around: Surroundings, path: KeyPath) -> list[_Offer]:
 
 
 def _names(around: Surroundings, naming: Naming, path: KeyPath) -> list[_Offer]:
-    """The names that can be used at a path, but for those that are used beside it."""
+    """The names that fit at a path, except those already in the same list."""
     layer = layer_of(path) or path[:2]
     if naming.of == "entries":
         known = [(name, "") for name in around.keys(naming.holder) if name != layer[-1]]
@@ -262,13 +246,18 @@ def _names(around: Surroundings, naming: Naming, path: KeyPath) -> list[_Offer]:
         known = [*[(name, "an input") for name in inputs], *[(name, "") for name in layers[:end]]]
     else:
         known = _network_names(around, naming, path)
-    stated = around.value(path[:-1]) if type(path[-1]) is int else None
-    used = [each for number, each in enumerate(stated) if number != path[-1]] if isinstance(stated, list) else []
+    used = _used_beside(around, path)
     return [_Offer(name, "name", detail) for name, detail in known if name not in used]
 
 
+def _used_beside(around: Surroundings, path: KeyPath) -> set[str]:
+    """The other items of the list that the path is in."""
+    items = around.index.children.get(around.own_path(path[:-1]), []) if type(path[-1]) is int else []
+    return {around.index.text[each.start : each.end].strip("\"'") for each in items if each.path[-1] != path[-1]}
+
+
 def _network_names(around: Surroundings, naming: Naming, path: KeyPath) -> list[tuple[str, str]]:
-    """What a layer can read, the nearest first; for `outputs` everything, and for `freeze` stages and sections."""
+    """The names a layer can read, nearest first; everything for `outputs`, stages and sections for `freeze`."""
     names, part = around.names, naming.parts[0]
     if path[0] in ("outputs", "freeze"):
         chosen = names.parts if path[0] == "freeze" else names.layers
@@ -279,13 +268,13 @@ def _network_names(around: Surroundings, naming: Naming, path: KeyPath) -> list[
 
 
 def _short(around: Surroundings, name: Name, part: str) -> str:
-    """The shortest word that means it there."""
+    """The shortest name that is unambiguous in that part."""
     found = around.names.find(name.short, part)
     return name.short if found and found.name == name and not found.rest else name.full
 
 
 def _what(around: Surroundings, name: Name) -> str:
-    """A stage, a section, or the block of a layer."""
+    """`a stage`, `a section`, or the block of a layer."""
     return around.block_name(name.path) if name.full != name.part else ("a section", "a stage")[len(name.path) - 1]
 
 
@@ -293,14 +282,12 @@ def _what(around: Surroundings, name: Name) -> str:
 
 
 def _defaults(around: Surroundings, path: KeyPath) -> list[_Offer]:
-    """Parents for an item of the Defaults List, options for the group in it."""
+    """Parents for an entry of the Defaults List, options where the entry is a group."""
     if len(path) == 3:
-        group = str(path[2]).removeprefix("override ").lstrip("/")
-        options = options_of(group, around.roots) if group in GROUPS else []
+        group = group_of(path[2])
+        options = options_of(group, around.roots) if group else []
         return [_Offer(name, "parent") for name in [*options, *(["null"] if options else [])]]
-    stated = around.index.source.values.get("defaults")
-    used = [entry for entry in stated if isinstance(entry, str)] if isinstance(stated, list) else []
-    used = [entry for number, entry in enumerate(used) if path[1:] != (number,)]
+    used = _used_beside(around, path)
     if around.package:
         names = options_of(around.package, around.roots)
     else:
@@ -321,10 +308,9 @@ def _groups(around: Surroundings) -> Iterator[_Offer]:
 
 
 def _references(around: Surroundings, at: At, reference: re.Match[str]) -> list[Completion]:
-    """The keys and items that a reference which ends at the place may go on with."""
+    """The keys or indexes that can continue the reference at the place."""
     dots, keys, last = reference.groups()
-    base = at.path[: len(at.path) - len(dots)] if dots else ()
-    holder = (*base, *keys_of(keys))
+    holder = (*base_of(at.path, dots), *keys_of(keys))
     found = around.value(holder) if holder else around.values
     inside = list(found) if isinstance(found, dict) else range(len(found)) if isinstance(found, list) else ()
     end = at.start + len(at.before)

@@ -1,4 +1,4 @@
-"""Where something is defined that a text names: parents, blocks, arguments, references, layers, inherited keys."""
+"""Definitions of the names in a text: parents, blocks, arguments, references, layers, inherited keys."""
 
 from __future__ import annotations
 
@@ -19,53 +19,52 @@ from archdsl.tools.editing.places import At
 from archdsl.tools.editing.surroundings import Surroundings, surroundings
 
 REFERENCE = re.compile(r"\$\{(\.*)([^{}\s]*)\}")
+KEY = re.compile(r"[^.\[\]]+")
 
 
 class Definition(NamedTuple):
-    """`target` is what defines `origin`, a word of the text; it may be in another file, also in one of Python."""
+    """`target` defines `origin`, a word of the text. It may be in another file, even a Python file."""
 
     origin: Range
     target: Range
 
 
 def define(document: Document, line: int, column: int) -> list[Definition]:
-    """Where what is at the place is defined; nothing for what defines itself, and what is not known."""
+    """The definitions of the word at the place; none for a definition itself or an unknown word."""
     around = surroundings(document)
     at = around.at(line, column)
     if not at.role or not at.word:
         return []
-    start, end = _piece(at)
+    found = reference_at(at) if at.role == "value" else None
+    start, end = found.span() if found else (0, len(at.word))
     origin = around.index.range(at.start + start, at.start + end)
     targets = _of_key(around, at) if at.role == "key" else _of_value(around, at)
     return [Definition(origin, target) for target in dict.fromkeys(targets) if target != origin]
 
 
 def reference_at(at: At) -> re.Match[str] | None:
-    """The reference that the place is in."""
+    """The reference around the place."""
     place = len(at.before)
     return next((found for found in REFERENCE.finditer(at.word) if found.start() <= place <= found.end()), None)
 
 
 def referred(at: At, reference: re.Match[str]) -> KeyPath:
     """The key path that a reference leads to."""
-    dots, keys = reference.groups()
-    base = at.path[: max(0, len(at.path) - len(dots))] if dots else ()
-    return (*base, *keys_of(keys))
+    return (*base_of(at.path, reference[1]), *keys_of(reference[2]))
+
+
+def base_of(path: KeyPath, dots: str) -> KeyPath:
+    """Where a reference in the value at a path starts: at the top, or with dots at a mapping around the value."""
+    return path[: max(0, len(path) - len(dots))] if dots else ()
 
 
 def keys_of(written: str) -> KeyPath:
     """`stages.p3[0]` → ("stages", "p3", 0)."""
-    return tuple([int(key) if is_index(key) else key for key in re.split(r"[.\[\]]+", written) if key])
-
-
-def _piece(at: At) -> tuple[int, int]:
-    """The part of the word that is meant."""
-    found = reference_at(at) if at.role == "value" else None
-    return found.span() if found else (0, len(at.word))
+    return tuple([int(key) if is_index(key) else key for key in KEY.findall(written)])
 
 
 def _of_key(around: Surroundings, at: At) -> Iterator[Range]:
-    """The file that a key is inherited from; what stage_defaults has of it."""
+    """Where a key is inherited from, else its entry in stage_defaults."""
     inherited = around.inherited_range(at.path)
     filler = default_of(at.path) if len(at.path) > 2 else ()
     target = inherited or (around.key_range(filler) if filler else None)
@@ -97,7 +96,7 @@ def _listed(place: Range | None) -> list[Range]:
 
 
 def _key(around: Surroundings, path: KeyPath) -> Range | None:
-    """Where a key is set, or what fills it."""
+    """Where a key is set, else where stage_defaults fills it."""
     filler = default_of(path) if len(path) > 2 else ()
     return around.key_range(path) or (around.key_range(filler) if filler else None)
 
@@ -113,10 +112,16 @@ def block_places(around: Surroundings, name: str) -> Iterator[Range]:
         yield Range(file, int(line), 1, int(line), 1)
 
 
+def group_of(key: str | int) -> str:
+    """The config group of a key in the Defaults List (`neck`, `override /neck`); empty for any other key."""
+    group = str(key).removeprefix("override ").lstrip("/")
+    return group if group in GROUPS else ""
+
+
 def _parent(around: Surroundings, path: KeyPath, word: str) -> Iterator[Range]:
     """The file of a parent, or of the option of a group."""
-    group = str(path[1]).removeprefix("override ").lstrip("/") if len(path) > 1 else around.package
-    if not word.startswith("/") and group in GROUPS:
+    group = group_of(path[1]) if len(path) > 1 else around.sub_folder
+    if group and not word.startswith("/"):
         word = f"{group}/{word}"
     for root in around.roots:
         file = root / f"{word.lstrip('/')}.yaml"
@@ -126,5 +131,5 @@ def _parent(around: Surroundings, path: KeyPath, word: str) -> Iterator[Range]:
 
 
 def parent_file(around: Surroundings, path: KeyPath, word: str) -> Path | None:
-    """The file that a word of the Defaults List names."""
+    """The file named by a word of the Defaults List."""
     return next((Path(place.file) for place in _parent(around, path, word)), None)

@@ -1,4 +1,4 @@
-"""A config that is being written: what is wrong with it, what it costs, and what it cost while it was right."""
+"""A config being edited: its problems, its costs, and its costs when it was last valid."""
 
 from __future__ import annotations
 
@@ -52,16 +52,17 @@ class Document:
         self.folder = folder
         self.overrides = tuple(overrides)
         self.others = others or {}
+        self.budget = budget
         self.config: Config | None = None
         self.report: Report | None = None
-        found = self._analysed(budget)
+        found = self._analysed()
         self.problems: tuple[Problem, ...] = with_extents(found, self.text_of)
         self.last_good: Report | None = self.report or (before.last_good if before else None)
 
-    def _analysed(self, budget: Budget) -> Sequence[Problem]:
+    def _analysed(self) -> Sequence[Problem]:
         try:
-            self.config = load(ConfigText(self.text, self.name, self.folder, self.others), self.overrides, budget)
-            self.report = report(outline(self.config, budget))
+            self.config = load(ConfigText(self.text, self.name, self.folder, self.others), self.overrides, self.budget)
+            self.report = report(outline(self.config, self.budget))
             with suppress(ArchError):  # that it does not take
                 self.report = at_known_size(self.config, self.report)
             check_expectations(self.config, self.report)
@@ -69,16 +70,22 @@ class Document:
             return error.problems
         return ()
 
+    def with_text(self, text: str) -> Document:
+        """The same document with another text."""
+        given = {"overrides": self.overrides, "others": self.others, "budget": self.budget}
+        return Document(self.name, text, folder=self.folder, **given)  # type: ignore[arg-type]
+
     @cached_property
     def index(self) -> Index:
-        """What stands where in the text, whether or not it is whole."""
+        """The index of the text, valid or not."""
         return Index(self.text, self.name)
 
     @cached_property
     def figures(self) -> Mapping[KeyPath, Figures]:
-        """What each entry costs; nothing while the text is broken."""
+        """The cost of each entry; empty while the text is broken."""
         return figures_of(self.report) if self.report else {}
 
     def text_of(self, file: str) -> str:
-        """The text of a file that the config is made of, as it was read."""
-        return self.text if file == self.name else self.others.get(os.path.realpath(file)) or text_of(file)
+        """The text of the config or one of its parents, as it was read."""
+        other = self.text if file == self.name else self.others.get(os.path.realpath(file))
+        return text_of(file) if other is None else other

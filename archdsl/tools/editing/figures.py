@@ -1,4 +1,4 @@
-"""What each entry of a config costs: its sections, stages and layers, by key path."""
+"""The cost of each entry of a config (section, stage, layer) by key path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from archdsl.ir.node import Node
 
 
 class Figures(NamedTuple):
-    """Costs of all operations of an entry. `shape` is that of its last result; empty for a section, which has several.
+    """The summed costs of an entry. `shape` is the shape of its last result; empty for a section, which has several.
 
     `macs` is None where they are not known.
     """
@@ -28,7 +28,7 @@ class Figures(NamedTuple):
         )
 
     def change(self, before: Figures) -> str:
-        """What is more or less than `before`, `+1.20 M params · -3.40 G MACs`; empty where nothing is."""
+        """The difference from `before`, `+1.20 M params · -3.40 G MACs`; empty where there is none."""
         shape = f"was {shape_text(before.shape)}" if self.shape != before.shape else ""
         macs = "" if self.macs is None or before.macs is None else difference(self.macs - before.macs, "MACs")
         return " · ".join(filter(None, [shape, difference(self.params - before.params, "params"), macs]))
@@ -55,7 +55,7 @@ def figures_of(report: Report) -> dict[KeyPath, Figures]:
 
 
 def _entries(node: Node) -> Iterator[tuple[KeyPath, tuple[int | None, ...]]]:
-    """The entries that a node is in: its layer, its stage, its section."""
+    """The entries a node belongs to: its layer, its stage, its section."""
     layer: KeyPath = tuple(node.origin.path.split("."))
     yield layer, node.type.shape
     stage = part_of(layer)

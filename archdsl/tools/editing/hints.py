@@ -1,4 +1,4 @@
-"""Figures beside the text of a config: what every stage and layer costs, and all of it together at the top."""
+"""Figures beside the text of a config: the cost of every stage and layer, and the totals at the top."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _STALE = "of the last text without a mistake"
 
 
 class Inlay(NamedTuple):
-    """A text to be shown at a place: after an entry, or after its key where the entry goes on in other lines.
+    """A text shown after an entry, or after its key if the entry spans several lines.
 
     `path` is that of the entry; `change` is what differs from the saved file, empty for nothing.
     """
@@ -29,14 +29,14 @@ class Inlay(NamedTuple):
 
 
 class Lens(NamedTuple):
-    """A line of text to be shown above a line."""
+    """A text shown above a line."""
 
     line: int
     title: str
 
 
 def inlays(document: Document, saved: Document | None = None) -> list[Inlay]:
-    """The figures of every section, stage and layer that the text itself names, and how they differ from `saved`.
+    """The figures of every section, stage and layer in the text, and how they differ from `saved`.
 
     While the text is broken they are those of the last one that was not.
     """
@@ -62,7 +62,7 @@ def _inlay(
 
 
 def _after(document: Document, path: KeyPath) -> tuple[int, int]:
-    """The place after an entry that is in one line, else after its key and the colon."""
+    """The place after an entry on one line, else after its key and colon."""
     index = document.index
     key, value = index.key_range(path), index.value_range(path)
     assert key
@@ -72,7 +72,7 @@ def _after(document: Document, path: KeyPath) -> tuple[int, int]:
 
 
 def lenses(document: Document, saved: Document | None = None) -> list[Lens]:
-    """The totals, above the first line: parameters, MACs, what differs from `saved`, and whether `expect` is met."""
+    """The totals, above the first line: parameters, MACs, the change since `saved`, and whether `expect` is met."""
     report = document.last_good
     if report is None:
         return []
@@ -98,7 +98,7 @@ def _changes(report: Report, before: Report | None) -> Iterator[str]:
 
 
 def _promises(document: Document) -> Iterator[str]:
-    """Whether the figures are what the text expects of them."""
+    """Whether the figures meet the text's `expect`."""
     if document.config is None or document.report is None or ("expect",) not in document.index.entries:
         return
     missed = [

@@ -1,4 +1,4 @@
-"""What is known of the thing at a place, as Markdown: its meaning, its figures, where its value comes from."""
+"""Documentation of the word at a place, as Markdown: its meaning, its figures, the source of its value."""
 
 from __future__ import annotations
 
@@ -8,40 +8,36 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from archdsl.analysis.expect import at_known_size
 from archdsl.analysis.explain import explained
-from archdsl.analysis.report import report
 from archdsl.analysis.text import count_text, shape_text
 from archdsl.blocks.registry import Block
 from archdsl.diagnostics.fixes import Range
 from archdsl.diagnostics.problems import ArchError
-from archdsl.diagnostics.texts import text_of
-from archdsl.frontend.compose.config import load
-from archdsl.frontend.lower import outline
+from archdsl.frontend.compose.config import root_of
 from archdsl.frontend.sections import layer_of
 from archdsl.frontend.sema.key_docs import ARGUMENTS
 from archdsl.frontend.source import ABSENT, KeyPath, dotted
 from archdsl.schemas.meanings import meanings_of
-from archdsl.tools.editing.completion import DEFAULTS, default_text, description_of, literal, schema_at, signature
 from archdsl.tools.editing.definition import parent_file, reference_at, referred
 from archdsl.tools.editing.document import Document
 from archdsl.tools.editing.figures import figures_of
 from archdsl.tools.editing.markdown import code, escaped, fenced
 from archdsl.tools.editing.places import At
 from archdsl.tools.editing.surroundings import Surroundings, surroundings
+from archdsl.tools.editing.wording import DEFAULTS, default_text, description_of, literal, schema_at, signature
 
 _LONGEST = 200
 
 
 class Hover(NamedTuple):
-    """`markdown` is about the text in `range`."""
+    """`markdown` describes the text in `range`."""
 
     range: Range
     markdown: str
 
 
 def hover(document: Document, line: int, column: int) -> Hover | None:
-    """What there is to say of the thing at a place; None for nothing."""
+    """The documentation of the word at a place, or None."""
     around = surroundings(document)
     at = around.at(line, column)
     if not at.role or not at.word:
@@ -65,7 +61,7 @@ def _of_key(around: Surroundings, at: At) -> Iterator[str]:
 
 
 def _meaning(around: Surroundings, path: KeyPath) -> str:
-    """What a key means: in a layer that of an argument of its block."""
+    """The meaning of a key, which in a layer may be an argument of its block."""
     key, layer = str(path[-1]), layer_of(path)
     schema = schema_at(path[:-1])
     known = meanings_of(schema) if schema else {}
@@ -78,7 +74,7 @@ def _meaning(around: Surroundings, path: KeyPath) -> str:
 
 
 def figures_text(document: Document, path: KeyPath) -> str:
-    """What a layer, a stage or a section makes of what, and what it costs; that of the last right text."""
+    """Input and output shapes and cost of a layer, stage or section, in the last valid text."""
     found = document.last_good
     figures = figures_of(found).get(path) if found else None
     if found is None or figures is None:
@@ -93,7 +89,7 @@ def figures_text(document: Document, path: KeyPath) -> str:
 
 
 def _explained(around: Surroundings, path: KeyPath) -> Iterator[str]:
-    """Where a value comes from, what it overrides, and what scaling makes of it."""
+    """The source of a value, the values it overrides, and its scaled value."""
     if around.document.config is None or path[0] == "defaults":
         return
     with suppress(ArchError):
@@ -139,7 +135,7 @@ def _is(value: Any) -> str:
 
 
 def _named(around: Surroundings, at: At, word: str) -> Iterator[str]:
-    """A stage or layer that is named: what it is, and its figures."""
+    """The stage or layer that a word names, with its block and figures."""
     naming = around.names.naming(at.path)
     for meant in around.names.meanings(naming, word) if naming else ():
         block = around.block_name(meant.name.path)
@@ -163,10 +159,10 @@ def block_text(around: Surroundings, name: str) -> Iterator[str]:
 
 
 def preset_text(around: Surroundings, path: KeyPath, word: str) -> Iterator[str]:
-    """What a parent says of itself, and what it costs where it is a network of its own."""
+    """The description of a parent, and its cost if it is a network on its own."""
     file = parent_file(around, path, word)
     if file is not None:
-        description, costs = _preset(str(file), _changed_ns(file))
+        description, costs = _preset(around.document, str(file))
         yield f"**{code(word)}**"
         if description:
             yield escaped(description)
@@ -174,28 +170,20 @@ def preset_text(around: Surroundings, path: KeyPath, word: str) -> Iterator[str]
             yield costs
 
 
-@lru_cache(maxsize=256)
-def _preset(file: str, changed_ns: int) -> tuple[str, str]:
-    """The description of a file, which of an option of a group is its first comment, and its costs."""
-    try:
-        loaded = load(file)
-        found = at_known_size(loaded, report(outline(loaded)))
-    except ArchError:
-        return _first_comment(file), ""
+@lru_cache(maxsize=4)
+def _preset(document: Document, file: str) -> tuple[str, str]:
+    """The description of a parent (the first comment of a group's option) and its costs."""
+    text = document.text_of(file)
+    parent = Document(file, text, folder=root_of(Path(file)), others=document.others)
+    if parent.config is None or parent.report is None:
+        return _first_comment(text), ""
+    found = parent.report
     outputs = ", ".join(f"{name} {shape_text(node.type.shape)}" for name, node in found.outline.outputs.items())
     size = shape_text(found.input_shape)
     costs = f"{found.params:,} parameters, {count_text(found.macs)} MACs for {size}  \noutputs: {escaped(outputs)}"
-    return str(loaded.values.get("description", "")), costs
+    return str(parent.config.values.get("description", "")), costs
 
 
-def _changed_ns(file: Path) -> int:
-    """When a file changed last; 0 for one that is gone."""
-    try:
-        return file.stat().st_mtime_ns
-    except OSError:
-        return 0
-
-
-def _first_comment(file: str) -> str:
-    lines = [line for line in text_of(file).splitlines()[:5] if line.startswith("# ")]
+def _first_comment(text: str) -> str:
+    lines = [line for line in text.splitlines()[:5] if line.startswith("# ")]
     return next((line[2:] for line in lines if "$schema" not in line and "@" not in line), "")

@@ -1,4 +1,4 @@
-"""Texts as Markdown, whatever is in them."""
+"""Any text as safe Markdown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TICKS = re.compile("`+")
 
 
 def escaped(text: str) -> str:
-    """The text as Markdown, whatever is in it; what is between backticks stays so."""
+    """The text with Markdown's signs escaped, except between backticks."""
     return "\n".join(_TEXT_OR_CODE.sub(_escaped, printable(line)) for line in text.splitlines())
 
 
@@ -20,19 +20,19 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def code(text: str) -> str:
-    """The text between backticks, on one line; more of them than the text has in a row."""
+    """The text as inline code, on one line."""
     shown = " ".join(printable(text).split())
     fence = _fence(shown, 1)
     return f"{fence} {shown} {fence}" if "`" in shown else f"`{shown}`"
 
 
 def fenced(text: str) -> str:
-    """The text as a line of Python that stands by itself."""
+    """The text as a code block of one line of Python."""
     shown = " ".join(printable(text).split())
     fence = _fence(shown, 3)
     return f"{fence}python\n{shown}\n{fence}"
 
 
 def _fence(text: str, least: int) -> str:
-    """More backticks than the text has in a row."""
+    """More backticks than the text has in a row, at least `least`."""
     return "`" * max(least, 1 + max(map(len, _TICKS.findall(text)), default=0))

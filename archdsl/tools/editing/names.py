@@ -1,4 +1,4 @@
-"""The names of stages and layers in a config: which there are, where they are used, and what they mean there."""
+"""The names of stages and layers in a config, the places that use them, and their meaning there."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Name(NamedTuple):
 
     @property
     def short(self) -> str:
-        """What layers of the same part may call it."""
+        """The name for layers of the same part."""
         return self.full.removeprefix(f"{self.part}_")
 
 
 class Found(NamedTuple):
-    """What a name means: the beginning of its full name that the word leaves out, and what follows that of the entry.
+    """The entry that a word means, the prefix of its full name that the word leaves out, and what follows the name.
 
     `rest` names one of several results of it, or something inside of it.
     """
@@ -41,7 +41,7 @@ class Found(NamedTuple):
 
 
 class Naming(NamedTuple):
-    """What the words at a key path name.
+    """The kind of thing that the words at a key path name.
 
     Of the network: anything in it, as layers of one of `parts` call it. Of a block or a mapping, `holder`: its layers,
     or the other entries.
@@ -53,7 +53,7 @@ class Naming(NamedTuple):
 
 
 class Names:
-    """All names of a config with these values, in the order they run. Its mappings may hold anything."""
+    """All names of a config, in the order they run. The values need not be valid."""
 
     def __init__(self, values: Mapping[str, Any]):
         self.values = values
@@ -98,7 +98,7 @@ class Names:
         return [name for name in self.known.values() if name.full == name.part and name.part in held]
 
     def find(self, word: str, part: str = "") -> Found | None:
-        """What a word means to a layer of a part, and to `outputs` where that is empty."""
+        """The meaning of a word to a layer of `part`; to `outputs` if that is empty."""
         if not 0 < len(word) <= MAX_KEY:
             return None
         candidates = full_names(word, part, GROUPS[::-1])
@@ -113,12 +113,12 @@ class Names:
         return None
 
     def before(self, path: KeyPath) -> list[Name]:
-        """The names that a layer can read: what runs before it."""
+        """The names a layer can read: those that run before it."""
         own = next((number for number, name in enumerate(self.known.values()) if name.path == path), None)
         return list(self.known.values())[:own]
 
     def naming(self, path: KeyPath) -> Naming | None:
-        """What the value at a path names; None for one that is no name."""
+        """The kind of name that is the value at a path; None if it is not a name."""
         key_path = tuple([step for step in path if type(step) is str])
         if not key_path:
             return None
@@ -136,13 +136,13 @@ class Names:
         return Naming("entries", key_path[:1]) if is_stage else None
 
     def _parts(self, layer: KeyPath) -> tuple[str, ...]:
-        """The parts that a layer is in: every stage for one of stage_defaults."""
+        """The parts that a layer is in: for one of stage_defaults, every stage."""
         if layer[0] == STAGES.defaults:
             return tuple(_mapping(self.values.get(STAGES.name))) or ("",)
         return (str(layer[1] if layer[0] == STAGES.name else layer[0]),)
 
     def meanings(self, naming: Naming, word: str) -> Iterator[Found]:
-        """What a word means at such a place, for each part that it is in."""
+        """The meanings of a word at such a place, one for each part."""
         if naming.of == "network":
             yield from (found for part in naming.parts if (found := self.find(word, part)))
             return
@@ -159,6 +159,11 @@ class Names:
         return [each for each in inputs if isinstance(each, str)] if isinstance(inputs, list) else [INPUT]
 
 
+def is_slot(layer: KeyPath) -> bool:
+    """Whether a layer is the `down` or `body` of a stage, which has no name of its own."""
+    return layer[0] in (STAGES.name, STAGES.defaults) and layer[-2] not in NAMED_SLOTS
+
+
 def _naming_in_block(path: KeyPath) -> Naming | None:
     block, key = path[:2], path[-1]
     if path[2:] == ("results",):
@@ -171,7 +176,7 @@ def _naming_in_block(path: KeyPath) -> Naming | None:
 
 
 def _beginnings(word: str) -> Iterator[str]:
-    """p4_body, p4 for p4_body_2."""
+    """The words it starts with: p4_body, p4 for p4_body_2."""
     cut = min(len(word), MAX_KEY)
     while (cut := word.rfind("_", 0, cut)) > 0:
         yield word[:cut]
@@ -182,7 +187,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _ordered(entries: Mapping[str, Any]) -> Iterable[str]:
-    """Entries in the order they run, those whose place is not known last; those set to null were taken out."""
+    """Entries in the order they run, without those set to null; those of unknown order last."""
     after = {name: _mapping(entry).get("after") for name, entry in entries.items() if entry is not None}
     names = {name: before if isinstance(before, str) else None for name, before in after.items()}
     order, others = in_order(names)

@@ -1,4 +1,4 @@
-"""What stands where in a text that is being edited: the key path of a place, and the places of a key path."""
+"""An index of a text being edited: from places to key paths, and from key paths to places."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from archdsl.tools.editing.written import Entry, Role, Spot
 
 
 class At(NamedTuple):
-    """What a place in a text is for.
+    """The role of a place in a text.
 
     At a key, or where one could be, `path` ends in it, or in "" for none; at a value it is that of the value, whose
     last step is a number for an item of a list. Elsewhere `role` is empty. `word` is what is there, from `start` on in
@@ -55,7 +55,7 @@ class Index:
 
     @cached_property
     def source(self) -> Source:
-        """The values with their places: as the parser reads them, or while it cannot, what is there of them."""
+        """The values with their places, as the parser reads them; while it cannot, those that the index has."""
         try:
             return Reading(DEFAULT).text(self.text, self.file)  # which has read it just now, for its problems
         except ArchError:
@@ -88,18 +88,18 @@ class Index:
             return text
 
     def offset(self, line: int, column: int) -> int:
-        """The place in the text; the nearest one for a line or column that there is not."""
+        """The offset of a place, or of the nearest one that exists."""
         number = min(max(line - 1, 0), len(self.scanned.starts) - 1)
         return min(self.scanned.starts[number] + max(column - 1, 0), self.scanned.ends[number])
 
     def range(self, start: int, end: int) -> Range:
-        """What is between two places in the text."""
+        """The range between two offsets."""
         first, last = self.scanned.line_of(start), self.scanned.line_of(end)
         starts = self.scanned.starts
         return Range(self.file, first + 1, start - starts[first] + 1, last + 1, end - starts[last] + 1)
 
     def key_range(self, path: KeyPath) -> Range | None:
-        """Where the key is; for an item of a list, where its dash is, or the item."""
+        """The range of a key; for a list item, of its dash or of the item itself."""
         entry = self.entries.get(path)
         return self.range(entry.key_start, entry.key_end) if entry else None
 
@@ -108,7 +108,7 @@ class Index:
         return self.range(entry.start, entry.end) if entry else None
 
     def at(self, line: int, column: int) -> At:
-        """What is at the place before a column."""
+        """The word and role of the place before a column."""
         offset = self.offset(line, column)
         spot = self._spot(offset)
         if spot is None:
@@ -131,7 +131,7 @@ class Index:
         return spot if is_open and not (spot.end == spot.start and not spot.role) else None
 
     def _word(self, spot: Spot, offset: int) -> At:
-        """At a word; one that is alone in its line may be a key that is being written."""
+        """The word at an offset; one alone on its line may be a key that is being written."""
         assert spot.end is not None
         word = self.text[spot.start : spot.end]
         found = At(spot.role, spot.path, word, self.text[spot.start : offset], spot.start, spot.is_flow)
@@ -146,7 +146,7 @@ class Index:
         return self.text[end : self.scanned.ends[self.scanned.line_of(end)]].lstrip(" \t")[:1] == ":"
 
     def _blank(self, offset: int) -> At:
-        """In a line of nothing: what its indentation says."""
+        """The role of an offset in a blank line, by its indentation."""
         number = self.scanned.line_of(offset)
         column = offset - self.scanned.starts[number]
         nothing = At("", (), "", "", offset)
@@ -154,7 +154,7 @@ class Index:
         return nothing if holder is None else nothing._replace(role="key", path=(*holder, ""))
 
     def _holder(self, offset: int, column: int) -> KeyPath | None:
-        """The mapping that a key of this indentation would be in; None where there can be none."""
+        """The mapping that a key at this indentation would belong to; None where no key can be."""
         entries = self.scanned.entries
         limit = column + 1
         for entry in reversed(entries[: bisect_right(entries, offset - 1, key=_key_start)]):

@@ -1,4 +1,4 @@
-"""Another name for a stage or a layer, with all its uses in the text; the network stays the same."""
+"""Renames a stage or a layer and all its uses in the text; the network stays the same."""
 
 from __future__ import annotations
 
@@ -9,36 +9,37 @@ from typing import Any, NamedTuple
 from archdsl.analysis.explain import at as value_at
 from archdsl.diagnostics.fixes import Edit, Range
 from archdsl.frontend.scope import INPUT
-from archdsl.frontend.sections import LAYER_SLOTS, NAMED_SLOTS, STAGES, layer_of
+from archdsl.frontend.sections import LAYER_SLOTS, STAGES, layer_of
 from archdsl.frontend.sema.schema import NAME
 from archdsl.frontend.source import ABSENT, KeyPath, dotted
 from archdsl.ir.graph import Graph
-from archdsl.tools.editing.definition import REFERENCE, keys_of
+from archdsl.tools.editing.definition import KEY, REFERENCE, base_of, keys_of
 from archdsl.tools.editing.document import Document
-from archdsl.tools.editing.names import Found, Naming
-from archdsl.tools.editing.places import At, Index
+from archdsl.tools.editing.fixing import applied
+from archdsl.tools.editing.names import Found, Naming, is_slot
+from archdsl.tools.editing.places import At
 from archdsl.tools.editing.surroundings import Surroundings, surroundings
-from archdsl.tools.editing.written import Entry
+from archdsl.tools.editing.written import Spot
 
 _MOST = 64
 
 
 class Renamed(NamedTuple):
-    """What changes in the text; nothing, and `refused` says why, where it cannot."""
+    """The edits; or none, and `refused` gives the reason."""
 
     edits: tuple[Edit, ...]
     refused: str = ""
 
 
 class Renameable(NamedTuple):
-    """The word at a place that can get another name."""
+    """A name that can be changed, and the word where it is used."""
 
     range: Range
     name: str
 
 
 def prepare_rename(document: Document, line: int, column: int) -> Renameable | str:
-    """The word at the place that names a stage or a layer; or why it cannot get another name."""
+    """The name of the stage or layer at the place, or the reason why it cannot be changed."""
     around = surroundings(document)
     at = around.at(line, column)
     target = _target(around, at)
@@ -48,7 +49,7 @@ def prepare_rename(document: Document, line: int, column: int) -> Renameable | s
 
 
 def rename(document: Document, line: int, column: int, name: str) -> Renamed:
-    """The edits that give the stage or layer at the place another name: its key, and everything that names it."""
+    """The edits that rename the stage or layer at the place: its key and all its uses."""
     around = surroundings(document)
     target = _target(around, around.at(line, column))
     if isinstance(target, str):
@@ -60,17 +61,8 @@ def rename(document: Document, line: int, column: int, name: str) -> Renamed:
     return _proven(document, edits)
 
 
-def applied(text: str, edits: tuple[Edit, ...], index: Index) -> str:
-    """The text with edits, which do not overlap."""
-    for edit in sorted(edits, key=lambda each: each.range[1:], reverse=True):
-        start = index.offset(edit.range.line, edit.range.column)
-        end = index.offset(edit.range.end_line, edit.range.end_column)
-        text = text[:start] + edit.text + text[end:]
-    return text
-
-
 def _target(around: Surroundings, at: At) -> KeyPath | str:
-    """The entry that is meant, in the whole config; or why it cannot get another name."""
+    """The entry meant at the place, in the whole config; or the reason why it cannot be renamed."""
     if not at.role or not at.word:
         return "there is no name here"
     path = at.path
@@ -95,18 +87,17 @@ def _target(around: Surroundings, at: At) -> KeyPath | str:
 
 def _is_named(path: KeyPath) -> bool:
     is_stage = path[:1] == (STAGES.name,) and len(path) == 2
-    is_slot = path[:1] in ((STAGES.name,), (STAGES.defaults,)) and path[-2:-1] not in [(slot,) for slot in NAMED_SLOTS]
-    return is_stage or (layer_of(path) == path != () and not is_slot)
+    return is_stage or (layer_of(path) == path != () and not is_slot(path))
 
 
 def _is_filled(around: Surroundings, path: KeyPath) -> bool:
-    """Whether a layer of a stage is one that stage_defaults set."""
+    """Whether a layer of a stage comes from stage_defaults."""
     is_inside = path[0] == STAGES.name and len(path) == 4
     return is_inside and value_at(around.values, (STAGES.defaults, *path[2:])) is not ABSENT
 
 
 def _refused(around: Surroundings, target: KeyPath, name: str) -> str:
-    """Why the new name cannot be."""
+    """The reason against the new name; empty for none."""
     if not re.fullmatch(NAME, name) or len(name) > _MOST:
         return f"'{name[:_MOST]}' is not a name: small letters, digits and _, at most {_MOST}, a letter first"
     is_taken = name in around.keys(target[:-1]) or name == INPUT or (len(target) == 4 and name in LAYER_SLOTS)
@@ -118,7 +109,7 @@ def _refused(around: Surroundings, target: KeyPath, name: str) -> str:
 
 
 class _Change:
-    """What becomes of every word when the entry at `target` is called `name`."""
+    """Rewrites every word for an entry, `target`, that is now called `name`."""
 
     def __init__(self, around: Surroundings, target: KeyPath, name: str):
         self.around = around
@@ -129,20 +120,14 @@ class _Change:
         self._open: set[KeyPath] = set()
 
     def _in_stages(self, target: KeyPath) -> Iterator[KeyPath]:
-        """The same layer in every stage, if stage_defaults set it."""
+        """The same layer in every stage, if it comes from stage_defaults."""
         if target[0] == STAGES.defaults:
             yield from ((STAGES.name, stage, *target[1:]) for stage in self.around.keys((STAGES.name,)))
 
     def edits(self) -> tuple[Edit, ...]:
-        """In the order of the text."""
-        index = self.around.index
-        found = []
-        for entry in index.scanned.entries:
-            path = self.around.network_path(entry.path)
-            if path in self.targets:
-                found.append(self._edit(entry.key_start, entry.key_end, self.name))
-            found += self._in_value(entry, path)
-        return tuple([each for each in found if each is not None])
+        """All edits, in the order of the text."""
+        words = [spot for spot in self.around.index.scanned.spots if spot.is_word]
+        return tuple([edit for spot in words for edit in self._in_word(spot) if edit is not None])
 
     def _edit(self, start: int, end: int, text: str) -> Edit | None:
         written = self.around.index.text[start:end]
@@ -150,30 +135,31 @@ class _Change:
         changed = f"{quote}{text}{quote}"
         return Edit(self.around.index.range(start, end), changed) if changed != written else None
 
-    def _in_value(self, entry: Entry, path: KeyPath) -> Iterator[Edit | None]:
-        if entry.kind not in ("text", "quoted"):
-            return
-        written = self.around.index.text[entry.start : entry.end]
-        if "${" in written:
+    def _in_word(self, spot: Spot) -> Iterator[Edit | None]:
+        assert spot.end is not None
+        written = self.around.index.text[spot.start : spot.end]
+        word, path = written.strip("\"'"), self.around.network_path(spot.path)
+        if spot.role == "key":
+            if (*path, word) in self.targets:
+                yield self._edit(spot.start, spot.end, self.name)
+        elif "${" in written:
             for found in REFERENCE.finditer(written):
-                start = entry.start + found.start(2)
+                start = spot.start + found.start(2)
                 yield self._edit(start, start + len(found[2]), self._reference(path, found))
         elif naming := self.names.naming(path):
-            yield self._edit(entry.start, entry.end, self.word(naming, written.strip("\"'")))
+            yield self._edit(spot.start, spot.end, self.word(naming, word))
 
     def _reference(self, path: KeyPath, found: re.Match[str]) -> str:
-        """The keys of a reference, where it leads through the entry with its new name."""
-        dots, keys = found.groups()
-        base = path[: len(path) - len(dots)] if dots else ()
-        steps = keys_of(keys)
+        """The keys of a reference, with the new name where it leads through the entry."""
+        keys, base = found[2], base_of(path, found[1])
         for target in self.targets:
-            number = len(target) - 1 - len(base)
-            if number >= 0 and (*base, *steps)[: len(target)] == target and "[" not in keys:
-                return ".".join([*keys.split(".")[:number], self.name, *keys.split(".")[number + 1 :]])
+            if len(target) > len(base) and (*base, *keys_of(keys))[: len(target)] == target:
+                step = list(KEY.finditer(keys))[len(target) - 1 - len(base)]
+                return keys[: step.start()] + self.name + keys[step.end() :]
         return keys
 
     def word(self, naming: Naming, word: str) -> str:
-        """A word that names something, as it must be after the change."""
+        """A name as it must be written after the change."""
         for meant in self.names.meanings(naming, word):
             changed = self._changed(meant, word)
             if changed != word:
@@ -181,7 +167,7 @@ class _Change:
         return word
 
     def _changed(self, meant: Found, word: str) -> str:
-        """What is left out of a word may change too: it stays left out."""
+        """The word for a meaning after the change; a prefix that it leaves out stays left out."""
         rest = self._rest(meant)
         is_target = meant.name.path in self.targets
         if is_target and len(meant.name.path) == 2 and meant.name.path[0] == STAGES.name:
@@ -193,13 +179,13 @@ class _Change:
         return (self.name + beginning.removeprefix(self.old) if is_inside else beginning) + rest
 
     def _rest(self, meant: Found) -> str:
-        """What follows the name of a layer that runs for `each` of several: it is called after them."""
+        """The suffix after the change: results of `each` are called after the layers they are for."""
         suffixes = self._suffixes(meant.name.path) if meant.rest else {}
         found = next((old for old in suffixes if meant.rest == f"_{old}" or meant.rest.startswith(f"_{old}_")), "")
         return f"_{suffixes[found]}{meant.rest[len(found) + 1 :]}" if found else meant.rest
 
     def _suffixes(self, layer: KeyPath) -> Mapping[str, str]:
-        """The names of the results of a layer that runs for each of several, with what they become."""
+        """The suffixes of the results of a layer with `each`, old to new."""
         stated = self.around.value((*layer, "each"))
         naming = self.names.naming((*layer, "each"))
         words = [stated] if isinstance(stated, str) else stated
@@ -216,10 +202,8 @@ class _Change:
 
 
 def _proven(document: Document, edits: tuple[Edit, ...]) -> Renamed:
-    """The edits, if they leave the network as it is."""
-    text = applied(document.text, edits, document.index)
-    of = {"folder": document.folder, "overrides": document.overrides, "others": document.others}
-    found = Document(document.name, text, **of)  # type: ignore[arg-type]
+    """The edits, if the network stays the same with them."""
+    found = document.with_text(applied(document.text, edits))
     if found.report is None or document.report is None:
         problem = found.problems[0]
         return Renamed((), f"the text would have an error: line {problem.line}: {problem.fact}")
@@ -229,7 +213,7 @@ def _proven(document: Document, edits: tuple[Edit, ...]) -> Renamed:
 
 
 def _figures(graph: Graph) -> Any:
-    """All that a network is, without its names."""
+    """Everything about a network except its names."""
     number = {node: place for place, node in enumerate(graph.nodes)}
     layers = [(node.type, node.cost, [number[source] for source in node.inputs]) for node in graph.nodes]
     owners = [node.owner and number[node.owner] for node in graph.nodes]

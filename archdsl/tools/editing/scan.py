@@ -1,7 +1,7 @@
-"""The entries of a YAML text and what stands where in it, whether or not the text is whole: it may be half-written.
+"""The entries of a YAML text, whole or half-written, and the role of every place in it.
 
-One pass over the lines. Indentation decides where it can: a bracket or a quote that is left open ends before the next
-line that is indented no deeper than the entry it is in. What is right YAML is read as the parser reads it.
+It is one pass over the lines. Where it can, indentation decides: a bracket or a quote that is left open ends before the
+next line that is indented no deeper than its entry. Valid YAML is read as the parser reads it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _Block:
 
 
 class _Lines:
-    """Reads a text line by line, and adds it to what is known of it."""
+    """Reads a text line by line, and records its entries and spots."""
 
     def __init__(self, written: Written):
         self.written = written
@@ -58,7 +58,7 @@ class _Lines:
         self._enclose()
 
     def _enclose(self) -> None:
-        """What holds entries ends where they do."""
+        """Extends every entry to the end of the entries inside it."""
         by_path = {(): self.written.top} | {entry.path: entry for entry in reversed(self.written.entries)}
         for entry in reversed(self.written.entries):
             holder = by_path.get(entry.path[:-1])
@@ -77,7 +77,7 @@ class _Lines:
     # Lines and indentation
 
     def _line(self, number: int) -> int:
-        """Reads what begins in a line. Gives the number of the line that follows it."""
+        """Reads what begins in a line. Returns the number of the line after it."""
         start, end = self.written.starts[number], self.written.ends[number]
         position = self.written.skip(start, end)
         if position == end:
@@ -97,7 +97,7 @@ class _Lines:
         return self._content(position, start, end, number, is_item=position != first)
 
     def _close(self, indent: int, is_item: bool) -> None:
-        """Leaves the collections that a line of this indentation is not in."""
+        """Leaves the collections that a line of this indentation is outside of."""
         while self._blocks[-1].indent > indent or (
             self._blocks[-1].is_list and self._blocks[-1].indent == indent and not is_item
         ):
@@ -113,13 +113,14 @@ class _Lines:
         return block.last
 
     def _content(self, position: int, start: int, end: int, number: int, is_item: bool) -> int:
-        """A key with its value, or a value alone."""
+        """Reads a key with its value, or a value alone. Returns the number of the line after it."""
         key = self._key(position, end) if len(self._blocks) < MAX_DEPTH else None
         block = self._blocks[-1]
         column = position - start
         if key is not None:
             entry = self._keyed(position, key[0], column)
-            return self._value(self.written.skip(key[1], end), end, entry, number, column, after=key[1])
+            self.written.spot(key[1], end, "value", entry.path)
+            return self._value(self.written.skip(key[1], end), entry, number, column)
         is_plain = self.text[position] not in "\"'[{|>"
         if not is_item and not block.is_list and block.indent == column and is_plain:
             word_end = self._plain_end(position, end)
@@ -128,10 +129,10 @@ class _Lines:
             return number + 1
         last = block.last
         entry = last if last.kind == "nothing" else Entry(last.path, position, position, column)
-        return self._value(position, end, entry, number, block.indent, starts_line=not is_item)
+        return self._value(position, entry, number, block.indent, starts_line=not is_item)
 
     def _key(self, position: int, end: int) -> tuple[int, int] | None:
-        """Where a key that begins here ends, and where its colon does."""
+        """The end of the key that begins here, and of its colon."""
         first = self.text[position]
         if first in QUOTED:
             quoted = QUOTED[first].match(self.text, position, end)
@@ -153,20 +154,9 @@ class _Lines:
 
     # Values
 
-    def _value(
-        self,
-        position: int,
-        end: int,
-        entry: Entry,
-        number: int,
-        indent: int,
-        after: int = -1,
-        starts_line: bool = False,
-    ) -> int:
-        """The value of an entry, which begins here in a line that ends at `end`; of nothing too."""
-        if after >= 0:
-            self.written.spot(after, end, "value", entry.path)
-        entry.start = position
+    def _value(self, position: int, entry: Entry, number: int, indent: int, starts_line: bool = False) -> int:
+        """Reads the value of an entry, which may be empty. Returns the number of the line after it."""
+        end, entry.start = self.written.ends[number], position
         prefix = _PROPERTY.match(self.text, position, end)
         position = prefix.end() if prefix else position
         first = self.text[position : min(position + 1, end)]
@@ -196,7 +186,7 @@ class _Lines:
         return position + len(self.text[position : comment.start() if comment else end].rstrip())
 
     def _text_end(self, position: int, end: int, number: int, indent: int) -> int:
-        """The end of text without quotes, which goes on in lines that are indented deeper and have no key."""
+        """The end of a plain scalar, which continues on deeper lines without a key."""
         found = self._plain_end(position, end)
         for below in range(number + 1, len(self.written.starts)):
             begin = self.written.skip(self.written.starts[below], self.written.ends[below])
@@ -213,6 +203,7 @@ class _Lines:
         last = number
         while last + 1 < len(self.written.starts) and self.written.is_deeper(last + 1, indent):
             last += 1
-        entry.kind, entry.end = "long text", self.written.ends[last]
+        text = self.text[position : self.written.ends[last]]
+        entry.kind, entry.end = "long text", position + len(text.rstrip())  # below it other keys can be written
         self.written.spot(position, entry.end, "value", entry.path, is_word=True)
         return last + 1

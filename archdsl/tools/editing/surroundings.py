@@ -1,4 +1,4 @@
-"""What a text means together with its parents, also while it is half-written: the values around every place in it."""
+"""A text merged with its parents, even while it is half-written: the values around every place in it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from archdsl.diagnostics.fixes import Range
 from archdsl.diagnostics.problems import ArchError, Mark
 from archdsl.frontend.budget import DEFAULT
 from archdsl.frontend.compose.config import Config
-from archdsl.frontend.compose.defaults_list import SELF, lineage
+from archdsl.frontend.compose.defaults_list import SELF, lineage, sub_folder
 from archdsl.frontend.compose.merge import merge
 from archdsl.frontend.compose.search_path import config_root, leads_somewhere
 from archdsl.frontend.sections import GROUPS, default_of
@@ -29,11 +29,11 @@ from archdsl.tools.editing.names import Names
 from archdsl.tools.editing.places import At
 
 _MOST_PARENTS = 16
-"""Of a Defaults List that is broken so many are tried one by one."""
+"""Entries of a broken Defaults List that are tried one by one."""
 
 
 class Surroundings:
-    """`values` are those of the text over those of its parents; key paths are those of the whole config.
+    """`values` are the text's over its parents'; key paths are those of the whole config.
 
     A file of a group holds layers, which are under the name of the group there: `package`.
     """
@@ -57,8 +57,13 @@ class Surroundings:
         return folder.parent if folder and self.package and folder.name == self.package else folder
 
     @property
+    def sub_folder(self) -> str:
+        """The sub-folder of the roots that names of parents are relative to."""
+        return self.package or sub_folder(self.index.source, self._root)
+
+    @property
     def _landed(self) -> Source:
-        """What the text itself sets. A key that nothing is written after leaves what the parents have."""
+        """The values of the text itself. A key without a value keeps the parents' value."""
         source = self.index.source
         values = {key: value for key, value in source.values.items() if key != "defaults"}
         gaps = [path for path, entry in self.index.entries.items() if entry.kind == "nothing" and path]
@@ -66,7 +71,7 @@ class Surroundings:
         return Source(source.file, {self.package: values} if self.package else values)
 
     def _sources(self) -> list[Source | None]:
-        """What the parents set, in their order; None for the text itself."""
+        """The values of the parents, in order; None for the text itself."""
         stated = self.index.source.values.get("defaults")
         with suppress(ArchError):
             return self._lineage(stated if isinstance(stated, list) else [SELF])
@@ -84,7 +89,8 @@ class Surroundings:
         return False
 
     def _lineage(self, entries: list[Any]) -> list[Source | None]:
-        own = Source(self.index.source.file, {"defaults": entries})
+        source = self.index.source
+        own = Source(source.file, {"defaults": entries}, package=source.package)
         found = lineage(own, self._root, Reading(DEFAULT, self.document.others))
         return [None if member.source is own else member.landed for member in found.members]
 
@@ -97,18 +103,18 @@ class Surroundings:
         return path[1:] if self.package and path[:1] == (self.package,) else path
 
     def at(self, line: int, column: int) -> At:
-        """What is at a place, with the path in the whole config."""
+        """The role of a place, with its path in the whole config."""
         found = self.index.at(line, column)
         return found._replace(path=self.network_path(found.path)) if found.role else found
 
     def value(self, path: KeyPath) -> Any:
-        """What is at a path of the whole config, in a stage perhaps by stage_defaults; ABSENT for nothing."""
+        """The value at a path of the whole config, also from stage_defaults; ABSENT for none."""
         found = at(self.values, path)
         filler = default_of(path) if found is ABSENT and len(path) > 2 else ()
         return at(self.values, filler) if filler else found
 
     def keys(self, path: KeyPath) -> list[str]:
-        """The keys of the mapping at a path, here and in parents."""
+        """The keys of the mapping at a path, the parents' included."""
         found = at(self.values, path)
         return list(found) if isinstance(found, dict) else []
 
@@ -117,7 +123,7 @@ class Surroundings:
         return Names(self.values)
 
     def key_range(self, path: KeyPath) -> Range | None:
-        """Where a key is set: in the text, else in the file that sets it last."""
+        """Where a key is set: in the text, else in the last parent that sets it."""
         return self.index.key_range(self.own_path(path)) or self.inherited_range(path)
 
     def inherited_range(self, path: KeyPath) -> Range | None:
@@ -128,7 +134,7 @@ class Surroundings:
     # Blocks
 
     def block_name(self, layer: KeyPath) -> str:
-        """The name of the block of a layer, which may be inherited, that of `stage_defaults`, or an argument."""
+        """The name of a layer's block: its own, inherited, from `stage_defaults`, or from an argument."""
         name = self.value((*layer, "block"))
         argument = name_of(name)
         if argument and layer[0] == "blocks":
@@ -136,14 +142,14 @@ class Surroundings:
         return name if isinstance(name, str) else ""
 
     def block(self, name: str) -> Block | None:
-        """The block of a name: the config's own, or a registered one."""
+        """The block with a name: the config's own, else a registered one."""
         with suppress(ArchError):
             return self.own.get(name) or find_block(name)
         return None
 
     @cached_property
     def own(self) -> Mapping[str, Composite]:
-        """The config's own blocks; none while one of them is wrong."""
+        """The config's own blocks; empty while one of them is invalid."""
         with suppress(ArchError):
             return own_blocks(Config("", self.document.name, self.values, self._all_places))
         return {}
@@ -154,14 +160,14 @@ class Surroundings:
         return {**self.inherited_places, **own}
 
     def parameters(self, name: str) -> Mapping[str, Parameter]:
-        """The arguments of a block by name."""
+        """The arguments of a block, by name."""
         found = self.block(name)
         if found is not None:
             return found.parameters
         return {each: Parameter(each, Parameter.KEYWORD_ONLY, default=value) for each, value in self._arguments(name)}
 
     def _arguments(self, name: str) -> Iterator[tuple[str, Any]]:
-        """The arguments of a block whose definition is not right."""
+        """The arguments of a block whose definition is invalid."""
         stated = at(self.values, ("blocks", name, "arguments"))
         yield from (
             (key, value) for key, value in (stated if isinstance(stated, dict) else {}).items() if key.isidentifier()
@@ -170,12 +176,12 @@ class Surroundings:
 
 @lru_cache(maxsize=4)
 def surroundings(document: Document) -> Surroundings:
-    """Worked out once for a document, which does not change."""
+    """The surroundings of a document, worked out once: it does not change."""
     return Surroundings(document)
 
 
 def key_at(mark: Mark, key: str) -> Range:
-    """The range of a key that begins at a place."""
+    """The range of the key that begins at a place."""
     return Range(mark.file, mark.line, mark.column, mark.line, mark.column + len(key))
 
 

@@ -1,4 +1,4 @@
-"""The outline of a text, and what of it can be folded."""
+"""The outline of a text, and its foldable lines."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from archdsl.frontend.sections import LAYER_SLOTS, NAMED_SLOTS, STAGES, layer_of
 from archdsl.frontend.source import KeyPath
 from archdsl.tools.editing.document import Document
 from archdsl.tools.editing.surroundings import Surroundings, surroundings
-from archdsl.tools.editing.written import Entry
+from archdsl.tools.editing.written import Entry, Written
 
 SymbolKind = Literal["section", "stage", "layer", "block", "key"]
 _NOT_FOLDED = ("text", "quoted", "nothing")
 
 
 class Symbol(NamedTuple):
-    """An entry of the text: `range` is all of it, `name_range` its key; `detail` is the block of a layer."""
+    """An entry of the text: `range` covers all of it, `name_range` its key; `detail` is the block of a layer."""
 
     name: str
     kind: SymbolKind
@@ -27,7 +27,7 @@ class Symbol(NamedTuple):
 
 
 class Fold(NamedTuple):
-    """Lines that can be folded into the first of them; both count from 1."""
+    """Lines that can be folded into the first one; both count from 1."""
 
     line: int
     end_line: int
@@ -79,14 +79,16 @@ def folds(document: Document) -> tuple[Fold, ...]:
         if entry.kind not in _NOT_FOLDED
     ]
     several = [fold for fold in found if fold.end_line > fold.line]
-    return tuple(sorted({fold.line: fold for fold in reversed(several)}.values()) + _comments(index.text))
+    return tuple(sorted({fold.line: fold for fold in reversed(several)}.values()) + _comments(index.scanned))
 
 
-def _comments(text: str) -> list[Fold]:
-    """Rows of lines that are only comments."""
+def _comments(written: Written) -> list[Fold]:
+    """Runs of lines that are only comments."""
     rows: list[Fold] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.lstrip().startswith("#"):
+    for spot in written.spots:
+        number = written.line_of(spot.start) + 1
+        is_first = written.skip(written.starts[number - 1], spot.start) == spot.start
+        if spot.role == "" and is_first and written.text.startswith("#", spot.start):
             if rows and rows[-1].end_line == number - 1:
                 rows[-1] = rows[-1]._replace(end_line=number)
             else:

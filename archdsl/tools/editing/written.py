@@ -1,4 +1,4 @@
-"""The entries of a YAML text, and what stands where in it."""
+"""A YAML text with its lines, its entries, and the role of each place."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SPACES = re.compile(r"[ \t]*")
 
 
 class Spot(NamedTuple):
-    """From `start` to `end`, or to the next spot if that is None, the text has this role; `is_word` if there is some.
+    """The role of the text from `start` to `end`, or to the next spot if that is None; `is_word` if it is a word.
 
     The path of a key, and of the room for one, is that of its mapping. `starts_line` is for words before which there
     is nothing in their line.
@@ -51,7 +51,7 @@ class Entry:
 
 
 class Written:
-    """A text with its lines, and what was found in it: entries and spots, each in their order; `top` is all of it."""
+    """A text with its lines, and the entries and spots found in it, in order; `top` is the whole text."""
 
     def __init__(self, text: str):
         self.text = text
@@ -70,11 +70,11 @@ class Written:
         self.spots.append(Spot(start, end, role, path, **more))
 
     def skip(self, start: int, end: int) -> int:
-        """The place after blanks."""
+        """The position after blanks."""
         return _SPACES.match(self.text, start, end).end()  # type: ignore[union-attr]
 
     def quoted_end(self, position: int, number: int, indent: int) -> int:
-        """The end of quoted text; one that is left open ends with its line."""
+        """The end of a quoted scalar; one that is left open ends with its line."""
         most = min(len(self.text), position + MAX_SCALAR)
         quoted = QUOTED[self.text[position]].match(self.text, position, most)
         if quoted:
@@ -84,6 +84,6 @@ class Written:
         return position + len(self.text[position : self.ends[number]].rstrip())
 
     def is_deeper(self, number: int, indent: int) -> bool:
-        """Whether a line is indented more than that, or empty."""
+        """Whether a line is blank, or indented deeper than `indent`."""
         begin = self.skip(self.starts[number], self.ends[number])
         return begin == self.ends[number] or begin - self.starts[number] > indent

@@ -24,7 +24,6 @@ from archdsl.frontend.compose.config import load
 from archdsl.frontend.lower import outline
 
 REPORT = "report.json"
-SIDE = 640
 
 
 @hydra.main(version_base="1.3", config_path=None)
@@ -38,7 +37,7 @@ def job(config: DictConfig) -> float:
         raise fail("hydra", "no config is named", hint="add --config-name; `archdsl list` prints the presets")
     label = printable(" ".join([settings.job.config_name, *settings.overrides.task]))
     try:
-        costs = report(outline(load(config).with_size(SIDE, SIDE)))
+        costs = report(outline(load(config).at_known_size()))
     except ArchError as error:
         if settings.mode != RunMode.MULTIRUN:
             raise

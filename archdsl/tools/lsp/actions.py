@@ -1,4 +1,4 @@
-"""Fixes of problems, as code actions: each by itself, and all of a text together."""
+"""Fixes as code actions: one for each problem, and one for the whole text."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from lsprotocol import types
 from archdsl.analysis.text import counted
 from archdsl.diagnostics.fixes import Edit
 from archdsl.diagnostics.problems import Problem
-from archdsl.tools.lsp.diagnostics import diagnostic, uri_of
+from archdsl.tools.editing.fixing import together
+from archdsl.tools.lsp.diagnostics import diagnostic, location
 from archdsl.tools.lsp.open_texts import Opened
-from archdsl.tools.lsp.positions import Positions
 
 KINDS = [types.CodeActionKind.QuickFix, types.CodeActionKind.SourceFixAll]
 
 
 def code_actions(opened: Opened, params: types.CodeActionParams) -> list[types.CodeAction]:
-    """The fixes of the problems in the range, and one that applies all which leave no choice."""
+    """The fixes of the problems in the range, and an action for all problems that have only one fix."""
     problems = [each for each in opened.document.problems if each.fixes]
     found = [*_quick_fixes(opened, problems, params.range), *_fix_all(opened, problems)]
     wanted = params.context.only
@@ -44,12 +44,8 @@ def _quick_fixes(opened: Opened, problems: Sequence[Problem], asked: types.Range
 
 
 def _fix_all(opened: Opened, problems: Sequence[Problem]) -> Iterator[types.CodeAction]:
-    """The edits of one file that do not overlap; what they leave is told afterwards."""
-    sure = [problem.fixes[0].edits for problem in problems if len(problem.fixes) == 1 and problem.file == opened.name]
-    edits: list[Edit] = []
-    for group in sorted(sure, key=lambda group: group[0].range):
-        if not edits or edits[-1].range[3:] <= group[0].range[1:3]:
-            edits += group
+    """The edits of this text that do not overlap; the others are offered again afterwards."""
+    edits = [edit for each in together(problems, opened.name) for edit in each.fixes[0].edits]
     if edits:
         title = f"fix {counted(len(edits), 'problem')}"
         yield types.CodeAction(title, types.CodeActionKind.SourceFixAll, edit=workspace_edit(opened, edits))
@@ -58,7 +54,6 @@ def _fix_all(opened: Opened, problems: Sequence[Problem]) -> Iterator[types.Code
 def workspace_edit(opened: Opened, edits: Sequence[Edit]) -> types.WorkspaceEdit:
     changes: dict[str, list[types.TextEdit]] = {}
     for edit in edits:
-        file = edit.range.file
-        positions = opened.positions if file == opened.name else Positions(opened.document.text_of(file))
-        changes.setdefault(uri_of(file, opened), []).append(types.TextEdit(positions.range(edit.range), edit.text))
+        place = location(edit.range, opened)
+        changes.setdefault(place.uri, []).append(types.TextEdit(place.range, edit.text))
     return types.WorkspaceEdit(changes=changes)

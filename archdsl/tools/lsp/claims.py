@@ -1,4 +1,4 @@
-"""Which texts are configs of archdsl: those that say so, never every YAML file."""
+"""Decides which YAML texts are archdsl configs: those that are marked, never all."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WILD = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
 class Claims:
-    """`globs` are the setting `archdsl.files`: paths of configs, relative to the `folders` that are open."""
+    """`globs` is the setting `archdsl.files`: paths of configs, relative to the open `folders`."""
 
     def __init__(self, folders: Sequence[Path] = (), globs: Iterable[str] = ()):
         self.folders = tuple(folders)
@@ -34,7 +34,7 @@ class Claims:
 
 
 def _says_so(text: str) -> bool:
-    """Whether a comment before anything else does."""
+    """Whether a comment before anything else marks the text as a config."""
     lines = islice(re.finditer(r".*", text[:10_000]), 2 * _HEAD)
     for line in (found[0].strip().lstrip("\ufeff") for found in lines):
         if _SAYS_SO.match(line):

@@ -1,4 +1,4 @@
-"""What is wrong with a text, as diagnostics that are never older than the text."""
+"""The problems of a text as diagnostics, which are never older than the text."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from lsprotocol import types
 from pygls.uris import from_fs_path
 
 from archdsl.diagnostics.fixes import Range
-from archdsl.diagnostics.problems import Mark, Problem
+from archdsl.diagnostics.problems import Problem
 from archdsl.frontend.sections import STAGES
 from archdsl.tools.lsp.open_texts import Opened
-from archdsl.tools.lsp.positions import Positions
 
 SOURCE = "archdsl"
 _TAGS = {"unused": [types.DiagnosticTag.Unnecessary]}
 
 
 def diagnostics_of(opened: Opened) -> list[types.Diagnostic]:
-    """One for each problem; those of a parent are at the text's `defaults`, with the place in the parent."""
+    """One for each problem. Those of a parent are placed at `defaults`, and point to the parent."""
     return [diagnostic(problem, opened) for problem in opened.document.problems]
 
 
@@ -34,7 +33,7 @@ def diagnostic(problem: Problem, opened: Opened) -> types.Diagnostic:
 
 
 def _is_only_a_part(problem: Problem) -> bool:
-    """Whether nothing is wrong but that the text alone is no network: that of a parent, or of an option of a group."""
+    """Whether the only problem is that the text is not a whole network, as in a parent or a group's option."""
     return problem.code == "missing-key" and problem.path in ("", STAGES.name)
 
 
@@ -43,17 +42,16 @@ def _at_defaults(opened: Opened) -> Range:
 
 
 def _elsewhere(problem: Problem, opened: Opened, is_here: bool) -> list[types.DiagnosticRelatedInformation]:
-    """The places of its notes; and its own, where that is in another file."""
+    """The places of its notes, and its own place if that is in another file."""
     own = [] if is_here or not problem.line else [(problem.mark, problem.message)]
     places = [*own, *[(note.mark, note.text) for note in problem.notes if note.mark.line]]
-    return [types.DiagnosticRelatedInformation(_location(mark, opened), text) for mark, text in places]
+    return [
+        types.DiagnosticRelatedInformation(location(Range(*mark, mark.line, mark.column), opened), text)
+        for mark, text in places
+    ]
 
 
-def _location(mark: Mark, opened: Opened) -> types.Location:
-    positions = opened.positions if mark.file == opened.name else Positions(opened.document.text_of(mark.file))
-    position = positions.position(mark.line, mark.column)
-    return types.Location(uri_of(mark.file, opened), types.Range(position, position))
-
-
-def uri_of(file: str, opened: Opened) -> str:
-    return opened.uri if file == opened.name else from_fs_path(file) or file
+def location(place: Range, opened: Opened) -> types.Location:
+    """The location of a place in this text or in one of its parents."""
+    uri = opened.uri if place.file == opened.name else from_fs_path(place.file) or place.file
+    return types.Location(uri, opened.positions_of(place.file).range(place))

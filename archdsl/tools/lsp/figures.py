@@ -23,7 +23,7 @@ def inlay_hints(opened: Opened, params: types.InlayHintParams) -> list[types.Inl
 
 
 def code_lenses(opened: Opened, params: types.CodeLensParams) -> list[types.CodeLens]:
-    """Titles without a command: they are there to be read."""
+    """Titles only: their command is empty."""
     return [
         types.CodeLens(_line(each.line), types.Command(title=each.title, command=""))
         for each in lenses(opened.document, opened.saved)

@@ -1,16 +1,15 @@
-"""Where things are: definitions, other names for them, the outline of a text, what of it can be folded."""
+"""Definitions, renaming, the outline of a text, and folding."""
 
 from __future__ import annotations
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from archdsl.diagnostics.fixes import Range
 from archdsl.tools.editing.definition import define
 from archdsl.tools.editing.rename import prepare_rename, rename
 from archdsl.tools.editing.symbols import Symbol, folds, symbols
 from archdsl.tools.lsp.actions import workspace_edit
-from archdsl.tools.lsp.diagnostics import uri_of
+from archdsl.tools.lsp.diagnostics import location
 from archdsl.tools.lsp.open_texts import Opened
 from archdsl.tools.lsp.positions import Positions
 
@@ -25,13 +24,7 @@ _KINDS = {
 
 def definitions(opened: Opened, params: types.DefinitionParams) -> list[types.Location]:
     found = define(opened.document, *opened.positions.place(params.position))
-    return [_location(each.target, opened) for each in found]
-
-
-def _location(target: Range, opened: Opened) -> types.Location:
-    is_here = target.file == opened.name
-    positions = opened.positions if is_here else Positions(opened.document.text_of(target.file))
-    return types.Location(uri_of(target.file, opened), positions.range(target))
+    return [location(each.target, opened) for each in found]
 
 
 def renameable(opened: Opened, params: types.PrepareRenameParams) -> types.PrepareRenamePlaceholder:

@@ -1,8 +1,7 @@
-"""The texts that are open in the editor, and what is known of each. What is open counts instead of its file."""
+"""The texts open in the editor, with their analyses. An open text counts instead of its file."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +10,7 @@ from pygls.uris import to_fs_path
 
 from archdsl.diagnostics.texts import text_of
 from archdsl.frontend.compose.config import root_of
+from archdsl.frontend.compose.search_path import real
 from archdsl.tools.editing.document import Document
 from archdsl.tools.lsp.positions import Positions
 
@@ -18,36 +18,33 @@ _LARGE = 2**18  # characters: a quarter of what a file may have, ten times the l
 
 
 class Opened:
-    """A text that is open. It is analysed when that is asked for first, and again after `forget`."""
+    """An open text. It is analysed on first use, and again after `change` or `forget`."""
 
     def __init__(self, uri: str, text: str, version: int | None, around: OpenTexts):
         path = to_fs_path(uri)
         self.uri = uri
         self.name = path or uri
-        self.real = os.path.realpath(path) if path else ""
+        self.real = str(real(path)) if path else ""
         self.folder = root_of(Path(path)) if path else None
         self.text = text
         self.version = version
         self.read: set[str] = set()
-        """The files that it was made of when it was analysed last, wherever their texts came from."""
+        """The files that the last analysis read, from disk or from the editor."""
         self._around = around
         self._document: Document | None = None
         self._before: Document | None = None
+        self._saved: Document | None = None
 
     def change(self, text: str, version: int | None) -> None:
         self.text, self.version = text, version
-        self.forget()
-
-    def forget(self) -> None:
-        """What a text is made of may be another now."""
         self._before = self._document or self._before
         self._document = None
-        for name in ("saved", "positions"):
-            self.__dict__.pop(name, None)
+        self.__dict__.pop("positions", None)
 
-    @property
-    def is_analysed(self) -> bool:
-        return self._document is not None
+    def forget(self) -> None:
+        """Drops the analysis: a file that the text is made of may have changed."""
+        self._saved = None
+        self.change(self.text, self.version)
 
     @property
     def document(self) -> Document:
@@ -57,28 +54,34 @@ class Opened:
             self._before = None
         return self._document
 
-    @cached_property
+    @property
     def saved(self) -> Document | None:
-        """The document of what the file holds; None where there is none. Parents are those of the text."""
+        """The document of the file on disk, with the parents of the text; None if there is no file."""
         text = text_of(self.name) if self.real else ""
-        if not text:
-            return None
         if text == self.text:
-            return self.document
-        return Document(self.name, text, folder=self.folder, others=_Watched(self._around.texts(self), set()))
+            self._saved = self.document
+        elif self._saved is None or self._saved.text != text:
+            others = _Watched(self._around.texts(self), set())
+            self._saved = Document(self.name, text, folder=self.folder, others=others)
+        return self._saved if text else None
 
     @cached_property
     def positions(self) -> Positions:
         return Positions(self.text, self._around.encoding)
 
+    def positions_of(self, file: str) -> Positions:
+        """The positions of this text, or of one of its parents."""
+        is_own = file == self.name
+        return self.positions if is_own else Positions(self.document.text_of(file), self._around.encoding)
+
     @property
     def is_large(self) -> bool:
-        """Whether it is longer than anyone writes; then only what is wrong with it is told."""
+        """Whether it is longer than anyone writes; then it only gets diagnostics."""
         return len(self.text) > _LARGE
 
 
 class OpenTexts:
-    """All of them, by URI. `encoding` is what the client counts columns in."""
+    """All open texts, by URI. The client counts columns in `encoding`."""
 
     def __init__(self, encoding: str = "utf-16"):
         self.encoding = encoding
@@ -88,7 +91,7 @@ class OpenTexts:
         return iter(list(self._opened.values()))
 
     def put(self, uri: str, text: str, version: int | None) -> Opened:
-        """A text was opened, or is another now."""
+        """Records a text that was opened or changed."""
         if uri in self._opened:
             self._opened[uri].change(text, version)
         else:
@@ -106,12 +109,12 @@ class OpenTexts:
         return {each.real: each.text for each in self if each.real and each is not besides}
 
     def readers(self, of: Opened) -> list[Opened]:
-        """Those that are made of a text, among others."""
+        """The texts that inherit from a text."""
         return [each for each in self if each is not of and of.real in each.read]
 
 
 class _Watched(dict[str, str]):
-    """Texts that note which of them, and of others, were asked for."""
+    """Texts by path, which note every path that is asked for."""
 
     def __init__(self, texts: Mapping[str, str], asked: set[str]):
         super().__init__(texts)

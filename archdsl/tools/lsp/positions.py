@@ -1,4 +1,4 @@
-"""Places of archdsl (from 1, in characters) as positions of the protocol (from 0, in units of UTF-16), and back."""
+"""Converts archdsl's places (from 1, in characters) to the protocol's (from 0, often in UTF-16 units), and back."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _WIDTHS: dict[str, Callable[[str], int]] = {
 
 
 class Positions:
-    """The places of one text, for a client that counts in `encoding`."""
+    """The positions of one text, for a client that counts in `encoding`."""
 
     def __init__(self, text: str, encoding: str = "utf-16"):
         self._lines = LINE_END.split(text)
         self._width = _WIDTHS[encoding]
 
     def position(self, line: int, column: int) -> types.Position:
-        """The nearest one that the text has."""
+        """The position of a place, or of the nearest one that exists."""
         number = max(0, min(line, len(self._lines)) - 1)
         before = self._lines[number][: max(0, column - 1)] if line <= len(self._lines) else self._lines[number]
         return types.Position(number, len(before) if before.isascii() else self._width(before))

@@ -44,7 +44,7 @@ ANSWERS: list[tuple[str, Answer, Any]] = [
     (types.TEXT_DOCUMENT_DOCUMENT_SYMBOL, document_symbols, None),
     (types.TEXT_DOCUMENT_FOLDING_RANGE, foldings, None),
 ]
-"""Requests about one text: what answers each, a function of the open text and the parameters, and its options."""
+"""Requests about one text: method, function of the open text and the parameters, and options."""
 
 
 class Server(LanguageServer):
@@ -64,7 +64,7 @@ class Server(LanguageServer):
         return self.claims.takes(opened.name, opened.text)
 
     def set_files(self, settings: Any) -> None:
-        """The globs of a setting `{files: […]}`, or of one that holds it under `archdsl`."""
+        """Takes the globs of a setting `{files: […]}`, which may be under the key `archdsl`."""
         settings = settings.get(_SECTION, settings) if isinstance(settings, dict) else {}
         files = settings.get("files") if isinstance(settings, dict) else None
         self._globs = files if isinstance(files, list) else []
@@ -72,7 +72,7 @@ class Server(LanguageServer):
         self.claims = Claims([Path(path) for path in paths if path], self._globs)
 
     def tell_soon(self, opened: Opened) -> None:
-        """Diagnostics of the text at once; of one that takes long, once there was a pause."""
+        """Publishes diagnostics at once, or after a pause for a text that takes long."""
         waiting = self._waiting.pop(opened.uri, None)
         if waiting:
             waiting.cancel()
@@ -83,7 +83,7 @@ class Server(LanguageServer):
             self._waiting[opened.uri] = asyncio.get_running_loop().call_later(pause, self.tell, opened)
 
     def tell(self, opened: Opened) -> None:
-        """Diagnostics of a config; a text that is no longer one has none."""
+        """Publishes the diagnostics of a config; none for a text that no longer is one."""
         if self.texts.get(opened.uri) is not opened:
             return
         started = time.perf_counter()
@@ -97,7 +97,7 @@ class Server(LanguageServer):
         self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(opened.uri, found, opened.version))
 
     def withdraw(self, opened: Opened) -> None:
-        """Nothing is told of a text that is closed."""
+        """Takes back the diagnostics of a closed text."""
         for kept in (self._waiting, self._pauses):
             kept.pop(opened.uri, None)
         if opened.uri in self._told:
@@ -106,7 +106,7 @@ class Server(LanguageServer):
             self._publish(opened, [])
 
     def tell_again(self, others: Iterable[Opened]) -> None:
-        """What these texts are made of has changed."""
+        """Analyses texts again whose parents have changed."""
         others = list(others)
         for each in others:
             each.forget()
@@ -124,7 +124,7 @@ def _can_refresh(capabilities: types.ClientCapabilities, kind: str) -> bool:
 
 
 def _initialized(server: Server, params: types.InitializedParams) -> None:
-    """Asks for the settings, and to be told of files that change. The first key must not wait for what is imported."""
+    """Asks for settings and for notice of changed files, and warms up so that the first key does not wait."""
     able = server.client_capabilities.workspace
     if able and able.did_change_watched_files and able.did_change_watched_files.dynamic_registration:
         watchers = [types.FileSystemWatcher(glob) for glob in _WATCHED]
@@ -136,7 +136,7 @@ def _initialized(server: Server, params: types.InitializedParams) -> None:
 
 
 def _warm_up() -> None:
-    """Imports, reads and keeps what most texts need; it stays, and is not looked through whenever memory is freed."""
+    """Imports and reads what most texts need, and keeps it out of garbage collection."""
     for text in _TYPICAL:
         inlays(Document(text, text))
     gc.collect()
@@ -192,7 +192,7 @@ def _did_close(server: Server, params: types.DidCloseTextDocumentParams) -> None
 
 
 def _files_changed(server: Server, params: Any) -> None:
-    """A file was saved, here or elsewhere: a parent, or the one that hints are compared with."""
+    """A file was saved, here or elsewhere: it may be a parent, or the one that hints are compared with."""
     server.tell_again(server.texts)
 
 
@@ -232,12 +232,12 @@ def _answering(server: Server, answer: Answer) -> Callable[[Any], Any]:
 
 
 def serve() -> None:
-    """Speaks on standard input and output until the editor is done."""
+    """Serves on standard input and output until the editor is done."""
     logging.getLogger("pygls.protocol.json_rpc").addFilter(_is_fault)
     create().start_io()
 
 
 def _is_fault(record: logging.LogRecord) -> bool:
-    """Whether something to be logged is more than an answer that says why something cannot be done."""
+    """Whether a record is a real fault, not just a refusal that the client is told of."""
     kind = record.exc_info[0] if record.exc_info else None
     return kind is not JsonRpcException

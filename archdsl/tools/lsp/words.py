@@ -1,4 +1,4 @@
-"""What may be written at a place, and what is known of what is written there."""
+"""Completion and hover."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KINDS = {
 
 
 def completions(opened: Opened, params: types.CompletionParams) -> list[types.CompletionItem]:
-    """In the order they are given, which is that of the language, not of the alphabet."""
+    """The completions in their own order, which is the language's, not alphabetical."""
     found = complete(opened.document, *opened.positions.place(params.position))
     return [
         types.CompletionItem(

@@ -1,1 +1,1 @@
-"""A config and what it comes to, side by side in a page: answers to it, the files it may touch, and its server."""
+"""A page with a config and its network side by side: its answers, its files, and its server."""

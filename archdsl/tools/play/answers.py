@@ -1,22 +1,25 @@
-"""What the page asks while a config is written, and the answers: plain data in, plain data out, and nothing is kept.
+"""Answers the page's questions about a config: plain data in, plain data out, nothing kept.
 
 The server and the page without a server both call `answer`.
 """
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from archdsl.analysis.lint import Design, Finding, Question, warnings
 from archdsl.analysis.report import LayerInfo, Report, report
 from archdsl.analysis.text import bytes_text, count_text, field_text, shape_text
 from archdsl.diagnostics.fixes import Edit, Fix, Range
-from archdsl.diagnostics.problems import ArchError, Mark, Problem, fail
+from archdsl.diagnostics.problems import ArchError, Mark, Problem, fail, problem
 from archdsl.frontend.compose.config import Config
 from archdsl.frontend.compose.search_path import config_root
 from archdsl.frontend.lower import outline
 from archdsl.frontend.source import dotted
+from archdsl.frontend.yaml.extents import with_extents
 from archdsl.frontend.yaml.writing import yaml_document
 from archdsl.tools.editing.document import Document
 from archdsl.tools.editing.hints import Inlay, inlays
@@ -45,9 +48,9 @@ class Request(NamedTuple):
 
 
 def answer(given: Any, folder: Path | None = None) -> Data:
-    """The answer to one of WANTS, of a text whose parents are in `folder` or among the shipped configs.
+    """The answer to one of WANTS. Parents are looked for in `folder` and among the shipped configs.
 
-    What cannot be answered is `{"problems": [...]}`: where the text is at fault, with places and fixes.
+    On failure it is `{"problems": [...]}`, with places and fixes where the text is at fault.
     """
     try:
         request = read_request(given)
@@ -57,7 +60,7 @@ def answer(given: Any, folder: Path | None = None) -> Data:
 
 
 def read_request(given: Any) -> Request:
-    """Raises ArchError for what no page of ours sends."""
+    """The question as a Request. Raises ArchError for anything that the page never sends."""
     values = given if isinstance(given, dict) else {}
     name, text, overrides = values.get("name"), values.get("text"), values.get("overrides", [])
     line, column = values.get("line", 1), values.get("column", 1)
@@ -72,12 +75,12 @@ def read_request(given: Any) -> Request:
 
 
 def _is_text(value: Any) -> bool:
-    """Whether it is a text that can be written, unlike half of a character."""
+    """Whether it is a string that can be encoded, without half a character."""
     return isinstance(value, str) and value == value.encode("utf-8", "replace").decode()
 
 
 def _size(text: Any) -> tuple[int, int] | None:
-    """`640`, `480x640`; nothing for the config's own."""
+    """The size in `640` or `480x640`; None for an empty text, the config's own size."""
     sides = str(text).lower().replace("×", "x").replace(" ", "").split("x")
     if sides == [""]:
         return None
@@ -87,16 +90,18 @@ def _size(text: Any) -> tuple[int, int] | None:
 
 
 def _redrawn(request: Request, folder: Path | None) -> Data:
-    """Problems, places and hints; and where there is a network, its picture, tables and totals."""
+    """Problems, places and hints; if there is a network, also its picture, tables and totals."""
     document = request.document(folder)
     problems = [each for each in document.problems if not (each.code == "expect" and request.overrides)]
-    network = None
+    network, slips = None, []
     try:
-        network = _network(sized_report(document, request.size), document) if document.report else None
+        if document.report is not None:
+            network = _network(sized_report(document, request.size), document)
+            slips = _slips(document, request.size)
     except ArchError as error:  # not for images of this size
         problems += error.problems
     return {
-        "problems": [_problem(each, request.name) for each in problems],
+        "problems": [*[_problem(each, request.name) for each in problems], *slips],
         "places": _places(document.config, request.name) if document.config else [],
         "hints": _hints(document),
         "network": network,
@@ -104,13 +109,31 @@ def _redrawn(request: Request, folder: Path | None) -> Data:
 
 
 def sized_report(document: Document, size: tuple[int, int] | None) -> Report:
-    """For images of `size`, or of the config's own. Raises ArchError for what is wrong in the text."""
+    """The report for images of `size`, or of the config's own. Raises ArchError for an invalid text."""
     if document.config is None or document.report is None:
         raise ArchError(document.problems)
     if size is not None:
-        document.last_good = report(outline(document.config.with_size(*size)))  # for its hints
+        document.last_good = report(outline(_sized(document.config, size)))  # for its hints
         return document.last_good
     return document.report
+
+
+def _sized(config: Config, size: tuple[int, int] | None) -> Config:
+    return config.with_size(*size) if size else config
+
+
+def _slips(document: Document, size: tuple[int, int] | None) -> list[Data]:
+    """The warnings of `archdsl show`, in the form of problems."""
+    assert document.config
+    found = [
+        problem(each.code, each.message, mark=each.mark, path=each.path, hint=_remedy(each))  # type: ignore[arg-type]
+        for each in warnings(Design(_sized(document.config, size), Question()))
+    ]
+    return [{**_problem(each, document.name), "severity": "warning"} for each in with_extents(found, document.text_of)]
+
+
+def _remedy(finding: Finding) -> str:
+    return "; ".join(filter(None, [shlex.join(finding.change), finding.advice]))
 
 
 def _network(costs: Report, document: Document) -> Data:
@@ -125,7 +148,7 @@ def _network(costs: Report, document: Document) -> Data:
 
 
 def _hints(document: Document) -> list[Data]:
-    """One for each line: of several entries in it the outermost."""
+    """One for each line: that of its outermost entry."""
     lines: dict[int, Inlay] = {}
     for each in sorted(inlays(document), key=lambda each: len(each.path)):
         lines.setdefault(each.line, each)
@@ -177,14 +200,14 @@ def _scale(document: Document) -> Data:
 
 
 def _places(config: Config, file: str) -> list[tuple[str, int, int]]:
-    """Where the text has its keys: the key path, line and column, in the order of the text."""
+    """Key path, line and column of each key of the text, in order."""
     keys = ((path, place.key) for path, place in config.places.items())
     here = [(dotted(path), key.line, key.column) for path, key in keys if key.file == file]
     return sorted(here, key=lambda each: each[1:])
 
 
 def _problem(problem: Problem, file: str) -> Data:
-    """`file` is empty where it is that of the text."""
+    """Plain data of a problem; its file is empty if it is the text itself."""
     return {
         "code": problem.code,
         "message": _shortened(problem.fact),
@@ -245,7 +268,7 @@ def _kept(request: Request, folder: Path | None) -> Data:
 
 
 def _completed(request: Request, folder: Path | None) -> Data:
-    """What may be written at a place, and the piece of text that it takes the place of."""
+    """The completions at a place, and the range that they replace."""
     from archdsl.tools.editing.completion import complete  # what drawing does not need
 
     found = complete(request.document(folder), request.line, request.column)
@@ -257,7 +280,7 @@ def _completed(request: Request, folder: Path | None) -> Data:
 
 
 def _hovered(request: Request, folder: Path | None) -> Data:
-    """What there is to say of a place, as Markdown."""
+    """The hover text of a place, as Markdown."""
     from archdsl.tools.editing.hover import hover
 
     found = hover(request.document(folder), request.line, request.column)
@@ -265,7 +288,7 @@ def _hovered(request: Request, folder: Path | None) -> Data:
 
 
 def _shortened(text: str) -> str:
-    """With shipped configs called as a Defaults List does, `family/yolo_v8.yaml`, and not by their whole path."""
+    """The text with short names for shipped configs, `family/yolo_v8.yaml`, instead of whole paths."""
     root = f"{config_root()}/"
     return text.replace(root, "").replace(root.replace("_", "\\_"), "")  # also in Markdown
 

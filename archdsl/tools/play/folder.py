@@ -13,6 +13,7 @@ from archdsl.backends.atomic_write import written_whole
 from archdsl.diagnostics.problems import ArchError, Mark, fail
 from archdsl.diagnostics.wording import did_you_mean
 from archdsl.frontend.compose.search_path import config_root, preset_names, real
+from archdsl.frontend.yaml.conformance import LINE_END
 from archdsl.frontend.yaml.embedded import SUFFIX, carried_by
 from archdsl.frontend.yaml.files import config_files, decoded
 
@@ -32,7 +33,7 @@ outputs: [p3, p4, p5]
 
 
 class Opened(NamedTuple):
-    """A text to edit. `stamp` is that of the file it is in, empty for a text that is in none of the folder's."""
+    """A text to edit. `stamp` identifies the content of its file; it is empty for a text without one."""
 
     name: str
     text: str
@@ -40,7 +41,7 @@ class Opened(NamedTuple):
 
 
 class Changed(ArchError):
-    """The file is not what was opened. `stamp` is that of what is there."""
+    """The file has changed since it was opened. `stamp` is its present one."""
 
     def __init__(self, name: str, stamp: str):
         hint = "save under another name, or replace what is there"
@@ -49,7 +50,7 @@ class Changed(ArchError):
 
 
 class Folder:
-    """A folder of configs. Its files are named, never addressed: a name has no folder in it, and links are refused."""
+    """A folder of configs. Files are given by name, never by path, and links are refused."""
 
     def __init__(self, path: Path):
         self.path = real(path)
@@ -66,10 +67,10 @@ class Folder:
         if name in preset_names():
             return copy_of(config_root() / f"{name}.yaml")
         data = _read(self._path_of(name))
-        return Opened(name, decoded(data, name).replace("\r\n", "\n"), _stamp(data))
+        return Opened(name, LINE_END.sub("\n", decoded(data, name)), _stamp(data))
 
     def save(self, name: str, text: str, stamp: str) -> Opened:
-        """Write the file whole if it is still what `stamp` says, else not at all. Line ends stay what they were.
+        """Write the file atomically if it still has this `stamp`. Line ends stay as they were.
 
         Raises Changed where it is another one by now, ArchError where it cannot be written.
         """
@@ -94,7 +95,7 @@ class Folder:
 
 
 def copy_of(path: Path) -> Opened:
-    """The text of a shipped config, without what holds only for the file that states it, or that a file carries."""
+    """The text of a shipped config without `expect` and `published`, or of one carried by a weights file."""
     text = carried_by(path).config if path.suffix == SUFFIX else _ONLY_ITS_OWN.sub("", _read(path).decode())
     return Opened(f"{path.stem}.yaml", text)
 
@@ -112,7 +113,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _read(path: Path) -> bytes:
-    """A small, regular file. Waits for nobody, and follows no link."""
+    """Read a small regular file. Never blocks, and never follows a link."""
     mark = Mark(path.name)
     if not os.path.lexists(path):
         hint = did_you_mean(path.name, config_files(path.parent))

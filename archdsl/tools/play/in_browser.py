@@ -1,4 +1,4 @@
-"""What the page's server answers, for a page without one: Python in the browser calls it with JSON, for JSON."""
+"""The server's answers for a page without a server: called by Python in the browser, JSON in and out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from archdsl.tools.play.site import Site
 
 
 class Desk:
-    """Files are those of the browser's memory, and gone with the page."""
+    """Its files are in the browser's memory, and gone with the page."""
 
     def __init__(self, start: str):
         first = json.loads(start)

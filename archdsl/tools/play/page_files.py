@@ -1,4 +1,4 @@
-"""The files of the page, as a server sends them and as `--static` writes them."""
+"""The files of the page, for the server and for `--static`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TYPES = {
 
 
 class PageFile(NamedTuple):
-    """What a server calls its type, and its bytes."""
+    """The content type and the bytes of a file."""
 
     kind: str
     data: bytes
@@ -27,14 +27,14 @@ class PageFile(NamedTuple):
 
 @cache
 def page_files() -> Mapping[str, PageFile]:
-    """By name; no other is sent."""
+    """All files of the page, by name."""
     found = {path.name: path.read_bytes() for path in sorted(_PAGE.iterdir()) if path.suffix in _TYPES}
     found["diagram.css"] = _diagram_colours().encode()
     return {name: PageFile(_TYPES[Path(name).suffix], data) for name, data in found.items()}
 
 
 def _diagram_colours() -> str:
-    """The colours of the diagram in the page's themes."""
+    """The diagram's colours in both themes, as CSS."""
     return "".join([f'[data-theme="{theme}"] {{ {_properties(theme)} }}\n' for theme in ("light", "dark")])
 
 

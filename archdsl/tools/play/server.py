@@ -1,6 +1,6 @@
-"""A page on 127.0.0.1, for one person on this machine.
+"""Serves the page on 127.0.0.1, for one person on this machine.
 
-Its few files are for anybody who can connect; they hold no secret. Everything else needs the token, which is in the
+The page's files are open to anybody who can connect; they hold no secret. Everything else needs the token, in the
 part of the address that a browser does not send (`#…`), and comes from this page: Host and Origin are its own.
 """
 
@@ -45,7 +45,7 @@ Answer = Callable[[Any], dict[str, Any]]
 
 
 class Refused(Exception):
-    """A request that is not answered: its status and the reason."""
+    """A refused request: its status and the reason."""
 
     def __init__(self, status: HTTPStatus, reason: str):
         super().__init__(reason)
@@ -78,7 +78,7 @@ class Server(ThreadingHTTPServer):
         return f"http://{HERE}:{self.server_port}/#{self.token}"
 
     def server_bind(self) -> None:
-        """Without asking for the name of this machine, which may go to the network."""
+        """Binds without looking up the name of this machine, which may use the network."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = HERE, self.server_address[1]
 
@@ -95,7 +95,7 @@ class Server(ThreadingHTTPServer):
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Nothing: who asked has gone; what is a bug was answered."""
+        """Prints nothing: the client has gone; bugs are reported by the handler."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -132,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, kind, data)
 
     def _require_own_address(self) -> None:
-        """Against other pages in the same browser: by a name of theirs that leads here, or from where they are."""
+        """Refuses other pages in the same browser: by Host (a name that leads here) and by Origin."""
         hosts, origins = [self.headers.get_all(name) or [] for name in ("Host", "Origin")]
         if len(hosts) != 1 or hosts[0] not in self.server.hosts:
             raise Refused(HTTPStatus.FORBIDDEN, "not the address of this page")
@@ -169,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refused(HTTPStatus.BAD_REQUEST, "not JSON") from None
 
     def _pass_over(self) -> None:
-        """Reads a short question that is not answered: one who still writes it would not get to read why."""
+        """Reads a short body of a refused request, so that the client finishes sending and reads the reason."""
         length = self.headers["Content-Length"] or ""
         if self.command == "POST" and length.isdecimal() and len(length) < 6 and not self._is_read:
             self.rfile.read(int(length))

@@ -1,4 +1,4 @@
-"""What the page's server answers: to questions on a text, and by opening and saving files of one folder."""
+"""The routes of the page's server: questions about a text, and opening and saving files of one folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Data = dict[str, Any]
 
 @dataclass(frozen=True)
 class Site:
-    """One folder, and the text and the overrides that the page begins with."""
+    """A folder, with the text and the overrides that the page begins with."""
 
     folder: Folder
     first: Opened
@@ -28,23 +28,23 @@ class Site:
 
     @property
     def routes(self) -> Mapping[str, Callable[[Any], Data]]:
-        """What is answered, by its path in an address."""
+        """The answering functions, by path."""
         return {"/start": self.start, "/ask": self.ask, "/open": self.open, "/save": self.save}
 
     def start(self, given: Any) -> Data:
-        """The text to begin with, and what else could be opened."""
+        """The text to begin with, and the files and presets that can be opened."""
         lists = {"files": self.folder.names(), "presets": preset_names(), "folder": str(self.folder.path)}
         return {**self.first._asdict(), "overrides": list(self.overrides), **lists}
 
     def warm(self) -> None:
-        """Answers what will be asked first, so that what it imports is there by then."""
+        """Asks the first questions in advance, so that their imports are done."""
         for want in ("redraw", "complete", "hover"):
             self.ask(
                 {"want": want, "name": self.first.name, "text": self.first.text, "overrides": list(self.overrides)}
             )
 
     def ask(self, given: Any) -> Data:
-        """One at a time: a budget bounds each, and together they take no more than one."""
+        """Answers one question at a time, so that all together stay within the budget of one."""
         with self._analysing:
             return answer(given, self.folder.path)
 
@@ -76,7 +76,7 @@ def _said(error: ArchError) -> str:
 
 
 def site_of(config: str | None, overrides: Sequence[str], folder: Path | None) -> Site:
-    """For a preset, a file, or nothing to begin with. Raises ArchError for what cannot be opened."""
+    """The site that begins with a preset, a file, or the example. Raises ArchError if it cannot be opened."""
     if config is None:
         return Site(Folder(folder or Path()), Opened("my_net.yaml", START), tuple(overrides))
     path = real(find_config(config))

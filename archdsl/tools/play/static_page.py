@@ -1,4 +1,4 @@
-"""The page as a folder of files that any web server can send: archdsl itself runs in the browser, in Pyodide."""
+"""Writes the page as static files for any web server; archdsl itself runs in the browser, in Pyodide."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from archdsl.tools.play.page_files import page_files
 from archdsl.tools.play.site import Site
 
 PYODIDE = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json")
-"""Those of Pyodide's files that Python in a worker needs."""
+"""The files of Pyodide that Python in a worker needs."""
 CORE = "pydantic-core"
-"""The one package that is not Python: built for Pyodide, it is on PyPI."""
+"""The one package that is not pure Python; PyPI has it built for Pyodide."""
 VERSION = "314.0.7"
-"""The Pyodide that was tried; others of the same kind work too."""
+"""The tested version of Pyodide; others of the same kind work too."""
 PURE = {
     "antlr4": "antlr4-python3-runtime",
     "hydra": "hydra-core",
@@ -32,7 +32,7 @@ PURE = {
     "typing_extensions": "typing_extensions",
     "yaml": "PyYAML",
 }
-"""The others that an analysis imports, and the distributions that have their licences."""
+"""The pure Python packages that an analysis imports, and their distributions, which have the licences."""
 _HERE = Path(__file__).parent
 _PACKAGE = _HERE.parents[1]
 _LEFT_OUT = {"browser", "bundle", "configs", "page"}
@@ -68,7 +68,7 @@ def _refuse_other_parents(site: Site) -> None:
 
 
 def _core(folder: Path) -> Path:
-    """The wheel for the platform of this Pyodide, beside its files: one for another could not be loaded."""
+    """The wheel beside Pyodide's files that matches its platform; no other could be loaded."""
     try:
         info = json.loads((folder / "pyodide-lock.json").read_text())["info"]
         (major, minor, *_), abi = str(info["python"]).split("."), info["abi_version"]
@@ -88,7 +88,7 @@ def _needed(folder: Path, name: str, get: str) -> Path:
 
 
 def _files(site: Site, core: Path) -> Mapping[str, bytes]:
-    """All but Pyodide, by name."""
+    """All files but Pyodide's, by name."""
     start = {"name": site.first.name, "text": site.first.text, "overrides": list(site.overrides)}
     own = {path.name: path.read_bytes() for path in sorted((_HERE / "browser").iterdir())}
     page = {name: file.data for name, file in page_files().items()}
@@ -97,7 +97,7 @@ def _files(site: Site, core: Path) -> Mapping[str, bytes]:
 
 
 def _packages(core: Path) -> bytes:
-    """archdsl, what it imports to analyse a config, and the shipped configs."""
+    """A zip of archdsl, the packages it imports for an analysis, and the shipped configs."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as written:
         for name, path in [*_sources(), *_configs(), *_licences()]:

@@ -17,10 +17,11 @@ import pyarrow.parquet as parquet
 
 import archdsl
 from archdsl.backends.atomic_write import make_folder, written_whole
-from archdsl.blocks.plugins import load_plugins
+from archdsl.blocks.plugins import code_of, load_plugins
 from archdsl.diagnostics.nearest import one_report
 from archdsl.diagnostics.problems import Mark, fail
 from archdsl.frontend.budget import Budget
+from archdsl.frontend.compose.config import Config
 from archdsl.frontend.source import Source
 from archdsl.frontend.yaml.files import read_file
 from archdsl.frontend.yaml.writing import yaml_document
@@ -28,6 +29,7 @@ from archdsl.tools.search.choices import Choice
 from archdsl.tools.search.figures import ALWAYS
 from archdsl.tools.search.part_files import Kinds, batches, row_count
 from archdsl.tools.search.space import Space, space_data, space_of
+from archdsl.tools.search.variants import Variants
 from archdsl.tools.search.ways import Rows, Way
 
 SPACE, STATE = "space.yaml", "search.json"
@@ -94,11 +96,11 @@ def go_on_in(folder: Path, space: Space, about: Mapping[str, Any]) -> None:
 
 
 def fingerprint(space: Space) -> str:
-    """What the results depend on: the space, and its config and its machine as they are now."""
+    """What the results depend on: the space, and its config, its plugins' blocks and its machine as they are now."""
     config = space.base().resolved
     machine = [asdict(space.machine)] if space.machine else []
     data = json.dumps([dict(space_data(space)), config, *machine], sort_keys=True)
-    return hashlib.sha256(data.encode()).hexdigest()
+    return hashlib.sha256("\0".join([data, *code_of(data)]).encode()).hexdigest()
 
 
 def table_of(space: Space, rows: Rows) -> arrow.Table:
@@ -188,6 +190,26 @@ def _between(numbers: np.ndarray[Any, Any], begin: int, end: int) -> np.ndarray[
 def overrides_of(space: Space, row: Mapping[str, Any]) -> list[str]:
     """The overrides that the values of the choices in a row stand for."""
     return [f"{choice.key}={_text(row[choice.key])}" for choice in space.choices]
+
+
+class Configs:
+    """The configs of rows of a space, from one that is composed already where the values of a row are its choices'."""
+
+    def __init__(self, space: Space):
+        self.variants = Variants(space)
+        self._places = [
+            {value: place for place, value in enumerate(values_of(choice))} if choice.texts else {}
+            for choice in space.choices
+        ]
+
+    def of(self, row: Mapping[str, Any]) -> Config:
+        """The config of a row. Raises ArchError for values that it does not take."""
+        space = self.variants.space
+        try:
+            digits = [places[row[choice.key]] for choice, places in zip(space.choices, self._places, strict=True)]
+        except KeyError:  # of an interval, or in a part that somebody else wrote
+            return space.base(overrides_of(space, row))
+        return self.variants.config(digits)
 
 
 @one_report()

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from archdsl.diagnostics.problems import ArchError, fail
 from archdsl.tools.search.figures import ALWAYS, value_of
-from archdsl.tools.search.space import Space
 from archdsl.tools.search.tables import MOST_ANALYSES, Entangled, learn
 from archdsl.tools.search.variants import Variants
 from archdsl.tools.search.ways import Added, Compiled, Way, sampled
@@ -28,7 +27,7 @@ class Plan(NamedTuple):
 
 
 def plan(
-    space: Space,
+    variants: Variants,
     compiles_all: bool,
     sample: int | None,
     seed: int,
@@ -37,12 +36,11 @@ def plan(
 ) -> Plan:
     """Sums where the space allows it, else the compiler; the compiler for all, or a sample, where that is asked for.
 
-    `say` gets lines for the user as they are known, `told` how far the analyses for the sums are. Raises ArchError for
-    values that no network takes.
+    `say` gets lines for the user as they are known, `told` how far the analyses for the sums are. The variants
+    are checked already.
     """
-    variants = Variants(space)
+    space = variants.space
     say(f"{space.variants:,} variants: {' × '.join([f'{each.key} {each.count:,}' for each in space.choices])}")
-    variants.check()
     figures = list(dict.fromkeys([*ALWAYS, *space.figures]))
     rate = _rate(variants, figures)
     compiled = f"{duration(space.variants / rate)} on one core"

@@ -22,11 +22,11 @@ from typing import Any, NamedTuple
 
 from archdsl.analysis.roofline import Machine
 from archdsl.diagnostics.nearest import one_report
-from archdsl.diagnostics.problems import ArchError, Problem, by_place, problem
+from archdsl.diagnostics.problems import ArchError, Mark, Problem, by_place, fail, problem
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import Config, load
-from archdsl.frontend.compose.search_path import preset_names, real
+from archdsl.frontend.compose.search_path import existing, preset_names, real
 from archdsl.frontend.sema.resolve import resolve
 from archdsl.frontend.source import KeyPath, Source, dotted
 from archdsl.frontend.yaml.files import config_files, read_file
@@ -36,7 +36,6 @@ from archdsl.tools.search.figures import LATENCY, check_figure
 
 KEYS = ("config", "overrides", "size", "choices", "latency", "within", "minimize", "maximize")
 MAX_CHOICES = 64
-SIDE = 640  # pixels of a side that neither the space nor its config sets
 
 
 class Bound(NamedTuple):
@@ -81,18 +80,16 @@ class Space(NamedTuple):
         """The config with other overrides, at the size of the space; without any choice."""
         beside = Path(self.folder, self.config)
         loaded = load(self.config if self.config in preset_names() else beside, [*self.overrides, *overrides], budget)
-        if self.size is not None:
-            return loaded.with_size(*self.size)
-        stated = loaded.values.get("input")
-        shape = stated.get("shape") if isinstance(stated, dict) else None
-        sides = shape[:2] if isinstance(shape, list) and len(shape) == 3 else [None, None]  # another will be reported
-        return loaded.with_size(sides[0] or SIDE, sides[1] or SIDE)
+        return loaded.at_known_size() if self.size is None else loaded.with_size(*self.size)
 
 
 @one_report()
 def read_space(path: Path) -> Space:
     """The space in a file. Raises ArchError with the place of everything that is wrong."""
-    return space_of(read_file(path), path.parent)
+    if str(path) in preset_names() and not path.exists():
+        hint = f"a space is a file of its own, with 'config: {path}' and choices"
+        raise fail("missing-file", "a preset, which has no choices", mark=Mark(str(path)), hint=hint)
+    return space_of(read_file(existing(path)), path.parent)
 
 
 def space_of(source: Source, folder: Path) -> Space:

@@ -218,9 +218,8 @@ class Trials:
 
 
 def begun(space: Space, folder: Path, objective: str, directions: Sequence[str]) -> Trials:
-    """The trials in a new folder, or in that of the same search. Raises ArchError for another, and for bad values."""
+    """The trials in a new folder, or in that of the same search. Raises ArchError for another."""
     package("optuna")
-    Variants(space).check()
     go_on_in(folder, space, {"kind": "trials", "objective": objective, "directions": list(directions)})
     return Trials(space, folder, objective, directions)
 

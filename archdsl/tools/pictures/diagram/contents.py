@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import groupby, takewhile
 from typing import Any
 
@@ -244,6 +244,7 @@ def read_by(node: Node) -> list[Node]:
     return [source for source, is_used in zip(node.inputs, _used(node.op.body), strict=True) if is_used]
 
 
+@lru_cache(1_000)
 def _used(body: Fragment) -> list[bool]:
     read: set[Any] = {body.result, *body.results.values()}
     read.update(source for node in body.nodes for source in read_by(node))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from archdsl.diagnostics.unicode import printable
 from archdsl.tools.pictures.diagram.lines import steps_of
@@ -47,7 +48,7 @@ def _shape(shape: Shape, colours: Mapping[str, str]) -> str:
 
 def _rectangle(shape: Rectangle, colours: Mapping[str, str]) -> str:
     place = {"x": shape.left, "y": shape.top, "width": shape.width, "height": shape.height}
-    sides = _attributes({name: _number(value) for name, value in place.items()})
+    sides = "".join([f' {name}="{_number(value)}"' for name, value in place.items()])
     corners = f' rx="{_number(shape.radius)}"' if shape.radius else ""
     fill = f' fill="{colours[shape.fill] if shape.fill else "none"}"'
     line = f' stroke="{colours[shape.line]}"' if shape.line else ""
@@ -76,6 +77,7 @@ def _attributes(values: Mapping[str, str]) -> str:
     return "".join([f' {name}="{_text(value)}"' for name, value in values.items()])
 
 
+@lru_cache(10_000)
 def _text(text: str) -> str:
     return printable(text).translate(_ENTITIES)
 

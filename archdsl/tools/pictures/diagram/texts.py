@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from archdsl.diagnostics.unicode import columns, printable
 
 FONTS = "'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
@@ -22,6 +24,7 @@ _WIDTHS = {letter: width for width, letters in _LETTERS.items() for letter in le
 _OTHER, _BOLD, _MARGIN = 556, 1.06, 1.04
 
 
+@lru_cache(10_000)
 def text_width(text: str, size: float, bold: bool = False) -> float:
     """The width in pixels: an estimate that is rarely too small."""
     thousandths = sum(

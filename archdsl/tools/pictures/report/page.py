@@ -1,8 +1,8 @@
 """Data → one HTML page, with all that it needs inside.
 
-Texts of a config come as JSON, which scripts put in as text, and as the picture, whose writer escapes them. Whatever
-gets past that cannot act: the page's Content-Security-Policy runs its own scripts alone, known by their hashes, and
-loads nothing.
+Texts of a config come as JSON, which scripts put in as text, and in pictures, whose writer escapes them; those are
+packed, as the networks of a page are much alike. Whatever gets past that cannot act: the page's Content-Security-Policy
+runs its own scripts alone, known by their hashes, and loads nothing.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from typing import Any, NamedTuple
 
 from archdsl.analysis.report import Report
 from archdsl.diagnostics.unicode import printable
+from archdsl.ir.graph import Graph
 from archdsl.tools.pictures.diagram import svg_of
 from archdsl.tools.pictures.diagram.themes import colours_of
 from archdsl.tools.pictures.report.data import Network, data_of
+from archdsl.tools.pictures.report.packed import PIECE, Stream, streams_of
 
-PARTS = ("elements", "theme", "table", "zoom")
+PARTS = ("elements", "packed", "theme", "table", "zoom")
 """The scripts that any page may have; the others are of this one."""
 SCRIPTS = (*PARTS, "layered", "operations", "diagram", "maps", "stages", "report")
 MOST_PICTURE_CHARACTERS = 1_000_000
@@ -30,11 +32,11 @@ _FOLDER = Path(__file__).parent
 
 
 class Page(NamedTuple):
-    """What is in a page: plain data, pictures as SVG, the scripts that show them, and styles beside those of all."""
+    """What is in a page: plain data, packed texts, the scripts that show them, and styles beside those of all."""
 
     title: str
     data: Any
-    pictures: Sequence[str]
+    packed: Sequence[Stream]
     scripts: Sequence[Path]
     styles: Sequence[Path] = ()
 
@@ -45,8 +47,8 @@ class Page(NamedTuple):
             "policy": _policy(style, script),
             "title": html.escape(printable(self.title)),
             "style": style,
-            "pictures": "\n".join(f"<template>{picture}</template>" for picture in self.pictures),
             "data": _json(self.data),
+            "packed": _json({"piece": PIECE, "streams": self.packed}),
             "script": script,
         }
         return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], _text(_FOLDER / "page.html"))
@@ -55,16 +57,17 @@ class Page(NamedTuple):
 def page_of(networks: Sequence[Network]) -> str:
     """The page for these networks, at least one."""
     title = ", ".join(each.label for each in networks)
-    return Page(title, data_of(networks), [picture_of(each.costs) for each in networks], scripts(SCRIPTS)).html()
+    pictures = list(streams_of([picture_of(each.costs) for each in networks]))
+    return Page(title, data_of(networks), pictures, scripts(SCRIPTS)).html()
 
 
 def scripts(names: Sequence[str]) -> list[Path]:
     return [_FOLDER / f"{name}.js" for name in names]
 
 
-def picture_of(costs: Report) -> str:
+def picture_of(network: Report | Graph) -> str:
     """The diagram, which follows the page's colours; nothing for a network that is too large for one."""
-    found = svg_of(costs, theme="page")
+    found = svg_of(network, theme="page")
     return found if len(found) <= MOST_PICTURE_CHARACTERS else ""
 
 
@@ -87,7 +90,7 @@ def _hash(text: str) -> str:
 
 def _scripts(files: Sequence[Path]) -> str:
     """All in one scope of their own."""
-    return "\n".join(['(() => {\n"use strict";', *map(_text, files), "})();"])
+    return "\n".join(['(async () => {\n"use strict";', *map(_text, files), "})();"])
 
 
 def _text(file: Path) -> str:

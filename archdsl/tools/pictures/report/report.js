@@ -195,4 +195,5 @@ function layerTable(network, open) {
 }
 
 const { networks, differences } = JSON.parse(document.getElementById("data").textContent);
-document.body.append(...page(networks, differences, picturesHere()));
+const pictures = await Promise.all(networks.map((_, id) => packedText(id)));
+document.body.append(...page(networks, differences, pictures.map(pictureOf)));

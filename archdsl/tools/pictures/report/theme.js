@@ -1,4 +1,4 @@
-// What every page has: a switch between light and dark, and the pictures that came with it.
+// What every page has: a switch between light and dark.
 
 /** Begins as the system is, and follows it until it is used. */
 function themeSwitch() {
@@ -15,12 +15,4 @@ function themeSwitch() {
   const button = element("button", { ...attributes, onclick: turn }, knob, "Dark");
   system.addEventListener("change", tell);
   return button;
-}
-
-/** The pictures that are in the page, null for one that is empty. */
-function picturesHere() {
-  return [...document.querySelectorAll("template")].map((template) => {
-    const picture = template.content.querySelector("svg");
-    return picture && document.importNode(picture, true);
-  });
 }

@@ -1,4 +1,4 @@
-// Who answers: Python in a worker of this page. Nothing leaves the browser.
+// Asks Python in a worker of this page. Nothing leaves the browser.
 const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
 const waiting = new Map();
 let last = 0;

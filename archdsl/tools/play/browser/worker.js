@@ -15,7 +15,7 @@ async function load() {
   `);
 }
 
-// What the first override, completion and hover import takes most of a second: it is there before they are.
+// Imports what the first override, completion and hover need, which takes most of a second.
 async function warm() {
   const first = { ...JSON.parse((await reply)("/start", "{}")), overrides: ["scale.width=1"] };
   for (const want of ["redraw", "complete", "hover"]) {

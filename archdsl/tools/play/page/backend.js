@@ -1,4 +1,4 @@
-// Who answers: the program that serves this page. The token is in the part of the address that is never sent.
+// Asks the program that serves this page. The token is in the part of the address that is never sent.
 const token = location.hash.slice(1);
 
 async function post(path, question) {

@@ -115,7 +115,7 @@ export function createEditor(parent, { ask, onChange, onCursor, onSave }) {
   const view = new EditorView({ parent: root, root, state: EditorState.create({ extensions }) });
 
   function apply(fix, doc) {
-    if (view.state.doc !== doc) return;  // it was worked out for another text
+    if (view.state.doc !== doc) return;  // the fix is for another text
     const changes = fix.edits.map((edit) => ({
       from: offsetOf(doc, edit.line, edit.column), to: offsetOf(doc, edit.end_line, edit.end_column), insert: edit.text,
     }));
@@ -154,9 +154,9 @@ export function createEditor(parent, { ask, onChange, onCursor, onSave }) {
 
 async function completed(context, ask) {
   const { doc } = context.state;
+  if (!context.explicit && !context.matchBefore(/[\w$./-]$/)) return null;
   const answer = await ask("complete", placeOf(doc, context.pos));
   if (context.aborted || !answer.options?.length) return null;
-  if (!context.explicit && !/[\w$./-]$/.test(doc.sliceString(Math.max(0, context.pos - 1), context.pos))) return null;
   return {
     from: offsetOf(doc, answer.line, answer.column),
     to: offsetOf(doc, answer.end_line, answer.end_column),

@@ -1,4 +1,4 @@
-// The page: asks what the text comes to at every key, and shows the answer.
+// The page: asks for the network of the text at every key, and shows the answer.
 import { backend } from "./backend.js";
 import { createEditor } from "./editor.js";
 import { element } from "./element.js";
@@ -67,7 +67,7 @@ function showCursor(place) {
   for (const row of document.querySelectorAll("tr[data-path]")) row.classList.toggle("here", isPart(row.dataset.path, state.path));
 }
 
-// To the key that a layer is made of, or the nearest around it that this text has.
+// Moves to the key of a layer, or to the nearest key around it in this text.
 function goTo(path) {
   const around = state.places.filter(([key]) => path === key || path.startsWith(`${key}.`));
   const nearest = around.sort(([one], [other]) => other.length - one.length)[0];
@@ -93,6 +93,7 @@ async function keep(text) {
   const { version } = editor;
   const answer = await backend.ask({ ...request(), overrides: [text], want: "keep" }).catch((error) => ({ problems: [error] }));
   if (!answer.edits) return notice(new Error(answer.problems[0].message), true);
+  if (editor.version !== version) return undefined;  // it was worked out for another text
   setOverrides(state.overrides.filter((each) => each !== text));
   return editor.apply(answer, version);
 }
@@ -128,7 +129,7 @@ $("size").addEventListener("input", () => redraw());
 
 // Files
 function changed() {
-  const isSaved = editor.text === state.savedText && $("name").value === state.savedName && state.stamp;
+  const isSaved = editor.text === state.savedText && $("name").value === state.savedName && (state.stamp || !backend.hasFiles);
   $("saved").textContent = isSaved ? "saved" : "not saved";
   document.title = `${isSaved ? "" : "• "}${$("name").value} – archdsl`;
 }
@@ -140,27 +141,38 @@ function opened({ name, text, stamp }) {
   changed();
 }
 
-async function save(stamp = state.savedName === $("name").value ? state.stamp : "") {
-  if (!backend.hasFiles) {
-    state.savedText = editor.text;
-    return download($("name").value, editor.text, "text/yaml");
-  }
+// Files are saved and opened one at a time: each finds the stamp that the one before it left.
+let turn = Promise.resolve();
+const inTurn = (work) => { turn = turn.then(work).catch(notice); };
+const save = (stamp) => inTurn(() => write(stamp));
+const open = (name, isSure) => inTurn(() => read(name, isSure));
+
+async function write(stamp = state.savedName === $("name").value ? state.stamp : "") {
   const [name, text] = [$("name").value, editor.text];
+  if (!backend.hasFiles) {
+    Object.assign(state, { savedText: text, savedName: name });
+    changed();
+    return download(name, text, "text/yaml");
+  }
   const answer = await backend.save(name, text, stamp).catch((error) => ({ refused: error.message }));
   if (!answer.refused) {
     Object.assign(state, { stamp: answer.stamp, savedText: text, savedName: name, wantsBaseline: true });
-    notice(null);
+    notice(null, true);
     changed();
     return redraw();
   }
   const ways = answer.stamp === undefined ? [] : [
     element("button", { onclick: () => save(answer.stamp) }, "Replace it"),
-    element("button", { onclick: () => open(name) }, "Open that one"),
+    element("button", { onclick: () => open(name, true) }, "Open that one"),
   ];
   return notice(new Error(answer.refused), true, ...ways);
 }
 
-async function open(name) {
+async function read(name, isSure = editor.text === state.savedText) {
+  if (!isSure) {
+    const way = element("button", { onclick: () => open(name, true) }, "Open it");
+    return notice(new Error(`${$("name").value} has changes that are not saved; ${name} would take its place.`), true, way);
+  }
   const answer = await backend.open(name).catch((error) => ({ refused: error.message }));
   if (answer.refused) return notice(new Error(answer.refused), true);
   notice(null, true);
@@ -169,7 +181,7 @@ async function open(name) {
   return opened(answer);
 }
 
-// A line above everything. What was said of a file stays until something is done about it.
+// A line above everything. A notice about a file stays until something is done about it.
 function notice(error, stays = false, ...ways) {
   if (!error && $("notice").dataset.stays && !stays) return;
   $("notice").hidden = !error;

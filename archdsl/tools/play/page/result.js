@@ -1,4 +1,4 @@
-// What the text comes to: totals, diagram, tables, problems.
+// The results: totals, diagram, tables, problems.
 import { element } from "./element.js";
 
 const FIGURES = [["params", "Parameters"], ["macs", "MACs"], ["memory", "Memory, at least"]];
@@ -29,7 +29,7 @@ function change(now, before) {
 // Layers and outputs as tables; `go` is told the key path of a row.
 export function showTables(layers, outputs, network, go) {
   const shown = JSON.stringify([network.layers, network.outputs]);
-  if (layers.shown === shown) return;  // what was typed changed no figure
+  if (layers.shown === shown) return;  // no figure has changed
   layers.shown = shown;
   const most = Math.max(1, ...network.layers.map((layer) => layer.macs || 0));
   const isOutput = new Set(network.outputs.map((output) => output.path));
@@ -119,7 +119,7 @@ export class Diagram {
     this.zoom(this.#zoom);
   }
 
-  // By a factor; with 0 to the width of the place, and then to all of it.
+  // Zooms by a factor; 0 fits the width, then the whole picture.
   zoomBy(factor) {
     const now = this.#svg.clientWidth / this.#svg.viewBox.baseVal.width;
     this.zoom(factor ? Math.min(4, Math.max(0.2, now * factor)) : this.#zoom === 0 ? "whole" : 0);

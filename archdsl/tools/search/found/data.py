@@ -43,15 +43,13 @@ def shown_of(results: Results) -> Shown:
     return Shown(numbers, results.taken(numbers), len(best))
 
 
-def data_of(results: Results, shown: Shown, configs: Sequence[str]) -> dict[str, Any]:
-    """All that a page shows but the diagrams, as JSON can have it; `configs` are the texts of the first rows."""
+def data_of(results: Results, shown: Shown) -> dict[str, Any]:
+    """All that a page shows but configs and diagrams, as JSON can have it."""
     space = results.space
     return {
         "folder": printable(str(results.folder)),
         "config": printable(space.config),
-        "reference": printable(
-            space.config if space.config in preset_names() else str(Path(space.folder, space.config))
-        ),
+        "reference": printable(_reference(space)),
         "given": [*map(printable, space.overrides)],
         "size": space.size,
         "variants": space.variants,
@@ -61,7 +59,6 @@ def data_of(results: Results, shown: Shown, configs: Sequence[str]) -> dict[str,
         "columns": [*map(_column(results), results.kinds)],
         "rows": [[number, *map(_plain, row.values())] for number, row in zip(shown.numbers, shown.rows, strict=True)],
         "in_front": shown.in_front,
-        "configs": list(configs),
     }
 
 

@@ -1,7 +1,6 @@
 // The page of a search: its budget, its variants as points, the one that is chosen, and the best as a table.
 
 const found = JSON.parse(document.getElementById("data").textContent);
-const pictures = picturesHere();
 const columns = found.columns.map(described);
 const called = found.objectives.length > 1 ? "the Pareto front" : found.objectives.length ? "the best" : "the first";
 const points = found.rows.map((row, place) => ({
@@ -67,12 +66,18 @@ let chosen = points[0];
 
 function open(point) {
   chosen = point;
-  const text = found.configs[point.place];
-  const more = text === undefined ? null : { text, picture: pictures[point.place] };
-  const made = variant(found, point, columns, more);
-  facts.replaceChildren(...made.facts);
-  panel.replaceChildren(...made.rest);
+  const isHere = point.place < packedCount;
+  const show = (network) => panel.replaceChildren(...restOf(found, point, network));
+  facts.replaceChildren(...factsOf(point, columns));
+  if (!isHere) show(null);
+  else networkAt(point.place).then((network) => chosen === point && show(network));
   status.textContent = `${point.label} is shown beside and below`;
+}
+
+/** The config and the diagram of a variant; null for one that is not a network. */
+async function networkAt(place) {
+  const [config, picture] = (await packedText(place)).split("\0");
+  return config && { config, picture: pictureOf(picture) };
 }
 
 function chart() {

@@ -92,7 +92,7 @@ function scaled(values, from, to) {
   const [low, high] = [least - room, most + room];
   const step = roundStep((high - low) / TICKS);
   const ticks = [];
-  for (let tick = Math.ceil(low / step); tick * step <= high; tick += 1) ticks.push(tick * step);
+  for (let tick = Math.ceil(low / step); tick * step <= high; tick += 1) ticks.push(tick * step || 0); // never −0
   return { at: (value) => from + ((value - low) / (high - low)) * (to - from), ticks: values.length ? ticks : [] };
 }
 

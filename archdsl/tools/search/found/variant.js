@@ -1,10 +1,22 @@
 // One variant: its figures, how to get it, its config and its diagram.
 
-/**
- * `more`: {text, picture} for a variant whose config and diagram are in the page, else null. Returns {facts, rest}: what
- * has a place beside the chart, and what is below it.
- */
-function variant(found, point, columns, more) {
+/** What has a place beside the chart. */
+function factsOf(point, columns) {
+  return [
+    element("h3", { tabindex: -1 }, point.label, point.isBest ? element("small", {}, point.among) : null),
+    element(
+      "dl",
+      { class: "values" },
+      columns.map((column) => [
+        element("dt", {}, wrappable(column.name)),
+        element("dd", {}, column.text(point.row), exact(column, point.row)),
+      ]),
+    ),
+  ];
+}
+
+/** What is below it. `network`: {config, picture} of a variant that has them in the page, else null. */
+function restOf(found, point, network) {
   const overrides = found.columns
     .map((column, place) => [column, point.row[place + 1]])
     .filter(([column]) => column.choice)
@@ -12,41 +24,29 @@ function variant(found, point, columns, more) {
   const show = ["archdsl", "show", found.reference, ...found.given, ...overrides];
   if (found.size) show.push("--size", found.size.join("x"));
   const take = ["archdsl", "search", found.folder, "--take", String(point.row[0]), "-o", "mine.yaml"];
-  return {
-    facts: [
-      element("h3", { tabindex: -1 }, point.label, point.isBest ? element("small", {}, point.among) : null),
-      element(
-        "dl",
-        { class: "values" },
-        columns.map((column) => [
-          element("dt", {}, wrappable(column.name)),
-          element("dd", {}, column.text(point.row), exact(column, point.row)),
-        ]),
-      ),
-    ],
-    rest: [
-      element(
-        "div",
-        { class: "texts" },
-        copyable("Overrides", overrides.join("\n")),
-        copyable("See it in a terminal", show.map(quoted).join(" ")),
-        copyable("Write its config", take.map(quoted).join(" ")),
-        more ? copyable("Config", more.text) : null,
-      ),
-      more ? diagramOf(more.picture) : note(found),
-    ],
-  };
+  return [
+    element(
+      "div",
+      { class: "texts" },
+      copyable("Overrides", overrides.join("\n")),
+      copyable("See it in a terminal", show.map(quoted).join(" ")),
+      copyable("Write its config", take.map(quoted).join(" ")),
+      network ? copyable("Config", network.config) : null,
+    ),
+    network ? diagramOf(network.picture) : note(found),
+  ];
 }
 
 function note(found) {
-  const those = found.configs.length ? `the first ${found.configs.length} of ${called}` : "none";
+  const others = packedCount - found.in_front;
+  const those = others < 0 ? `the first ${packedCount} of ${called}` : `all ${found.in_front} of ${called} and ${wholeText(others)} others`;
   const text = `Its diagram and config are not in this page, which has those of ${those}: the commands give them.`;
   return element("p", { class: "note" }, text);
 }
 
 function diagramOf(picture) {
   if (!picture) return element("p", { class: "note" }, "This network is too large for a diagram.");
-  return element("div", { class: "diagram" }, zoomable(picture.cloneNode(true), "the diagram").frame);
+  return element("div", { class: "diagram" }, zoomable(picture, "the diagram").frame);
 }
 
 /** The whole number behind a short text. */
