@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from archdsl.tools.search.parts import Results
     from archdsl.tools.search.trials import Trials
 
+
 def text_of(results: Results | Trials, number: int, row: Mapping[str, Any], config: Config | None = None) -> str:
     """The whole config of a row, on its own, under a comment with its choices and costs; `config` where it is known."""
     overrides = results.choices(row)
