@@ -131,6 +131,23 @@ def test_the_usual_norm_is_a_convention_and_layers_keep_their_names() -> None:
     assert entries["block_2_depthwise"] == {"block": "depthwise_conv", "kernel": 3, "bias": False}
 
 
+def test_equal_layers_in_a_row_are_one_line_where_no_stride_tells_stages() -> None:
+    x = image = keras.Input((8, 8, 3))
+    for name in "abcdef":
+        x = keras.layers.Conv2D(3, 3, padding="same", name=name)(x)
+    assert archdsl.config_of(keras.Model(image, x))["stages"] == {
+        "net": {"post": {"a": {"block": "conv", "width": 3, "kernel": 3, "depth": 6}}}
+    }
+
+
+def test_names_without_a_letter_that_a_config_can_have_are_numbered() -> None:
+    x = image = keras.Input((8, 8, 3))
+    for name in ("畳み込み", "слой", "2"):
+        x = keras.layers.Conv2D(4, 3, name=name)(x)
+    config = archdsl.config_of(keras.Model(image, x), fold=False)
+    assert list(config["stages"]["net"]["post"]) == ["layer", "layer_2", "layer_2_2"]
+
+
 def test_strides_tell_the_stages_and_what_follows_them_is_the_head() -> None:
     config = archdsl.config_of(keras.applications.ResNet50(weights=None, input_shape=(64, 64, 3)), fold=False)
     assert list(config["stem"]) == ["conv1_pad"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +14,8 @@ from archdsl.ir.ops import ACTIVATIONS
 
 FAMILY_STAGES = ("p2", "p3", "p4", "p5")
 Stages = dict[str, dict[str, Any]]
-BLOCK_TYPES = ("basic_block", "block")
+BLOCK_TYPES = {"basic_block": ("resnet_v2", 1), "block": ("resnet_v2_bottleneck", 4)}
+"""The family of each, and how many times wider its result is than `stackwise_filters`."""
 
 
 def yolo_v8(
@@ -76,25 +77,22 @@ def resnet_v2(
         stackwise_strides=stackwise_strides,
         stackwise_dilations=dilations,
     )
-    if block_type not in BLOCK_TYPES:
-        hint = did_you_mean(str(block_type), BLOCK_TYPES)
-        raise fail("unknown-value", f"got '{block_type}'; {one_of(BLOCK_TYPES)}", path="block_type", hint=hint)
-    basic = block_type == "basic_block"
+    _check_word("block_type", block_type, block_type, BLOCK_TYPES)
+    family, factor = BLOCK_TYPES[block_type]
     strides = [1 if dilation > 1 else stride for stride, dilation in zip(stackwise_strides, dilations, strict=True)]
     names = names_by_stride(strides)
     stages = {
         name: {
-            "width": filters if basic else 4 * filters,
+            "width": factor * filters,
             "depth": depth,
             "stride": stride,
             "dilation": dilation,
-            "first": {"projection": not basic or name != names[0], "dilation": 1},
+            "first": {"projection": factor > 1 or name != names[0], "dilation": 1},
         }
         for name, filters, depth, stride, dilation in zip(
             names, stackwise_filters, stackwise_blocks, strides, dilations, strict=True
         )
     }
-    family = "resnet_v2" if basic else "resnet_v2_bottleneck"
     return {"defaults": [f"family/{family}", "_self_"], **instead_of_family_stages(stages)}
 
 
@@ -107,10 +105,15 @@ def conventions(activation: str) -> dict[str, Any]:
 def activation_name(activation: str) -> str:
     """The language's name of an activation that keras_cv may call otherwise. Raises ArchError for an unknown one."""
     name = {"swish": "silu", "hard_silu": "hard_swish"}.get(activation, activation)  # Keras knows both names
-    if name not in ACTIVATIONS:
-        hint = did_you_mean(str(name), ACTIVATIONS)
-        raise fail("unknown-value", f"got '{activation}'; {one_of(ACTIVATIONS)}", path="activation", hint=hint)
+    _check_word("activation", activation, name, ACTIVATIONS)
     return name
+
+
+def _check_word(argument: str, given: str, word: str, words: Collection[str]) -> None:
+    if word not in [*words]:  # which may be no text
+        raise fail(
+            "unknown-value", f"got '{given}'; {one_of(words)}", path=argument, hint=did_you_mean(str(word), words)
+        )
 
 
 def level_names(count: int) -> list[str]:

@@ -108,7 +108,7 @@ class Names:
     def new(self, name: str) -> str:
         plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:48]
         if not is_name(plain):
-            plain = f"layer_{plain}"
+            plain = f"layer_{plain}".rstrip("_")
         number, free = 1, plain
         while free in self._taken:
             number += 1

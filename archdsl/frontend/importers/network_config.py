@@ -77,10 +77,9 @@ def _holds_layers(value: Any) -> bool:
 
 def _staged(writer: _Writer, network: Network, wanted: list[Any], forms: Sequence[str]) -> Config:
     """In stages, where the strides tell them; else in one."""
-    flat = writer.flat(network)
-    sections = by_stride(list(network.layers), strides_of(_graph(flat)))
-    if sections:
-        for form in forms:
+    flat, names = writer.flat(network), list(network.layers)
+    for sections, ways in ((by_stride(names, strides_of(_graph(flat))), forms), ({STAGE: names}, forms[-2:])):
+        for form in ways if sections else ():
             with suppress(ArchError):
                 config = writer.config(network, sections, form)
                 if _has(wanted, config):
