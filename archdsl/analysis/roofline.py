@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from math import prod
 
 from archdsl.analysis.memory import FLOAT_BYTES
+from archdsl.analysis.text import counted
 from archdsl.ir.graph import Graph
 from archdsl.ir.node import Node
 from archdsl.ir.ops import Activation, Pad
@@ -27,17 +28,26 @@ _NAMED = 3  # layers that take the most time
 
 @dataclass(frozen=True)
 class Machine:
-    """Multiply-accumulates and bytes a second, seconds to start an operation; measured seconds by `Operation.key`."""
+    """Multiply-accumulates and bytes a second, seconds to start an operation; measured seconds by `Operation.key`.
+
+    All of them with so many threads, None where that is not known.
+    """
 
     macs: float
     bandwidth: float
     overhead: float = 0.0
     times: Mapping[str, float] = field(default_factory=dict)
+    threads: int | None = None
 
     def seconds(self, operation: Operation) -> float:
         """What was measured, else what it takes at least."""
         measured = self.times.get(operation.key)
         return self.estimate(operation) if measured is None else measured
+
+    @property
+    def threads_text(self) -> str:
+        """`1 thread`, `2 threads`; nothing where that is not known."""
+        return counted(self.threads, "thread") if self.threads else ""
 
     def estimate(self, operation: Operation) -> float:
         work = max(operation.macs / self.macs, operation.bytes / self.bandwidth)
@@ -129,8 +139,9 @@ def latency_text(graph: Graph, machine: Machine) -> str:
     measured, count = measured_share(graph, machine)
     slowest = sorted(seconds, key=lambda layer: -seconds[layer])[:_NAMED]
     texts = [f"{layer.removeprefix('stages.')} ({_milliseconds(seconds[layer])})" for layer in slowest]
-    whole = f"time, batch 1: about {_milliseconds(sum(seconds.values()))}, {measured} of {count} operations measured"
-    return f"{whole}\nmost of it in {', '.join(texts)}"
+    whole = f"about {_milliseconds(sum(seconds.values()))}, {measured} of {count} operations measured"
+    given = ", ".join(filter(None, ["batch 1", machine.threads_text]))
+    return f"time, {given}: {whole}\nmost of it in {', '.join(texts)}"
 
 
 def _milliseconds(seconds: float) -> str:

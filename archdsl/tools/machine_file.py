@@ -1,7 +1,7 @@
 """A machine in a file of JSON: its peak, its bandwidth, and measured times, as `archdsl bench --machine` writes it.
 
 ```json
-{"macs": 1.1e11, "bandwidth": 2.4e10, "overhead": 4e-6,
+{"macs": 1.1e11, "bandwidth": 2.4e10, "overhead": 4e-6, "threads": 2,
  "times": {"Conv2D(filters=64, kernel=3, bias=True) + Activation(function=silu) on 80x80x32": 0.0021}}
 ```
 
@@ -28,6 +28,7 @@ NUMBERS = {"macs": (1, 1e24), "bandwidth": (1, 1e24), "overhead": (0, 1e6)}
 """From which to which each may be."""
 HOW = "`archdsl bench CONFIG --machine machine.json` writes one for this machine"
 _LIMITS = Budget(file_bytes=2**24, values=100_000)
+MOST_THREADS = 1024
 _MOST_SECONDS = 1e6  # of an operation
 
 
@@ -40,7 +41,7 @@ def read_machine(path: Path) -> Machine:
         raise ArchError(problems)
     values = source.values
     macs, bandwidth, overhead = [float(values[key]) for key in NUMBERS]
-    return Machine(macs, bandwidth, overhead, dict(values.get("times") or {}))
+    return Machine(macs, bandwidth, overhead, dict(values.get("times") or {}), values.get("threads"))
 
 
 def _read(path: Path) -> Source:
@@ -51,7 +52,7 @@ def _read(path: Path) -> Source:
 
 
 def _problems(source: Source) -> Iterator[Problem]:
-    values, known = source.values, (*NUMBERS, "times")
+    values, known = source.values, (*NUMBERS, "threads", "times")
     for key in [key for key in values if key not in known]:
         hint = did_you_mean(str(key), known)
         yield _at(source, (key,), f"a machine has no key '{key}'; {one_of(known)}", hint, "unknown-key")
@@ -61,6 +62,10 @@ def _problems(source: Source) -> Iterator[Problem]:
         elif not _is_between(values[key], *NUMBERS[key]):
             low, high = NUMBERS[key]
             yield _at(source, (key,), f"got {describe(values[key])}; expected a number, from {low:g} to {high:g}")
+    threads = values.get("threads")
+    if threads is not None and (type(threads) is not int or not 1 <= threads <= MOST_THREADS):
+        message = f"got {describe(threads)}; expected how many it was measured with, from 1 to {MOST_THREADS:,}"
+        yield _at(source, ("threads",), message)
     times = values.get("times")
     if times is not None and not isinstance(times, dict):
         yield _at(source, ("times",), f"got {describe(times)}; expected operations and their seconds")
@@ -85,6 +90,7 @@ def _at(source: Source, path: KeyPath, message: str, hint: str = "", code: Any =
 def write_machine(machine: Machine, path: Path) -> None:
     """Write the file whole. Raises OSError."""
     numbers = {key: getattr(machine, key) for key in NUMBERS}
-    text = json.dumps({**numbers, "times": dict(sorted(machine.times.items()))}, indent=2, allow_nan=False)
+    threads = {"threads": machine.threads} if machine.threads else {}
+    text = json.dumps({**numbers, **threads, "times": dict(sorted(machine.times.items()))}, indent=2, allow_nan=False)
     with written_whole(path) as unfinished:
         unfinished.write_text(text + "\n", encoding="utf-8")

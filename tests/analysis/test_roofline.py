@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,9 @@ def test_show_predicts_the_time_and_names_the_slowest_layers(write: Write, run: 
     assert lines[-1].startswith("most of it in stem.conv (390 ms), p1.down (276 ms), p1.body (271 ms)")
     found = json.loads(run("show", *options, "--json").stdout)["seconds"]
     assert sum(found.values()) == pytest.approx(0.936, abs=1e-3)
+    for threads, told in ((1, "1 thread"), (4, "4 threads")):
+        write_machine(replace(MACHINE, threads=threads), tmp_path / "machine.json")
+        assert f"time, batch 1, {told}: about 936 ms" in run("show", *options).stdout
     error = run("show", "net.yaml", "--machine", "none.json")
     assert not error.stdout
     assert error.returncode == 2 and "`archdsl bench CONFIG --machine machine.json` writes one" in error.stderr
@@ -99,7 +103,7 @@ def test_show_predicts_the_time_and_names_the_slowest_layers(write: Write, run: 
 
 
 def test_a_machine_is_read_as_it_was_written(tmp_path: Path) -> None:
-    machine = Machine(1e11, 2.5e10, 3e-7, {"Conv2D(filters=8) on 8x8x4": 1e-05, "Add() on 1, 1": 0.0})
+    machine = Machine(1e11, 2.5e10, 3e-7, {"Conv2D(filters=8) on 8x8x4": 1e-05, "Add() on 1, 1": 0.0}, 2)
     write_machine(machine, tmp_path / "machine.json")
     assert read_machine(tmp_path / "machine.json") == machine
 
@@ -113,6 +117,9 @@ WRONG = {
     json.dumps({**WHOLE, "bandwidth": 1e-320}): ["bandwidth: got"],
     json.dumps({**WHOLE, "bandwidth": True}): ["bandwidth: got true"],
     json.dumps({**WHOLE, "times": {"a": -1, "b": 1e7, "c": None}}): ["times.a: ", "times.b: ", "times.c: "],
+    json.dumps({**WHOLE, "threads": 0}): ["threads: got the number 0; expected how many"],
+    json.dumps({**WHOLE, "threads": 2.0}): ["threads: got the number 2.0"],
+    json.dumps({**WHOLE, "threads": True}): ["threads: got true"],
     json.dumps({**WHOLE, "times": [1]}): ["times: got a list of 1; expected operations"],
     json.dumps({**WHOLE, "tims": {}}): ["did you mean 'times'?"],
     '{"macs": NaN, "bandwidth": .nan, "overhead": .inf}': ["macs: ", "bandwidth: ", "overhead: "],

@@ -30,7 +30,7 @@ from archdsl.frontend.budget import UNLIMITED
 from archdsl.frontend.compose.config import load
 from archdsl.frontend.lower import outline
 from archdsl.models.export import fused
-from archdsl.tools.bench.machine import this_machine, with_times
+from archdsl.tools.bench.machine import this_machine, threads_of, with_times
 from archdsl.tools.bench.operations import Stopwatch, session
 from archdsl.tools.machine_file import read_machine, write_machine
 from archdsl.weights.network import Network, network_of
@@ -165,9 +165,10 @@ def main() -> None:
     parser.add_argument("--machine", type=Path, help="a file that is used, and completed")
     options = parser.parse_args()
     names = options.only.split(",") if options.only else list(PRESETS)[: options.presets]
-    watch = Stopwatch(threads=1)
     is_there = options.machine and options.machine.exists()
-    machine = read_machine(options.machine) if is_there else this_machine(watch, lambda text: None)
+    known = read_machine(options.machine) if is_there else None
+    watch = Stopwatch(threads_of(options.machine, known, 1))
+    machine = known or this_machine(watch, lambda text: None)
     print(f"{machine.macs:.3g} multiply-accumulates and {machine.bandwidth:.3g} bytes a second,", end=" ")
     print(f"{1e6 * machine.overhead:.2f} µs to start an operation; one thread, load {os.getloadavg()[0]:.1f}")
     print(f"{'milliseconds':30} size  roofline     table      onnx     keras")

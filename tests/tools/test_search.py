@@ -375,7 +375,8 @@ def test_a_results_folder_opens_no_other_file(tmp_path: Path, run: Run) -> None:
 
 
 MACHINE = (
-    '{"macs": 1e11, "bandwidth": 2e10, "overhead": 1e-6, "times": {"MaxPool(size=5, stride=1) on 20x20x192": 0.01}}'
+    '{"macs": 1e11, "bandwidth": 2e10, "overhead": 1e-6, "threads": 2,'
+    '"times": {"MaxPool(size=5, stride=1) on 20x20x192": 0.01}}'
 )
 TIMED = """
 config: yolo_v8_s_backbone
@@ -402,6 +403,8 @@ def test_the_latency_of_a_row_is_what_show_predicts_whichever_way_it_is_found(tm
             1000 * sum(seconds_by_layer(report.fused, machine).values()), abs=1e-4
         )
     assert found[0]["latency_ms"] > 30  # of three poolings that were measured
+    assert "latency_ms is of machine.json, 2 threads" in search(run, space).stdout
+    assert "latency_ms is of machine.json, 2 threads" in search(run, tmp_path / "sums").stdout
     written(tmp_path, MACHINE.replace("1e11", "2e11"), "machine.json")
     assert "has results of another search" in search(run, space, "-o", tmp_path / "sums", code=2).stderr
 

@@ -17,7 +17,9 @@ import pytest
 from conftest import Run
 
 import archdsl
+from archdsl.analysis.roofline import Machine
 from archdsl.diagnostics.problems import Mark
+from archdsl.tools.machine_file import write_machine
 from archdsl.tools.search.choices import read_choice
 from archdsl.tools.search.distributions import digit_of, distribution_of
 from archdsl.tools.search.objective import Objective
@@ -254,6 +256,16 @@ def test_where_nothing_fits_no_network_is_built(space: Path, run: Run, monkeypat
 
     assert list(study.run(Objective("mine:f", never), 3)) == []
     assert len(study.study.trials) == 30 and not study.tried()
+
+
+def test_a_limit_of_time_counts_before_anything_is_built(space: Path) -> None:
+    """A network of 3 ms is not within 1 ms: an operation takes at least one to start."""
+    write_machine(Machine(1e12, 1e12, 1e-3, threads=2), space.parent / "machine.json")
+    for most, count in (("1", 0), ("1e3", 2)):
+        space.write_text(SPACE.replace("{params: 6e4}", f"{{latency_ms: {most}}}\nlatency: machine.json"))
+        study = begun(read_space(space), space.parent / f"found{most}", "mine:f", ["maximize"])
+        list(study.run(Objective("mine:f", lambda model, trial: 1.0), 2))
+        assert len(study.tried()) == count
 
 
 def test_the_function_reports_prunes_and_suggests_as_with_optuna(study: Trials) -> None:

@@ -103,7 +103,8 @@ def command(
     is fused and runs in a process of its own, from random weights unless CONFIG is a .safetensors file.
 
     With --machine each operation runs alone, and its time goes into a file that predicts the time of other networks:
-    `show --machine FILE`, and `latency_ms` in a search. Times that the file has are kept, another device's too.
+    `show --machine FILE`, and `latency_ms` in a search. Times that the file has are kept, another device's too; all are
+    of as many threads.
     """
     if output:
         _check_picture(output, configs, force)
@@ -111,7 +112,7 @@ def command(
     loaded = [_sized(config, size, budget) for config in loaded_each(context, groups, budget)]
 
     if machine:
-        _measure_machine(machine, loaded, configs, budget, threads or os.cpu_count() or 1)
+        _measure_machine(machine, loaded, configs, budget, threads)
         return
     from archdsl.tools.bench.benchmark import benchmark
     from archdsl.tools.bench.plan import Settings, planned
@@ -130,7 +131,7 @@ def command(
 
 
 def _measure_machine(
-    file: Path, configs: Sequence[Config], inputs: Sequence[str], budget: Budget, threads: int
+    file: Path, configs: Sequence[Config], inputs: Sequence[str], budget: Budget, threads: int | None
 ) -> None:
     """Write the file after each network, so that nothing is lost of what took long to measure."""
     from archdsl.analysis.report import report
@@ -146,7 +147,8 @@ def _measure_machine(
     for graph in graphs:
         name, (whole, slowest) = graph.name, latency_text(graph, machine).split("\n")
         say(f"{name}: {whole}", f"  {slowest}")
-    say(f"{file}: {len(machine.times):,} operations, {machine.macs:.3g} multiply-accumulates a second")
+    peak = f"{machine.macs:.3g} multiply-accumulates a second"
+    say(f"{file}: {len(machine.times):,} operations, {peak}, {machine.threads_text}")
 
 
 def _sized(config: Config, size: Size | None, budget: Budget) -> Config:

@@ -95,7 +95,7 @@ def searched(variants: Variants, folder: Path | None, **asked: Any) -> Results |
     with progress("analysing") as tell:
         planned = plan(variants, asked["compiles_all"], asked["sample"], asked["seed"], say, tell)
     if folder is None:
-        say("", "-o DIR goes through them")
+        say(*filter(None, [variants.space.latency_text]), "", "-o DIR goes through them")
         return None
     job = Job(variants.space, planned.way, folder, asked["plugins"])
     begin(job, planned.kind)
@@ -120,7 +120,8 @@ def print_results(results: Results, csv: Path | None) -> None:
     from archdsl.tools.search.front import SHOWN, front
 
     count = results.rows
-    say(f"{count:,} variants within the budget, in {results.folder}{os.sep}*.parquet")
+    found = f"{count:,} variants within the budget, in {results.folder}{os.sep}*.parquet"
+    say(*filter(None, [found, results.space.latency_text]))
     if not count:
         return
     numbers = front(results) if results.space.objectives else list(range(min(count, SHOWN)))

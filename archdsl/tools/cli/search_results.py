@@ -12,7 +12,7 @@ from archdsl.analysis.text import Table
 from archdsl.backends.atomic_write import written_whole
 from archdsl.diagnostics.problems import Mark, fail
 from archdsl.diagnostics.terminal import say
-from archdsl.tools.cli.output import print_table
+from archdsl.tools.cli.output import print_table, progress
 from archdsl.tools.output_file import check_output
 
 if TYPE_CHECKING:
@@ -108,7 +108,8 @@ def write_report(results: Results, path: Path, force: bool) -> None:
     from archdsl.tools.search.found.page import page_of
 
     check_report(path, force)
-    page = page_of(results)
+    with progress("drawing networks"):
+        page = page_of(results)
     with written_whole(path) as unfinished:
         unfinished.write_text(page, encoding="utf-8")
     say(f"wrote {path}")

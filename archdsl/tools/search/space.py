@@ -76,6 +76,13 @@ class Space(NamedTuple):
         """What is asked of a network, each once, in the order of the file."""
         return list(dict.fromkeys([*[each.figure for each in self.bounds], *[each.figure for each in self.objectives]]))
 
+    @property
+    def latency_text(self) -> str:
+        """What the time is of, where it is asked for: `latency_ms is of machine.json, 2 threads`."""
+        if self.machine is None or LATENCY not in self.figures:
+            return ""
+        return f"{LATENCY} is of {', '.join(filter(None, [self.latency, self.machine.threads_text]))}"
+
     def base(self, overrides: Iterable[str] = (), budget: Budget = DEFAULT) -> Config:
         """The config with other overrides, at the size of the space; without any choice."""
         beside = Path(self.folder, self.config)

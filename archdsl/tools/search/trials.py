@@ -16,7 +16,6 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
-from archdsl.analysis.report import Report
 from archdsl.api import build_from_config
 from archdsl.diagnostics.packages import package
 from archdsl.diagnostics.problems import ArchError, Mark, fail
@@ -156,8 +155,9 @@ class Trials:
         except ArchError as error:  # values that do not fit together
             excess, why = 1.0, error.problems[0].message
         else:
-            trial.set_user_attr("figures", {figure: value_of(figure, report) for figure in self.figures})
-            excesses = {bound.figure: _excess(bound, report) for bound in self.space.bounds}
+            figures = {figure: value_of(figure, report, self.space.machine) for figure in self.figures}
+            trial.set_user_attr("figures", figures)
+            excesses = {bound.figure: _excess(bound, figures[bound.figure]) for bound in self.space.bounds}
             excess = sum(excesses.values())
             why = "outside the budget: " + ", ".join([figure for figure, each in excesses.items() if each])
         trial.set_constraint("budget", excess)
@@ -237,9 +237,8 @@ def _value(choice: Any, digit: int) -> Any:
     return json.loads(choice.written(digit)) if choice.is_interval else values_of(choice)[digit]
 
 
-def _excess(bound: Bound, report: Report) -> float:
+def _excess(bound: Bound, value: float) -> float:
     """How far a network is outside a bound, as a share of the bound; 0 within."""
-    value = value_of(bound.figure, report)
     if isnan(value):
         return 1.0
     if bound.least <= value <= bound.most:

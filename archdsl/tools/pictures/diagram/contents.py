@@ -48,7 +48,7 @@ class Box:
     def type(self) -> TensorType:
         return self.last.type
 
-    @property
+    @cached_property
     def path(self) -> str:
         """The layer's place in the config; of several layers that of their stage, or of their section."""
         if not self.hidden:
@@ -56,13 +56,13 @@ class Box:
         ends = [node.origin.path.split(".")[:2] for node in (self.nodes[0], self.last)]
         return ".".join(ends[0] if ends[0] == ends[1] and self.last.origin.part == ends[0][-1] else ends[1][:1])
 
-    @property
+    @cached_property
     def section(self) -> str:
         """The lane it is in: `neck`, `head`; `stages` for all that belongs to a backbone."""
         first = self.path.split(".")[0]
         return first if first in OPEN_ENDED else STAGES.name
 
-    @property
+    @cached_property
     def stage(self) -> str:
         return self.last.origin.part if self.path.startswith(f"{STAGES.name}.") else ""
 

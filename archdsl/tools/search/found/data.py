@@ -55,6 +55,7 @@ def data_of(results: Results, shown: Shown) -> dict[str, Any]:
         "variants": space.variants,
         "count": results.rows,
         "bounds": [[each.figure, _plain(each.least), _plain(each.most)] for each in space.bounds],
+        "latency": printable(space.latency_text),
         "objectives": [list(each) for each in space.objectives],
         "columns": [*map(_column(results), results.kinds)],
         "rows": [[number, *map(_plain, row.values())] for number, row in zip(shown.numbers, shown.rows, strict=True)],

@@ -34,7 +34,7 @@ function heading() {
     return isOpen(most) ? `${figure} ≥ ${text(least)}` : `${text(least)} ≤ ${figure} ≤ ${text(most)}`;
   };
   const aims = found.objectives.map(([figure, sign]) => `${sign < 0 ? "maximize" : "minimize"} ${figure}`);
-  const told = [...found.bounds.map(limit), ...aims].join(", ");
+  const told = [...found.bounds.map(limit), ...aims, found.latency].filter(Boolean).join(", ");
   const short = (count) => (count < 100_000 ? wholeText(count) : countText(count));
   const figures = [
     ["within the budget", short(found.count), `of ${short(found.variants)} variants`],
