@@ -32,6 +32,7 @@ LATE = ("identity", "gamma", "layer_scale", "norm", "ln", "head", "fc", "classif
 FOR_TRAINING = ("AuxLogits.", "aux1.", "aux2.", "aux_classifier.")  # heads of a network that only its training uses
 _NUMBER = re.compile(r"(\d{1,9})[a-z]?$")  # Mixed_5b, branch3x3_2a
 MAX_STEPS = 200_000  # of the search; a network of a thousand modules takes some thousands
+MAX_STEPS_COMPARED = 10_000  # of one with each of many networks
 MAX_DEPTH = 300  # of calls: a child that runs after others takes one, a module in another `_NESTED`
 _NESTED = 5
 _ROLES = {"weight", "bias", "running_mean", "running_var"}
@@ -89,7 +90,7 @@ def match_modules(graph: Graph, contents: Contents, is_partial: bool, mark: Mark
 
 def items_in_turn(graph: Graph, items: Sequence[Item]) -> int:
     """How many layers of a graph have a module of the file, from the first to the first that has none."""
-    search = _Search(owners_of(graph), is_partial=False)
+    search = _Search(owners_of(graph), is_partial=False, most=MAX_STEPS_COMPARED)
     search.run(tree_of(items))
     return search.furthest
 
@@ -158,8 +159,8 @@ Allowed = Callable[[list[Next], tuple[int, ...]], list[Next]]
 class _Search:
     """Places of modules in the row of nodes: those in which every array has the shape that its node wants."""
 
-    def __init__(self, nodes: Sequence[Node], is_partial: bool):
-        self.nodes, self.is_partial = nodes, is_partial
+    def __init__(self, nodes: Sequence[Node], is_partial: bool, most: int = MAX_STEPS):
+        self.nodes, self.is_partial, self.most = nodes, is_partial, most
         self.wanted = [shapes_wanted(node) for node in nodes]
         self.as_maps = [_as_map(node, wanted) for node, wanted in zip(nodes, self.wanted, strict=True)]
         self.furthest = self.steps = self.depth = 0
@@ -172,7 +173,7 @@ class _Search:
 
     def difference(self, items: Sequence[Item]) -> str:
         """Where the search came to an end."""
-        if self.ambiguous or self.steps > MAX_STEPS:
+        if self.ambiguous or self.steps > self.most:
             return f"its names fit in several ways, {short(self.ambiguous or 'too many')} in the first place"
         if self.furthest >= len(self.nodes):
             return f"it has {len(items)} modules with arrays, the network {len(self.nodes)}"
@@ -224,7 +225,7 @@ class _Search:
         found: list[list[Item]] = []
         for number, _, child in allowed(left, done):
             self.steps += 1
-            items = self._fits(child, at) if self.steps <= MAX_STEPS else None
+            items = self._fits(child, at) if self.steps <= self.most else None
             after = tuple([count + (place == number) for place, count in enumerate(done)])
             if items is None or seen.get(after) == 0:
                 continue

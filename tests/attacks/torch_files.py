@@ -203,6 +203,17 @@ def telling(kind: str = "Conv", count: int = 1, **said: Any) -> Make:
     return file(Made(Name("u", "Model"), {"_modules": {"model": Made(Name("t", "Sequential"), {"_modules": rows})}}))
 
 
+def like_resnet() -> Make:
+    """Convolutions and batch norms of one stage, in an order that nothing tells."""
+    large = Reference("Float", "0", 36_864)
+    kernel, norm = tensor(large, 0, (64, 64, 3, 3), (576, 9, 3, 1)), tensor(large, 0, (64,), (1,))
+    arrays = {"stem.weight": tensor(large, 0, (64, 3, 7, 7), (147, 49, 7, 1))}
+    for letters in MANY:
+        roles = ("weight", "bias", "running_mean", "running_var")
+        arrays |= {f"{letters}x.weight": kernel, **{f"{letters}y.{role}": norm for role in roles}}
+    return file(arrays, {"0": bytes(4 * 36_864)})
+
+
 def described(name: str, make: Make, answer: str) -> Attack:
     return Attack(f"torch: described, {name}", make, command("import", FILE, "-o", "a.yaml"), answer)
 
@@ -283,6 +294,7 @@ ATTACKS: list[Attack] = [
     row("100,000 tensors of one storage", file({f"model.{n}.x": KERNEL for n in range(50_000)}), "operations"),
     row("a layer number of 5,000 digits", file({"model." + "9" * 900 + ".conv.weight": KERNEL}), "does not fit"),
     row("modules that fit in very many ways", file({f"{letter}x.weight": KERNEL for letter in MANY}), "does not fit"),
+    described("modules that fit many presets in very many ways", like_resnet(), "it has the layers of no preset"),
     row("modules nested 400 deep", file({"a." * 400 + "weight": KERNEL}), "does not fit"),
     row("a million names of classes", file({"model": STATE, "names": ["x"] * 1_000_000}), None),
     row("names that are not names", file({"model": STATE, "names": {0: Made(Name("os", "system"), "ls")}}), ""),

@@ -542,3 +542,24 @@ def test_pairs_and_exact_widths_may_be_open(layer: str, arguments: str, same: st
     mine = archdsl.analyze(yaml.safe_load(text % "mine"))
     plain = archdsl.analyze(yaml.safe_load(text % f"conv, {same}"))
     assert (mine.params, mine.macs) == (plain.params, plain.macs)
+
+
+def test_layers_of_a_block_with_several_results_run_in_the_order_in_which_it_has_them() -> None:
+    """Not in the order in which the first result needs them: files of weights have them as they are written."""
+    conv = {"block": "conv", "width": 4}
+    layers = {
+        "one": {**conv, "from": "x"},
+        "two": {**conv, "from": "y"},
+        "three": {**conv, "from": "x"},
+        "sum": {"block": "add", "from": ["three", "one"]},
+        "other": {"block": "add", "from": ["two", "one"]},
+    }
+    block = {"inputs": ["x", "y"], "results": ["sum", "other"], "layers": layers}
+    config = {
+        "defaults": ["yolo_v8_xs_backbone", "_self_"],
+        "blocks": {"pair": block},
+        "neck": {"pair": {"block": "pair", "from": ["p3", "p3"]}},
+        "outputs": ["neck_pair_sum"],
+    }
+    names = [node.name for node in archdsl.compile_config(config).nodes if node.name.startswith("neck_pair")]
+    assert names == [f"neck_pair_{name}" for name in ("one_conv", "two_conv", "three_conv", "sum_add", "other_add")]

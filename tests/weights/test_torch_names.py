@@ -17,6 +17,7 @@ from archdsl.weights.fitting import misfits
 from archdsl.weights.formats.contents import Contents, Stored, StoredArray
 from archdsl.weights.torch_export import torch_arrays
 from archdsl.weights.torch_matching import match_torch
+from archdsl.weights.torch_presets import presets_of
 from archdsl.weights.torch_units import owners_of
 
 COUNTERS = "num_batches_tracked"
@@ -138,6 +139,7 @@ def test_a_network_of_timm_and_torchvision_is_matched_by_its_names_in_alphabetic
     graph = archdsl.compile_config(PRESETS[network])
     found = match_torch(graph, contents_of(state_dicts()[network]), partial=True, mark=Mark("a"))
     assert found.pairs.keys() == {node.name for node in owners_of(graph)} and not found.surplus
+    assert presets_of(contents_of(state_dicts()[network])) == [PRESETS[network]]
     places = {node: place for (other, node), place in PLACES.items() if other == network}
     assert {node: found.pairs[node].name for node in places} == places
 
