@@ -112,6 +112,14 @@ def test_litert_takes_int8(run: Any, tmp_path: Path, photos: str) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["a.tflite"]
 
 
+@pytest.mark.keras
+def test_boxes_of_litert_in_int8_are_not_rounded_to_256_places(tmp_path: Path, photos: str) -> None:
+    call = {"size": 64, "precision": "int8", "calibrate": photos}
+    done = archdsl.export("yolo_v8_xs_detect", tmp_path / "a.tflite", [TINY], **call)  # type: ignore[arg-type]
+    assert done.proof.differences["boxes"] < 1e-3 and done.proof.cosines["scores"] > 0.99
+    assert done.bytes < 1_000_000
+
+
 def test_a_poor_result_is_warned_of_and_a_bad_one_is_not_left(
     tmp_path: Path, photos: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
