@@ -155,13 +155,13 @@ class Backbone(keras.Model):  # type: ignore[misc]
         return cls.from_saved(config, for_saved_models())
 
     @classmethod
-    def from_saved(cls, config: Mapping[str, Any], budget: Budget) -> Backbone:
-        """from_config with another budget."""
+    def from_saved(cls, config: Mapping[str, Any], budget: Budget, fresh: bool = True) -> Backbone:
+        """from_config with another budget. Without `fresh` the kernels are zeros."""
         saved = checked(SavedBackbone, config, budget)
         loaded = load(without_parents(saved.config), (), budget)
         graph, _ = run_passes(compile_graph(loaded, budget), names=saved.passes)
         with dtype_policy(saved.dtype):
-            model = cls(graph, loaded.resolved, passes=saved.passes, name=saved.name or graph.name)
+            model = cls(graph, loaded.resolved, passes=saved.passes, fresh=fresh, name=saved.name or graph.name)
         model.restore_state(saved.state)
         return model
 

@@ -37,16 +37,17 @@ def fuse(model: Backbone) -> Backbone:
     if model.passes:
         return model
     _, weights = run_passes(model.graph, _weights_of(model))
-    fused = _built(model, weights, passes=list(PASSES))
+    fused = _built(model, weights or {}, passes=list(PASSES))
     _check_same(model, fused)
     return fused
 
 
-def _built(model: Backbone, weights: Weights | None, **changes: Any) -> Backbone:
+def _built(model: Backbone, weights: Weights, **changes: Any) -> Backbone:
     """Builds the model again from its config, as loading a file does, with `changes` to the saved config."""
-    built = Backbone.from_saved({**Backbone.get_config(model), **changes}, UNLIMITED)  # what was built here once
+    saved = {**Backbone.get_config(model), **changes}
+    built = Backbone.from_saved(saved, UNLIMITED, fresh=False)  # what was built here once
     for layer in _all_levels(built).layers:
-        if layer.weights and weights:
+        if layer.weights:
             fill(layer, weights[layer.name])
     return built
 

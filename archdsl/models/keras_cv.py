@@ -103,11 +103,11 @@ class KerasCVBackbone(Backbone):
         return {"name": self.name, **self._state(), **json.loads(self._arguments_json)}
 
     @classmethod
-    def from_saved(cls, config: Mapping[str, Any], budget: Budget) -> Any:
+    def from_saved(cls, config: Mapping[str, Any], budget: Budget, fresh: bool = True) -> Any:
         saved = checked(_SAVED[cls._family_name()], config, budget)
         arguments = {key: value for key, value in plain_data(saved).items() if key not in _NOT_ARGUMENTS}
         with dtype_policy(saved.dtype):
-            model = cls(**arguments, budget=budget)
+            model = cls(**arguments, budget=budget, fresh=fresh)
         model.restore_state(saved.state)
         return model
 

@@ -31,7 +31,9 @@ def main(folder: Path) -> None:
             boxes = archdsl.detections(result, confidence=0.0, limit=5)
             found |= {f"detections/{name}": each for name, each in boxes.items()}
         if call["whole"]:
-            found |= {f"fused/{name}": each for name, each in named(archdsl.fuse(model)(image)).items()}
+            found |= {
+                f"fused/{name}": each for name, each in named(archdsl.fuse(model).predict(image, verbose=0)).items()
+            }
             found["loss"] = loss_after_a_step(model, image)
         arrays = {name.replace("/", "."): keras.ops.convert_to_numpy(each) for name, each in found.items()}
         np.savez(folder / f"{number}.npz", **arrays)
@@ -41,9 +43,21 @@ def named(result: Any) -> dict[str, Any]:
     return result if isinstance(result, dict) else {"": result}
 
 
+FALL = 0.001
+"""What a step of gradient descent takes off the loss, as its gradients foretell."""
+
+
 def loss_after_a_step(model: Any, image: Any) -> Any:
-    """The logarithm of the mean square of all results, after one step of gradient descent that makes it smaller."""
+    """The logarithm of the mean square of all results, after one step of gradient descent."""
     import keras
+
+    class Descent(keras.optimizers.SGD):
+        """Its steps are as long as FALL asks for: gradients of a logarithm have any size."""
+
+        def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
+            square = sum(keras.ops.sum(keras.ops.square(each)) for each in grads if each is not None)
+            grads = [each if each is None else each * (FALL / square) for each in grads]
+            return super().apply(grads, trainable_variables)
 
     class Step(keras.Model):
         def __init__(self) -> None:
@@ -55,9 +69,9 @@ def loss_after_a_step(model: Any, image: Any) -> Any:
             return keras.ops.reshape(keras.ops.log(sum(squares)), (1, 1))
 
     step = Step()
-    step.compile(keras.optimizers.SGD(1e-3), loss=lambda wanted, given: keras.ops.mean(given), run_eagerly=True)
+    step.compile(Descent(1.0), loss=lambda wanted, given: keras.ops.mean(given))
     step.fit(image, image[:, 0, 0, :1], batch_size=len(image), epochs=1, verbose=0)
-    return keras.ops.convert_to_numpy(step(image))
+    return step.predict(image, verbose=0)
 
 
 if __name__ == "__main__":

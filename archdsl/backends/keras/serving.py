@@ -18,6 +18,7 @@ from archdsl.ir.types import FeatureMap
 if TYPE_CHECKING:
     from archdsl.ir.passes.rewrite import Weights
 
+_KERNELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 _FIRST, _LAST = (3, 1, 2), (2, 3, 1)  # channels first of channels last, and back
 
 
@@ -49,21 +50,55 @@ def save_model(model: keras.Model, folder: Path) -> None:
 
 
 def save_litert(model: keras.Model, path: Path, form: Form) -> None:
-    """Write a .tflite file: its weights in half precision, or all of it in int8 but the images and the results."""
+    """Write a .tflite file: its weights in half precision, or in int8 all that leads to a kernel or is one."""
     tensorflow, module = _served(model)
-    converter = tensorflow.lite.TFLiteConverter.from_concrete_functions([module.serve.get_concrete_function()], module)
-    if form.precision == "float16":
-        converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
-        converter.target_spec.supported_types = [tensorflow.float16]
-    if form.calibration:
-        images = form.calibration.images
-        converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: ([image] for image in images)
     try:
-        path.write_bytes(converter.convert())
+        path.write_bytes(_converted(tensorflow, module, form))
     except (RuntimeError, ValueError) as error:  # what TensorFlow Lite cannot say
         reason = str(error).strip().partition("\n")[0]
         raise fail("export", f"LiteRT cannot hold this network: {reason[:200]}", hint="try a known --size") from None
+
+
+def _converter(tensorflow: Any, module: Any) -> Any:
+    """What converts once."""
+    return tensorflow.lite.TFLiteConverter.from_concrete_functions([module.serve.get_concrete_function()], module)
+
+
+def _converted(tensorflow: Any, module: Any, form: Form) -> bytes:
+    converter = _converter(tensorflow, module)
+    if form.precision == "float16":
+        converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tensorflow.float16]
+    if form.calibration is None:
+        return bytes(converter.convert())
+    images = form.calibration.images
+    behind = _behind_the_last_kernels(tensorflow, _converter(tensorflow, module).convert())
+    converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([image] for image in images)
+    if not behind:
+        return bytes(converter.convert())
+    lite = tensorflow.lite.experimental
+    options = lite.QuantizationDebugOptions(denylisted_nodes=behind)
+    quantiser = lite.QuantizationDebugger(
+        converter=converter, debug_dataset=converter.representative_dataset, debug_options=options
+    )
+    return bytes(quantiser.get_nondebug_quantized_model())
+
+
+def _behind_the_last_kernels(tensorflow: Any, content: bytes) -> list[str]:
+    """Names of what follows the last kernels, a detector's boxes and scores: 256 steps are too few for a place."""
+    plain = tensorflow.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = tensorflow.lite.Interpreter(model_content=content, experimental_op_resolver_type=plain)
+    names = {each["index"]: each["name"] for each in interpreter.get_tensor_details()}
+    needed: set[int] = set()
+    found = []
+    for operation in reversed(interpreter._get_ops_details()):  # TensorFlow has no other list of them
+        results = {*operation["outputs"].tolist()}
+        if operation["op_name"] in _KERNELS or needed & results:
+            needed.update(operation["inputs"].tolist())
+        else:
+            found.extend([names[each] for each in results])
+    return found
 
 
 def _served(model: keras.Model) -> tuple[Any, Any]:

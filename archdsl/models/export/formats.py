@@ -107,7 +107,6 @@ class OpenVino(Onnx):
     ending = ".xml"
     packages = ("openvino", "onnx")
     style = "openvino"
-    suppresses = False  # what it makes of the operator leaves other boxes
 
     def make(self, network: Network, form: Form) -> Any:
         return super().make(network, form if form.calibration else form.plain)
@@ -117,9 +116,20 @@ class OpenVino(Onnx):
         between = path.with_suffix(".onnx")
         super().write(made, form, between)
         model = openvino.Core().read_model(between)
+        for each in model.get_ops():
+            if each.get_type_name() == "TopK":  # of equal scores ONNX has the first first
+                each.set_attribute("stable", True)
         openvino.save_model(model, path, compress_to_fp16=form.precision == "float16")
         for each in between.parent.glob(f"{between.name}*"):
             each.unlink()
+
+    def suppress(self, made: Any, form: Form) -> None:
+        """OpenVINO drops a box that overlaps by as much as `iou`, ONNX one that does by more. It has no denormals."""
+        from numpy import finfo, float32, nextafter
+
+        by = form.suppression or Suppression()
+        above = max(nextafter(float32(by.iou), float32(2)), finfo(float32).tiny)
+        super().suppress(made, form._replace(suppression=by._replace(iou=float(above))))
 
     def run(self, path: Path) -> tuple[str, Runner]:
         return "OpenVINO", run_openvino(path)

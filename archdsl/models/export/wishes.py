@@ -47,7 +47,7 @@ def _check_calibration(format: FormatName, form: Form) -> None:
 def _check_suppression(graph: Graph, format: FormatName, iou: float) -> None:
     outputs = graph.outputs
     if not FORMATS[format].suppresses:
-        message = f"{format} has no suppression of boxes; ONNX has"
+        message = f"{format} has no suppression of boxes; ONNX and OpenVINO have"
         raise fail("export", message, hint="archdsl.detections does it to the results")
     if not {"boxes", "scores"} <= {*outputs} or outputs["boxes"].channels != 4:
         kinds = ", ".join([f"{name} of {node.channels} channels" for name, node in outputs.items()])

@@ -60,7 +60,7 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
     metavar="NAMES",
     help="Layers that int8 leaves in float32, by the beginning of their names; first, last.",
 )
-@click.option("--nms", is_flag=True, help="An ONNX file leaves the best boxes: boxes, scores, classes, images.")
+@click.option("--nms", is_flag=True, help="ONNX, OpenVINO: only the best boxes: boxes, scores, classes, images.")
 @suppression_options
 @click.option("--fuse/--no-fuse", default=True, help="Fold batch norms, padding and branches into convolutions.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
