@@ -124,8 +124,13 @@ ATTACKS = [
     Attack(
         "a value that its key does not take",
         part(**{"scale.width": [-1.0]}),
-        command("search", "found", "--report", "found.html"),
+        command("search", "found", "--take", "0", "-o", "mine.yaml"),
         "scale.width",
+    ),
+    Attack(
+        "a page of a value that its key does not take",
+        part(**{"scale.width": [-1.0]}),
+        command("search", "found", "--report", "found.html"),
     ),
     Attack("search.json that is not JSON", state("{'folder': secret.txt"), show, NO_STATE),
     Attack("search.json of another shape", state("[1]"), show, NO_STATE),

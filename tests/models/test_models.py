@@ -233,7 +233,7 @@ def test_from_preset_builds_offline() -> None:
     assert archdsl.from_preset("yolo_v8_xs_backbone_coco", load_weights=False).name == "yolo_v8_xs_backbone_coco"
     with pytest.raises(archdsl.ArchError, match="has no trained weights"):
         archdsl.from_preset("yolo_v8_xs_backbone", load_weights=True)
-    with pytest.raises(archdsl.ArchError, match="did you mean 'resnet18_v2'"):
+    with pytest.raises(archdsl.ArchError, match="did you mean 'resnet18_backbone'"):
         archdsl.from_preset("resnet18")
 
 

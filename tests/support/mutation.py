@@ -146,17 +146,24 @@ def duplicate(draw: random.Random, values: dict[str, Any]) -> None:
         holder[f"{key}_again"] = copy.deepcopy(holder[key])
 
 
+def written(value: Any) -> str:
+    try:
+        return str(value)
+    except ValueError:  # Python prints no number of so many digits
+        return "9" * 5_000
+
+
 def retype(draw: random.Random, values: dict[str, Any]) -> None:
     holder, key = chosen(draw, values)
     value = holder[key]
     holder[key] = draw.choice(
         [
-            str(value),
+            written(value),
             [value],
             {"value": value},
             {"block": value},
             (value,),
-            str(value).encode(),
+            written(value).encode(),
             {value: 1} if isinstance(value, int) else None,
         ]
     )

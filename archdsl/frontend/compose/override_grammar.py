@@ -91,7 +91,8 @@ def read_sweep(text: str) -> Sweep:
 def _range(text: str, begin: float, end: float, step: float) -> Iterable[str]:
     """What Python's range has, of any numbers: in decimals, as they are written, where binary ones add up to others."""
     if not step or not all(map(isfinite, (begin, step))) or isnan(end):
-        raise _fault("override", f"{_quoted(text)} goes in no steps", Mark(""), "range(begin, end, step)")
+        fact = "has an end that is never reached" if step else "goes in steps of 0"
+        raise _fault("override", f"{_quoted(text)} {fact}", Mark(""), "range(begin, end, step)")
     if all(isinstance(each, int) for each in (begin, end, step)):
         return map(str, range(*map(int, (begin, end, step))))
     first, last, by = [Decimal(repr(each)) for each in (begin, end, step)]

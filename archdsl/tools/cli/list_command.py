@@ -5,11 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 
-from archdsl.analysis.memory import in_inference
 from archdsl.analysis.report import report
 from archdsl.analysis.text import Table, count_text
 from archdsl.diagnostics.problems import fail
@@ -17,7 +15,7 @@ from archdsl.diagnostics.terminal import width_of
 from archdsl.diagnostics.wording import did_you_mean, one_of
 from archdsl.frontend.compose.config import Config, load
 from archdsl.frontend.compose.search_path import config_root, options_of, preset_names
-from archdsl.frontend.lower import compile_graph, outline
+from archdsl.frontend.lower import outline
 from archdsl.frontend.presets import PresetInfo, info_of, list_options
 from archdsl.tools.cli.output import print_json, print_table
 
@@ -47,23 +45,9 @@ def command(words: tuple[str, ...], trained: bool, family: str | None, groups: b
         hint = did_you_mean(words[0], [preset.name for preset in presets]) if words else ""
         raise fail("unknown-preset", f"no preset with '{' '.join(words)}'", hint=hint or "`archdsl list` prints all")
     if as_json:
-        print_json([_described(preset, configs[preset]) for preset in found])
+        print_json([{**preset._asdict(), "family": next(iter(_families(configs[preset])), None)} for preset in found])
     else:
         print_table(table({preset: configs[preset] for preset in found}, width_of(sys.stdout)))
-
-
-def _described(preset: PresetInfo, config: Config) -> dict[str, Any]:
-    """With `activation_bytes`, the peak in inference for one image, of the size that the MACs are for."""
-    takes_any = None in config.values.get("input", {}).get("shape", [None])
-    graph = compile_graph(config.with_size(640, 640) if takes_any else config)
-    inference = in_inference(graph)
-    family = next(iter(_families(config)), None)
-    return {
-        **preset._asdict(),
-        "family": family,
-        "activation_bytes": inference and inference.peak,
-        "outputs": list(graph.outputs),
-    }
 
 
 def _families(config: Config) -> list[str]:

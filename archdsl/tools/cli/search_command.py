@@ -156,13 +156,17 @@ def _write_csv(path: Path, names: Sequence[str], rows: Sequence[tuple[int, dict[
 
 def write_taken(results: Results | Trials, number: int, output: Path | None, force: bool) -> None:
     """The config of a row."""
+    from archdsl.frontend.lower import outline
     from archdsl.tools.search.taken import text_of
 
     if output is None:
         hint = f"archdsl search {results.folder} --take {number} -o mine.yaml"
         raise fail("output", "--take needs a file to write", hint=hint)
     check_output(output, force=force)
-    text = text_of(results, number, results.row(number))
+    row = results.row(number)
+    config = results.space.base(results.choices(row))
+    outline(config)  # a row that somebody else wrote may be no network
+    text = text_of(results, number, row, config)
     with written_whole(output) as partial:
         partial.write_text(text, encoding="utf-8")
     say(f"wrote {output}")

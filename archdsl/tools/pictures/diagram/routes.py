@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from archdsl.tools.pictures.diagram.contents import Edge
 from archdsl.tools.pictures.diagram.places import Grid
 
 _CLEAR, _STEP, _APART = 9.0, 7.0, 5.0  # from boxes; between heights that are tried; between lines
+_STAGE_NAME = 14.0  # above the first box of a stage
 
 
 class Span(NamedTuple):
@@ -106,9 +107,16 @@ class _Finding:
         used.append(best)
         return best
 
+    def _taken(self, column: Sequence[int]) -> Iterator[Span]:
+        """Where the boxes of a column are, with the names of stages above them."""
+        stages = [self.grid.contents.boxes[each].stage for each in column]
+        for each, stage, before in zip(column, stages, ["", *stages], strict=False):
+            top, bottom = self.spans[each]
+            yield Span(top - _STAGE_NAME if stage and stage != before else top, bottom)
+
     def _crossing(self, columns: range, source: int, begin: float, target: Span) -> float:
         """The height at which columns are crossed, clear of their boxes and of the lines of other boxes."""
-        boxes = [self.spans[each] for number in columns for each in self.columns[number]]
+        boxes = [span for number in columns for span in self._taken(self.columns[number])]
         boxes += [self.reserved[number] for number in columns]
         beside = [_CLEAR + 0.1 + step * _STEP for step in range(5)]
         around = [each for box in boxes for step in beside for each in (box.top - step, box.bottom + step)]
