@@ -94,4 +94,5 @@ def prepared(number: int, case: Case, folder: Path) -> dict[str, Any]:
 
 
 def loss_of(results: dict[str, Any]) -> float:
-    return float(np.log(sum(np.mean(np.square(each)) for each in results.values())))
+    weighted = [each * np.arange(1, 1 + each.shape[-1], dtype="float32") for each in results.values()]
+    return float(np.log(sum(np.mean(np.square(each)) for each in weighted)))

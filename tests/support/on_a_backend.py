@@ -48,7 +48,10 @@ FALL = 0.001
 
 
 def loss_after_a_step(model: Any, image: Any) -> Any:
-    """The logarithm of the mean square of all results, after one step of gradient descent."""
+    """The logarithm of the mean square of all results, after one step of gradient descent.
+
+    Later channels count more: equal probabilities would be the least that a plain mean can be.
+    """
     import keras
 
     class Descent(keras.optimizers.SGD):
@@ -65,7 +68,9 @@ def loss_after_a_step(model: Any, image: Any) -> Any:
             self.inner = model
 
         def call(self, images: Any, training: bool = False) -> Any:
-            squares = [keras.ops.mean(each * each) for each in named(self.inner(images, training=False)).values()]
+            results = named(self.inner(images, training=False)).values()
+            weighted = [each * keras.ops.arange(1, 1 + each.shape[-1], dtype="float32") for each in results]
+            squares = [keras.ops.mean(keras.ops.square(each)) for each in weighted]
             return keras.ops.reshape(keras.ops.log(sum(squares)), (1, 1))
 
     step = Step()
