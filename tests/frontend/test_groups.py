@@ -331,6 +331,7 @@ OVERRIDES = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(files(), OVERRIDES)
 def test_whatever_is_chosen_composes_as_in_hydra(made: Files, overrides: list[str]) -> None:

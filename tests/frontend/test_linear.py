@@ -40,6 +40,7 @@ def steps(call: Callable[[], object]) -> int:
     return count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("idea", samples.every_fourth(adversarial.IDEAS, start=2))
 def test_twice_the_text_takes_about_twice_the_steps(idea: str, tmp_path: Path) -> None:
     counts = []

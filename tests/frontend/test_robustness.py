@@ -66,6 +66,7 @@ def sweep(kind: str, seeds: range, folder: Path) -> Counter[str]:
     return outcomes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", OUTCOMES)
 def test_a_mutant_compiles_or_is_refused(kind: str, tmp_path: Path) -> None:
     outcomes = sweep(kind, range(150), tmp_path)
@@ -92,6 +93,7 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_command_answers_a_mutant_with_0_or_2(command: list[str], tmp_path: Path) -> None:
     path = tmp_path / "net.yaml"
@@ -136,6 +138,7 @@ def fuzzed(first: int, count: int, folder: Path, nice: int = 0) -> dict[str, Any
     return report
 
 
+@pytest.mark.slow
 def test_a_text_from_the_grammar_compiles_or_is_refused(tmp_path: Path) -> None:
     verdicts = fuzzed(0, 2_000, tmp_path)["verdicts"]
     assert verdicts["compiled"] > 20
@@ -190,6 +193,7 @@ written = st.builds("{}{}={}".format, st.sampled_from(["", "", "+", "++", "~"]),
 soup = st.lists(st.sampled_from(PIECES), max_size=14).map("".join)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.one_of(written, written, soup, st.text(max_size=40)), min_size=1, max_size=3))
 @example(["~stages.p4", "stages.p4.width=${stages.p5}"])

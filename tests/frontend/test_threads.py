@@ -66,6 +66,7 @@ def some_tasks() -> list[Task]:
     return tasks
 
 
+@pytest.mark.slow
 def test_threads_get_what_one_thread_gets() -> None:
     tasks = some_tasks()
     assert at_once(tasks) == [outcome(task) for task in tasks]

@@ -18,6 +18,8 @@ from archdsl.frontend.compose.search_path import config_root
 from archdsl.frontend.sections import GROUPS
 from archdsl.frontend.sema.json_schema import json_schema
 
+pytestmark = pytest.mark.slow  # whole commands, one after the other
+
 SERVER = Path(sys.prefix) / "node" / "node_modules" / ".bin" / "yaml-language-server"
 SCHEMA = config_root() / "archdsl.schema.json"
 GROUP_SCHEMA = config_root() / "group.schema.json"
@@ -91,7 +93,6 @@ def test_every_shipped_file_leads_to_the_schema(path: Path) -> None:
     assert (path.parent / line.removeprefix("# yaml-language-server: $schema=")).resolve() == schema
 
 
-@pytest.mark.slow
 def test_no_shipped_file_has_findings(editor: Editor) -> None:
     assert editor.problems(*SHIPPED) == {path: [] for path in SHIPPED}
 

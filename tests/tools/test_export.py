@@ -18,6 +18,8 @@ from support import TESTS
 
 import archdsl
 
+pytestmark = pytest.mark.slow  # whole commands, one after the other
+
 FILES = TESTS / "weights" / "files"
 TINY = "scale.width=0.0625"
 CONFIG = ("--config", "yolo_v5_s_backbone", "scale.width=0.03125")

@@ -24,6 +24,8 @@ from archdsl.frontend.compose.search_path import config_root
 from archdsl.tools.hydra.job import job
 from archdsl.tools.hydra.sweep import Sweep, count_jobs
 
+pytestmark = pytest.mark.slow  # whole commands, one after the other
+
 PRESET = ("--config-name", "yolo_v8_s_backbone")
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -61,7 +63,6 @@ def test_a_sweep_ends_with_a_table_of_all_jobs(app: Run, tmp_path: Path) -> None
     assert len(reports(tmp_path / "multirun")) == 4
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
 def test_hydras_launchers_run_the_jobs_of_a_sweep(launcher: str, app: Run, tmp_path: Path) -> None:
     options = {"joblib": "hydra.launcher.n_jobs=2", "submitit_local": "hydra.launcher.timeout_min=5"}
@@ -75,7 +76,6 @@ def test_hydras_launchers_run_the_jobs_of_a_sweep(launcher: str, app: Run, tmp_p
     assert len(reports(tmp_path / "multirun")) == 2
 
 
-@pytest.mark.slow
 def test_a_sweep_goes_over_the_options_of_a_group(app: Run, tmp_path: Path) -> None:
     (tmp_path / "detector.yaml").write_text(
         "defaults: [yolo_v8_s_backbone, neck: pan_c2f, _self_]\noutputs: [n3, n4, n5]\n"
@@ -92,7 +92,6 @@ def test_a_sweep_goes_over_the_options_of_a_group(app: Run, tmp_path: Path) -> N
     assert (refused.returncode, "use +neck=pan_c2f" in refused.stderr) == (2, True)
 
 
-@pytest.mark.slow
 def test_a_second_sweep_in_the_same_folder_shows_its_own_jobs(app: Run) -> None:
     app(*PRESET, "--multirun", "hydra.sweep.dir=here", "scale.width=0.25,0.375,0.5")
     result = app(*PRESET, "--multirun", "hydra.sweep.dir=here", "scale.depth=1,2")

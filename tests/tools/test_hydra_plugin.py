@@ -27,6 +27,8 @@ from archdsl.frontend.compose.config import load
 from archdsl.frontend.compose.search_path import config_root, options_of, preset_names
 from archdsl.tools.hydra.config_source import ArchdslConfigSource
 
+pytestmark = pytest.mark.slow  # whole commands, one after the other
+
 SHIPPED = "hydra.searchpath=[archdsl://configs]"
 OVERRIDES = ["++scale.width=0.75", "+stages.p9={width: 8, depth: 1}", "++conventions.slope=0.2", "++outputs=[p4]"]
 GLOBAL = "# @package _global_\n"
@@ -129,7 +131,6 @@ def composed(tmp_path: Path) -> Callable[..., dict[str, Any]]:
     return compose_main
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("bare_hydra")
 @pytest.mark.parametrize(
     "name", [*samples.every_fourth(preset_names()), "family/yolo_v8", "family/resnet_v2_bottleneck"]

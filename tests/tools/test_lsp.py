@@ -318,6 +318,7 @@ def test_without_pygls_the_extra_is_named() -> None:
     assert "archdsl[lsp]" in ended.stderr
 
 
+@pytest.mark.slow
 def test_nothing_is_wrong_with_a_shipped_file() -> None:
     told = {}
     for path in config_root().rglob("*.yaml"):

@@ -192,6 +192,7 @@ def test_the_list_composes_each_preset_once(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(composed) == len(set(composed)) == len(archdsl.list_presets())
 
 
+@pytest.mark.slow
 def test_the_list_is_filtered_by_words(run: Run) -> None:
     def names(*words: str) -> list[str]:
         return [preset["name"] for preset in json.loads(run("list", "--json", *words).stdout)]

@@ -30,6 +30,8 @@ from archdsl.tools.search.sums import Sums
 from archdsl.tools.search.tables import Entangled, Table, learn
 from archdsl.tools.search.variants import Variants
 
+pytestmark = pytest.mark.slow  # whole commands, one after the other
+
 BACKBONE = """
 config: yolo_v8_s_backbone
 size: [320, 640]
@@ -281,7 +283,6 @@ def test_a_folder_has_the_results_of_one_search(tmp_path: Path, run: Run) -> Non
     assert "is not empty" in search(run, space, "-o", tmp_path / "full", code=2).stderr
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.full)])
 def test_a_search_that_is_killed_goes_on_where_it_was(kills: int, tmp_path: Path, run: Run) -> None:
     """Killed with its workers, at random moments: the files are those of a search that was not."""
@@ -425,7 +426,6 @@ def test_a_latency_needs_a_machine(latency: str, message: str, tmp_path: Path, r
     assert error.count("error[") == 1
 
 
-@pytest.mark.slow
 def test_workers_have_the_blocks_of_a_plugin(tmp_path: Path, run: Run) -> None:
     """What a worker does not know would not compile, and be left out without a word."""
     plugin = written(tmp_path, PLUGIN, "my_blocks.py")

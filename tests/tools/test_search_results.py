@@ -31,6 +31,8 @@ from archdsl.tools.search.front import front
 from archdsl.tools.search.parts import results_in
 from archdsl.tools.search.taken import text_of
 
+pytestmark = pytest.mark.slow  # whole commands, one after the other
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
@@ -439,7 +441,6 @@ def test_a_curve_is_the_share_of_the_networks_in_a_band(found: Path, rows: list[
         assert curve.median == pytest.approx(np.quantile(values, 0.5, method="inverted_cdf"), rel=1e-3)
 
 
-@pytest.mark.slow
 def test_a_plot_is_a_picture_with_a_curve_for_each_band(run: Run, found: Path, tmp_path: Path) -> None:
     from PIL import Image
 

@@ -16,6 +16,8 @@ import archdsl
 from archdsl.diagnostics.problems import Mark
 from archdsl.weights.torch_rows import text_of_checkpoint
 
+pytestmark = pytest.mark.slow  # writes checkpoints, and reads them in processes
+
 WHOLE = str(TESTS / "weights" / "files" / "yolo_v8.pt")
 MARK = Mark("a.pt")
 
@@ -38,7 +40,6 @@ def test_every_module_that_is_not_known_is_named_at_once() -> None:
     assert second == "module 4: it has no part 'cv2'"
 
 
-@pytest.mark.slow
 def test_a_module_behind_others_that_reads_the_image_does_not_read_the_one_before_it() -> None:
     contents = described(*FILES["yolo_v8_xs_detect"])
     with pytest.raises(archdsl.ArchError, match="row 3, Conv: reads row -1"):

@@ -26,6 +26,8 @@ from archdsl.weights.torch_matching import certain
 from archdsl.weights.torch_names import numbered
 from archdsl.weights.torch_units import layers_of
 
+pytestmark = pytest.mark.slow  # writes checkpoints, and reads them in processes
+
 FILES = TESTS / "weights" / "files"
 TINY = "scale.width=0.03125"
 SEEDS = [pytest.param(0, 400, id="some"), pytest.param(1, 10_000, id="many", marks=pytest.mark.full)]
