@@ -40,12 +40,14 @@ def _settings_of(graph: Graph) -> Iterator[tuple[str, str]]:
 
 
 def _settings_in(modules: Sequence[Any]) -> Iterator[tuple[str, str]]:
-    """A loop: their number is bounded, how deep they are is not by much."""
-    pending = [module for module in modules if isinstance(module, Record)]
+    """A loop: their number is bounded, how deep they are is not by much. What has no state tells nothing."""
+    pending = [*modules]
     while pending:
         module = pending.pop()
+        if not isinstance(module, Record) or not isinstance(module.state, dict):
+            continue
         described = Described.of(module)
-        pending += [each for each in described.inside.values() if isinstance(each, Record)]
+        pending += described.inside.values()
         slope, epsilon = described.state.get("negative_slope"), described.state.get("eps")
         if described.kind in _FUNCTIONS:
             yield _activation(_FUNCTIONS[described.kind], slope if isinstance(slope, float) else 0.0)

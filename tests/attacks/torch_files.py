@@ -203,6 +203,13 @@ def telling(kind: str = "Conv", count: int = 1, **said: Any) -> Make:
     return file(Made(Name("u", "Model"), {"_modules": {"model": Made(Name("t", "Sequential"), {"_modules": rows})}}))
 
 
+def with_part(part: Any) -> Make:
+    """A row of one convolution, with something beside its kernel in the place of its activation."""
+    conv = Made(Name("t", "Conv2d"), {"_parameters": {"weight": KERNEL}})
+    rows = {"0": Made(Name("u", "Conv"), {"f": -1, "_modules": {"conv": conv, "act": part}})}
+    return file(Made(Name("u", "Model"), {"_modules": {"model": Made(Name("t", "Sequential"), {"_modules": rows})}}))
+
+
 def like_resnet() -> Make:
     """Convolutions and batch norms of one stage, in an order that nothing tells."""
     large = Reference("Float", "0", 36_864)
@@ -325,6 +332,15 @@ ATTACKS: list[Attack] = [
     described("a factor without end", telling("Upsample", scale_factor=float("inf"), mode="nearest"), "2 to 32 times"),
     described(
         "maps of a quarter of a pixel", telling("Upsample", 9, scale_factor=2.0, mode="nearest"), "beyond the image"
+    ),
+    row("a module without a state", with_part(Call(Name("t", "SiLU"))), "is not in the file"),
+    row("a module whose state is nothing", with_part(Made(Name("t", "SiLU"), None)), "is not in the file"),
+    row("a module whose state is a number", with_part(Made(Name("t", "SiLU"), 5)), "is not in the file"),
+    row("an epsilon of 10**400", with_part(Made(Name("t", "BatchNorm2d"), {"eps": 10**400})), "is not in the file"),
+    row(
+        "an epsilon that is none",
+        with_part(Made(Name("t", "BatchNorm2d"), {"eps": float("nan")})),
+        "of the file is nan",
     ),
     described("modules of nothing", telling("C2f"), "has no part 'm'"),
     described("a thousand modules", telling(count=900), "are not in the file"),

@@ -193,6 +193,20 @@ def test_backbones_of_any_kind_are_drawn_as_well(config: Any) -> None:
     check_texts(graph)
 
 
+def test_a_line_past_a_stage_keeps_clear_of_its_name() -> None:
+    """From the image to stage3, past stage1, whose first box has its name above it."""
+    stages = {
+        "p3": {"width": 3, "down": {"block": "depthwise_conv_bn_act", "stride": 2}},
+        "stage1": {"pre": {"up": {"block": "upsample", "factor": 8}}},
+        "stage2": {"body": {"block": "max_pool"}, "stride": 3},
+        "stage3": {
+            "pre": {"up": {"block": "upsample", "factor": 3}, "join": {"block": "concat", "from": ["up", "input"]}}
+        },
+    }
+    stem = {"layer0": {"block": "ghost_conv", "stride": 2, "width": 23}, "layer2": {"block": "focus"}}
+    check_texts(archdsl.analyze({"stem": stem, "stages": stages}, input_shape=(24, 24, 3)).outline)
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_necks_of_any_kind_are_drawn_as_well(seed: int) -> None:
     defaults = {"width": 8, "down": {**CONV, "stride": 2}, "body": CONV}
