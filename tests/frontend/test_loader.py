@@ -147,6 +147,13 @@ def test_a_text_that_looks_like_something_else_is_written_as_a_text(text: str) -
     assert read_text(f"a: {yaml_line([text])}", "f.yaml").values == {"a": [text]}
 
 
+def test_what_a_dict_says_is_not_reported_at_its_parents_file() -> None:
+    with pytest.raises(archdsl.ArchError) as caught:
+        archdsl.analyze({"defaults": ["yolo_v8_s_backbone", "_self_"], "stages": {"p4": {"depth": -1}}, "scale": 5})
+    assert {each.file for each in caught.value.problems} == {"<dict>"}
+    assert {each.path for each in caught.value.problems} == {"stages.p4.depth", "scale"}
+
+
 def test_nan_is_a_number() -> None:
     assert math.isnan(read_text("a: .nan\n", "f.yaml").values["a"])
 

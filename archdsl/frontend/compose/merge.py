@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from archdsl.diagnostics.problems import Mark
 from archdsl.frontend.compose.interpolation import refuse_extending
-from archdsl.frontend.source import KeyPath, Place, Source
+from archdsl.frontend.source import KeyPath, Place, Source, set_places
 
 
 def merge(sources: Sequence[Source]) -> tuple[dict[str, Any], dict[KeyPath, Place]]:
@@ -20,6 +21,9 @@ def merge(sources: Sequence[Source]) -> tuple[dict[str, Any], dict[KeyPath, Plac
         if values:
             refuse_extending(values, source.values, source.places)
         values = merged(values, source.values)
+        if places and not source.places:  # values from Python on top of files, which are not to blame for them
+            place = Mark(source.file)
+            set_places(places, (), source.values, Place(place, place))
         places.update(source.places)
     values.pop("defaults", None)
     return values, places
