@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-FRESH_KERNEL = "glorot_uniform"  # Keras's default
 DATA_FORMAT = "channels_last"  # that of every feature map here, whatever keras.config.image_data_format() is
+_INITIALIZERS = ("kernel_initializer", "depthwise_initializer")  # what layers call theirs
+
+
+def _itself(initializer: Any) -> Any:
+    return initializer
 
 
 class EmitContext(NamedTuple):
-    """The imported keras module, and how the kernels of convolutions begin."""
+    """The imported keras module, and what makes the kernel of a layer in place of the initializer that it states."""
 
     keras: Any
-    kernel_initializer: str = FRESH_KERNEL
+    begins: Callable[[Any], Any] = _itself
 
-    def stated_initializer(self, used: Any) -> Any:
-        """The initializer that a built layer reports: Keras's default where the kernel is only a place to load into."""
-        return used if self.kernel_initializer == FRESH_KERNEL else self.keras.initializers.get(FRESH_KERNEL)
+    def called(self, layer: Any, *inputs: Any) -> Any:
+        """The result of a new layer, which makes its kernel now, and states afterwards what it stated before."""
+        name = next(name for name in _INITIALIZERS if hasattr(layer, name))
+        stated = getattr(layer, name)
+        setattr(layer, name, self.begins(stated))
+        result = layer(*inputs)
+        setattr(layer, name, stated)
+        return result
 
 
 def precise(context: EmitContext, x: Any) -> Any:

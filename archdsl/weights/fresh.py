@@ -1,12 +1,12 @@
-"""The random arrays that training begins with, drawn by NumPy as Keras's initializers would. Needs no Keras."""
+"""The random arrays that training begins with, without Keras."""
 
 from __future__ import annotations
 
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from archdsl.backends.drawing import glorot_uniform, truncated_normal
 from archdsl.ir.cost import Weight
 from archdsl.ir.graph import Graph
 from archdsl.ir.node import Node
@@ -37,20 +37,5 @@ def _fresh(node: Node, weight: Weight, random: numpy.random.Generator) -> Array:
     if weight.name in known or len(weight.shape) < 2:
         return numpy.full(weight.shape, known.get(weight.name, 0.0), "float32")
     if hasattr(op, "deviation"):
-        return _truncated(random, weight.shape) * numpy.float32(op.deviation)
-    limit = (6 / sum(_fans(weight.shape))) ** 0.5  # Glorot and Bengio 2010, equation 16
-    return random.uniform(-limit, limit, weight.shape).astype("float32")
-
-
-def _truncated(random: numpy.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Normal numbers, those beyond two deviations drawn again."""
-    found = random.standard_normal(shape).astype("float32")
-    while (far := abs(found) > 2).any():
-        found[far] = random.standard_normal(int(far.sum())).astype("float32")
-    return found
-
-
-def _fans(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Numbers that a result is made of, and results that a number goes into."""
-    *window, given, made = shape
-    return prod(window) * given, prod(window) * made
+        return truncated_normal(random, weight.shape, op.deviation)
+    return glorot_uniform(random, weight.shape)

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras
+from numpy.random import default_rng
 
+from archdsl.backends.drawing import glorot_uniform, truncated_normal
 from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.wording import describe
 from archdsl.ir.emission import EmitContext
@@ -17,9 +19,9 @@ from archdsl.ir.graph import Graph
 def emit(graph: Graph, input_tensor: Any = None, fresh: bool = True) -> dict[str, Any]:
     """Keras tensors of every node by name, a list for a Split. `input_tensor` takes the place of a new keras.Input.
 
-    Without `fresh` kernels are zeros, to be loaded: drawing them is a third of the time that a model takes.
+    Without `fresh` kernels are zeros, to be loaded.
     """
-    context = EmitContext(keras) if fresh else EmitContext(keras, "zeros")
+    context = EmitContext(keras, _drawn if fresh else _zeros)
     begin = graph.input
     tensors = {begin.name: begin.op.emit(context, begin.name) if input_tensor is None else as_input(input_tensor)}
     named: set[int] = set()
@@ -56,6 +58,24 @@ def _name_operation(result: Any, name: str, named: set[int]) -> None:
     if not isinstance(operation, keras.Layer) and id(operation) not in named:
         operation.name = name
         named.add(id(operation))
+
+
+def _drawn(stated: Any) -> Any:
+    """Draws what `stated` would, by NumPy: Keras has a program compiled for every new shape where JAX is behind it."""
+    draw = _DRAWN.get(type(stated))
+    return stated if draw is None else lambda shape, dtype=None: keras.ops.convert_to_tensor(draw(stated, shape), dtype)
+
+
+_DRAWN = {
+    keras.initializers.GlorotUniform: lambda stated, shape: glorot_uniform(default_rng(stated.seed), shape),
+    keras.initializers.TruncatedNormal: lambda stated, shape: truncated_normal(
+        default_rng(stated.seed), shape, stated.stddev
+    ),
+}
+
+
+def _zeros(_: Any) -> Any:
+    return keras.initializers.Zeros()
 
 
 @contextmanager

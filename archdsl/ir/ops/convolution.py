@@ -96,13 +96,10 @@ class Conv2D(Convolution):
             groups=self.groups,
             use_bias=self.bias,
             data_format=DATA_FORMAT,
-            kernel_initializer=context.kernel_initializer,
             bias_initializer=context.keras.initializers.Constant(self.initial_bias) if self.initial_bias else "zeros",
             name=name,
         )
-        result = layer(*inputs)
-        layer.kernel_initializer = context.stated_initializer(layer.kernel_initializer)
-        return result
+        return context.called(layer, *inputs)
 
 
 @dataclass(eq=False, repr=False)
@@ -132,12 +129,9 @@ class DepthwiseConv2D(Convolution):
             dilation_rate=self.dilation,
             use_bias=self.bias,
             data_format=DATA_FORMAT,
-            depthwise_initializer=context.kernel_initializer,
             name=name,
         )
-        result = layer(*inputs)
-        layer.depthwise_initializer = context.stated_initializer(layer.depthwise_initializer)
-        return result
+        return context.called(layer, *inputs)
 
 
 @dataclass(eq=False, repr=False)
@@ -185,9 +179,6 @@ class TransposedConv2D(Convolution):
             padding=self.padding,
             use_bias=self.bias,
             data_format=DATA_FORMAT,
-            kernel_initializer=context.kernel_initializer,
             name=name,
         )
-        result = layer(*inputs)
-        layer.kernel_initializer = context.stated_initializer(layer.kernel_initializer)
-        return result
+        return context.called(layer, *inputs)

@@ -7,7 +7,7 @@ from math import inf
 from typing import Any, ClassVar
 
 from archdsl.ir.cost import Weight
-from archdsl.ir.emission import FRESH_KERNEL, EmitContext
+from archdsl.ir.emission import EmitContext
 from archdsl.ir.node import Op, ShapeError
 from archdsl.ir.ops.channels import group_size
 from archdsl.ir.types import ANY, FeatureMap, TensorType, Tokens, Vector, area
@@ -90,15 +90,13 @@ class Learned(Op):
         return (Weight("kernel", (1, self.length, self.channels)),)
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
-        is_fresh = context.kernel_initializer == FRESH_KERNEL
-        drawn = context.keras.initializers.TruncatedNormal(stddev=self.deviation)
         layer = context.keras.layers.EinsumDense(
             "ab,bcd->acd",
             output_shape=(self.length, self.channels),
-            kernel_initializer=drawn if is_fresh else "zeros",
+            kernel_initializer=context.keras.initializers.TruncatedNormal(stddev=self.deviation),
             name=name,
         )
-        return layer(*inputs)
+        return context.called(layer, *inputs)
 
 
 class ConcatTokens(Op):

@@ -54,9 +54,5 @@ class Dense(Op):
         return None if None in result.shape else result.elements * inputs[0].channels
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
-        layer = context.keras.layers.Dense(
-            self.units, use_bias=self.bias, kernel_initializer=context.kernel_initializer, name=name
-        )
-        result = layer(*inputs)
-        layer.kernel_initializer = context.stated_initializer(layer.kernel_initializer)
-        return result
+        layer = context.keras.layers.Dense(self.units, use_bias=self.bias, name=name)
+        return context.called(layer, *inputs)
