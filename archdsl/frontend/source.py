@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -63,6 +63,15 @@ def set_places(places: dict[KeyPath, Place], path: KeyPath, value: Any, place: P
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
         set_places(places, (*path, key), item, place)
+
+
+def forget_inside(places: dict[KeyPath, Place], paths: Iterable[KeyPath]) -> None:
+    """Forget the places inside of what is at these paths: a mapping or a list that another value replaces."""
+    replaced = set(paths)
+    if replaced:
+        for path in [*places]:
+            if any(path[:length] in replaced for length in range(1, len(path))):
+                del places[path]
 
 
 def key_path(text: str) -> KeyPath:

@@ -24,6 +24,9 @@ _CLASSES = "archdsl.models.keras_cv"
 _BELOW_THE_CLASSES = {"archdsl.backends.keras.emit", "archdsl.models.backbone"}
 
 
+_BACKENDS = "set KERAS_BACKEND to tensorflow, jax or torch"
+
+
 def register_with_keras() -> None:
     """Register now if Keras is imported, else when it is. Does not import it."""
     if "keras" in sys.modules:
@@ -40,7 +43,7 @@ def import_keras() -> None:
     except (ImportError, ValueError) as error:  # ValueError: KERAS_BACKEND names none that there is
         from archdsl.diagnostics.problems import fail
 
-        hint = "pip install 'archdsl[tensorflow]'" if isinstance(error, ImportError) else "look at KERAS_BACKEND"
+        hint = "pip install 'archdsl[tensorflow]'" if isinstance(error, ImportError) else _BACKENDS
         raise fail("no-backend", f"Keras cannot be used: {error}", hint=hint) from None
     importlib.import_module(_CLASSES)
 

@@ -153,8 +153,9 @@ WORDS = [
         "a list",
         "outputs: %\n",
         [
-            (99, "p1, p2", "unknown-output", "there is no stage or layer 'p1, p2'", "write [p1, p2]"),
-            (99, "(p1; p2)", "unknown-output", "there is no stage or layer '(p1; p2)'", "write [p1, p2]"),
+            (99, "p1, p1_body", "unknown-output", "there is no stage or layer 'p1, p1_body'", "write [p1, p1_body]"),
+            (99, "(p1; p1_body)", "unknown-output", "there is no stage or layer '(p1; p1_body)'", "write [p1, p1_body]"),
+            (99, "p1, p9", "unknown-output", "there is no stage or layer 'p1, p9'", "did you mean 'p1'?"),
             (99, "5", "type", "expected a list or a mapping, got the number 5", "write [5]"),
         ],
     ),
@@ -173,7 +174,8 @@ WORDS = [
     *texts(
         [
             (95, 'description: "§\\ud800"\n', "syntax", "is not a character", ""),
-            (100, f"input: {{shape: §640}}\n{NET}", "type", "expected a list, got the number 640", "write [640"),
+            (100, f"input: {{shape: §640}}\n{NET}", "type", "expected a list, got the number 640", "write [640, 640, 3]: height, width, channels"),
+            (100, f"input: {{shape: §480x640}}\n{NET}", "type", "expected a list, got text '480x640'", "write [480, 640, 3]"),
             (100, f"input: {{shape: [§640x640, 1, 3]}}\n{NET}", "type", "expected a whole number, got text '640x640'", ""),
             (100, f"input: {{shape: [8, 8, §null]}}\n{NET}", "type", "expected a whole number, got nothing (null)", ""),
             (100, f"outputs: [p1, §null]\n{NET}", "type", "expected text, got nothing (null)", ""),
@@ -188,7 +190,7 @@ WORDS = [
             (101, f"input: §[640, 640, 3]\n{NET}", "type", "expected a mapping, got a list of 3", ""),
             (101, f"input: §640x640\n{NET}", "type", "expected a mapping, got text '640x640'", ""),
             (101, f"input: §null\n{NET}", "type", "expected a mapping, got nothing (null)", ""),
-            (101, f"input: {{shape: §{{height: 8}}}}\n{NET}", "type", "expected a list, got a mapping", ""),
+            (101, f"input: {{shape: §{{height: 8}}}}\n{NET}", "type", "expected a list, got a mapping", "write [null, null, 3]"),
             (101, "stages: §p1\n", "type", "expected a mapping, got text 'p1'", "write a name"),
             (101, "stages: {p1: §64}\n", "type", "expected a mapping, got the number 64", "write {width: 64}"),
             (101, "stages: {p1: §c2f}\n", "type", "expected a mapping, got text 'c2f'", ""),

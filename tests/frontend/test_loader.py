@@ -388,6 +388,30 @@ def test_problems_in_parents_name_the_parents_file(write: Write) -> None:
     assert places["stages.p2.width"] == (str(child), 2, 22)
 
 
+@pytest.mark.parametrize(
+    ("replaced", "path", "column"),
+    [
+        ("outputs: p9", "outputs.0", 10),
+        ("freeze: p9", "freeze.0", 9),
+        ("input: {shape: [64, 64]}", "input.shape.2", 16),
+    ],
+)
+def test_a_problem_of_a_value_that_replaces_a_parents_list_is_not_at_the_parent(
+    replaced: str, path: str, column: int, write: Write
+) -> None:
+    stage = "{body: {block: conv, width: 8}}"
+    write("base.yaml", f"input: {{shape: [8, 8, 3]}}\nstages: {{a: {stage}, b: {stage}}}\noutputs: [a]\nfreeze: [a]\n")
+    child = write("child.yaml", f"defaults: [base, _self_]\n{replaced}\n")
+    with pytest.raises(archdsl.ArchError) as caught:
+        archdsl.compile_config(child)
+    assert [(problem.path, problem.mark) for problem in caught.value.problems] == [(path, (str(child), 2, column))]
+
+
+def test_nothing_inside_of_what_an_override_deletes_keeps_its_place(write: Write) -> None:
+    config = load(write("a.yaml", "stages: {a: {width: 8}, b: {width: 8}}\n"), ["~stages.b"])
+    assert config.place(("stages", "b", "width")).key.file == "<override 1>"
+
+
 @pytest.mark.parametrize("name", ["x" * 5000, "a/" * 4000 + "a"], ids=["long", "deep"])
 def test_a_parent_that_no_file_can_be_is_reported(name: str, write: Write) -> None:
     path = write("a.yaml", f"defaults: [{name}, _self_]\n")

@@ -77,7 +77,7 @@ def test_models_hands_out_models_only() -> None:
     ("missing", "backend", "words"),
     [
         ("tensorflow", "tensorflow", ["error[no-backend]", "tensorflow", "pip install 'archdsl[tensorflow]'"]),
-        ("", "nonsense", ["error[no-backend]", "nonsense", "look at KERAS_BACKEND"]),
+        ("", "nonsense", ["error[no-backend]", "nonsense", "set KERAS_BACKEND to tensorflow, jax or torch"]),
     ],
 )
 def test_without_a_backend_the_error_says_so(make: str, missing: str, backend: str, words: list[str]) -> None:

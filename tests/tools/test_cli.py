@@ -180,6 +180,10 @@ def test_the_shell_completes_commands_presets_keys_and_blocks() -> None:
     assert "unknown-block" in completions(["explain"], "unknown-")
 
 
+def test_the_shell_completes_weights_that_are_published() -> None:
+    assert completions(["build", "yolo_v8_s_backbone_coco", "--weights"], "pub") == ["published"]
+
+
 def test_the_shell_completes_what_a_stage_is_filled_with() -> None:
     show = ["show", "yolo_v8_s_backbone"]
     assert completions(show, "stages.p4.bo") == ["stages.p4.body=", "stages.p4.body.block="]

@@ -145,6 +145,16 @@ def test_a_reader_that_leaves_is_not_an_error() -> None:
     assert (result.returncode, result.stderr, result.stdout) == (0, "", "{\n")
 
 
+@pytest.mark.parametrize("arguments", ["schema", "show yolo_v8_xs_backbone", "--help"])
+def test_a_reader_that_has_left_before_is_not_an_error_either(arguments: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "archdsl", *arguments.split()]
+    result = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
 def test_a_terminal_shows_what_it_waits_for_while_keras_is_imported(write: Write, tmp_path: Path) -> None:
     write("keras.py", "import time; time.sleep(0.5); ops = __import__('types').SimpleNamespace(zeros=print)\n")
     program = "from archdsl.tools.cli.output import import_keras; import_keras()"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from archdsl.diagnostics.problems import Mark
 from archdsl.frontend.compose.interpolation import refuse_extending
-from archdsl.frontend.source import KeyPath, Place, Source, set_places
+from archdsl.frontend.source import KeyPath, Place, Source, forget_inside, set_places
 
 
 def merge(sources: Sequence[Source]) -> tuple[dict[str, Any], dict[KeyPath, Place]]:
@@ -20,6 +20,7 @@ def merge(sources: Sequence[Source]) -> tuple[dict[str, Any], dict[KeyPath, Plac
     for source in sources:
         if values:
             refuse_extending(values, source.values, source.places)
+            forget_inside(places, replaced_by(source.values, values))
         values = merged(values, source.values)
         if places and not source.places:  # values from Python on top of files, which are not to blame for them
             place = Mark(source.file)
@@ -36,6 +37,16 @@ def merged(values: Mapping[str, Any], addition: Mapping[str, Any]) -> dict[str, 
         if isinstance(values[key], dict) and isinstance(addition[key], dict):
             made[key] = merged(values[key], addition[key])
     return made
+
+
+def replaced_by(addition: Mapping[str, Any], values: Mapping[str, Any], path: KeyPath = ()) -> Iterator[KeyPath]:
+    """The mappings and lists of `values` that an `addition` replaces as a whole."""
+    for key in values.keys() & addition.keys():
+        present, item = values[key], addition[key]
+        if isinstance(present, dict) and isinstance(item, dict):
+            yield from replaced_by(item, present, (*path, key))
+        elif isinstance(present, (dict, list)):
+            yield (*path, key)
 
 
 def copied(value: Any) -> Any:

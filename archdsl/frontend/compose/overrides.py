@@ -22,7 +22,7 @@ from archdsl.frontend.compose.interpolation import has_reference
 from archdsl.frontend.compose.merge import copied, merged
 from archdsl.frontend.compose.override_grammar import Given
 from archdsl.frontend.sections import GROUPS, default_of
-from archdsl.frontend.source import ABSENT, KeyPath, Place, Places, Source, dotted, is_index, set_places
+from archdsl.frontend.source import ABSENT, KeyPath, Place, Places, Source, dotted, forget_inside, is_index, set_places
 from archdsl.frontend.values import MAX_DEPTH, plain_copy
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _apply(
     target = _target(values, places, override, mark, adds=adds and not override.is_delete())
     if override.is_delete():
         _delete(target, override, mark, is_filled=adds)
-        _forget(places, target, None)
+        forget_inside(places, [target.path])
         places[target.path] = Place(mark, mark)  # what is missing now is missing because of this override
         return _as_source(target.path, ABSENT, Place(mark, mark))
     place = Place(mark, mark._replace(column=(override.input_line or "").find("=") + 2))
@@ -91,7 +91,8 @@ def _apply(
     if override.is_add():
         _require_free(target, value, places, mark)
     _require_fitting(target, value, values, mark, adds=override.is_add() or override.is_force_add())
-    _forget(places, target, value)
+    if isinstance(target.value, (dict, list)) and not isinstance(value, dict):  # else they merge
+        forget_inside(places, [target.path])
     set_places(places, target.path, value, place)
     target.set(value)
     return _as_source(target.path, value, place)
@@ -150,14 +151,6 @@ def _require_fitting(target: Target, value: Any, values: dict[str, Any], mark: M
     elif isinstance(present, (dict, list)) and isinstance(value, (dict, list)) and type(present) is not type(value):
         message = f"'{dotted(target.path)}' is {describe(present)}; {describe(value)} cannot change it"
         raise _error("override", message, mark, "write a value of the same kind", target.path)
-
-
-def _forget(places: dict[KeyPath, Place], target: Target, value: Any) -> None:
-    """Forgets the places inside a mapping or list that is replaced."""
-    if isinstance(target.value, (dict, list)) and not isinstance(value, dict):
-        length = len(target.path)
-        for path in [path for path in places if path[:length] == target.path]:
-            del places[path]
 
 
 def _target(

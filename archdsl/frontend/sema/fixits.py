@@ -85,6 +85,13 @@ def pair(received: Any) -> str:
     return "a list is written in [brackets]" if str(received).startswith("(") else ""
 
 
+def image(received: Any) -> str:
+    """A fix for the shape of an image that is not a list."""
+    sides = re.findall(r"\d{1,5}", str(received)) if isinstance(received, (int, str)) else []
+    shapes = {1: [*sides, *sides, "3"], 2: [*sides, "3"], 3: sides}
+    return write(f"[{', '.join(shapes.get(len(sides), ['null', 'null', '3']))}]", ": height, width, channels")
+
+
 def reference(received: str) -> str:
     """A fix for the name of a stage or a layer, where a value names one."""
     section, _, rest = received.partition(".")

@@ -194,11 +194,21 @@ def _outputs(
             name = source if isinstance(key, int) else key
             outputs.append(Output(levels.get(name, name), source, at))
         elif source not in _removed(config):
-            near = did_you_mean(source, levels) or did_you_mean(source, _layer_names(parts))
-            hint = fixits.sequence(source) if re.search(r"^-|\S[\s,;]+\S", source) else near
-            hint = fixits.reference(source) if "." in source else hint
+            hint = _output_hint(source, levels, parts)
             findings.report("unknown-output", f"there is no stage or layer '{source}'; {one_of(levels)}", at, hint)
     return tuple(outputs)
+
+
+def _output_hint(source: str, levels: Iterable[str], parts: Sequence[PartSpec]) -> str:
+    """A fix for an output that does not exist; several names in one text are a list, if all of them do."""
+    if "." in source:
+        return fixits.reference(source)
+    names = re.findall(r"[^\s,;()\[\]]+", source)
+    unknown = [name for name in names if name not in levels and not _has_layer(name, parts)]
+    if source.startswith("-") or (len(names) > 1 and not unknown):
+        return fixits.sequence(source)
+    wrong = unknown[0] if unknown else source
+    return did_you_mean(wrong, levels) or did_you_mean(wrong, _layer_names(parts))
 
 
 def _has_layer(name: str, parts: Sequence[PartSpec]) -> bool:

@@ -109,6 +109,7 @@ def _open_streams() -> None:
 def _run(command: click.Command, arguments: Sequence[str] | None, name: str) -> int:
     """The exit code. Raises OSError where nothing can be printed."""
     texts: dict[str, str] = {}  # filled by the OVERRIDE arguments
+    stdout = sys.stdout
     try:
         command.main(arguments, prog_name=name, standalone_mode=False, obj=texts)
     except ArchError as error:
@@ -118,6 +119,10 @@ def _run(command: click.Command, arguments: Sequence[str] | None, name: str) -> 
         error.message = printable(error.message)  # type: ignore[misc]  # it quotes what was typed
         error.show()
         return 2
+    except SystemExit:
+        if sys.stdout is stdout:
+            raise
+        return 0  # click has replaced it, as its reader has gone
     except click.Abort:
         say("interrupted", err=True)
         return 130

@@ -15,6 +15,8 @@ from archdsl.frontend.presets import preset_info
 from archdsl.tools.cli.options import ConfigArgument, Decorated
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from archdsl.weights import Published
 
 
@@ -23,7 +25,19 @@ def weights_option(function: Decorated) -> Decorated:
     help_text = (
         f"Weights to load: .safetensors, .weights.h5, .h5, .keras, .pt, or '{PUBLISHED}': a preset's trained ones."
     )
-    return click.option("--weights", type=click.Path(), callback=_existing, help=help_text)(function)
+    option = click.option(
+        "--weights", type=click.Path(), callback=_existing, shell_complete=_completions, help=help_text
+    )
+    return option(function)
+
+
+def _completions(context: click.Context, parameter: click.Parameter, start: str) -> list[CompletionItem]:
+    """`published`, or files: a shell does not mix the two."""
+    from click.shell_completion import CompletionItem
+
+    return (
+        [CompletionItem(PUBLISHED)] if start and PUBLISHED.startswith(start) else [CompletionItem(start, type="file")]
+    )
 
 
 def _existing(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
