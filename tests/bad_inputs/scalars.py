@@ -155,7 +155,7 @@ WORDS = [
         [
             (99, "p1, p2", "unknown-output", "there is no stage or layer 'p1, p2'", "write [p1, p2]"),
             (99, "(p1; p2)", "unknown-output", "there is no stage or layer '(p1; p2)'", "write [p1, p2]"),
-            (99, "5", "type", "expected a list or a mapping, got the number 5", "write [5]"),
+            (99, "5", "type", "expected a list or a mapping, got the number 5", "layers go by names"),
         ],
     ),
     *values(
@@ -177,9 +177,9 @@ WORDS = [
             (100, f"input: {{shape: [§640x640, 1, 3]}}\n{NET}", "type", "expected a whole number, got text '640x640'", ""),
             (100, f"input: {{shape: [8, 8, §null]}}\n{NET}", "type", "expected a whole number, got nothing (null)", ""),
             (100, f"outputs: [p1, §null]\n{NET}", "type", "expected text, got nothing (null)", ""),
-            (101, f"outputs: {{p1: §true}}\n{NET}", "type", "expected text, got true", "'true' in quotes"),
+            (101, f"outputs: {{p1: §true}}\n{NET}", "type", "expected text, got true", "layers go by names, such as p3 or n3"),
             (101, f"outputs: {{p1§}}\n{NET}", "type", "expected text, got nothing (null)", "leave the key out"),
-            (100, f"outputs: [§1]\n{NET}", "type", "expected text, got the number 1", "write '1' in quotes"),
+            (100, f"outputs: [§1]\n{NET}", "type", "expected text, got the number 1", "layers go by names, such as p3 or n3"),
             (100, f"outputs: [§[p1]]\n{NET}", "type", "expected text, got a list of 1", "write p1"),
             (101, "stages: §[{width: 8}]\n", "type", "expected a mapping, got a list of 1", "its entries have names"),
             (101, "stages:\n  §- p1: {width: 8}\n", "type", "expected a mapping, got a list of 1", "without a dash"),

@@ -388,6 +388,26 @@ def test_problems_in_parents_name_the_parents_file(write: Write) -> None:
     assert places["stages.p2.width"] == (str(child), 2, 22)
 
 
+def test_a_value_that_replaces_a_list_or_a_mapping_of_a_parent_is_the_place_of_what_is_inside(write: Write) -> None:
+    write("base.yaml", "stages: {p2: {width: 8, body: {block: conv, kernel: [3, 3]}}}\noutputs: [p2]\n")
+    child = write("child.yaml", "defaults: [base, _self_]\n\noutputs: p3\nstages: {p2: {body: {kernel: '3, 5'}}}\n")
+    with pytest.raises(archdsl.ArchError) as caught:
+        archdsl.compile_config(child)
+    assert {problem.mark for problem in caught.value.problems} == {(str(child), 3, 10), (str(child), 4, 30)}
+    places = load(child).places
+    assert not [path for path in places if path[:1] == ("outputs",) and len(path) > 1]
+
+
+def test_channels_set_by_a_parent_in_the_other_way_are_told_with_their_place(write: Write) -> None:
+    parent = write("base.yaml", "stages: {p1: {stride: 2, body: {block: conv, width: 8}}}\n")
+    child = write("child.yaml", "defaults: [base, _self_]\nstages: {p1: {body: {filters: 6}}}\n")
+    found = problem_of(lambda: archdsl.compile_config(child))
+    assert (found.mark, found.hint) == ((str(child), 2, 31), "to leave the other out, write width: null")
+    assert [note.mark for note in found.notes] == [(str(parent), 1, 53)]
+    child.write_text(child.read_text().replace("filters: 6", "filters: 6, width: null"))
+    assert archdsl.analyze(child).params == 6 * 4
+
+
 @pytest.mark.parametrize("name", ["x" * 5000, "a/" * 4000 + "a"], ids=["long", "deep"])
 def test_a_parent_that_no_file_can_be_is_reported(name: str, write: Write) -> None:
     path = write("a.yaml", f"defaults: [{name}, _self_]\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from archdsl.diagnostics.problems import Mark
@@ -20,6 +20,8 @@ def merge(sources: Sequence[Source]) -> tuple[dict[str, Any], dict[KeyPath, Plac
     for source in sources:
         if values:
             refuse_extending(values, source.values, source.places)
+            for path in list(_replaced(values, source.values)):
+                forget(places, path)
         values = merged(values, source.values)
         if places and not source.places:  # values from Python on top of files, which are not to blame for them
             place = Mark(source.file)
@@ -27,6 +29,22 @@ def merge(sources: Sequence[Source]) -> tuple[dict[str, Any], dict[KeyPath, Plac
         places.update(source.places)
     values.pop("defaults", None)
     return values, places
+
+
+def _replaced(values: Mapping[str, Any], addition: Mapping[str, Any], path: KeyPath = ()) -> Iterator[KeyPath]:
+    """Mappings and lists that an addition puts something else in the place of."""
+    for key in values.keys() & addition.keys():
+        before, after = values[key], addition[key]
+        if isinstance(before, dict) and isinstance(after, dict):
+            yield from _replaced(before, after, (*path, key))
+        elif isinstance(before, (dict, list)):
+            yield (*path, key)
+
+
+def forget(places: dict[KeyPath, Place], path: KeyPath) -> None:
+    """Forgets the places of a value, and of all inside it."""
+    for inner in [inner for inner in places if inner[: len(path)] == path]:
+        del places[inner]
 
 
 def merged(values: Mapping[str, Any], addition: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from archdsl.diagnostics.wording import describe, did_you_mean
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.elsewhere import inside, override_elsewhere
 from archdsl.frontend.compose.interpolation import has_reference
-from archdsl.frontend.compose.merge import copied, merged
+from archdsl.frontend.compose.merge import copied, forget, merged
 from archdsl.frontend.compose.override_grammar import Given
 from archdsl.frontend.sections import GROUPS, default_of
 from archdsl.frontend.source import ABSENT, KeyPath, Place, Places, Source, dotted, is_index, set_places
@@ -155,9 +155,7 @@ def _require_fitting(target: Target, value: Any, values: dict[str, Any], mark: M
 def _forget(places: dict[KeyPath, Place], target: Target, value: Any) -> None:
     """Forgets the places inside a mapping or list that is replaced."""
     if isinstance(target.value, (dict, list)) and not isinstance(value, dict):
-        length = len(target.path)
-        for path in [path for path in places if path[:length] == target.path]:
-            del places[path]
+        forget(places, target.path)
 
 
 def _target(
