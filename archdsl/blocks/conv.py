@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archdsl.blocks.conventions import Conventions
-from archdsl.blocks.registry import Dilation2D, Groups, Kernel2D, Stride2D, Width, block
+from archdsl.blocks.registry import Dilation2D, GroupsOrAll, Kernel2D, Stride2D, Width, block
 from archdsl.blocks.windows import PaddingArgument, Window, conv2d, depthwise2d
 from archdsl.ir.node import Node
 from archdsl.ir.ops import ActivationName
@@ -17,7 +17,7 @@ def conv(
     kernel: Kernel2D = 1,
     stride: Stride2D = 1,
     dilation: Dilation2D = 1,
-    groups: Groups = 1,
+    groups: GroupsOrAll = 1,
     bias: bool = True,
     padding: PaddingArgument | None = None,
     style: Conventions,
@@ -38,7 +38,7 @@ def conv_bn_act(
     kernel: Kernel2D = 1,
     stride: Stride2D = 1,
     dilation: Dilation2D = 1,
-    groups: Groups = 1,
+    groups: GroupsOrAll = 1,
     bias: bool | None = None,
     padding: PaddingArgument | None = None,
     activation: ActivationName | None = None,

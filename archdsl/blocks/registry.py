@@ -9,7 +9,7 @@ from importlib import import_module
 from math import inf
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints, overload
+from typing import Annotated, Any, Literal, get_type_hints, overload
 
 from archdsl.blocks.families import FAMILIES
 from archdsl.blocks.synonyms import block_hint
@@ -37,6 +37,8 @@ Pixels = Annotated[int, Limits(ge=0, le=255)]
 Border2D = Pixels | tuple[Pixels | tuple[Pixels, Pixels], Pixels | tuple[Pixels, Pixels]]
 """A number of pixels, [height, width], or each of these as [before, after]."""
 Groups = Annotated[int, Limits(ge=1, le=65_536)]
+GroupsOrAll = Groups | Literal["all"]
+"""Groups of channels that are convolved separately; `all` for each channel on its own."""
 Ratio = Annotated[float, Limits(gt=0, le=16)]
 
 _PACKAGE = Path(__file__).parents[1]

@@ -7,7 +7,7 @@ from math import inf
 from typing import Any, Literal, NamedTuple
 
 from archdsl.blocks.conventions import Conventions
-from archdsl.blocks.registry import Border2D
+from archdsl.blocks.registry import Border2D, GroupsOrAll
 from archdsl.ir.node import Node
 from archdsl.ir.ops import AvgPool, Conv2D, Crop, DepthwiseConv2D, MaxPool, Pad, Padding, TransposedConv2D
 from archdsl.ir.ops.resizing import Border
@@ -63,13 +63,14 @@ def conv2d(
     width: int,
     window: Window,
     *,
-    groups: int = 1,
+    groups: GroupsOrAll = 1,
     bias: bool = False,
     style: Conventions,
     name: str = "conv",
 ) -> Node:
     """A convolution with its padding. (H, W, C) -> (H/stride, W/stride, width)."""
     kernel, stride, dilation, _ = window
+    groups = x.channels if groups == "all" else groups
     x, left = pad(x, window, style)
     return Conv2D(width, kernel, stride, left, dilation, groups, bias)(x, name=name)
 

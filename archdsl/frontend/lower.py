@@ -15,6 +15,7 @@ from archdsl.frontend.compose.config import Config, Location
 from archdsl.frontend.graph_check import stride_problems, unread
 from archdsl.frontend.scope import INPUT, Level, Scope
 from archdsl.frontend.sections import HEAD, OPEN_ENDED, STAGES
+from archdsl.frontend.sema import fixits
 from archdsl.frontend.sema.findings import Findings
 from archdsl.frontend.sema.resolve import resolve
 from archdsl.frontend.sema.scale import scale_spec
@@ -212,7 +213,7 @@ class _Compiler:
     def _unknown(self, name: str, layer: LayerSpec, part: PartSpec, key: str, known: Collection[str]) -> None:
         """Report a name that a layer asks for, and why it cannot have it where the name is that of another."""
         message = f"there is no layer '{name}' before this one; {one_of(known)}"
-        hint = self.scope.did_you_mean(name)
+        hint = self.scope.did_you_mean(name) or (fixits.truth(name) if key == "share" else "")
         if found := self.scope.find(name, part):
             message, of = f"'{name}' is not one layer; {one_of(known)}", self.scope.layer_of(found[0][1])
             hint = write(of) if of else ""

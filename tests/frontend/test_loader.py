@@ -412,6 +412,16 @@ def test_nothing_inside_of_what_an_override_deletes_keeps_its_place(write: Write
     assert config.place(("stages", "b", "width")).key.file == "<override 1>"
 
 
+def test_channels_set_by_a_parent_in_the_other_way_are_told_with_their_place(write: Write) -> None:
+    parent = write("base.yaml", "stages: {p1: {stride: 2, body: {block: conv, width: 8}}}\n")
+    child = write("child.yaml", "defaults: [base, _self_]\nstages: {p1: {body: {filters: 6}}}\n")
+    found = problem_of(lambda: archdsl.compile_config(child))
+    assert (found.mark, found.hint) == ((str(child), 2, 31), "to leave the other out, write width: null")
+    assert [note.mark for note in found.notes] == [(str(parent), 1, 53)]
+    child.write_text(child.read_text().replace("filters: 6", "filters: 6, width: null"))
+    assert archdsl.analyze(child).params == 6 * 4
+
+
 @pytest.mark.parametrize("name", ["x" * 5000, "a/" * 4000 + "a"], ids=["long", "deep"])
 def test_a_parent_that_no_file_can_be_is_reported(name: str, write: Write) -> None:
     path = write("a.yaml", f"defaults: [{name}, _self_]\n")

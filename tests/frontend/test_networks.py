@@ -526,3 +526,15 @@ def test_tokens_of_unknown_number_do_not_fit_those_with_a_class_token(problems_o
     text = "head: {t: {block: to_tokens, from: p2}, c: {block: class_token}, a: {block: add, from: [t, c]}}\n"
     (found,) = problems_of(yaml.safe_load(BACKBONE + text))
     assert "there are 0 and 1 class tokens; expected equal numbers" in found.message
+
+
+def test_after_input_puts_a_stage_or_a_layer_first() -> None:
+    added = [
+        "+stages.s0={width: 8, after: input, body: {block: conv}}",
+        "+neck.first={block: activation, function: gelu, after: input}",
+    ]
+    graph = compiled(HEADS.replace("{block: upsample, from: p2}", "{block: upsample, from: first}"), *added)
+    names = [node.name for node in graph.nodes]
+    assert names.index("s0_body_conv") < names.index("p1_body_conv")
+    assert read_by(graph, "neck_first_act") == ["p2_body_conv"]
+    assert read_by(graph, "neck_up_upsample") == ["neck_first_act"]

@@ -563,3 +563,15 @@ def test_layers_of_a_block_with_several_results_run_in_the_order_in_which_it_has
     }
     names = [node.name for node in archdsl.compile_config(config).nodes if node.name.startswith("neck_pair")]
     assert names == [f"neck_pair_{name}" for name in ("one_conv", "two_conv", "three_conv", "sum_add", "other_add")]
+
+
+def test_channels_as_they_are_need_no_divisor_and_groups_may_be_all() -> None:
+    mine = """
+  mine:
+    layers:
+      each: {block: conv_bn_act, kernel: 3, width: {of: input}, groups: all}
+      same: {block: conv, width: {of: input}, groups: {of: input}}
+      twice: {block: conv, width: {of: input, times: 1}}
+"""
+    graph = compiled(config(mine, stage="depth: 1", rest="stem: {c: {block: conv, filters: 12}}\nscale: {divisor: 8}"))
+    assert [(op.filters, op.groups) for op in convolutions(graph, "a_")] == [(12, 12), (12, 12), (16, 1)]

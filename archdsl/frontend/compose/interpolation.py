@@ -298,6 +298,8 @@ class _Resolver:
         elif isinstance(holder, dict):
             message = f"{reference.quoted}: there is no {_quoted(wanted)} in this config"
             hint = did_you_mean(wanted, _names(self.values, ""))
+            if at[:1] == ("blocks",) and len(reference.keys) == 1:
+                hint = hint or f"an argument of a block has no braces: ${wanted}"
         else:
             where = f"{_quoted(dotted(place))}, which is {describe(holder)}"
             message = f"{reference.quoted}: there is no {_quoted(key)} in {where}"

@@ -1,4 +1,4 @@
-"""The order of named entries (stages, layers): as written, except where an entry says `after: another`."""
+"""The order of named entries (stages, layers): as written, except where one says `after: another` or `after: input`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from itertools import pairwise
 from typing import Any
 
 from archdsl.frontend.sections import ordered_entries
+
+FIRST = "input"
+"""What an entry comes after that is to run first."""
 
 
 def in_order(after: Mapping[str, str | None]) -> tuple[list[str], list[str]]:
@@ -18,6 +21,7 @@ def in_order(after: Mapping[str, str | None]) -> tuple[list[str], list[str]]:
         followers.setdefault(before, []).append(name)
     order: list[str] = []
     pending = followers.get(None, [])[::-1]
+    pending += followers.get(FIRST, []) if FIRST not in after else []
     while pending:
         order.append(pending.pop())
         pending += followers.get(order[-1], [])  # the last of them comes first

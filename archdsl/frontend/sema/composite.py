@@ -265,7 +265,9 @@ def _wrong_sources(block: Composite, findings: Findings) -> None:
             findings.report("duplicate-key", f"'{name}' is named twice; expected each name once", block.at / key)
     for number, layer in enumerate(block.layers):
         if layer.name in block.inputs:
-            findings.report("key", f"a layer cannot be called '{layer.name}'; expected a name of its own", layer.at)
+            findings.report(
+                "key", f"a layer cannot be called '{layer.name}', as an input is; expected a name of its own", layer.at
+            )
         relative = {key: value["of"] for key, value in layer.arguments.items() if is_relative(value)}
         named = [(name, layer.at / "from") for name in layer.sources]
         named += [(name, layer.at / key / "of") for key, name in relative.items() if name_of(name) is None]

@@ -71,8 +71,10 @@ def argument(received: str) -> str:
 
 def condition(received: str) -> str:
     """A fix for what `when:` does not take."""
-    words = received.split()
-    if len(words) > 1 and all(re.fullmatch(r"fits|\$[a-z]\w{,60}", word) for word in words):
+    if re.search(r"!|\bnot\b|\bor\b", received):
+        return "all that is named must be true; there is no `not` and no `or`: let an argument say the opposite"
+    words = re.findall(r"\$[a-z]\w{,60}|\bfits\b", received)
+    if len(words) > 1:
         return write(f"[{', '.join(words)}]")
     found = re.search(r"\$([a-z]\w{,60})", received) or re.fullmatch(r"([a-z]\w{,60})", received)
     return write(f"${found[1]}", ", which is asked to be true") if found else ""
@@ -80,6 +82,9 @@ def condition(received: str) -> str:
 
 def pair(received: Any) -> str:
     """A fix for two numbers that are not a list, or an empty string."""
+    if isinstance(received, dict):
+        values = list(received.values())
+        return write(str(values)) if len(values) == 2 and all(type(value) is int for value in values) else ""
     if found := re.fullmatch(r"\(? ?(\d+) ?[x×,] ?(\d+) ?\)?", str(received)):
         return write(f"[{found[1]}, {found[2]}]")
     return "a list is written in [brackets]" if str(received).startswith("(") else ""
@@ -92,8 +97,25 @@ def image(received: Any) -> str:
     return write(f"[{', '.join(shapes.get(len(sides), ['null', 'null', '3']))}]", ": height, width, channels")
 
 
+# Texts where the name of a layer is expected: a pattern, and the fix made from the match.
+_REFERENCES: Sequence[tuple[str, Callable[[re.Match[str]], str]]] = (
+    (
+        r"([a-z][a-z_]{,30})(\d{1,2}) ?(?:-|\.{2,3}|:|to) ?\1(\d{1,2})",
+        lambda found: write(f"[{', '.join([f'{found[1]}{at}' for at in range(int(found[2]), int(found[3]) + 1)])}]"),
+    ),
+    (
+        r"[a-z][\w.]{,60}(?:(?: ?[,;+&] ?| )[a-z][\w.]{,60}){1,8}",
+        lambda found: write(f"[{', '.join(re.findall('[a-z][a-z0-9_.]*', found[0]))}]"),
+    ),
+    (r"([a-z]\w{,60})\[.*\]", lambda found: f"each result of '{found[1]}' has a name of its own; it is not numbered"),
+)
+
+
 def reference(received: str) -> str:
     """A fix for the name of a stage or a layer, where a value names one."""
+    found = ((pattern, fix, re.fullmatch(pattern, received)) for pattern, fix in _REFERENCES)
+    if other := next((fix(match) for _, fix, match in found if match), ""):
+        return other
     section, _, rest = received.partition(".")
     if not rest:
         return name(received)

@@ -37,7 +37,7 @@ ARGUMENTS = {
     "function": "The activation; by default that of the conventions.",
     "gate": "Activation that makes the gate.",
     "ghost_kernel": "Side of the window that makes the second half of the channels, in pixels.",
-    "groups": "Groups of channels that are convolved separately.",
+    "groups": "Groups of channels, each on its own; in a convolution `all` makes one of every channel.",
     "heads": "Heads of the attention, which divide the channels among them.",
     "height": "Height of the result, in pixels.",
     "hidden": "Channels inside the block, not scaled.",

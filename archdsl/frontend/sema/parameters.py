@@ -147,7 +147,10 @@ class Values(NamedTuple):
         return value if name is None else self.arguments[name]
 
     def _relative(self, value: Mapping[str, Any]) -> int:
-        """of × times + plus, rounded to a multiple of the divisor; of channels by default to that of `scale`."""
+        """of × times + plus, rounded to a multiple of the divisor; of channels by default to that of `scale`.
+
+        Channels as they are, without any of these, are not rounded.
+        """
         argument = name_of(value["of"])
         base = self.channels(value["of"]) if argument is None else self.arguments[argument]
         if isinstance(base, bool) or not isinstance(base, (int, float)):
@@ -156,6 +159,6 @@ class Values(NamedTuple):
         divisor = self._one(value.get("divisor"))
         if argument is None and exact <= 0:
             raise ShapeError(f"of {base} channels of {value['of']} it leaves {exact:g}; expected at least 1")
-        if argument is None or divisor is not None:
+        if (argument is None and len(value) > 1) or divisor is not None:
             return self.scale.multiple(exact, divisor)
         return round(exact)

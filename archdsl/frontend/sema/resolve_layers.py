@@ -13,7 +13,7 @@ from archdsl.diagnostics.problems import Mark, Note, Problem, fail
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.budget import allow_more
 from archdsl.frontend.compose.config import Config, Location
-from archdsl.frontend.compose.order import in_order
+from archdsl.frontend.compose.order import FIRST, in_order
 from archdsl.frontend.compose.override_grammar import OVERRIDE
 from archdsl.frontend.sections import LAYER_SLOTS, NAMED_SLOTS, STAGES
 from archdsl.frontend.sema import fixits
@@ -50,10 +50,10 @@ class Layers:
         """Entries in the order they run; those set to null were taken out."""
         present = {name: entry for name, entry in entries.items() if entry is not None}
         order, misplaced = in_order({name: entry.after for name, entry in present.items()})
-        lost = set(misplaced)
+        lost, known = set(misplaced), dict.fromkeys(order) | {FIRST: None}
         for name in misplaced:
             after = str(present[name].after)
-            message, hint = f"there is no '{after}' to come after; {one_of(order)}", did_you_mean(after, order)
+            message, hint = f"there is no '{after}' to come after; {one_of(known)}", did_you_mean(after, known)
             if after in lost:  # what it should follow is there, but follows this one
                 message, hint = f"'{name}' comes after '{after}', which comes after '{name}'", "take one `after:` out"
                 message = message if after != name else f"'{name}' comes after itself"
@@ -214,5 +214,9 @@ class Layers:
     def _check_exact(self, own: Mapping[str, Any], at: Location) -> None:
         if "width" in own:
             message = f"`{EXACT}` and `width` both set the output channels; expected one of them"
-            hint = f"`scale` changes `width`, and leaves `{EXACT}` as it is"
-            self.findings.report("argument", message, at / EXACT, hint)
+            hint, notes, late = f"`scale` changes `width`, and leaves `{EXACT}` as it is", [], EXACT
+            exact, width = (at / EXACT).value, (at / "width").value
+            if exact.file != width.file:  # one is a parent's
+                late, early = (EXACT, "width") if self._lateness(exact) > self._lateness(width) else ("width", EXACT)
+                hint, notes = f"to leave the other out, write {early}: null", [Note((at / early).value, "it is set at")]
+            self.findings.report("argument", message, at / late, hint, notes)

@@ -87,7 +87,7 @@ class LayerSchema(Schema):
     block: Text | None = None
     """Name of its block; `archdsl blocks` lists them."""
     after: Name | None = None
-    """The layer before this one; by default the one written before it."""
+    """The layer before this one, `input` for none; by default the one written before it."""
     sources: Annotated[list[Name], Limits(min_length=1, max_length=64), OneOrMore()] | None = renamed("from", None)
     """Its input, if not the layer before it: a layer, a stage, `input`, or a list; beside `each`, what follows that."""
     each: Annotated[list[Name], Limits(min_length=1, max_length=64), OneOrMore()] | None = None
@@ -147,7 +147,7 @@ class StageSchema(Schema):
     dilation: Dilation2D | None = None
     """Step between the taps of the body's windows, in pixels."""
     after: Name | None = None
-    """The stage before this one; by default the one written before it."""
+    """The stage before this one, `input` for none; by default the one written before it."""
     down: LayerSchema | None = None
     """First slot: what makes the map smaller."""
     pre: Layers | None = None

@@ -158,17 +158,18 @@ def _condition(value: str) -> str:
     return did_you_mean(value, ["fits"]) or fixits.condition(value)
 
 
-_NAME_FIXES: dict[str, Callable[[str], str]] = {ARGUMENT: _argument, CONDITION: _condition}
+_NAME_FIXES: dict[str, Callable[[str], str]] = {ARGUMENT: _argument, CONDITION: _condition, MODEL_NAME: fixits.name}
 
 
 def _unknown_value(finding: Finding) -> Problem:
-    expected = finding.limits["expected"]
-    known, word = re.findall(r"'([^']*)'", expected) or [expected], str(finding.value)
+    known = re.findall(r"'([^']*)'", finding.limits["expected"]) or [finding.limits["expected"]]
+    word = str(finding.value)
     hint = meant(SYNONYMS[word]) if SYNONYMS.get(word) in known else did_you_mean(word, known)
     takes_numbers = int in members(annotation_at(finding.model, finding.location))
     hint = hint or VALUES_ELSEWHERE.get(word, "") or fixits.argument(word) or fixits.product(word)
     hint = hint or (fixits.number(finding.value, whole=True) if takes_numbers else "")
-    return problem("unknown-value", f"got {finding.received}; {one_of(known)}", hint=hint)
+    expected = f"{one_of(known)}{', or a whole number' * takes_numbers}"
+    return problem("unknown-value", f"got {finding.received}; {expected}", hint=hint)
 
 
 def _not_finite(finding: Finding) -> Problem:
@@ -184,11 +185,26 @@ def _wrong_type(finding: Finding) -> Problem:
     expected, fix = _TYPES[finding.kind]
     holds = known_keys(finding.model, finding.location) if finding.kind == "model_type" else []
     hint = belongs(finding.key, in_layer=False) if finding.key in holds else fix(finding.value, holds)
-    hint = fixits.image(finding.value) if finding.key == "shape" else hint
+    hint = fixits.image(finding.value) if finding.key == "shape" else _naming(finding) or hint
     if finding.key in GROUPS and isinstance(finding.value, str) and finding.location == (finding.key,):
         choice = f"defaults: [{finding.key}: {finding.value[:60]}, _self_]"
         hint = f"to choose a file of the folder {finding.key}/, write {choice}"
     return problem("type", f"expected {expected}, got {finding.received}", hint=hint)
+
+
+_NAMING = {
+    **dict.fromkeys(("from", "each", "after", "outputs", "results"), "layers go by names, such as p3 or n3"),
+    "inputs": "give each input a name, such as [x, skip]",
+    "when": "name an argument of the block, such as $residual, or `fits`",
+}
+
+
+def _naming(finding: Finding) -> str:
+    """The fix for a value that does not name anything, where a key takes names."""
+    is_mapping_of_inputs = isinstance(finding.value, dict) and finding.key == "inputs"
+    if not isinstance(finding.value, (int, float)) and not is_mapping_of_inputs:
+        return ""
+    return next((_NAMING[step] for step in finding.location[:-3:-1] if step in _NAMING), "")
 
 
 def _no_member(finding: Finding) -> Problem:
@@ -196,8 +212,8 @@ def _no_member(finding: Finding) -> Problem:
     types = [_type(found) for found in finding.limits["members"]]
     expected = " or ".join(dict.fromkeys(words for words, _ in types))
     hint = fixits.pair(finding.value) if "a list" in expected else ""
-    fixes = [fix for _, fix in types] if isinstance(finding.value, (list, dict)) else [types[0][1]]
-    hint = hint or next(filter(None, [fix(finding.value, []) for fix in fixes]), "")
+    fixes = [fix for _, fix in types] if isinstance(finding.value, list) else [types[0][1]]
+    hint = hint or _naming(finding) or next(filter(None, [fix(finding.value, []) for fix in fixes]), "")
     return problem("type", f"expected {expected}, got {finding.received}", hint=hint)
 
 
@@ -215,7 +231,9 @@ def _wrong_length(finding: Finding) -> Problem:
     limits = finding.limits
     word, number = ("least", limits["min_length"]) if finding.kind == "too_short" else ("most", limits["max_length"])
     entries = "entry" if number == 1 else "entries"
-    return problem("length", f"got {finding.received}; expected at {word} {number} {entries}")
+    sides = finding.value if finding.key == "padding" and len(finding.value) == 4 else ()
+    hint = "write [[top, bottom], [left, right]]" if sides else ""
+    return problem("length", f"got {finding.received}; expected at {word} {number} {entries}", hint=hint)
 
 
 def _other(finding: Finding) -> Problem:

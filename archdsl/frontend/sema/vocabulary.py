@@ -81,11 +81,14 @@ SYNONYMS = {
     "hardswish": "hard_swish",
     "none": "linear",
     "identity": "linear",
+    **dict.fromkeys(("depthwise", "input", "channels", "in_channels"), "all"),
 }
 ELSEWHERE = {"budget": "a config may not raise limits; its user may, with --budget or budget=Budget(…)"}
 VALUES_ELSEWHERE = {
     "valid": "a layer may have it; for all of them, `same` pads as TensorFlow does, `symmetric` as PyTorch does",
     "explicit": "`symmetric` pads as PyTorch does",
+    "auto": "`symmetric` pads by half of the kernel, as PyTorch's networks do; `same` as TensorFlow does",
+    **dict.fromkeys(("zeros", "constant", "reflect", "replicate"), "maps are padded with zeros: write how many"),
 }
 # Keys under the names that other systems have for them.
 KEY_SYNONYMS = {
@@ -98,7 +101,6 @@ KEY_SYNONYMS = {
     **dict.fromkeys(("inputs", "input_layer", "source_layer"), "from"),
     **dict.fromkeys(("act", "nonlinearity"), "activation"),
     "eps": "epsilon",
-    "if": "when",
     **dict.fromkeys(("backbone", "layers", "model"), "stages"),
     **dict.fromkeys(("out_indices", "output", "returns", "out_features"), "outputs"),
     **dict.fromkeys(("_base_", "extends", "inherits", "inherit", "parent", "parents", "base", "include"), "defaults"),
@@ -111,7 +113,9 @@ KEY_SYNONYMS = {
 ALIKE = (
     ("width", "filters", "units", "classes", "num_classes"),
     ("activation", "function"),
-    ("share", "shared", "weights"),
+    ("share", "shared", "weights", "share_weights", "shared_weights", "tied", "tie_weights"),
+    ("each", "for_each", "foreach", "levels"),
+    ("when", "if", "condition"),
 )
 
 

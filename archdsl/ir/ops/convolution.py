@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
+from math import gcd, prod
 from typing import Any
 
 from archdsl.ir.cost import Weight
 from archdsl.ir.emission import DATA_FORMAT, EmitContext
 from archdsl.ir.node import ShapeError
 from archdsl.ir.ops.windows import Padding, Windowed, slide, window_reach
-from archdsl.ir.types import FeatureMap, Sides, both
+from archdsl.ir.types import FeatureMap, Sides, both, undivided
 
 
 class Convolution(Windowed):
@@ -75,8 +75,10 @@ class Conv2D(Convolution):
 
     def infer(self, x: FeatureMap) -> FeatureMap:
         if self.groups > 1 and (x.channels % self.groups or self.filters % self.groups):
+            most = gcd(x.channels, self.filters)
             raise ShapeError(
-                f"{x.channels} input and {self.filters} output channels do not divide into {self.groups} groups"
+                f"{x.channels} input and {self.filters} output channels do not divide into {self.groups} groups",
+                hint=undivided(most, "channels", min(self.groups, most), "groups")[1],
             )
         return self.slide(x, self.filters)
 
