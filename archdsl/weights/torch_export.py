@@ -21,16 +21,26 @@ if TYPE_CHECKING:
 
 Values = Mapping[str, "Sequence[Array]"]
 _BOXES = "cv2.0.2"  # the unit whose channels are distances, which a fixed convolution there takes the means of
+_OTHER_NAMES = "`names` may be a checkpoint of the network, whose names are taken"
 _BEFORE = ("input", "input.rescale")  # entries of the config that are no module there
 
 
-def write_torch(model: Model, path: Path) -> None:
-    """Write the weights of a model as .safetensors with PyTorch's names. Raises ArchError where there are none."""
+def write_torch(model: Model, path: Path, template: Path | None = None) -> None:
+    """Write the weights of a model as .safetensors with PyTorch's names: YOLO's, or those of a checkpoint `template`.
+
+    Raises ArchError where there are none, or the checkpoint is of another network.
+    """
     if model.passes:
         message = "a model whose batch norms are folded away; expected one before that"
         raise fail("weights", message, hint="save it, then `archdsl.fuse` it")
     values = {name: layer.get_weights() for name, layer in model.layers_by_node.items()}
-    save_arrays(torch_arrays(model.graph, values), {"format": "pt"}, path)
+    if template is None:
+        arrays = torch_arrays(model.graph, values)
+    else:
+        from archdsl.weights.torch_template import arrays_as_in
+
+        arrays = arrays_as_in(template, model.graph, model.name, values)
+    save_arrays(arrays, {"format": "pt"}, path)
 
 
 def torch_arrays(graph: Graph, values: Values) -> dict[str, Array]:
