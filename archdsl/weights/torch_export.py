@@ -10,10 +10,11 @@ import numpy
 
 from archdsl.diagnostics.problems import fail
 from archdsl.ir.graph import Graph
-from archdsl.ir.ops import LayerScale
+from archdsl.ir.node import Node
+from archdsl.ir.ops import BatchNorm, LayerScale
 from archdsl.weights.formats.safetensors import save_arrays
 from archdsl.weights.model import Model
-from archdsl.weights.torch_names import ANCHORED, SEVERAL, is_in_head, parts_of
+from archdsl.weights.torch_names import ANCHORED, IDENTITY, SEVERAL, is_in_head, parts_of
 from archdsl.weights.torch_units import ANCHORS, AXES, FIXED, NORM, SCALE, Layer, Unit, anchors_of, layers_of
 
 if TYPE_CHECKING:
@@ -89,6 +90,9 @@ def numbers_of(graph: Graph) -> dict[str, int]:
 
 def _of_layer(layer: Layer, values: Values) -> Iterator[tuple[str, Array]]:
     for node in layer.unnamed:
+        if layer.block in IDENTITY and isinstance(node.op, BatchNorm):
+            yield from _of_norm(IDENTITY[layer.block], node, values)
+            continue
         if not isinstance(node.op, LayerScale):
             message = f"{node.name} has no name in PyTorch's checkpoints: block '{layer.block}' is not known there"
             raise fail("weights", message)
@@ -108,5 +112,9 @@ def _of_unit(unit: Unit, values: Values) -> Iterator[tuple[str, Array]]:
     yield f"{within}weight", kernel.transpose(numpy.argsort(AXES[type(unit.node.op)]))
     yield from ((f"{within}bias", array) for array in bias)
     if unit.norm:
-        for weight, array in zip(unit.norm.weights, values[unit.norm.name], strict=True):
-            yield f"{bn}.{NORM[weight.name]}", array
+        yield from _of_norm(bn, unit.norm, values)
+
+
+def _of_norm(name: str, norm: Node, values: Values) -> Iterator[tuple[str, Array]]:
+    for weight, array in zip(norm.weights, values[norm.name], strict=True):
+        yield f"{name}.{NORM[weight.name]}", array
