@@ -89,7 +89,10 @@ def _implicit(modules: Sequence[Module]) -> Iterator[str]:
     """A fact where a head has what it knows implicitly, and perhaps has it in its convolutions too."""
     if are_folded(modules):
         for stored in [each for module in modules for each in module.others if IMPLICIT in each.arrays]:
-            yield f"nothing tells whether {stored.name} is folded into its convolution, as all batch norms are"
+            yield (
+                f"nothing tells whether {stored.name} is folded into its convolution, as all batch norms are; "
+                "give the checkpoint of before that, or without its implicit arrays if they are"
+            )
 
 
 def in_turn(layers: Sequence[Layer], modules: Sequence[Module]) -> int:

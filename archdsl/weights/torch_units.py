@@ -286,8 +286,14 @@ def _branches(merged: Stored, shape: Shape) -> tuple[TorchUnit, TorchUnit]:
 
 
 def arrays_for(unit: Unit, given: TorchUnit) -> dict[Node, Stored]:
-    """The arrays of each node of a unit of ours, from those of a unit of theirs."""
-    found = {unit.node: _renamed(given.conv, {"kernel": _kernel(unit.node, given.conv)}, unit.norm)}
+    """The arrays of each node of a unit of ours, from those of a unit of theirs, with all that would be lost."""
+    others = {role: array for role, array in given.conv.arrays.items() if role != "weight"}
+    if unit.norm is not None and given.is_folded:
+        del others["bias"]
+    elif unit.norm is None and given.norm is not None:
+        others |= {f"norm {role}": array for role, array in given.norm.arrays.items()}
+    kernel = {"kernel": _kernel(unit.node, given.conv)}
+    found = {unit.node: Stored(given.conv.place, given.conv.name, kernel | others)}
     if unit.norm is not None and given.norm is not None:
         found[unit.norm] = _norm(given.norm)
     elif unit.norm is not None and given.is_folded:
@@ -303,11 +309,6 @@ def alone(node: Node, stored: Stored) -> Stored:
         return _norm(stored)
     nothing = {weight.name: _full(weight.shape, float(weight.name == "moving_variance")) for weight in node.weights}
     return Stored(stored.place, stored.name, nothing)
-
-
-def _renamed(stored: Stored, kernel: dict[str, StoredArray], norm: Node | None) -> Stored:
-    bias = stored.arrays.get("bias") if norm is None else None
-    return Stored(stored.place, stored.name, {**kernel, **({"bias": bias} if bias else {})})
 
 
 def _kernel(node: Node, stored: Stored) -> StoredArray:
