@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from archdsl.backends.atomic_write import written_whole
 from archdsl.diagnostics.problems import Mark, fail
@@ -79,22 +79,25 @@ def load(
     return load_into(checked_model(model), source, partial, sha256 or published, classes)
 
 
-def save(model: Model, file: str | os.PathLike[str], *, names: Literal["archdsl", "torch"] = "archdsl") -> None:
+def save(model: Model, file: str | os.PathLike[str], *, names: str | os.PathLike[str] = "archdsl") -> None:
     """Write the weights of `model`, whole or not at all: `.safetensors` with its config, or Keras's `.weights.h5`.
 
     `archdsl build` and `build_from_config` make the model again from a `.safetensors` file alone. With `names` "torch"
-    it has PyTorch's names and axes instead, those of the checkpoints that `load` reads, and no config.
+    it has PyTorch's names and axes instead, those of YOLO's checkpoints, and no config. `names` may also be a PyTorch
+    checkpoint that `load` reads into the model, such as timm's or torchvision's: its names, axes and types are taken,
+    and of its numbers those that are not weights, such as counts of batches.
+
+    Raises ArchError for a checkpoint of another network, and for one in which norms are folded or branches merged.
     """
     path = Path(file)
-    if names not in ("archdsl", "torch"):
-        raise fail("value", f"names='{names}'; expected 'archdsl' or 'torch'")
-    if names == "torch":
+    check_names(names)
+    if names != "archdsl":
         from archdsl.weights.torch_export import write_torch
 
         if path.suffix != SUFFIX:
             raise fail("weights", f"a weights file with PyTorch's names is named *{SUFFIX}", mark=Mark(str(path)))
         with written_whole(path) as partial:
-            write_torch(model, partial)
+            write_torch(model, partial, None if names == "torch" else Path(names))
     elif path.suffix == SUFFIX:
         from archdsl.weights.formats.safetensors import write
 
@@ -106,3 +109,10 @@ def save(model: Model, file: str | os.PathLike[str], *, names: Literal["archdsl"
     else:
         message = f"a weights file is named *{SUFFIX} or *{KERAS_SUFFIX}"
         raise fail("weights", message, mark=Mark(str(path)))
+
+
+def check_names(names: str | os.PathLike[str]) -> None:
+    """Raise ArchError unless these are names that `save` knows, or a file that may have them."""
+    if names not in ("archdsl", "torch") and not (isinstance(names, (str, os.PathLike)) and Path(names).is_file()):
+        message = f"names='{names}'; expected 'archdsl', 'torch', or a PyTorch checkpoint that has the names"
+        raise fail("value", message)

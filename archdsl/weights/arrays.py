@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy
@@ -16,13 +16,18 @@ if TYPE_CHECKING:
 FLOATS = ("float32", "float64", "float16", "bfloat16")
 
 
-def read_arrays(arrays: Iterable[StoredArray], label: str, mark: Mark) -> list[Array]:
-    """The arrays of a layer of a file. Raises ArchError for other than floating point; a lone number may be a count."""
+def read_arrays(arrays: Collection[StoredArray], label: str, mark: Mark) -> list[Array]:
+    """The arrays of a layer of a file. Raises ArchError for other than floating point."""
+    check_types(arrays, label, mark)
+    return [float32(array) for array in arrays]
+
+
+def check_types(arrays: Iterable[StoredArray], label: str, mark: Mark) -> None:
+    """Raise ArchError for other than floating point; a lone number may be a count."""
     strange = [array.dtype for array in arrays if array.dtype not in FLOATS and array.shape]
     if strange:
         message = f"{short(label)} is of {short(strange[0])}; expected {FLOATS[0]}"
         raise fail("weights", message, mark=mark)
-    return [float32(array) for array in arrays]
 
 
 def float32(array: StoredArray) -> Array:

@@ -10,10 +10,11 @@ import numpy
 
 from archdsl.diagnostics.problems import fail
 from archdsl.ir.graph import Graph
-from archdsl.ir.ops import LayerScale
+from archdsl.ir.node import Node
+from archdsl.ir.ops import BatchNorm, LayerScale
 from archdsl.weights.formats.safetensors import save_arrays
 from archdsl.weights.model import Model
-from archdsl.weights.torch_names import ANCHORED, SEVERAL, is_in_head, parts_of
+from archdsl.weights.torch_names import ANCHORED, IDENTITY, SEVERAL, is_in_head, parts_of
 from archdsl.weights.torch_units import ANCHORS, AXES, FIXED, NORM, SCALE, Layer, Unit, anchors_of, layers_of
 
 if TYPE_CHECKING:
@@ -21,16 +22,26 @@ if TYPE_CHECKING:
 
 Values = Mapping[str, "Sequence[Array]"]
 _BOXES = "cv2.0.2"  # the unit whose channels are distances, which a fixed convolution there takes the means of
+_OTHER_NAMES = "`names` may be a checkpoint of the network, whose names are taken"
 _BEFORE = ("input", "input.rescale")  # entries of the config that are no module there
 
 
-def write_torch(model: Model, path: Path) -> None:
-    """Write the weights of a model as .safetensors with PyTorch's names. Raises ArchError where there are none."""
+def write_torch(model: Model, path: Path, template: Path | None = None) -> None:
+    """Write the weights of a model as .safetensors with PyTorch's names: YOLO's, or those of a checkpoint `template`.
+
+    Raises ArchError where there are none, or the checkpoint is of another network.
+    """
     if model.passes:
         message = "a model whose batch norms are folded away; expected one before that"
         raise fail("weights", message, hint="save it, then `archdsl.fuse` it")
     values = {name: layer.get_weights() for name, layer in model.layers_by_node.items()}
-    save_arrays(torch_arrays(model.graph, values), {"format": "pt"}, path)
+    if template is None:
+        arrays = torch_arrays(model.graph, values)
+    else:
+        from archdsl.weights.torch_template import arrays_as_in
+
+        arrays = arrays_as_in(template, model.graph, model.name, values)
+    save_arrays(arrays, {"format": "pt"}, path)
 
 
 def torch_arrays(graph: Graph, values: Values) -> dict[str, Array]:
@@ -79,6 +90,9 @@ def numbers_of(graph: Graph) -> dict[str, int]:
 
 def _of_layer(layer: Layer, values: Values) -> Iterator[tuple[str, Array]]:
     for node in layer.unnamed:
+        if layer.block in IDENTITY and isinstance(node.op, BatchNorm):
+            yield from _of_norm(IDENTITY[layer.block], node, values)
+            continue
         if not isinstance(node.op, LayerScale):
             message = f"{node.name} has no name in PyTorch's checkpoints: block '{layer.block}' is not known there"
             raise fail("weights", message)
@@ -98,5 +112,9 @@ def _of_unit(unit: Unit, values: Values) -> Iterator[tuple[str, Array]]:
     yield f"{within}weight", kernel.transpose(numpy.argsort(AXES[type(unit.node.op)]))
     yield from ((f"{within}bias", array) for array in bias)
     if unit.norm:
-        for weight, array in zip(unit.norm.weights, values[unit.norm.name], strict=True):
-            yield f"{bn}.{NORM[weight.name]}", array
+        yield from _of_norm(bn, unit.norm, values)
+
+
+def _of_norm(name: str, norm: Node, values: Values) -> Iterator[tuple[str, Array]]:
+    for weight, array in zip(norm.weights, values[norm.name], strict=True):
+        yield f"{name}.{NORM[weight.name]}", array

@@ -14,7 +14,7 @@ import numpy
 from archdsl.diagnostics.problems import Mark
 from archdsl.ir.graph import Graph
 from archdsl.ir.node import Node
-from archdsl.ir.ops import AnchorBoxes, LayerScale
+from archdsl.ir.ops import AnchorBoxes, BatchNorm, LayerScale
 from archdsl.weights.arrays import read_arrays
 from archdsl.weights.formats.contents import Contents, Stored
 from archdsl.weights.matching import Match
@@ -25,11 +25,13 @@ from archdsl.weights.torch_units import (
     SCALE,
     Layer,
     Module,
+    alone,
     anchors_of,
     are_folded,
     arrays_for,
     layers_of,
     modules_of,
+    unmerged,
 )
 from archdsl.weights.torch_wiring import misreadings
 
@@ -55,14 +57,14 @@ def match_torch(graph: Graph, contents: Contents, partial: bool, mark: Mark) -> 
     found: dict[str, Stored] = {}
     taken = set()
     for layer, module in pairs:
+        module.units = unmerged(layer, module)
         for path, unit in layer.units.items():
             if path in module.units:
                 taken.add(id(module.units[path]))
                 found |= {node.name: stored for node, stored in arrays_for(unit, module.units[path]).items()}
-        for node, stored in _scales(layer, module):
+        for node, stored in _alone(layer, module):
             taken.add(id(stored))
-            factors = {node.weights[0].name: stored.arrays[SCALE]}
-            found[node.name] = Stored(stored.place, f"{stored.name}.{SCALE}", factors)
+            found[node.name] = alone(node, stored)
     wrong += [*_other_anchors(graph, modules, mark), *_implicit(modules)]
     return Match(SCHEME, "name", found, tuple(_surplus(modules, taken)), tuple(wrong))
 
@@ -87,7 +89,10 @@ def _implicit(modules: Sequence[Module]) -> Iterator[str]:
     """A fact where a head has what it knows implicitly, and perhaps has it in its convolutions too."""
     if are_folded(modules):
         for stored in [each for module in modules for each in module.others if IMPLICIT in each.arrays]:
-            yield f"nothing tells whether {stored.name} is folded into its convolution, as all batch norms are"
+            yield (
+                f"nothing tells whether {stored.name} is folded into its convolution, as all batch norms are; "
+                "give the checkpoint of before that, or without its implicit arrays if they are"
+            )
 
 
 def in_turn(layers: Sequence[Layer], modules: Sequence[Module]) -> int:
@@ -97,7 +102,8 @@ def in_turn(layers: Sequence[Layer], modules: Sequence[Module]) -> int:
 
 
 def _is_same(layer: Layer, module: Module) -> bool:
-    return shapes_of(layer) == shapes_of(module) and len(layer.unnamed) == len(module.others)
+    shapes = {path: unit.shape for path, unit in unmerged(layer, module).items()}
+    return layer.shapes == shapes and len(layer.unnamed) == len(module.others)
 
 
 def shapes_of(of: Layer | Module) -> Hashable:
@@ -117,11 +123,14 @@ def _surplus(modules: Sequence[Module], taken: set[int]) -> Iterator[Stored]:
         yield from (stored for stored in module.others if id(stored) not in taken)
 
 
-def _scales(layer: Layer, module: Module) -> Iterator[tuple[Node, Stored]]:
-    """The factors that a layer scales its result by, where it is one layer's and one module's."""
-    ours = [node for node in layer.unnamed if isinstance(node.op, LayerScale)]
-    theirs = [stored for stored in module.others if list(stored.arrays) == [SCALE]]
-    return zip(ours, theirs, strict=True) if len(ours) == len(theirs) == 1 else iter(())
+def _alone(layer: Layer, module: Module) -> Iterator[tuple[Node, Stored]]:
+    """What a layer scales its result by, or normalises its input with, where it is one layer's and one module's."""
+    for kind, role in ((LayerScale, SCALE), (BatchNorm, "running_mean")):
+        ours = [node for node in layer.unnamed if isinstance(node.op, kind)]
+        theirs = [stored for stored in module.others if role in stored.arrays]
+        theirs = theirs or [unit.conv for unit in module.units.values() if unit.is_nothing]
+        if len(ours) == len(theirs) == 1:
+            yield ours[0], theirs[0]
 
 
 def certain(ours: Sequence[Hashable], theirs: Sequence[Hashable]) -> list[tuple[int, int]]:

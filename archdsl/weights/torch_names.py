@@ -83,6 +83,7 @@ PATHS: dict[str, Paths] = {
     "a_down": {"conv": "cv1", "pooled": "cv2"},
     "sc_down": {"pointwise": "cv1", "depthwise": "cv2"},
 }
+IDENTITY = {"rep_conv": "rbr_identity"}  # the norm of what a block reads, beside its convolutions
 SEVERAL: dict[str, tuple[str, ...]] = {
     "elan": ("short", "deep", "conv{i}", "concat", "fuse"),
     "mp_down": ("pool", "pooled", "reduce", "conv", "concat"),

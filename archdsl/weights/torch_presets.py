@@ -11,7 +11,7 @@ from archdsl.frontend.presets import PresetInfo, list_presets
 from archdsl.weights.formats.contents import Contents
 from archdsl.weights.torch_matching import in_turn
 from archdsl.weights.torch_modules import Item, items_in_turn, used_items_of
-from archdsl.weights.torch_units import Module, layers_of, modules_of, owners_of
+from archdsl.weights.torch_units import Module, are_folded, layers_of, modules_of, owners_of
 
 _COMPARED = 24  # presets of about as many parameters
 _OF_AN_IMAGE = 7  # how an image of three channels is normalised, where a preset has it as an array
@@ -22,6 +22,8 @@ def presets_of(contents: Contents) -> list[str]:
     parts = _Parts.of(contents)
     least, most = parts.params, parts.params + _OF_AN_IMAGE
     names = [info.name for info in _fresh() if least <= (info.params or 0) <= most]
+    if not names and are_folded(parts.modules):  # branches may be merged, which takes parameters away
+        names = as_large_as(parts.params)
     return [name for name in names if (found := parts.likeness(name)).same == found.layers == parts.number]
 
 

@@ -127,11 +127,15 @@ def _numbers(module: Described, *names: str) -> list[int]:
     return [module.number(name) for name in names]
 
 
+_REP_CONV = {"rbr_reparam": "rbr_reparam", "rbr_dense": "rbr_dense.0", "conv1": "conv1.conv", "conv": "conv"}
+"""A part of a RepConv → the convolution that tells of it."""
+
+
 def _rep_conv(module: Described) -> Arguments:
-    """As it is for training, or merged."""
-    conv = module.part("rbr_reparam" if "rbr_reparam" in module.inside else "rbr_dense.0")
+    """As it is for training, or merged, by YOLOv7's names or the later ones."""
+    conv = module.part(next((path for first, path in _REP_CONV.items() if first in module.inside), "rbr_dense"))
     numbers = _numbers(conv, "out_channels", "kernel_size", "stride", "padding", "groups")
-    return 1, [*numbers, True, "rbr_identity" in module.inside]
+    return 1, [*numbers, True, not {"rbr_identity", "bn"}.isdisjoint(module.inside)]
 
 
 def _max_pool(module: Described) -> Arguments:
@@ -177,7 +181,8 @@ def _c3k2(module: Described) -> Arguments:
 
 def _c2f_cib(module: Described) -> Arguments:
     width, first = _width(module, "cv2"), module.part("m.0")
-    large = "conv1" in first.part("cv1.2").inside
+    middle = first.part("cv1.2")
+    large = "conv1" in middle.inside or middle.part("conv").number("kernel_size") == 7  # merged
     return _repeats(module), [width, _is_added(first), large, 1, share(_width(module, "cv1") / 2, width)]
 
 

@@ -88,11 +88,15 @@ class Layer:
 
 
 class TorchUnit(NamedTuple):
-    """A convolution of theirs, with its batch norm if it has one. `is_folded` if its bias holds what was its norm."""
+    """A convolution of theirs, with its batch norm if it has one. `is_folded` if its bias holds what was its norm.
+
+    It `is_nothing` if it was merged into another, and is zeros.
+    """
 
     conv: Stored
     norm: Stored | None
     is_folded: bool
+    is_nothing: bool = False
 
     @property
     def shape(self) -> Shape:
@@ -240,7 +244,8 @@ def _add(module: Module, stored: Stored, path: str, all_stored: Mapping[str, Sto
         module.anchors = stored.arrays.get(ANCHORS[0])
         return
     if path == MERGED and stored.arrays.keys() == {"weight", "bias"}:
-        module.units |= dict(zip(BRANCHES, _branches(stored), strict=True))
+        shape = (*stored.arrays["weight"].shape[:2], 1, 1)
+        module.units |= dict(zip(BRANCHES, _branches(stored, shape), strict=True))
         return
     weight = stored.arrays.get("weight")
     if own == FIXED or (own == "conv" and parent == FIXED):
@@ -253,20 +258,42 @@ def _add(module: Module, stored: Stored, path: str, all_stored: Mapping[str, Sto
     module.units[numbered(parent if norm or is_folded else path)] = TorchUnit(stored, norm, is_folded)
 
 
-def _branches(merged: Stored) -> tuple[TorchUnit, TorchUnit]:
-    """The branches of a RepConv that were merged: the first is the sum, and the 1 × 1 convolution adds nothing."""
-    weight, bias = merged.arrays["weight"], merged.arrays["bias"]
-    nothing = {"weight": _full((*weight.shape[:2], 1, 1), 0.0), "bias": _full(bias.shape, 0.0)}
+def unmerged(layer: Layer, module: Module) -> dict[str, TorchUnit]:
+    """The units of a module, with two branches where the layer has two inside of what the module has merged into one.
+
+    YOLOv9's and v10's merged branches have the name of a convolution alone, so that only the layer tells.
+    """
+    units = dict(module.units)
+    for path, unit in module.units.items():
+        within = f"{path}." if path else ""
+        inside = [own for own in layer.units if own.startswith(within) and own not in module.units]
+        large = [own for own in inside if layer.units[own].shape == unit.shape]
+        if unit.is_folded and path not in layer.units and len(inside) == 2 and len(large) == 1:
+            (small,) = {*inside} - {*large}
+            del units[path]
+            units |= dict(zip((*large, small), _branches(unit.conv, layer.units[small].shape), strict=True))
+    return units
+
+
+def _branches(merged: Stored, shape: Shape) -> tuple[TorchUnit, TorchUnit]:
+    """Two branches that were merged: the first is the sum, and the other, of this shape, adds nothing."""
+    nothing = {"weight": _full(shape, 0.0), "bias": _full(merged.arrays["bias"].shape, 0.0)}
     zeros = Stored(merged.place, f"{merged.name} (merged: zeros)", nothing)
-    return TorchUnit(merged, None, True), TorchUnit(zeros, None, True)
+    return TorchUnit(merged, None, True), TorchUnit(zeros, None, True, True)
 
 
 # Theirs, as ours has it
 
 
 def arrays_for(unit: Unit, given: TorchUnit) -> dict[Node, Stored]:
-    """The arrays of each node of a unit of ours, from those of a unit of theirs."""
-    found = {unit.node: _renamed(given.conv, {"kernel": _kernel(unit.node, given.conv)}, unit.norm)}
+    """The arrays of each node of a unit of ours, from those of a unit of theirs, with all that would be lost."""
+    others = {role: array for role, array in given.conv.arrays.items() if role != "weight"}
+    if unit.norm is not None and given.is_folded:
+        del others["bias"]
+    elif unit.norm is None and given.norm is not None:
+        others |= {f"norm {role}": array for role, array in given.norm.arrays.items()}
+    kernel = {"kernel": _kernel(unit.node, given.conv)}
+    found = {unit.node: Stored(given.conv.place, given.conv.name, kernel | others)}
     if unit.norm is not None and given.norm is not None:
         found[unit.norm] = _norm(given.norm)
     elif unit.norm is not None and given.is_folded:
@@ -274,9 +301,14 @@ def arrays_for(unit: Unit, given: TorchUnit) -> dict[Node, Stored]:
     return found
 
 
-def _renamed(stored: Stored, kernel: dict[str, StoredArray], norm: Node | None) -> Stored:
-    bias = stored.arrays.get("bias") if norm is None else None
-    return Stored(stored.place, stored.name, {**kernel, **({"bias": bias} if bias else {})})
+def alone(node: Node, stored: Stored) -> Stored:
+    """The arrays of a node that is no unit's, from theirs, or from a branch that is nothing."""
+    if not isinstance(node.op, BatchNorm):
+        return Stored(stored.place, f"{stored.name}.{SCALE}", {node.weights[0].name: stored.arrays[SCALE]})
+    if "running_mean" in stored.arrays:
+        return _norm(stored)
+    nothing = {weight.name: _full(weight.shape, float(weight.name == "moving_variance")) for weight in node.weights}
+    return Stored(stored.place, stored.name, nothing)
 
 
 def _kernel(node: Node, stored: Stored) -> StoredArray:

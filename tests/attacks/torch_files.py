@@ -26,11 +26,14 @@ from support.torch_files import (
     write_zip,
 )
 
-import archdsl.weights.torch_import  # noqa: F401  (before it is watched: named tuples compile their annotations)
+import archdsl.weights.torch_import  # (before they are watched: named tuples compile their annotations)
+import archdsl.weights.torch_template  # noqa: F401
 from attacks.case import Attack, command
 
 FILE = "a.pt"
-CONFIG = "stages: {p1: {width: 8, down: {block: conv, bias: false, kernel: 3, stride: 2}}}\n"
+CONFIG = """conventions: {padding: symmetric}
+stages: {p1: {width: 8, down: {block: conv, bias: false, kernel: 3, stride: 2}}}
+"""
 NUMBERS = {"0": bytes(864)}
 KERNEL = tensor(Reference("Float", "0", 216), 0, (8, 3, 3, 3), (27, 9, 3, 1))
 STATE = {"model.0.weight": KERNEL}
@@ -183,6 +186,24 @@ def row(name: str, make: Make, answer: str, config: str = "net.yaml", **more: An
     return Attack(f"torch: {name}", make, act, answer, **more)
 
 
+def template(name: str, make: Make, answer: str) -> Attack:
+    """The names of the file are taken for weights that are saved."""
+
+    def act(folder: Path) -> object:
+        import archdsl
+
+        return archdsl.weights.save(archdsl.build_from_config("net.yaml"), "b.safetensors", names=FILE)
+
+    return Attack(f"torch: names of {name}", make, act, answer, keras=True)
+
+
+def auxiliary(count: int) -> Make:
+    """Heads for training, each of 64 MB that is the same in all."""
+    large = tensor(Reference("Float", "1", 1 << 24), 0, (1 << 24,), (1,))
+    more = {f"AuxLogits.x{number}.weight": large for number in range(count)}
+    return file({"first.weight": KERNEL, **more}, {**NUMBERS, "1": bytes(1 << 26)})
+
+
 def running(module: str, name: str, *arguments: Any) -> Make:
     """What would be run when the file is loaded as PyTorch did for years."""
     return file({"model.0.conv.weight": Call(Name(module, name), arguments)})
@@ -323,6 +344,11 @@ ATTACKS: list[Attack] = [
     row("a folder", folder_there, "no such weights file"),
     row("a named pipe", pipe, "no such weights file"),
     row("nothing wrong with it", file(STATE), ""),
+    template("a file that runs", running("os", "system", "touch ran"), NOTHING),
+    template("an object that runs when its state is set", file({**STATE, "a": Made(Name("os", "system"), "ls")}), ""),
+    template("a tensor of a strange storage", file({"model.0.weight": TENSORS["of a strange storage"][0]}), "Secret"),
+    template("a thousand heads for training of the same 64 MB", auxiliary(1_000), "the same bytes"),
+    template("nothing wrong with it", file(STATE), ""),
     described("a width of 10**15", telling(out_channels=10**15), "expected 0 to 65536"),
     described("a width of 10**400", telling("C2PSA", out_channels=10**400), "without a number"),
     described("no channels", telling("AConv", out_channels=0), "of no channels"),

@@ -155,6 +155,30 @@ def test_a_batch_norm_that_was_folded_away_adds_its_bias(tmp_path: Path) -> None
     assert np.allclose(made, keras.ops.silu(bias), rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("more", "fact"),
+    [
+        ("conv.bias", r"with 3×3×3×8; the file has 3×3×3×8 and 8 \(model\.0\.conv\)"),
+        ("conv.scale", r"the file has 3×3×3×8 and 8"),
+        ("bn.scale", r"the file has 8"),
+    ],
+)
+def test_an_array_that_would_be_lost_is_refused(more: str, fact: str, tmp_path: Path) -> None:
+    """A bias between a convolution and its batch norm changes every number."""
+    arrays = unit(np.random.default_rng(0), "model.0", (8, 3, 3, 3)) | {f"model.0.{more}": np.ones(8, "float32")}
+    write(tmp_path / "a.pt", arrays)
+    with pytest.raises(archdsl.ArchError, match=fact):
+        weights.load(one_convolution(), tmp_path / "a.pt")
+
+
+def test_a_batch_norm_that_the_network_does_not_have_is_not_left_out(tmp_path: Path) -> None:
+    write(tmp_path / "a.pt", unit(np.random.default_rng(0), "model.0", (8, 3, 3, 3)))
+    down = {"block": "conv", "width": 8, "kernel": 3, "stride": 2, "bias": False}
+    model = archdsl.build_from_config({"conventions": STYLE, "stages": {"p1": {"down": down}}})
+    with pytest.raises(archdsl.ArchError, match="p1_down_conv, with 3×3×3×8; the file has 3×3×3×8 and 8"):
+        weights.load(model, tmp_path / "a.pt")
+
+
 def one_convolution() -> archdsl.Backbone:
     down = {"block": "conv_bn_act", "width": 8, "kernel": 3, "stride": 2}
     return archdsl.build_from_config({"conventions": STYLE, "stages": {"p1": {"down": down}}})

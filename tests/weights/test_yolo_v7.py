@@ -215,7 +215,7 @@ def test_a_fused_checkpoint_is_imported_and_found_to_be_its_preset(run: Any, tmp
 def test_a_fused_head_that_may_know_the_same_twice_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "a.pt", fused(stored("yolo_v7"), head=False))
     model = archdsl.build_from_config("yolo_v7_detect", NARROW)
-    with pytest.raises(archdsl.ArchError, match=r"nothing tells whether model\.105\.ia\.0 is folded"):
+    with pytest.raises(archdsl.ArchError, match=r"model\.105\.ia\.0 is folded .* give the checkpoint of before that"):
         weights.load(model, tmp_path / "a.pt")
 
 

@@ -1,4 +1,4 @@
-"""archdsl build CONFIG [OVERRIDE…] -o model.keras"""
+"""archdsl build CONFIG [OVERRIDE…] -o model.keras, or -o net.safetensors for the weights with their config"""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from archdsl.tools.cli.options import ConfigArgument, config_options, names, out
 from archdsl.tools.cli.output import import_keras, print_json, progress
 from archdsl.tools.cli.weights_option import weights_of, weights_option
 from archdsl.tools.output_file import check_output
+from archdsl.weights import check_names, save
 
 if TYPE_CHECKING:
     from archdsl.models.backbone import Backbone
@@ -32,10 +33,16 @@ _ONE_BOX = "  hint: it holds the config, and Netron sees one box; --plain writes
 
 @click.command("build")
 @config_options
-@output_options("The .keras file to write.")
+@output_options("The .keras file to write, or .safetensors: the weights with their config.")
 @weights_option
 @click.option("--partial", is_flag=True, help="Load the layers that fit, and print what moved and what did not.")
 @click.option("--classes", metavar="FILE", help="Names of the classes, one to a line: --partial keeps those by name.")
+@click.option(
+    "--names",
+    "as_named",
+    metavar="torch|FILE",
+    help="PyTorch's names in a .safetensors: YOLO's, or those of a checkpoint FILE of the same network.",
+)
 @click.option("--freeze", callback=names, metavar="STAGES", help="Stages that training leaves alone: stem,p2,p3")
 @click.option(
     "--plain", is_flag=True, help="Write the layers, not the config: for Netron, and where archdsl is not installed."
@@ -51,6 +58,7 @@ def command(
     weights: str | None,
     partial: bool,
     classes: str | None,
+    as_named: str | None,
     freeze: list[str] | None,
     plain: bool,
     fuse: bool,
@@ -59,7 +67,12 @@ def command(
     """Build CONFIG and write it as a Keras model file. CONFIG may be a .safetensors file, which has its weights."""
     if classes is not None and not partial:
         raise click.UsageError("--classes needs --partial")
-    inputs = [each for each in (config, weights) if isinstance(each, str)]
+    if as_named is not None and (output.suffix != SUFFIX or fuse):
+        raise click.UsageError(f"--names needs an output named *{SUFFIX}, and no --fuse")
+    check_names(as_named or "archdsl")
+    if plain and output.suffix == SUFFIX:
+        raise click.UsageError("--plain needs an output named *.keras")
+    inputs = [each for each in (config, weights, as_named) if isinstance(each, str)]
     check_call(output, inputs, force=force, is_partial_of_nothing=partial and weights is None)
     loaded = with_freeze(load(config, overrides, budget), freeze)
     compile_graph(loaded, budget)  # mistakes come before the seconds that Keras takes to be imported
@@ -76,10 +89,17 @@ def command(
             with progress(f"fusing {loaded.name}"):
                 model = fuse_model(model)
         with progress(f"writing {output}"):
-            (model.to_keras() if plain else model).save(unfinished)
+            _write(model, unfinished, plain, as_named)
     _print(model, output, transfer, partial, as_json)
-    if not plain:
+    if not plain and output.suffix != SUFFIX:
         say(_ONE_BOX, err=True)
+
+
+def _write(model: Backbone, path: Path, plain: bool, as_named: str | None) -> None:
+    if path.suffix != SUFFIX:
+        (model.to_keras() if plain else model).save(path)
+        return
+    save(model, path, names=as_named or "archdsl")
 
 
 def _names(file: str | None) -> list[str]:
@@ -94,8 +114,8 @@ def check_call(output: Path, inputs: list[str], *, force: bool, is_partial_of_no
     """Raises for options that make no sense together, and for an output that cannot be written."""
     if is_partial_of_nothing and not any(each.endswith(SUFFIX) for each in inputs):
         raise click.UsageError("--partial needs --weights")
-    if output.suffix != ".keras":
-        raise fail("output", "the name of a model file ends in .keras", mark=Mark(str(output)))
+    if output.suffix not in (".keras", SUFFIX):
+        raise fail("output", f"the name of a model file ends in .keras or {SUFFIX}", mark=Mark(str(output)))
     check_output(output, inputs, force)
 
 

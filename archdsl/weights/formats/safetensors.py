@@ -27,6 +27,9 @@ _DTYPES = {  # what can be read, and how NumPy writes it; ours are of the first
     "F64": ("float64", "<f8"),
     "F16": ("float16", "<f2"),
     "BF16": ("bfloat16", "<u2"),
+    **{f"I{bits}": (f"int{bits}", f"<i{bits // 8}") for bits in (8, 16, 32, 64)},
+    "U8": ("uint8", "u1"),
+    "BOOL": ("bool", "?"),
 }
 _BYTES = {
     **dict.fromkeys(("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3"), 1),
@@ -54,7 +57,7 @@ def write_arrays(values: Mapping[Node, Sequence[Array]], header: dict[str, str],
 
 
 def save_arrays(arrays: Mapping[str, Array], header: dict[str, str], path: Path) -> None:
-    """Write arrays of float32 by their names. Raises OSError."""
+    """Write arrays by their names. Raises OSError."""
     try:
         save_file({name: numpy.asarray(array, order="C") for name, array in arrays.items()}, path, header)
     except safetensors.SafetensorError as error:  # a full disk comes as this too
