@@ -16,14 +16,15 @@ from archdsl.diagnostics.texts import text_of
 Plugin = str | os.PathLike[str]
 """The path of a Python file, or the name of a module; importing it registers its blocks."""
 
+_INSTALLED = {"site-packages", "dist-packages"}
+
 
 def load_plugins(plugins: Sequence[Plugin]) -> None:
     """Import every plugin once. Raises ArchError when there is none, or importing it fails."""
     for plugin in plugins:
         text = os.fspath(plugin)
-        is_file = text.endswith(".py") or os.sep in text
         try:
-            if is_file:
+            if is_file(text):
                 _import_file(Path(text))
             else:
                 importlib.import_module(text)
@@ -34,17 +35,45 @@ def load_plugins(plugins: Sequence[Plugin]) -> None:
             raise fail("plugin", message, mark=Mark(text)) from error
 
 
+def is_file(plugin: str) -> bool:
+    """Whether a plugin is the path of a file."""
+    return plugin.endswith(".py") or os.sep in plugin
+
+
 def code_of(text: str) -> list[str]:
-    """The texts of the files with blocks from outside the package that `text` names, and with those named in these."""
+    """The texts of the files with blocks from outside the package that `text` names, and with those named in these.
+
+    What such a file imports from beside it, or from its own package, is part of it.
+    """
     from archdsl.blocks.registry import foreign_blocks  # which a command without a config does not need
 
-    blocks, texts = foreign_blocks(), [text]
-    for each in texts:  # which grows
-        for name in sorted(blocks.keys() & {*re.findall(r"\w+", each)}):
-            found = text_of(blocks.pop(name).file)
-            if found not in texts:
-                texts.append(found)
-    return sorted(texts[1:])
+    blocks = [(name, made.file) for name, made in foreign_blocks().items()]
+    texts: dict[str, str] = {}
+
+    def follow(text: str, named: list[tuple[str, str]]) -> None:
+        words = {*re.findall(r"\w+", text)}
+        for name, file in named:
+            if name in words and file not in texts:
+                texts[file] = text_of(file)
+                follow(texts[file], [*blocks, *_beside(Path(file))])
+
+    follow(text, blocks)
+    return sorted(texts.values())
+
+
+def _beside(file: Path) -> list[tuple[str, str]]:
+    """Names and files of the imported modules of its package, or of its folder where it is in none."""
+    folder = file.parent
+    while (folder.parent / "__init__.py").is_file():
+        folder = folder.parent
+    found = []
+    for name, module in [*sys.modules.items()]:
+        whole, _, last = name.rpartition(".")
+        path = Path(getattr(module, "__file__", None) or "")
+        is_foreign = (whole or last).partition(".")[0] not in {*sys.stdlib_module_names, "archdsl"}
+        if is_foreign and path.is_relative_to(folder) and not _INSTALLED & {*path.relative_to(folder.parent).parts}:
+            found.append((last, str(path)))
+    return found
 
 
 def _import_file(path: Path) -> None:

@@ -460,6 +460,28 @@ def test_a_block_that_changed_does_not_mix_with_what_was_found_before(tmp_path: 
     assert rows(tmp_path / "found") == before != []
 
 
+def test_a_module_that_a_plugin_imports_is_part_of_it(tmp_path: Path, run: Run) -> None:
+    """Beside the plugin's file; also one that is imported by that one, and no other file there."""
+    begins = f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\nfrom search_helper import times\n"
+    plugin = written(tmp_path, begins + PLUGIN.replace("width=width", "width=times(width)"), "its.py")
+    texts = {
+        "search_helper.py": "import search_sizes\n\ndef times(width):\n    return search_sizes.TWO * width\n",
+        "search_sizes.py": "TWO = 2\n",
+        "search_other.py": "",
+    }
+    for name, text in texts.items():
+        written(tmp_path, text, name)
+    written(tmp_path, "defaults: [yolo_v8_s_backbone, _self_]\nstages: {p4: {body: {block: doubled}}}\n", "mine.yaml")
+    space = written(tmp_path, "config: mine.yaml\nchoices: {scale.width: [0.25, 0.5]}")
+    again = lambda code: search(run, space, "-o", tmp_path / "found", "--plugin", plugin, code=code)  # noqa: E731
+    again(0)
+    for name, text in texts.items():
+        written(tmp_path, f"{text}\n# changed", name)
+        again(0 if name == "search_other.py" else 2)
+        written(tmp_path, text, name)
+    again(0)
+
+
 def test_choices_of_a_key_and_of_a_part_of_it_are_composed_in_their_order(tmp_path: Path, run: Run) -> None:
     """A stage that one choice takes away does not come back because another sets its width."""
     choices = "{stages.p5: [{depth: 3}, null], stages.p5.width: [256, 640]}"

@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from textwrap import dedent
 
 import psutil
 import pytest
+from conftest import Run
 
 pytestmark = pytest.mark.slow
 
@@ -130,22 +132,94 @@ def test_two_processes_go_on_when_one_is_killed(serial: tuple[Path, dict[str, by
     assert parts(tmp_path / "found") == expected
 
 
-def test_slurm_gets_an_array_of_jobs_with_a_share_of_the_ranges_each(
+SLURM = {
+    "sbatch": """
+        file, (last,) = sys.argv[1], re.findall(r"--array=0-(\\d+)%", open(sys.argv[1]).read()) or ["0"]
+        if "--partition=none" in open(file).read():
+            sys.exit("sbatch: error: invalid partition specified: none")
+        shutil.copy(file, os.path.join(os.path.dirname(__file__), "job.sh"))
+        for number in range(int(last) + 1):
+            start(f"42_{number}")
+        print("Submitted batch job 42")
+    """,
+    "scontrol": "start(sys.argv[2])",  # requeue
+    "srun": """
+        words = sys.argv[1:]
+        while words[0].startswith("--"):
+            del words[: 1 if words[0] == "--unbuffered" else 2]
+        os.execvp(words[0], words)
+    """,
+    "sacct": "print('JobID|State|NodeList')",
+}
+"""What submitit calls, in place of a cluster: jobs are processes of this machine, which run what `sbatch` was given."""
+_START = """
+def start(job):
+    array, _, number = job.partition("_")
+    known = {"SLURM_JOB_ID": array, "SLURM_ARRAY_JOB_ID": array, "SLURM_ARRAY_TASK_ID": number}
+    script = os.path.join(os.path.dirname(__file__), "job.sh")
+    with open(script.replace("job.sh", "log"), "a") as log:
+        subprocess.Popen(["bash", script], env={**os.environ, **known}, start_new_session=True, stdout=log, stderr=log)
+"""
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of Slurm's commands; `job.sh` is there once there is a job."""
+    folder = tmp_path / "slurm"
+    folder.mkdir()
+    for name, text in SLURM.items():
+        file = folder / name
+        file.write_text(f"#!{sys.executable}\nimport os, re, shutil, subprocess, sys\n{_START}\n{dedent(text)}")
+        file.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return folder
+
+
+def test_slurm_gets_an_array_of_jobs_that_are_queued_again(
+    serial: tuple[Path, dict[str, bytes]], tmp_path: Path, slurm: Path
+) -> None:
+    """A job that must leave goes on where it was; the options of the command are those of sbatch."""
+    space, expected = serial
+    found = tmp_path / "found"
+    options = ["--engine", "slurm", "--scheduler", "fast", "--workers", "2"]
+    own = ["--slurm", "time=240", "--slurm", "mem=4G", "--slurm", "--cpus-per-task=2", "--slurm", "exclusive"]
+    process = search(space, found, *options, *own)
+    for _ in range(6_000):
+        if parts(found):
+            break
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        time.sleep(0.01)
+    pids = [each for each in psutil.process_iter() if f"_submit {found}" in command_of(each) and each.children() == []]
+    pids[0].send_signal(signal.SIGUSR2)  # Slurm's, before it ends a job
+    assert process.wait(timeout=120) == 0, process.stderr and process.stderr.read()
+    assert parts(found) == expected
+    given = {line.removeprefix("#SBATCH --") for line in (slurm / "job.sh").read_text().splitlines()}
+    assert {"array=0-1%2", "partition=fast", "time=240", "mem=4G", "cpus-per-task=2", "exclusive"} <= given
+    assert "Requeued job 42_" in (slurm / "log").read_text()
+
+
+def test_what_slurm_refuses_is_told(
+    serial: tuple[Path, dict[str, bytes]], tmp_path: Path, slurm: Path, run: Run
+) -> None:
+    options = ["--all", "--engine", "slurm", "-o", str(tmp_path / "found")]
+    refused = run("search", str(serial[0]), *options, "--scheduler", "none")
+    assert refused.returncode == 2 and "Slurm: sbatch: error: invalid partition" in refused.stderr, refused.stderr
+    (slurm / "srun").unlink()
+    missing = run("search", str(serial[0]), *options)
+    assert missing.returncode == 2 and 'Could not detect "srun"' in missing.stderr, missing.stderr
+    wrong = run("search", str(serial[0]), *options, "--slurm", "time=2:00:00")
+    assert wrong.returncode == 2 and "expected minutes" in wrong.stderr
+
+
+def test_workers_in_another_folder_write_into_that_of_the_command(
     serial: tuple[Path, dict[str, bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In processes that submitit starts in Slurm's place: what they do is the same."""
-    import submitit
-
-    from archdsl.tools.search.engines import Cluster, on_slurm
-    from archdsl.tools.search.parts import Job, begin
-    from archdsl.tools.search.space import read_space
-    from archdsl.tools.search.ways import Compiled
-
-    monkeypatch.setattr(submitit, "AutoExecutor", lambda folder: submitit.LocalExecutor(folder))
-    monkeypatch.setattr(submitit.LocalExecutor, "update_parameters", lambda self, **options: None)
-    space = read_space(serial[0])
-    figures = ["params", "trainable_params", "macs", "activation_bytes"]
-    job = Job(space, Compiled(space, figures), tmp_path / "found")
-    begin(job, "all")
-    assert sorted(on_slurm(job, job.missing, Cluster(workers=2))) == [*range(6)]
-    assert parts(tmp_path / "found") == serial[1]
+    space, expected = serial
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "ours").mkdir()
+    monkeypatch.chdir(tmp_path / "theirs")
+    with dask_of_two() as (address, _):
+        monkeypatch.chdir(tmp_path / "ours")
+        process = search(space, Path("found"), "--engine", "dask", "--scheduler", address)
+        assert process.wait(timeout=120) == 0, process.stderr and process.stderr.read()
+    assert parts(tmp_path / "ours" / "found") == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ import click
 from archdsl.analysis.text import Table
 from archdsl.backends.atomic_write import written_whole
 from archdsl.diagnostics.packages import require
-from archdsl.diagnostics.problems import fail
+from archdsl.diagnostics.problems import Mark, fail
 from archdsl.diagnostics.terminal import say
 from archdsl.tools.cli.options import plugins_option
 from archdsl.tools.cli.output import print_table, progress
@@ -38,6 +39,7 @@ ENGINES = ("processes", "dask", "ray", "slurm")
 @click.option("--engine", type=click.Choice(ENGINES), default="processes", show_default=True, help="What runs it.")
 @click.option("--scheduler", metavar="ADDRESS", help="Of a Dask scheduler, a Ray cluster; a Slurm partition.")
 @click.option("--workers", type=click.IntRange(1), help="Processes, or jobs of the engine; by default one a core.")
+@click.option("--slurm", multiple=True, metavar="OPTION", help="Of sbatch, for its jobs: time=240 (minutes), mem=4G …")
 @click.option("--take", type=click.IntRange(0), metavar="ROW", help="Write the config of a row of the results.")
 @click.option("--csv", type=click.Path(path_type=Path), help="Write the front as a CSV file too.")
 @results_options
@@ -51,6 +53,7 @@ def command(space: Path, output: Path | None, take: int | None, csv: Path | None
     networks of the space, and gives each to a function of yours; the same command may run several times at once.
     """
     require("numpy", "pyarrow")
+    _check_engine(asked)
     is_folder = os.path.isdir(space)  # noqa: PTH112  (where pathlib raises, it answers)
     check_asked(asked, is_folder)
     by_trials = {name: asked.pop(name) for name in ("trials", "objective", "direction")}
@@ -76,6 +79,21 @@ def command(space: Path, output: Path | None, take: int | None, csv: Path | None
             write_report(found, asked["report"], asked["force"])
 
 
+def _check_engine(asked: dict[str, Any]) -> None:
+    """Raise UsageError for options of another engine; those of Slurm become a mapping, `time` in minutes."""
+    if asked["slurm"] and asked["engine"] != "slurm":
+        raise click.UsageError("--slurm is for --engine slurm")
+    if asked["scheduler"] is not None and asked["engine"] == "processes":
+        raise click.UsageError("--scheduler is for --engine dask, ray or slurm")
+    options = [each.removeprefix("--").partition("=") for each in asked["slurm"]]
+    given: dict[str, Any] = {key.replace("-", "_"): value if equals else True for key, equals, value in options}
+    if "time" in given:
+        if not re.fullmatch(r"[1-9]\d{0,6}", str(given["time"]), re.ASCII):
+            raise click.UsageError(f"--slurm time={given['time']}; expected minutes")
+        given["time"] = int(given["time"])
+    asked["slurm"] = given
+
+
 def checked(path: Path) -> Variants:
     """The networks of a space; what is wrong with it is told before anything is imported that takes long."""
     from archdsl.tools.search.space import read_space
@@ -99,8 +117,11 @@ def searched(variants: Variants, folder: Path | None, **asked: Any) -> Results |
         return None
     job = Job(variants.space, planned.way, folder, asked["plugins"])
     begin(job, planned.kind)
-    cluster = Cluster(asked["scheduler"], asked["workers"])
+    cluster = Cluster(asked["scheduler"], asked["workers"], asked["slurm"])
     _run(job, ENGINES[asked["engine"]](job, job.missing, cluster))
+    if missing := len(job.missing):
+        hint = "they need to see the same folder under the same name"
+        raise fail("output", f"workers wrote {missing} parts elsewhere", mark=Mark(str(folder)), hint=hint)
     return results_in(folder)
 
 

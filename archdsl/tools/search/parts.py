@@ -17,7 +17,7 @@ import pyarrow.parquet as parquet
 
 import archdsl
 from archdsl.backends.atomic_write import make_folder, written_whole
-from archdsl.blocks.plugins import code_of, load_plugins
+from archdsl.blocks.plugins import code_of, is_file, load_plugins
 from archdsl.diagnostics.nearest import one_report
 from archdsl.diagnostics.problems import Mark, fail
 from archdsl.frontend.budget import Budget
@@ -47,6 +47,12 @@ class Job(NamedTuple):
 
     def part(self, index: int) -> Path:
         return self.folder / f"part-{index:06d}.parquet"
+
+    @property
+    def anywhere(self) -> Job:
+        """The same for a process in another folder."""
+        plugins = [str(Path(each).absolute()) if is_file(each) else each for each in self.plugins]
+        return self._replace(folder=self.folder.absolute(), plugins=tuple(plugins))
 
     @property
     def missing(self) -> list[int]:
