@@ -132,7 +132,7 @@ HABITS = texts(
         (182, "stages: {p1: {width: 8, stride: 2, body: {block: conv, depth: §yes}}}\n", "type", "expected a whole number, got text 'yes'", ""),
         (182, "stages: {p1: {width: 8, stride: 2, body: {block: conv, bias: §yes}}}\n", "type", "expected true or false, got text 'yes'", "write true"),
         (182, "stages: {p1: {width: 8, stride: 2, first: {kernel: §0}, body: {block: conv}}}\n", "range", "got the number 0", ""),
-        (182, "stages: {p1: {width: 8, stride: 2, first: §5, body: {block: conv}}}\n", "type", "expected a mapping, got the number 5", ""),
+        (182, "stages: {p1: {width: 8, stride: 2, first: §5, body: {block: conv}}}\n", "type", "expected a mapping, got the number 5", "write arguments of the body by name: {kernel: 5}"),
         (182, "stages: {p1: {width: 8, §stride: 2, body: null, down: null}}\n".replace("§stride: ", "stride: §"), "unused", "no body to take its stride", ""),
         (182, f"expect: {{params: §many}}\n{NET}", "type", "expected a whole number or a mapping, got text 'many'", ""),
         (182, f"expect: {{params: §-1}}\n{NET}", "range", "got the number -1", ""),

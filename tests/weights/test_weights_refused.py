@@ -364,6 +364,15 @@ def test_an_archive_is_unpacked_only_as_keras_packs_it(method: int, yolo: Any, t
     assert "packed in a way that Keras does not use" in report_of(yolo, path)[0].message
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_archive_with_two_files_of_weights_is_refused(yolo: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        for content in (formats.HDF5, bytes(1000)):
+            archive.writestr("model.weights.h5", content)
+    assert "an archive without one model.weights.h5" in report_of(yolo, path)[0].message
+
+
 def test_an_archive_of_many_members_is_refused_before_they_are_listed(yolo: Any, tmp_path: Path) -> None:
     path = tmp_path / "a.keras"
     path.write_bytes(zipped({"model.weights.h5": b"", **{f"{'x' * 60}{n}": b"" for n in range(10_000)}}))

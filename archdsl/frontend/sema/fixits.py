@@ -80,6 +80,9 @@ def condition(received: str) -> str:
 
 def pair(received: Any) -> str:
     """A fix for two numbers that are not a list, or an empty string."""
+    if isinstance(received, dict):
+        values = [value for value in received.values() if type(value) is int]
+        return write(str((values * 2)[:2])) if len(values) in (1, 2) else ""
     if found := re.fullmatch(r"\(? ?(\d+) ?[x×,] ?(\d+) ?\)?", str(received)):
         return write(f"[{found[1]}, {found[2]}]")
     return "a list is written in [brackets]" if str(received).startswith("(") else ""

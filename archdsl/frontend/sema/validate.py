@@ -184,11 +184,19 @@ def _wrong_type(finding: Finding) -> Problem:
     expected, fix = _TYPES[finding.kind]
     holds = known_keys(finding.model, finding.location) if finding.kind == "model_type" else []
     hint = belongs(finding.key, in_layer=False) if finding.key in holds else fix(finding.value, holds)
-    hint = fixits.image(finding.value) if finding.key == "shape" else hint
+    if finding.key in _BY_KEY and not finding.owner:
+        hint = _BY_KEY[finding.key](finding.value)
     if finding.key in GROUPS and isinstance(finding.value, str) and finding.location == (finding.key,):
         choice = f"defaults: [{finding.key}: {finding.value[:60]}, _self_]"
         hint = f"to choose a file of the folder {finding.key}/, write {choice}"
     return problem("type", f"expected {expected}, got {finding.received}", hint=hint)
+
+
+_BY_KEY: dict[str, Callable[[Any], str]] = {
+    "shape": fixits.image,
+    "first": lambda value: "write arguments of the body by name: {kernel: 5}",
+}
+"""Fixes for what is not a list or a mapping at all."""
 
 
 def _no_member(finding: Finding) -> Problem:
