@@ -83,7 +83,7 @@ KEYS = texts(
         (64, f"{NET}§name\u00a0: x\n", "unknown-key", "unknown key", "U+00A0 NO-BREAK SPACE"),
         (64, f"{NET}§\u00adname: x\n", "unknown-key", "unknown key", "U+00AD SOFT HYPHEN"),
         (64, f"{NET}§ﬁrst: x\n", "unknown-key", "unknown key", "U+FB01"),
-        (65, "§name: x\n", "missing-key", "the config needs 'stages'", ""),
+        (65, "§name: x\n", "missing-key", "the config needs 'stages'", "inherit those of a preset: defaults: [yolo_v8_s_backbone, _self_]"),
         (65, "stages: {p1: {width: 8, stride: 2, body: §{kernel: 3}}}\n", "missing-key", "a layer needs `block:`", ""),
         (65, "stages: {p1: {stride: 2, body: §{block: conv}}}\n", "missing-key", "block 'conv' needs 'width'", "give the layer or its stage a width"),
         (65, f"input: {{shape: §[8, 8]}}\n{NET}", "length", "the list is too short: item 3 is missing", ""),

@@ -156,6 +156,13 @@ def listed_often(file: h5py.File) -> None:
     file.attrs["layer_names"] = np.array([b"a"] * 1000)
 
 
+def test_a_list_of_short_names_costs_more_than_its_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = written(lambda file: file.attrs.update(layer_names=np.array([b"a"] * 2_000)))
+    monkeypatch.setattr(hdf5_file, "MAX_STRUCTURE_BYTES", 40_000)
+    with pytest.raises(DamagedFile, match="takes more than 40000 bytes"):
+        contents_of(stream)
+
+
 def of_many_paths(file: h5py.File) -> None:
     """Fourteen groups, each of which has the next one ten times: 10^14 paths, and none of them long."""
     group = file.create_group("layers")

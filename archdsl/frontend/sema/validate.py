@@ -132,8 +132,14 @@ def _problem(finding: Finding, config: Config, prefix: KeyPath) -> Problem:
 def _missing(finding: Finding) -> Problem:
     if isinstance(finding.location[-1], int):
         return problem("length", f"the list is too short: item {finding.location[-1] + 1} is missing")
-    hint = "give the layer or its stage a width" if finding.key == "width" else ""
+    hint = _NEEDED.get(finding.key, "")
     return problem("missing-key", f"{finding.owner or 'the config'} needs '{finding.key}'", hint=hint)
+
+
+_NEEDED = {
+    "width": "give the layer or its stage a width",
+    STAGES.name: "write them, or inherit those of a preset: defaults: [yolo_v8_s_backbone, _self_]",
+}
 
 
 def _bad_key(finding: Finding) -> Problem:
