@@ -26,19 +26,13 @@ class Section(NamedTuple):
         return bool(self.defaults)
 
 
-SECTIONS = (
-    Section("stem"),
-    Section("stages", defaults="stage_defaults"),
-    Section("tail"),
-    Section("neck", is_open_ended=True, level="n"),
-    Section("head", is_open_ended=True),
-)
+STAGES = Section("stages", defaults="stage_defaults")
+HEAD = Section("head", is_open_ended=True)
+"""What it ends in is what a call returns, by name if that is several."""
+SECTIONS = (Section("stem"), STAGES, Section("tail"), Section("neck", is_open_ended=True, level="n"), HEAD)
 OPEN_ENDED = frozenset(section.name for section in SECTIONS if section.is_open_ended)
 GROUPS = tuple(section.name for section in SECTIONS if not section.has_stages)
 """The config groups, as Hydra calls them: a section of layers may be a file of the folder that has its name."""
-HEAD = SECTIONS[-1]
-"""What it ends in is what a call returns, by name if that is several."""
-STAGES = next(section for section in SECTIONS if section.has_stages)
 LAYER_SLOTS, NAMED_SLOTS = ("down", "body"), ("pre", "post")
 """The slots of a stage that hold one layer each, and those that hold named layers."""
 

@@ -182,12 +182,18 @@ def described(block: Block) -> Iterator[str]:
     yield block.documentation + "\n"
     needed = json_schema_of(block.schema).get("required", ())
     rows = [
-        (f"`{name}`", values_of(field), default_of(field, name in needed), field["description"])
+        (f"`{name}`", values_of(field), default_of(field, name in needed), meaning_of(name, field))
         for name, field in arguments_of(block).items()
         if name != EXACT
     ]
     if rows:
         yield from table(("argument", "values", "default", "meaning"), rows)
+
+
+def meaning_of(argument: str, field: Json) -> str:
+    if "description" not in field:
+        raise SystemExit(f"the argument '{argument}' has no meaning yet: write it in archdsl/frontend/sema/key_docs.py")
+    return str(field["description"])
 
 
 def values_of(field: Json) -> str:

@@ -17,6 +17,8 @@ import archdsl
 from archdsl.analysis.explain import Explanation, explain
 from archdsl.frontend.compose.config import load
 from archdsl.frontend.compose.search_path import config_root, preset_names
+from archdsl.frontend.sema.scale import scaling
+from archdsl.frontend.sema.spec import Scale
 from archdsl.frontend.source import ABSENT
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -174,6 +176,18 @@ def test_an_item_of_a_list_is_a_key(mine: Path) -> None:
 def test_scaling_says_what_a_width_or_depth_becomes(preset: str, key: str, becomes: int | None, scaling: str) -> None:
     found = explain(preset, key)
     assert (found.becomes, found.scaling) == (becomes, scaling)
+
+
+@pytest.mark.parametrize(
+    ("factors", "depth", "words"),
+    [
+        (Scale(depth=0.5), 1, "1 × scale.depth 0.5 = 0.5, rounded, at least 1"),
+        (Scale(depth=0.5), 3, "3 × scale.depth 0.5 = 1.5, rounded"),
+        (Scale(depth=0.3, depth_rounding="up"), 1, "1 × scale.depth 0.3 = 0.3, rounded up"),
+    ],
+)
+def test_scaling_says_where_the_least_depth_is_what_remains(factors: Scale, depth: int, words: str) -> None:
+    assert scaling("depth", depth, factors) == words
 
 
 def test_a_default_of_a_block_in_python_is_not_scaled() -> None:

@@ -75,6 +75,8 @@ GRAPH = texts(
         (191, "stages: {p1: {width: 8, stride: 2, body: {block: conv, from: §imput}}}\n", "unknown-layer", "there is no layer 'imput'", "did you mean 'input'?"),
         (191, "stages:\n  p1: {width: 8, stride: 2, body: {block: conv}, after: §p2}\n  p2: {width: 8, stride: 2, body: {block: conv}, after: p1}\n", "unknown-entry", "'p1' comes after 'p2', which comes after 'p1'", "take one `after:` out"),
         (191, "stages: {p1: {width: 8, stride: 2, body: {block: conv}, after: §p1}}\n", "unknown-entry", "'p1' comes after itself", ""),
+        (191, "stages:\n  p1: {width: 8, body: {block: conv}, after: §p2}\n  p2: {width: 8, body: {block: conv}, after: p3}\n  p3: {width: 8, body: {block: conv}, after: p1}\n  p4: {width: 8, body: {block: conv}, after: p3}\n", "unknown-entry", "'p1' comes after 'p2', which comes after 'p3', which comes after 'p1'", "take one `after:` out"),
+        (191, "stages:\n  p1: {width: 8, body: {block: conv}, after: p2}\n  p2: {width: 8, body: {block: conv}, after: §p9}\n", "unknown-entry", "there is no 'p9' to come after", ""),
         (191, "stages: {p1: {width: 8, stride: 2, body: {block: conv}, after: §p9}}\n", "unknown-entry", "there is no 'p9' to come after", ""),
         (192, "stages: {p1: {width: 8, stride: 2, body: {block: add}}}\n".replace("{block", "§{block"), "from", "merges layers; expected `from: [one, another]`", ""),
         (192, "stages: {p1: {width: 8, stride: 2, body: {block: conv, from: §[input, input]}}}\n", "from", "block 'conv' has one input, got 2", ""),

@@ -284,9 +284,9 @@ REFUSED_WHOLE: dict[str, tuple[Any, str, str, str]] = {
     "key of another alphabet": (with_(nаme="x"), "unknown-key", "unknown key", "U+0430"),
     "a mapping in itself": (CYCLE, "depth", "nested deeper than 64", ""),
     "an empty dict": ({}, "missing-key", "the config needs 'stages'", ""),
-    "a list": ([1], "type", "expected a preset name, a path or a mapping", ""),
-    "None": (None, "type", "expected a preset name, a path or a mapping", ""),
-    "a number": (5, "type", "expected a preset name, a path or a mapping", ""),
+    "a list": ([1], "type", "expected a preset name, a path or a mapping, got a list of 1", ""),
+    "None": (None, "type", "expected a preset name, a path or a mapping, got nothing (null)", ""),
+    "a number": (5, "type", "expected a preset name, a path or a mapping, got the number 5", ""),
     "a set as a whole": ({"stages"}, "type", "expected a preset name, a path or a mapping", ""),
 }
 

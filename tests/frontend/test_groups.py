@@ -579,3 +579,9 @@ def test_a_neck_that_calls_no_layer_a_level_stands_for_its_last_one() -> None:
     side = "+neck={one: {block: conv, filters: 8, from: p4}, two: {block: conv, filters: 8}}"
     graph = archdsl.compile_config("yolo_v8_s_backbone", [side, "+head={end: {block: conv, filters: 5, each: neck}}"])
     assert [node.inputs[0].name for node in graph.nodes if node.name.startswith("head_end")] == ["neck_two_conv"]
+
+
+def test_a_folder_that_is_searched_is_named_once() -> None:
+    with pytest.raises(archdsl.ArchError) as caught:
+        archdsl.analyze("yolo_v8_xs_backbone", ["neck=mine"])
+    assert caught.value.problems[0].message.count(str(config_root())) == 1

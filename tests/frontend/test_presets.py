@@ -55,6 +55,10 @@ def test_the_list_says_which_presets_have_trained_weights() -> None:
     assert {preset.name for preset in archdsl.list_presets() if preset.has_weights} == TRAINED
 
 
+def test_every_preset_promises_its_parameters_and_macs() -> None:
+    assert [preset.name for preset in archdsl.list_presets() if None in (preset.params, preset.macs)] == []
+
+
 CONFIGS = [path for path in sorted(config_root().rglob("*.yaml")) if path.parent.name not in GROUPS]
 
 

@@ -13,6 +13,9 @@ import pytest
 
 import archdsl
 from archdsl import models
+from archdsl.frontend.importers.keras_cv import yolo_v8
+from archdsl.frontend.importers.keras_cv_arguments import arguments_of
+from archdsl.ir.ops import Activation
 
 CLASSES = [
     "YOLOV8Backbone",
@@ -72,6 +75,22 @@ def maps(model: keras.Model) -> dict[str, Any]:
     image = np.zeros((1, 64, 96, 3), "float32")
     layers = {level: model.get_layer(name).output for level, name in model.pyramid_level_inputs.items()}
     return dict(keras.Model(model.inputs[0], layers)(image))
+
+
+def test_leaky_relu_has_the_slope_that_keras_gives_it() -> None:
+    backbone = models.YOLOV8Backbone(**YOLO, activation="leaky_relu")
+    (slope,) = {node.op.slope for node in backbone.graph.nodes if isinstance(node.op, Activation)}
+    assert slope == pytest.approx(-float(keras.activations.get("leaky_relu")(np.array([-1.0]))[0]))
+
+
+def test_the_widths_of_a_call_have_no_cap() -> None:
+    costs = archdsl.analyze(yolo_v8([8, 8, 2048], [1, 1, 1]))
+    assert [level.channels for level in costs.outputs.values()] == [8, 8, 2048]
+
+
+@pytest.mark.parametrize("name", [name for name in models.ResNetV2Backbone.presets if "imagenet" not in name])
+def test_a_resnet_halves_its_map_in_every_stage_but_the_first(name: str) -> None:
+    assert arguments_of("ResNetV2Backbone", name)["stackwise_strides"] == [1, 2, 2, 2]  # resnet_v2_backbone_presets.py
 
 
 def test_yolo_v8s_p1_is_the_end_of_the_stem() -> None:

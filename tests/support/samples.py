@@ -49,13 +49,13 @@ def one_of_each_kind() -> tuple[str, ...]:
 
 def _kind(name: str) -> tuple[str, ...]:
     """The family, and what the files below it choose and say that a size does not."""
-    first, *others = PARENTS.findall(_text(name))[0].split(", ")
+    first, *others = (PARENTS.findall(_text(name)) or [f"family/{name}"])[0].split(", ")
     family = (first,) if first.startswith("family/") else _kind(first)
     return (*family, *others, *KEYS.findall(_text(name)))
 
 
 def _params(name: str) -> int:
-    return int(PARAMS.findall(_text(name))[0])
+    return int((PARAMS.findall(_text(name)) or [0])[0])
 
 
 def _text(name: str) -> str:

@@ -11,6 +11,8 @@ import archdsl
 from archdsl.blocks.registry import all_blocks, get_block
 from archdsl.diagnostics.fixes import Edit
 from archdsl.frontend.compose.search_path import preset_names
+from archdsl.frontend.sema.schema import ScaleSchema, StageSchema
+from archdsl.frontend.sema.vocabulary import fields
 from archdsl.tools.editing.completion import Completion, complete
 from archdsl.tools.editing.fixing import applied
 
@@ -24,8 +26,7 @@ def offered(text: str, folder: Path | None = None) -> dict[str, Completion]:
 
 LAYER_KEYS = {"block", "after", "from", "each", "share"}
 C2F = set(get_block("c2f").parameters)
-STAGE_KEYS = {"width", "depth", "stride", "stride_at", "dilation", "after", "down", "pre", "body", "first", "post"}
-SCALE_KEYS = {"width", "depth", "max_width", "divisor", "least", "depth_rounding"}
+STAGE_KEYS, SCALE_KEYS = set(fields(StageSchema)), set(fields(ScaleSchema))
 STAGES = {"p2", "p3", "p4", "p5"}
 
 EXACTLY = {

@@ -156,6 +156,13 @@ def listed_often(file: h5py.File) -> None:
     file.attrs["layer_names"] = np.array([b"a"] * 1000)
 
 
+def test_a_list_of_short_names_costs_more_than_its_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = written(lambda file: file.attrs.update(layer_names=np.array([b"a"] * 2_000)))
+    monkeypatch.setattr(hdf5_file, "MAX_STRUCTURE_BYTES", 40_000)
+    with pytest.raises(DamagedFile, match="takes more than 40000 bytes"):
+        contents_of(stream)
+
+
 def of_many_paths(file: h5py.File) -> None:
     """Fourteen groups, each of which has the next one ten times: 10^14 paths, and none of them long."""
     group = file.create_group("layers")
@@ -199,6 +206,25 @@ def test_a_tree_that_leads_into_itself_is_refused() -> None:
 def test_a_long_name_is_refused(name: str) -> None:
     with pytest.raises(DamagedFile, match=f"a text of {len(name)} bytes"):
         contents_of(written(lambda file: file.create_dataset(name, data=1.0)))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_file_without_its_last_byte_is_refused_before_it_is_read(version: str) -> None:
+    data = written(like_keras(3), version).getvalue()
+    with pytest.raises(DamagedFile, match=f"it has {len(data) - 1} of {len(data)} bytes"):
+        contents_of(io.BytesIO(data[:-1]))
+
+
+def of_a_named_type(file: h5py.File) -> None:
+    file["type"] = np.dtype("float32")
+    file.create_dataset("layers/conv2d/vars/0", (2, 3), file["type"])
+    del file["type"]  # its name
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_description_that_is_in_another_place_is_not_taken_for_one(version: str) -> None:
+    with pytest.raises(DamagedFile, match="a description is shared between arrays"):
+        contents_of(written(of_a_named_type, version))
 
 
 SIGNATURES = [b"TREE", b"HEAP", b"SNOD", b"GCOL", b"OHDR", b"OCHK", b"FRHP", b"FHDB", b"FHIB", b"BTHD", b"BTLF"]

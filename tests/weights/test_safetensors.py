@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 import struct
@@ -18,6 +19,8 @@ from safetensors.numpy import load_file, save_file
 
 import archdsl
 from archdsl import weights
+from archdsl.weights.formats.contents import DamagedFile
+from archdsl.weights.formats.safetensors import contents_of
 
 TINY = {
     "name": "tiny",
@@ -138,6 +141,7 @@ def reconfigure(before: str, after: str) -> Callable[[dict[str, Any], dict[str, 
 KERNEL = "stem_conv_conv/kernel"
 TAMPERED = [
     ("hash", lambda a, m: m.update(config=m["config"].replace("16", "17")), "checksum", "does not have the sha256"),
+    ("no hash", lambda a, m: m.pop("config_sha256"), "checksum", "does not have the sha256"),
     ("no config", lambda a, m: m.clear(), "no-config", "carries no config"),
     ("version", lambda a, m: m.update(archdsl="2"), "version", "written in version '2'"),
     ("size", lambda a, m: restate(m, config=m["config"] + "#" * (1 << 20)), "limit", "at most 1048576"),
@@ -175,6 +179,25 @@ def test_a_header_that_lies_about_its_bytes_is_refused(change: Any, fact: str, f
     with_header(file, change)
     with pytest.raises(archdsl.ArchError, match=fact):
         archdsl.build_from_config(file)
+
+
+ENTRY = '"a/kernel": {"dtype": "F32", "shape": [1], "data_offsets": '
+
+
+@pytest.mark.parametrize(
+    ("entries", "fact"),
+    [
+        (f"{ENTRY}[4, 8]}}", "leave a gap"),
+        (f"{ENTRY}[0, 4]}}", "it has 8 bytes of values; expected 4"),
+        (f"{ENTRY}[false, 4]}}", "a place that is not one"),
+        (f"{ENTRY}[0, 4]}}, {ENTRY}[4, 8]}}", "no header of JSON"),
+    ],
+    ids=["before", "after", "no number", "twice"],
+)
+def test_no_bytes_are_hidden_in_a_file(entries: str, fact: str) -> None:
+    header = f"{{{entries}}}".encode()
+    with pytest.raises(DamagedFile, match=fact):
+        contents_of(io.BytesIO(struct.pack("<Q", len(header)) + header + bytes(8)))
 
 
 @pytest.mark.parametrize(

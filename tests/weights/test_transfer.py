@@ -15,6 +15,7 @@ from support.keras_cv_files import ALL_LAYOUTS
 
 import archdsl
 from archdsl import models, weights
+from archdsl.weights.transfer import Transfer
 
 VARIANT = """
 defaults: [yolo_v8_xs_backbone, _self_]
@@ -90,6 +91,11 @@ def test_a_file_without_names_of_no_preset_says_how_to_transfer_it(keras_cv_file
         weights.load(model, keras_cv_files / "yolo/2.weights.h5", partial=True)
     assert "have no names that tell" in caught.value.problems[0].message
     assert "save that as .safetensors" in caught.value.problems[0].hint
+
+
+@pytest.mark.parametrize(("unused", "told"), [((), "0 layers of the file were"), (("a",), "1 layer of the file was")])
+def test_one_layer_is_not_told_as_several(unused: tuple[str, ...], told: str) -> None:
+    assert f"{told} not used" in Transfer("names", "name", (), unused=unused).summary()
 
 
 def test_weights_of_something_else_are_refused_even_in_part(keras_cv_files: Path) -> None:

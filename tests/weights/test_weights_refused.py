@@ -231,7 +231,7 @@ def test_a_wrong_sha256_is_told_with_both_and_the_size(keras_cv_files: Path, yol
     assert found in message
     assert "0" * 64 in message
     assert f"{path.stat().st_size} bytes" in message
-    weights.load(yolo, path, sha256=found)
+    weights.load(yolo, path, sha256=found.upper())
 
 
 @pytest.mark.parametrize("name", ["a.safetensors", "a.keras"])
@@ -362,6 +362,15 @@ def test_an_archive_is_unpacked_only_as_keras_packs_it(method: int, yolo: Any, t
     with zipfile.ZipFile(path, "w", method) as archive:
         archive.writestr("model.weights.h5", bytes(1000))
     assert "packed in a way that Keras does not use" in report_of(yolo, path)[0].message
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_archive_with_two_files_of_weights_is_refused(yolo: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        for content in (formats.HDF5, bytes(1000)):
+            archive.writestr("model.weights.h5", content)
+    assert "an archive without one model.weights.h5" in report_of(yolo, path)[0].message
 
 
 def test_an_archive_of_many_members_is_refused_before_they_are_listed(yolo: Any, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from archdsl.diagnostics.nearest import one_report
 from archdsl.diagnostics.problems import ArchError, Mark, fail, problem
+from archdsl.diagnostics.wording import describe
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.defaults_list import Lineage, lineage
 from archdsl.frontend.compose.groups import choices_in
@@ -220,7 +221,7 @@ def _read(config: ConfigLike, budget: Budget) -> tuple[Source, Path | None, str]
     if isinstance(config, (str, os.PathLike)):
         path = find_config(config)
         return read_file(path, budget=budget), root_of(path), _model_name(path.stem)
-    raise fail("type", f"expected a preset name, a path or a mapping, got a {type(config).__name__}")
+    raise fail("type", f"expected a preset name, a path or a mapping, got {describe(config)}")
 
 
 def _model_name(stem: str) -> str:

@@ -313,7 +313,7 @@ def _package(source: Source, folder: str, heirs: str) -> str:
 
 
 def _roots(member: Member) -> list[Path]:
-    return [root for root in (member.root, config_root()) if root is not None]
+    return list(dict.fromkeys(root for root in (member.root, config_root()) if root is not None))
 
 
 def _listed(roots: Sequence[Path]) -> str:

@@ -29,6 +29,20 @@ def in_order(after: Mapping[str, str | None]) -> tuple[list[str], list[str]]:
     return order, [name for name in after if name not in placed]
 
 
+def rings(after: Mapping[str, str]) -> list[list[str]]:
+    """The names that come after themselves, in the order that `after` leads from each to the next."""
+    found, seen = [], set[str]()
+    for name in after:
+        path: dict[str, int] = {}
+        while name in after and name not in seen:
+            seen.add(name)
+            path[name] = len(path)
+            name = after[name]
+        if name in path:
+            found.append(list(path)[path[name] :])
+    return found
+
+
 def with_explicit_order(config: dict[str, Any]) -> dict[str, Any]:
     """The config with `after:` wherever sorting its keys would change what it means (yaml.dump sorts them)."""
     for entries in _ordered_mappings(config):

@@ -84,7 +84,8 @@ def pair(received: Any) -> str:
     """A fix for two numbers that are not a list, or an empty string."""
     if isinstance(received, dict):
         values = list(received.values())
-        return write(str(values)) if len(values) == 2 and all(type(value) is int for value in values) else ""
+        is_of_numbers = len(values) in (1, 2) and all(type(value) is int for value in values)
+        return write(str((values * 2)[:2])) if is_of_numbers else ""
     if found := re.fullmatch(r"\(? ?(\d+) ?[x×,] ?(\d+) ?\)?", str(received)):
         return write(f"[{found[1]}, {found[2]}]")
     return "a list is written in [brackets]" if str(received).startswith("(") else ""

@@ -13,7 +13,7 @@ from archdsl.diagnostics.problems import Mark, Note, Problem, fail
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.budget import allow_more
 from archdsl.frontend.compose.config import Config, Location
-from archdsl.frontend.compose.order import FIRST, in_order
+from archdsl.frontend.compose.order import FIRST, in_order, rings
 from archdsl.frontend.compose.override_grammar import OVERRIDE
 from archdsl.frontend.sections import LAYER_SLOTS, NAMED_SLOTS, STAGES
 from archdsl.frontend.sema import fixits
@@ -50,14 +50,16 @@ class Layers:
         """Entries in the order they run; those set to null were taken out."""
         present = {name: entry for name, entry in entries.items() if entry is not None}
         order, misplaced = in_order({name: entry.after for name, entry in present.items()})
-        lost, known = set(misplaced), dict.fromkeys(order) | {FIRST: None}
-        for name in misplaced:
-            after = str(present[name].after)
-            message, hint = f"there is no '{after}' to come after; {one_of(known)}", did_you_mean(after, known)
-            if after in lost:  # what it should follow is there, but follows this one
-                message, hint = f"'{name}' comes after '{after}', which comes after '{name}'", "take one `after:` out"
-                message = message if after != name else f"'{name}' comes after itself"
-            self.findings.report("unknown-entry", message, at / name / "after", hint)
+        lost = {name: str(present[name].after) for name in misplaced}
+        known = dict.fromkeys(order) | {FIRST: None}
+        for name, after in lost.items():
+            if after not in lost:  # else what it comes after is reported
+                message, hint = f"there is no '{after}' to come after; {one_of(known)}", did_you_mean(after, known)
+                self.findings.report("unknown-entry", message, at / name / "after", hint)
+        for first, *others in rings(lost):
+            steps = ", which comes after ".join([f"'{name}'" for name in (*others, first)]) if others else "itself"
+            message = f"'{first}' comes after {steps}"
+            self.findings.report("unknown-entry", message, at / first / "after", "take one `after:` out")
         return [(name, present[name]) for name in order]
 
     def named(self, layers: NamedLayers, at: Location, scope: str, given: Mapping[str, int | None]) -> list[LayerSpec]:

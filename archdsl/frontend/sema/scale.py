@@ -92,8 +92,9 @@ def scaling(size: str, value: int, factors: Scale) -> str:
         return text
     if size == "width":
         return f"{text}, rounded" + (f" to a multiple of {factors.divisor}" if factors.divisor > 1 else "")
-    rounded = "rounded up" if factors.depth_rounding == "up" else "rounded"
-    return f"{text}, {rounded}" + (", at least 1" if exact < 0.5 else "")
+    if factors.depth_rounding == "up":
+        return f"{text}, rounded up"
+    return f"{text}, rounded" + (", at least 1" if round(exact) < 1 else "")
 
 
 def _part(part: PartSpec, factors: Scale, blocks: Mapping[Block, Composite]) -> PartSpec:

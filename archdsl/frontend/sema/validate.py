@@ -132,8 +132,14 @@ def _problem(finding: Finding, config: Config, prefix: KeyPath) -> Problem:
 def _missing(finding: Finding) -> Problem:
     if isinstance(finding.location[-1], int):
         return problem("length", f"the list is too short: item {finding.location[-1] + 1} is missing")
-    hint = "give the layer or its stage a width" if finding.key == "width" else ""
+    hint = _NEEDED.get(finding.key, "")
     return problem("missing-key", f"{finding.owner or 'the config'} needs '{finding.key}'", hint=hint)
+
+
+_NEEDED = {
+    "width": "give the layer or its stage a width",
+    STAGES.name: "write them, or inherit those of a preset: defaults: [yolo_v8_s_backbone, _self_]",
+}
 
 
 def _bad_key(finding: Finding) -> Problem:
@@ -185,11 +191,20 @@ def _wrong_type(finding: Finding) -> Problem:
     expected, fix = _TYPES[finding.kind]
     holds = known_keys(finding.model, finding.location) if finding.kind == "model_type" else []
     hint = belongs(finding.key, in_layer=False) if finding.key in holds else fix(finding.value, holds)
-    hint = fixits.image(finding.value) if finding.key == "shape" else _naming(finding) or hint
+    if finding.key in _BY_KEY and not finding.owner:
+        hint = _BY_KEY[finding.key](finding.value)
+    hint = _naming(finding) or hint
     if finding.key in GROUPS and isinstance(finding.value, str) and finding.location == (finding.key,):
         choice = f"defaults: [{finding.key}: {finding.value[:60]}, _self_]"
         hint = f"to choose a file of the folder {finding.key}/, write {choice}"
     return problem("type", f"expected {expected}, got {finding.received}", hint=hint)
+
+
+_BY_KEY: dict[str, Callable[[Any], str]] = {
+    "shape": fixits.image,
+    "first": lambda value: "write arguments of the body by name: {kernel: 5}",
+}
+"""Fixes for what is not a list or a mapping at all."""
 
 
 _NAMING = {
