@@ -205,6 +205,8 @@ FORMATS: dict[FormatName, Format] = {
 def format_of(output: Path) -> FormatName:
     """The format of a file by the ending of its name. Raises ArchError for another."""
     endings = {each.ending: name for name, each in FORMATS.items()}
+    if output.name in {"-", *endings}:
+        raise fail("output", "not the name of a file", mark=Mark(str(output)), hint="expected one such as net.onnx")
     if output.suffix not in endings:
         message = f"no format ends in '{output.suffix}'; {one_of([ending for ending in endings if ending])}"
         hint = "a name without an ending becomes a folder; or say --format"
