@@ -30,7 +30,7 @@ def written_whole(path: Path, hint: str = "") -> Iterator[Path]:
     """
     _check_parent(path)
     partial = _beside(path)
-    with _stopped_by_an_exception():
+    with stopped_by_an_exception():
         try:
             mode = _mode(path if path.exists() else partial)
             yield partial
@@ -53,7 +53,7 @@ def files_written_whole(path: Path) -> Iterator[Path]:
     _check_parent(path)
     folder = _beside(path)
     try:
-        with _stopped_by_an_exception():
+        with stopped_by_an_exception():
             folder.mkdir()
             yield folder / path.name
             for each in sorted(folder.iterdir(), key=lambda each: each.name == path.name):
@@ -82,7 +82,7 @@ def folder_written_whole(path: Path, files: Collection[str]) -> Iterator[Path]:
             message = f"the folder contains '{foreign[0]}', which is not part of a preset; nothing was changed"
             raise fail("output", message, mark=Mark(str(path)), hint="choose a new folder")
         partial.mkdir()
-        with _stopped_by_an_exception():
+        with stopped_by_an_exception():
             yield partial
         _replace_folder(path, partial)
     except OSError as error:
@@ -92,7 +92,7 @@ def folder_written_whole(path: Path, files: Collection[str]) -> Iterator[Path]:
 
 
 @contextmanager
-def _stopped_by_an_exception() -> Iterator[None]:
+def stopped_by_an_exception() -> Iterator[None]:
     """Lets signals that would end the process at once raise SystemExit, so that what is unfinished is removed."""
     is_main = threading.current_thread() is threading.main_thread()  # no other may set what a signal does
     deadly = [number for number in _STOPS if is_main and signal.getsignal(number) == signal.SIG_DFL]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -54,6 +57,17 @@ class Clock:
 
     def call(self) -> None:
         self.now += self.left.pop(0)
+
+
+def test_a_benchmark_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
+    call = [sys.executable, "-m", "archdsl", "bench", *SMALL, "--rounds", "9999"]
+    with subprocess.Popen(call, env={**os.environ, "TMPDIR": str(tmp_path)}, stderr=subprocess.PIPE) as process:
+        while not list(tmp_path.glob("archdsl-bench-*/*.npz")):
+            assert process.poll() is None, process.stderr and process.stderr.read()
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 128 + signal.SIGTERM
+    assert not list(tmp_path.glob("archdsl-*"))
 
 
 def test_the_first_call_of_a_turn_does_not_count() -> None:

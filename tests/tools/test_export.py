@@ -153,6 +153,8 @@ def test_a_file_that_gives_something_else_is_not_left(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (["csp_darknet_tiny", "-o", "-"], "not the name of a file hint: expected one such as net.onnx"),
+        (["csp_darknet_tiny", "-o", ".onnx"], "not the name of a file"),
         (["csp_darknet_tiny", "-o", "a.pb"], "no format ends in '.pb'; expected one of: .onnx"),
         (["csp_darknet_tiny", "-o", "a.onnx", "--outputs", "p9"], "--outputs: error[unknown-output]: outputs.0"),
         (["csp_darknet_tiny", "-o", "a.onnx", "--size", "0"], "'0' is not an image size"),

@@ -17,6 +17,7 @@ from support import REPOSITORY
 import archdsl
 from archdsl.backends import onnx as backend
 from archdsl.backends.form import Form
+from archdsl.backends.onnx import suppression
 from archdsl.backends.runtimes import run_onnx, run_openvino
 from archdsl.models import calibration
 from archdsl.models.export import proof
@@ -75,7 +76,8 @@ def test_int8_is_a_third_of_the_file_and_tells_the_cosine_of_each_result(run: An
     [
         ([], {"head_box", "head_class"}),
         (["--keep", ""], set()),
-        (["--keep", "first"], {"stem_conv_conv"}),
+        (["--keep", "First"], {"stem_conv_conv"}),
+        (["--keep", "stages.p5.down"], {"p5_down"}),
         (["--keep", "stem,head.box"], {"stem_conv_conv", "head_box"}),
     ],
 )
@@ -104,7 +106,19 @@ def test_openvino_takes_int8(run: Any, tmp_path: Path, photos: str) -> None:
 
 @pytest.mark.keras
 def test_litert_takes_int8(run: Any, tmp_path: Path, photos: str) -> None:
-    call = ["export", "csp_darknet_tiny", TINY, "--size", "64", "-o", "a.tflite", "--precision", "int8"]
+    call = [
+        "export",
+        "csp_darknet_tiny",
+        TINY,
+        "--size",
+        "64",
+        "-o",
+        "a.tflite",
+        "--precision",
+        "int8",
+        "--outputs",
+        "P3",
+    ]
     done = run(*call, "--calibrate", photos)
     assert done.returncode == 0, done.stderr
     assert "LiteRT: cosines to float32 on photos of 64 × 64: P3 0.9" in done.stdout
@@ -171,6 +185,36 @@ def test_a_file_may_leave_the_best_boxes(run: Any, tmp_path: Path, output: str, 
     assert boxes.shape == (len(scores), 4) and len(scores) == len(classes) == len(of_image)
     assert set(of_image) == {0, 1, 2} and max(np.bincount(of_image)) <= 9
     assert classes.max() < 80
+
+
+def test_a_file_that_leaves_no_box_of_a_random_image_is_tried_with_all(run: Any, tmp_path: Path) -> None:
+    done = run("export", *DETECTOR, "-o", "a.onnx", "--nms", "--json")
+    assert done.returncode == 0, done.stderr
+    counts = json.loads(done.stdout)["boxes"]
+    assert counts["0"] > 50 and counts["0.25"] == 0
+    image = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3)).astype("float32")
+    assert len(run_onnx(tmp_path / "a.onnx")(image)["scores"]) == 0
+
+
+def test_scores_that_suppression_gets_wrong_are_told_of_a_network_without_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best = suppression._best
+    monkeypatch.setattr(
+        suppression, "_best", lambda to, raw: (to("Mul", best(to, raw)[0], to.exact(0.9)), best(to, raw)[1])
+    )
+    with pytest.raises(archdsl.ArchError, match="scores that are left are not those"):
+        archdsl.export("yolo_v8_xs_detect", tmp_path / "a.onnx", [TINY], size=64, nms=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_results_that_no_image_changes_are_said_to_prove_little(run: Any) -> None:
+    told = "a.onnx: boxes, scores of a black image are the same, so the comparison proves little"
+    assert told in run("export", *DETECTOR, "-o", "a.onnx").stderr
+    assert (
+        run("export", "csp_darknet_tiny", TINY, "--size", "64", "--outputs", "P3", "-o", "b.onnx").stderr
+        == "writing b.onnx\n"
+    )
 
 
 def test_a_detector_of_one_box_for_an_object_needs_no_suppression(run: Any, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import numpy
 import onnx
 from onnx import ModelProto, NodeProto, helper
 
@@ -85,7 +86,7 @@ def _silent() -> Iterator[None]:
     logging.disable(logging.ERROR)
     package("onnxruntime").set_default_logger_severity(_ERRORS)
     try:
-        with redirect_stdout(io.StringIO()):
+        with redirect_stdout(io.StringIO()), numpy.errstate(all="ignore"):  # a value that is always 0 has no range
             yield
     finally:
         package("onnxruntime").set_default_logger_severity(_WARNINGS)
@@ -102,7 +103,7 @@ def _to_quantise(model: ModelProto, types: tuple[str, ...], keep: tuple[str, ...
         FIRST: [node.name for node in kernels if node.name not in behind],
         LAST: [node.name for node in kernels if node.name not in before],
     }
-    kept = {name for each in keep for name in (ends[each] if each in ends else _named(each, nodes))}
+    kept = {name for each in map(str.lower, keep) for name in (ends[each] if each in ends else _named(each, nodes))}
     between = [
         node
         for node in nodes
@@ -137,7 +138,7 @@ def _behind(kernels: list[NodeProto], nodes: list[NodeProto]) -> set[str]:
 
 def _named(layer: str, nodes: list[NodeProto]) -> list[str]:
     """Names of the nodes of a layer, and of those whose names begin with its. Raises ArchError for none."""
-    begin = layer.lower().replace(".", "_")
+    begin = layer.removeprefix("stages.").replace(".", "_")
     found = [node.name for node in nodes if f"{node.name.partition('/')[0]}_".startswith(f"{begin}_")]
     if not found:
         layers = {part for node in nodes for part in _beginnings(node.name.partition("/")[0])}

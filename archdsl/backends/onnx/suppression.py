@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy
 from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
 from archdsl.backends.form import Suppression
@@ -13,6 +14,7 @@ from archdsl.backends.onnx.emission import Emission
 BOXES, SCORES, CLASSES, IMAGES = "boxes", "scores", "classes", "images"
 _COUNT = "detections"  # the name of a side: boxes that are left, of all images
 _DROPPED = -1.0  # below every score
+_SCOPE = "suppression"
 
 
 def suppress(model: ModelProto, by: Suppression) -> None:
@@ -25,12 +27,13 @@ def suppress(model: ModelProto, by: Suppression) -> None:
     given = {each.name: each for each in model.graph.output}
     raw = {name: _renamed(model, name) for name in given}
     to = Emission(model.graph)
-    to.within("suppression")
+    to.within(_SCOPE)
     best, classes = _best(to, raw)
-    kept = _kept(to, raw[BOXES], best, classes, _sides(given[SCORES])[-1], by)
+    confidence = to.weight("confidence", numpy.asarray([by.confidence]))
+    kept = _kept(to, raw[BOXES], best, classes, _sides(given[SCORES])[-1], by, confidence)
     count = to("Min", to.side(kept, 1), to.integers([by.limit]))
     scores, places = to.several("TopK", 2, kept, count, axis=1)
-    entries = to.transpose(to("NonZero", to("Greater", scores, to.exact(by.confidence))), 1, 0)
+    entries = to.transpose(to("NonZero", to("Greater", scores, confidence)), 1, 0)
     image = to.slice(entries, 1, 0, 1)
     own = to.concat([image, to("Unsqueeze", to("GatherND", places, entries), to.integers([1]))], 1)
     has_rows = [name for name, each in given.items() if _sides(each)[1:-1] == _sides(given[BOXES])[1:-1]]
@@ -41,6 +44,12 @@ def suppress(model: ModelProto, by: Suppression) -> None:
     for name, value in results.items():
         to.finish("Identity", value, name)
     _describe(model, given, has_rows)
+
+
+def set_confidence(model: ModelProto, confidence: float) -> None:
+    """Change the score that a box is left above."""
+    (array,) = [each for each in model.graph.initializer if each.name == f"{_SCOPE}/confidence"]
+    array.raw_data = numpy.asarray([confidence], "float32").tobytes()
 
 
 def _renamed(model: ModelProto, result: str) -> str:
@@ -58,12 +67,12 @@ def _best(to: Emission, raw: Mapping[str, str]) -> tuple[str, str]:
     return to("Where", is_finite, scores, to.exact(0)), to("ArgMax", raw[SCORES], axis=-1, keepdims=1)
 
 
-def _kept(to: Emission, boxes: str, best: str, classes: str, class_count: int, by: Suppression) -> str:
+def _kept(to: Emission, boxes: str, best: str, classes: str, class_count: int, by: Suppression, confidence: str) -> str:
     """(B, N): the scores of the boxes that are left, and _DROPPED for the others."""
     numbers = to.reshape(to.integers(range(class_count)), 1, -1, 1)
     is_own = to("Equal", to.transpose(classes, 0, 2, 1), numbers)
     own = to("Where", is_own, to.transpose(best, 0, 2, 1), to.exact(0))  # the operator takes each class alone
-    limits = to.integers([by.limit]), to.exact([by.iou]), to.exact([by.confidence])
+    limits = to.integers([by.limit]), to.exact([by.iou]), confidence
     found = to("NonMaxSuppression", boxes, own, *limits)  # (K, 3): image, class, box
     places = to.take(found, (0, 2), 1)
     flat = to("Squeeze", best, to.integers([-1]))

@@ -24,7 +24,10 @@ _EXACT = "fold_rescale"  # a kernel divided by 255 loses digits in half precisio
 
 
 class Exported(NamedTuple):
-    """A file that was written, or a folder; its size, the runtime that ran it, and how it did."""
+    """A file that was written, or a folder; its size, the runtime that ran it, and how it did.
+
+    `boxes` is for a file that leaves the best ones: how many it left, and archdsl.detections too, by the confidence.
+    """
 
     file: Path
     format: FormatName
@@ -32,6 +35,7 @@ class Exported(NamedTuple):
     runtime: str
     precision: Precision
     proof: Proof
+    boxes: Mapping[float, int] = {}
 
 
 def export(network: Network, output: Path, format: FormatName, form: Form, fuse: bool = True) -> Exported:
@@ -47,23 +51,32 @@ def export(network: Network, output: Path, format: FormatName, form: Form, fuse:
         made = chosen.make(fused(network, form) if fuse else network, form)
         chosen.write(made, form, unfinished)
         runtime, run = chosen.run(unfinished)
-        proof = prove(_in_layout(run, form), images, expected)
+        proof = prove(_in_layout(run, form), images, expected, form.precision)
         check(proof, form.precision, output.name)
-        if form.suppression:
-            _suppress(chosen, made, form, unfinished, images)
+        boxes = _suppress(chosen, made, form, form.suppression, unfinished, images) if form.suppression else {}
         size = sum([each.stat().st_size for each in unfinished.parent.rglob("*") if each.is_file()])
-    return Exported(output, format, size, runtime, form.precision, proof)
+    return Exported(output, format, size, runtime, form.precision, proof, boxes)
 
 
-def _suppress(chosen: Format, made: Any, form: Form, path: Path, images: list[Array]) -> None:
-    """Write the file again, with only the best boxes. Raises ArchError where they are others."""
+def _suppress(
+    chosen: Format, made: Any, form: Form, by: Suppression, path: Path, images: list[Array]
+) -> dict[float, int]:
+    """Write the file again, with only the best boxes. Raises ArchError where they are others.
+
+    A network without training gives no box the score that is asked for; then the file is tried with all boxes first.
+    """
     all_boxes = _results(chosen.run(path)[1], form, images)
-    for each in path.parent.iterdir():  # not written into: a runtime may still have it in its memory
-        each.unlink()
     chosen.suppress(made, form)
-    chosen.write(made, form, path)
-    best = _results(chosen.run(path)[1], form, images)
-    check_suppression(all_boxes, best, form.suppression or Suppression())
+    none = max(float(each["scores"].max()) for each in all_boxes) <= by.confidence
+    counts = {}
+    for confidence in (*([0.0] if none and by.confidence else []), by.confidence):
+        for each in path.parent.iterdir():  # not written into: a runtime may still have it in its memory
+            each.unlink()
+        chosen.set_confidence(made, confidence)
+        chosen.write(made, form, path)
+        best = _results(chosen.run(path)[1], form, images)
+        counts[confidence] = check_suppression(all_boxes, best, by._replace(confidence=confidence))
+    return counts
 
 
 def _results(run: Runner, form: Form, images: list[Array]) -> list[Mapping[str, Array]]:

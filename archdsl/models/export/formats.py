@@ -51,6 +51,10 @@ class Format(ABC):
         """Add to what was made that only the best boxes are left."""
         raise NotImplementedError
 
+    def set_confidence(self, made: Any, confidence: float) -> None:
+        """Change the score that these have more than."""
+        raise NotImplementedError
+
     @abstractmethod
     def run(self, path: Path) -> tuple[str, Runner]:
         """The name of the runtime, and what runs the file with it."""
@@ -94,6 +98,11 @@ class Onnx(Format):
         from archdsl.backends.onnx.suppression import suppress
 
         suppress(made, form.suppression or Suppression())
+
+    def set_confidence(self, made: Any, confidence: float) -> None:
+        from archdsl.backends.onnx.suppression import set_confidence
+
+        set_confidence(made, confidence)
 
     def run(self, path: Path) -> tuple[str, Runner]:
         if is_installed("onnxruntime"):
@@ -196,6 +205,8 @@ FORMATS: dict[FormatName, Format] = {
 def format_of(output: Path) -> FormatName:
     """The format of a file by the ending of its name. Raises ArchError for another."""
     endings = {each.ending: name for name, each in FORMATS.items()}
+    if output.name in {"-", *endings}:
+        raise fail("output", "not the name of a file", mark=Mark(str(output)), hint="expected one such as net.onnx")
     if output.suffix not in endings:
         message = f"no format ends in '{output.suffix}'; {one_of([ending for ending in endings if ending])}"
         hint = "a name without an ending becomes a folder; or say --format"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from archdsl.backends.atomic_write import stopped_by_an_exception
 from archdsl.tools.bench.measuring import Times, measured, ratio
 from archdsl.tools.bench.plan import Contender, Entry, Settings, Tell, planned
 from archdsl.tools.bench.processes import Process
@@ -22,7 +23,9 @@ def benchmark(entries: Sequence[Entry], settings: Settings, tell: Tell, against:
     """
     chosen = planned(len(entries), settings)
     before = _load()
-    with tempfile.TemporaryDirectory(prefix="archdsl-bench-") as folder, ExitStack() as stack:
+    with ExitStack() as stack:
+        stack.enter_context(stopped_by_an_exception())
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="archdsl-bench-"))
         session = Session(Path(folder), entries, settings, tell, stack)
         session.write_networks()
         processes = [session.started(number, each) for number, each in enumerate(chosen)]

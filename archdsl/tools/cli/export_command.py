@@ -113,6 +113,7 @@ def _print(exported: Exported, as_json: bool) -> None:
     if as_json:
         found = {"file": str(exported.file), "format": exported.format, "bytes": exported.bytes}
         found |= {"runtime": exported.runtime, "precision": exported.precision, **proof._asdict()}
+        found |= {"boxes": {f"{confidence:g}": count for confidence, count in exported.boxes.items()}}
         print_json(found)
         return
     sizes = " and ".join(f"{height} × {width}" for height, width in proof.sizes)
@@ -122,11 +123,17 @@ def _print(exported: Exported, as_json: bool) -> None:
         say(f"{exported.runtime}: cosines to float32 on photos of {sizes}: {cosines}")
     else:
         say(f"{exported.runtime}: differs by at most {proof.largest:.1e} on a random image of {sizes}")
+    if exported.boxes:
+        counts = " and ".join(f"{count} above {confidence:g}" for confidence, count in exported.boxes.items())
+        say(f"the boxes that archdsl.detections leaves: {counts}")
     say(f"{1000 * proof.seconds:.1f} ms for {proof.sizes[0][0]} × {proof.sizes[0][1]}")
 
 
 def _warn(exported: Exported) -> None:
-    """Of results in int8 that are not as good as they could be."""
+    """Of results in int8 that are not as good as they could be, and of those that say nothing of the file."""
+    if steady := exported.proof.steady:
+        fact = f"{', '.join(steady)} of a black image {'is' if len(steady) == 1 else 'are'} the same"
+        say(f"{exported.file}: {fact}, so the comparison proves little; export trained weights to prove more", err=True)
     low = [name for name, cosine in exported.proof.cosines.items() if cosine < GOOD_COSINE]
     if exported.precision == "int8" and low:
         advice = "--keep more layers in float32, or calibrate with other photos"
