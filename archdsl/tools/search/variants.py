@@ -81,7 +81,7 @@ class Variants:
 
         Whether values fit together is another question: what does not compile is not within the budget.
         """
-        problems: list[Problem] = []
+        problems: dict[tuple[int, str, str], Problem] = {}  # of the values of a choice that are wrong alike, the first
         first = [0] * len(self.counts)
         self._base(first)
         for position, choice in enumerate(self.space.choices):
@@ -90,10 +90,17 @@ class Variants:
                 try:
                     resolve(self.config(digits), self.budget)
                 except ArchError as error:
-                    if digit or not position:  # all at their first are tried once
-                        problems += [_of_choice(each, choice, digit) for each in error.problems[:1]]
+                    found, *_ = error.problems
+                    own = self._named(found.path, position)
+                    told = _of_choice(found, self.space.choices[own], digits[own])
+                    problems.setdefault((own, found.code, str(found.hint)), told)
         if problems:
-            raise ArchError(by_place(problems))
+            raise ArchError(by_place([*problems.values()]))
+
+    def _named(self, path: str, changed: int) -> int:
+        """The choice that a problem is about: by its path, else the one whose value was changed."""
+        named = [place for place, each in enumerate(self.space.choices) if f"{path}.".startswith(f"{each.key}.")]
+        return named[0] if named and changed not in named else changed
 
     def _tried(self, choice: Choice) -> list[int]:
         """The positions of values that are checked: the ends, and as many between them as there is time for."""
