@@ -338,6 +338,9 @@ ERRORS = {
     "choices: {scale.width: 'interval(1, 0.5)'}": "ends before it begins",
     "choices: {stages.p4.width: 'range(64, 640, 64)', stages.p4.width.x: [1]}": "there is no 'x' in 'stages.p4.width'",
     "choices: {scale.width: [0.5, 1], stages.p3.depth: [0, 3]}": "choices.stages.p3.depth: got the number 0",
+    "config: resnet50_classify\nchoices: {scale.width: [1, 2], stages.p4.body.block: [bottleneck, bottleneck_v1]}": (
+        "choices.stages.p4.body.block: bottleneck: unknown key 'projection'"
+    ),
 }
 
 
@@ -501,8 +504,8 @@ def test_it_is_said_that_no_variant_is_a_network(tmp_path: Path, run: Run) -> No
 
 
 def test_a_number_that_is_written_in_two_ways_is_one_value(tmp_path: Path, run: Run) -> None:
-    space = written(tmp_path, "config: yolo_v8_s_backbone\nchoices: {scale.width: [1, 0.5, 1.0, '0.5']}")
-    assert "scale.width 3" in search(run, space).stdout  # the last is text
+    space = written(tmp_path, "config: yolo_v8_s_backbone\nchoices: {scale.width: [1, 0.5, 1.0]}")
+    assert "scale.width 2" in search(run, space).stdout
 
 
 def test_choices_of_a_key_and_of_a_part_of_it_are_composed_in_their_order(tmp_path: Path, run: Run) -> None:
