@@ -339,7 +339,7 @@ ERRORS = {
     "choices: {stages.p4.width: 'range(64, 640, 64)', stages.p4.width.x: [1]}": "there is no 'x' in 'stages.p4.width'",
     "choices: {scale.width: [0.5, 1], stages.p3.depth: [0, 3]}": "choices.stages.p3.depth: got the number 0",
     "config: resnet50_classify\nchoices: {scale.width: [1, 2], stages.p4.body.block: [bottleneck, bottleneck_v1]}": (
-        "choices.stages.p4.body.block: bottleneck: unknown key 'projection'"
+        "choices.stages.p4.body.block: unknown key 'projection' of block 'bottleneck'"
     ),
 }
 

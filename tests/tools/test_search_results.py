@@ -11,6 +11,7 @@ import subprocess
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -291,6 +292,17 @@ def test_an_axis_may_be_any_number(seen: Page, rows: list[dict[str, Any]]) -> No
         straight = np.polyfit(values, drawn, 1)
         assert straight[0] * sign > 0
         np.testing.assert_allclose(drawn, np.polyval(straight, values), atol=0.1)  # as texts have one digit
+
+
+@pytest.mark.browser
+def test_the_ticks_of_an_axis_of_bytes_are_round_and_beside_its_name(seen: Page) -> None:
+    seen.get_by_role("combobox", name="Figure up").select_option("activation_bytes")
+    texts = seen.locator(".axis").nth(1).locator("text:not(.name)").all()
+    sizes = [float(text.inner_html().split()[0]) for text in texts]
+    steps = {round(after - before, 6) for before, after in pairwise(sizes)}
+    assert len(steps) == 1 and f"{steps.pop():e}"[:8] in ("1.000000", "2.000000", "5.000000"), sizes
+    name = seen.locator(".axis").nth(1).locator(".name").bounding_box()
+    assert name and all(name["x"] + name["width"] < (text.bounding_box() or name)["x"] for text in texts)
 
 
 @pytest.mark.browser
