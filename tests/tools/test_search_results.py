@@ -497,6 +497,9 @@ def test_a_text_that_is_not_yaml_is_a_value_too(tmp_path: Path) -> None:
         (["--band", "params=1:2"], "--band needs --plot"),
         (["--report", "page.pdf"], "no page ends in '.pdf'"),
         (["--report", "taken.html"], "exists already"),
+        (["--all"], "--all is for a space"),
+        (["--trials", "3"], "--trials is for a space"),
+        (["-o", "elsewhere"], "-o is for --take and --plot"),
     ],
 )
 def test_what_cannot_be_used_is_reported(
@@ -510,6 +513,32 @@ def test_what_cannot_be_used_is_reported(
     assert message in result.stderr
     assert "Traceback" not in result.stderr
     assert {each.name: each.read_text() for each in tmp_path.iterdir()} == taken
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--take", "3", "-o", "mine.yaml"], "--take is for the folder of a search"),
+        (["--csv", "front.csv"], "--csv is for results: -o DIR"),
+        (["--report", "page.html"], "--report is for results: -o DIR"),
+        (["--scheduler", "tcp://here:1"], "--scheduler is for --engine dask"),
+        (["--slurm", "mem=4G"], "--slurm is for --engine slurm"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(
+    run: Run, tmp_path: Path, words: Sequence[str], message: str
+) -> None:
+    (tmp_path / "space.yaml").write_text(SPACE)
+    result = run("search", "space.yaml", *words)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert message in result.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["space.yaml"]
+
+
+def test_it_is_said_that_a_search_is_not_done(run: Run, tmp_path: Path) -> None:
+    found = searched(tmp_path)
+    (found / "part-000000.parquet").unlink()
+    assert "1 of 1 parts are not done" in run("search", str(found)).stdout
 
 
 def test_rows_are_found_across_parts_of_any_size(found: Path, rows: list[dict[str, Any]], tmp_path: Path) -> None:
