@@ -327,6 +327,20 @@ ERRORS = {
     "choices: {scale.width: [1]}\ncolour: red": "a space has no key 'colour'",
     "config: ../mine.yaml\nchoices: {scale.width: [1]}": "is not beside this file",
     "config: yolo_v8_z_backbone\nchoices: {scale.width: [1]}": "did you mean",
+    "choices: {scale.width: [1]}\nwithin: {params: .nan}": "within.params: got the number nan",
+    "choices: {scale.width: [1]}\nwithin: {params: -5}": "nothing is at most -5",
+    "choices: {scale.width: [1]}\nwithin: {outputs.P9.channels: 5}": "no output 'P9'; expected one of: P3, P4, P5",
+    "choices: {scale.width: [1]}\nminimize: outputs.p3.stride": "did you mean 'P3'?",
+    "choices: {scale.width: [1]}\nminimize: params\nmaximize: params": "'params' is minimized or maximized already",
+    "choices: {scale.width: [1]}\noverrides: [scale.depth=1, scale.wdth=1]": "space.yaml:3:28: error",
+    "choices: {scale.width: range(1, 9)}": "write it with quotes: scale.width: 'range(1, 9)'",
+    "choices: {stages.p4.depth: 'range(1, 4), 9'}": "has a sweep among its values",
+    "choices: {scale.width: 'interval(1, 0.5)'}": "ends before it begins",
+    "choices: {stages.p4.width: 'range(64, 640, 64)', stages.p4.width.x: [1]}": "there is no 'x' in 'stages.p4.width'",
+    "choices: {scale.width: [0.5, 1], stages.p3.depth: [0, 3]}": "choices.stages.p3.depth: got the number 0",
+    "config: resnet50_classify\nchoices: {scale.width: [1, 2], stages.p4.body.block: [bottleneck, bottleneck_v1]}": (
+        "choices.stages.p4.body.block: unknown key 'projection' of block 'bottleneck'"
+    ),
 }
 
 
@@ -480,6 +494,18 @@ def test_a_module_that_a_plugin_imports_is_part_of_it(tmp_path: Path, run: Run) 
         again(0 if name == "search_other.py" else 2)
         written(tmp_path, text, name)
     again(0)
+
+
+def test_it_is_said_that_no_variant_is_a_network(tmp_path: Path, run: Run) -> None:
+    choices = "{stages.p3: [null], scale.width: [0.25, 0.5]}"
+    space = written(tmp_path, f"config: yolo_v8_s_detect\nchoices: {choices}")
+    told = search(run, space).stdout
+    assert "none of the first 2 compiles; the first: stages.p4" in told, told
+
+
+def test_a_number_that_is_written_in_two_ways_is_one_value(tmp_path: Path, run: Run) -> None:
+    space = written(tmp_path, "config: yolo_v8_s_backbone\nchoices: {scale.width: [1, 0.5, 1.0]}")
+    assert "scale.width 2" in search(run, space).stdout
 
 
 def test_choices_of_a_key_and_of_a_part_of_it_are_composed_in_their_order(tmp_path: Path, run: Run) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -294,6 +295,17 @@ def test_an_axis_may_be_any_number(seen: Page, rows: list[dict[str, Any]]) -> No
 
 
 @pytest.mark.browser
+def test_the_ticks_of_an_axis_of_bytes_are_round_and_beside_its_name(seen: Page) -> None:
+    seen.get_by_role("combobox", name="Figure up").select_option("activation_bytes")
+    texts = seen.locator(".axis").nth(1).locator("text:not(.name)").all()
+    sizes = [float(text.inner_html().split()[0]) for text in texts]
+    steps = {round(after - before, 6) for before, after in pairwise(sizes)}
+    assert len(steps) == 1 and f"{steps.pop():e}"[:8] in ("1.000000", "2.000000", "5.000000"), sizes
+    name = seen.locator(".axis").nth(1).locator(".name").bounding_box()
+    assert name and all(name["x"] + name["width"] < (text.bounding_box() or name)["x"] for text in texts)
+
+
+@pytest.mark.browser
 def test_the_front_is_a_table_that_sorts_and_opens(seen: Page, rows: list[dict[str, Any]]) -> None:
     best = sorted(among_the_best(rows), key=lambda number: rows[number]["activation_bytes"])
     table = seen.locator("table.best")
@@ -485,6 +497,9 @@ def test_a_text_that_is_not_yaml_is_a_value_too(tmp_path: Path) -> None:
         (["--band", "params=1:2"], "--band needs --plot"),
         (["--report", "page.pdf"], "no page ends in '.pdf'"),
         (["--report", "taken.html"], "exists already"),
+        (["--all"], "--all is for a space"),
+        (["--trials", "3"], "--trials is for a space"),
+        (["-o", "elsewhere"], "-o is for --take and --plot"),
     ],
 )
 def test_what_cannot_be_used_is_reported(
@@ -498,6 +513,32 @@ def test_what_cannot_be_used_is_reported(
     assert message in result.stderr
     assert "Traceback" not in result.stderr
     assert {each.name: each.read_text() for each in tmp_path.iterdir()} == taken
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--take", "3", "-o", "mine.yaml"], "--take is for the folder of a search"),
+        (["--csv", "front.csv"], "--csv is for results: -o DIR"),
+        (["--report", "page.html"], "--report is for results: -o DIR"),
+        (["--scheduler", "tcp://here:1"], "--scheduler is for --engine dask"),
+        (["--slurm", "mem=4G"], "--slurm is for --engine slurm"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(
+    run: Run, tmp_path: Path, words: Sequence[str], message: str
+) -> None:
+    (tmp_path / "space.yaml").write_text(SPACE)
+    result = run("search", "space.yaml", *words)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert message in result.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["space.yaml"]
+
+
+def test_it_is_said_that_a_search_is_not_done(run: Run, tmp_path: Path) -> None:
+    found = searched(tmp_path)
+    (found / "part-000000.parquet").unlink()
+    assert "1 of 1 parts are not done" in run("search", str(found)).stdout
 
 
 def test_rows_are_found_across_parts_of_any_size(found: Path, rows: list[dict[str, Any]], tmp_path: Path) -> None:

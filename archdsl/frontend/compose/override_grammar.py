@@ -76,6 +76,7 @@ def read_sweep(text: str) -> Sweep:
     Raises ArchError without a place.
     """
     from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, RangeSweep
+    from hydra.core.override_parser.types import Sweep as Sweep_
 
     parsed = _parse(text, Mark(""), may_sweep=True)
     value = parsed.value()
@@ -84,6 +85,8 @@ def read_sweep(text: str) -> Sweep:
     if isinstance(value, RangeSweep):
         return Sweep(_range(text, value.start or 0, value.stop or 0, value.step))
     if isinstance(value, ChoiceSweep):
+        if any(isinstance(each, Sweep_) for each in value.list):
+            raise _fault("override", f"{_quoted(text)} has a sweep among its values", Mark(""), "list all of them")
         return Sweep(parsed.sweep_string_iterator())
     return Sweep([(parsed.input_line or "").partition("=")[2]])
 

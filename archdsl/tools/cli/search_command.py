@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archdsl.analysis.text import Table
-from archdsl.backends.atomic_write import written_whole
+from archdsl.backends.atomic_write import make_folder, written_whole
 from archdsl.diagnostics.packages import require
 from archdsl.diagnostics.problems import Mark, fail
 from archdsl.diagnostics.terminal import say
@@ -55,7 +55,7 @@ def command(space: Path, output: Path | None, take: int | None, csv: Path | None
     require("numpy", "pyarrow")
     _check_engine(asked)
     is_folder = os.path.isdir(space)  # noqa: PTH112  (where pathlib raises, it answers)
-    check_asked(asked, is_folder)
+    check_asked(click.get_current_context(), is_folder)
     by_trials = {name: asked.pop(name) for name in ("trials", "objective", "direction")}
     if is_folder:
         from archdsl.tools.search.parts import results_in
@@ -66,6 +66,8 @@ def command(space: Path, output: Path | None, take: int | None, csv: Path | None
         if take is not None:
             write_taken(results, take, output, asked["force"])
         elif trials is not None:
+            if any(asked[name] is not None for name in ("sql", "plot", "report")) or csv:
+                raise click.UsageError(f"the trials of a search are in {space / 'trials.csv'}, and have no other views")
             print_trials(trials)
         elif not show_otherwise(results, output, asked):
             print_results(results, csv)
@@ -110,6 +112,8 @@ def searched(variants: Variants, folder: Path | None, **asked: Any) -> Results |
     from archdsl.tools.search.parts import Job, begin, results_in
     from archdsl.tools.search.planning import plan
 
+    if folder is not None:
+        make_folder(folder)  # which is told first where it cannot be
     with progress("analysing") as tell:
         planned = plan(variants, asked["compiles_all"], asked["sample"], asked["seed"], say, tell)
     if folder is None:
@@ -143,6 +147,8 @@ def print_results(results: Results, csv: Path | None) -> None:
     count = results.rows
     found = f"{count:,} variants within the budget, in {results.folder}{os.sep}*.parquet"
     say(*filter(None, [found, results.space.latency_text]))
+    if missing := results.ranges - len(results.parts):
+        say(f"{missing:,} of {results.ranges:,} parts are not done: the command that began it goes on")
     if not count:
         return
     numbers = front(results) if results.space.objectives else list(range(min(count, SHOWN)))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from archdsl.analysis.text import Table
 from archdsl.backends.atomic_write import written_whole
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from archdsl.tools.search.parts import Results
 
 Decorated = TypeVar("Decorated", bound=Any)
+_BY_USER = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+_OF_SPACE = (
+    *("compiles_all", "sample", "seed", "engine", "scheduler", "slurm", "workers"),
+    *("trials", "objective", "direction"),
+)
+_OF_RESULTS = ("take", "sql", "plot")
 PAGES = (".html", ".htm")
 _OPTIONS = (
     click.option("--report", type=click.Path(path_type=Path), help="Write a page of the results: .html."),
@@ -54,15 +61,24 @@ def show_otherwise(results: Results, output: Path | None, asked: dict[str, Any])
     return True
 
 
-def check_asked(asked: dict[str, Any], is_folder: bool) -> None:
+def check_asked(context: click.Context, is_folder: bool) -> None:
     """Raise UsageError for options that have no meaning with the others, before anything is done."""
-    for name in ("sql", "plot"):
-        if asked[name] is not None and not is_folder:
-            raise click.UsageError(f"--{name} is for the folder of a search: archdsl search DIR --{name} …")
-    if asked["bands"] and asked["plot"] is None:
+    given = [each for each in context.command.params if context.get_parameter_source(each.name or "") in _BY_USER]
+    flags = {str(each.name): each.opts[0] for each in given if isinstance(each, click.Option)}
+    of_space, of_results = [[flags[name] for name in names if name in flags] for names in (_OF_SPACE, _OF_RESULTS)]
+    if is_folder and of_space:
+        raise click.UsageError(f"{of_space[0]} is for a space, and this is the folder of a search")
+    if not is_folder and of_results:
+        raise click.UsageError(f"{of_results[0]} is for the folder of a search: archdsl search DIR {of_results[0]} …")
+    if is_folder and "output" in flags and not {"take", "plot"} & {*flags}:
+        raise click.UsageError("-o is for --take and --plot, where there are results")
+    for name in ("csv", "report"):
+        if name in flags and not is_folder and ("output" not in flags or "trials" in flags):
+            raise click.UsageError(f"--{name} is for results: -o DIR, without --trials")
+    if "bands" in flags and "plot" not in flags:
         raise click.UsageError("--band needs --plot")
-    if asked["report"] is not None:
-        check_report(asked["report"], asked["force"])
+    if "report" in flags:
+        check_report(context.params["report"], context.params["force"])
 
 
 def check_report(path: Path, force: bool) -> None:

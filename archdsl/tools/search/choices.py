@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import islice
 from typing import Any
 
@@ -14,6 +15,7 @@ from archdsl.frontend.compose.override_grammar import Given, read_overrides, rea
 
 MAX_VALUES = 10_000
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_DECIMAL = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 _OTHERS = {"true", "false", "null", "nan", "inf"}  # words that Hydra reads as something else than text
 STEPS = 2**20
 """An interval counts as so many values, evenly spaced, its ends among them."""
@@ -72,6 +74,8 @@ def read_choice(key: str, stated: Any, mark: Mark) -> Choice:
         raise ArchError([each.at(mark, f"choices.{key}") for each in error.problems]) from None
     if sweep.interval is not None:
         low, high = sweep.interval
+        if low > high:
+            raise fail("empty", f"{stated} ends before it begins", mark=mark, path=f"choices.{key}")
         return Choice(key, stated, (), mark, low, high, is_whole=isinstance(low, int) and isinstance(high, int))
     return _choice(key, stated, sweep.values, mark)
 
@@ -82,7 +86,10 @@ def _choice(key: str, stated: Any, values: Iterable[str], mark: Mark) -> Choice:
         raise fail("limit", f"more than {MAX_VALUES:,} values", mark=mark, path=f"choices.{key}")
     if not texts:
         raise fail("empty", f"{stated} has no value", mark=mark, path=f"choices.{key}")
-    return Choice(key, stated, tuple(dict.fromkeys(texts)), mark)
+    own: dict[Any, str] = {}
+    for text in texts:
+        own.setdefault(Decimal(text) if _DECIMAL.fullmatch(text) else text, text)  # 1.0 after 1 is the same once more
+    return Choice(key, stated, tuple(own.values()), mark)
 
 
 def _written(value: Any) -> str:

@@ -6,6 +6,7 @@ at most so much (its empirical distribution function).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from math import inf
 from pathlib import Path
@@ -112,8 +113,8 @@ def _label(band: Bound, figure: str) -> str:
 
 
 def _number(value: float) -> str:
-    """Short: 3 M, 2.45 G, 0.25."""
-    return count_text(round(value)).replace(".00", "") if abs(value) >= 1_000 else f"{value:.4g}"
+    """Short: 3 M, 10 M, 2.45 G, 0.25."""
+    return re.sub(r"\.0+ ", " ", count_text(round(value))) if abs(value) >= 1_000 else f"{value:.4g}"
 
 
 def check_picture(output: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from multiprocessing import active_children, get_context
 from typing import Any, NamedTuple
 
@@ -140,11 +140,15 @@ def _reaching(cluster: Cluster) -> Iterator[None]:
 
 
 def _written(job: Job, index: int) -> int:
-    """What the first range leaves is kept for all others: garbage is not looked for in it again and again."""
     job.write(index)
-    if not gc.get_freeze_count():
-        gc.freeze()
+    _keep()
     return index
+
+
+@cache
+def _keep() -> None:
+    """What the first range leaves is kept for all others: garbage is not looked for in it again and again."""
+    gc.freeze()
 
 
 def _begin(job: Job) -> None:

@@ -148,6 +148,8 @@ class Results(NamedTuple):
     folder: Path
     space: Space
     kinds: Kinds
+    ranges: int
+    """How many parts there are when all is done."""
 
     @property
     def parts(self) -> list[Path]:
@@ -223,9 +225,9 @@ def results_in(folder: Path) -> Results:
     """What is in the folder of a search. Raises ArchError for another folder."""
     if not (folder / STATE).is_file():
         raise fail("input", "has no results of a search", mark=Mark(str(folder)), hint="archdsl search SPACE -o DIR")
-    beside = read_file(folder / STATE, _read_state).values["folder"]
-    space = space_of(read_file(folder / SPACE), Path(beside))
-    return Results(folder, space, kinds_of(space))
+    state = read_file(folder / STATE, _read_state).values
+    space = space_of(read_file(folder / SPACE), Path(state["folder"]))
+    return Results(folder, space, kinds_of(space), state.get("ranges", 0))
 
 
 def _read_state(text: str, name: str, budget: Budget) -> Source:
@@ -234,7 +236,8 @@ def _read_state(text: str, name: str, budget: Budget) -> Source:
         state = json.loads(text)
     except (ValueError, RecursionError):
         state = None
-    if not isinstance(state, dict) or not isinstance(state.get("folder"), str):
+    is_ours = isinstance(state, dict) and isinstance(state.get("folder"), str)
+    if not is_ours or not isinstance(state.get("ranges", 0), int):
         raise fail("syntax", "is not what a search writes there", mark=Mark(name), hint="archdsl search SPACE -o DIR")
     return Source(name, state)
 

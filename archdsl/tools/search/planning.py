@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import NamedTuple
 
 from archdsl.diagnostics.problems import ArchError, fail
@@ -42,7 +41,7 @@ def plan(
     space = variants.space
     say(f"{space.variants:,} variants: {' × '.join([f'{each.key} {each.count:,}' for each in space.choices])}")
     figures = list(dict.fromkeys([*ALWAYS, *space.figures]))
-    rate = _rate(variants, figures)
+    rate = _rate(variants, figures, say)
     compiled = f"{duration(space.variants / rate)} on one core"
     if sample is not None:
         numbers = sampled(space, sample, seed)
@@ -64,14 +63,19 @@ def plan(
     return Plan(Compiled(space, figures), "all")
 
 
-def _rate(variants: Variants, figures: list[str]) -> float:
-    """Variants a second that are compiled, in a row."""
-    begun, tried = time.perf_counter(), min(_TRIED, variants.space.variants)
+def _rate(variants: Variants, figures: list[str], say: Callable[[str], object]) -> float:
+    """Variants a second that are compiled, in a row; it is said where none of them is a network."""
+    begun, tried, errors = time.perf_counter(), min(_TRIED, variants.space.variants), list[ArchError]()
     for number in range(tried):
-        with suppress(ArchError):  # values that do not fit together
+        try:
             report = variants.report(variants.digits(number))
+        except ArchError as error:  # values that do not fit together
+            errors.append(error)
+        else:
             for figure in figures:
                 value_of(figure, report, variants.space.machine)
+    if len(errors) == tried:
+        say(f"none of the first {tried:,} compiles; the first: {errors[0].problems[0].fact}")
     return tried / (time.perf_counter() - begun)
 
 

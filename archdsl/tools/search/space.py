@@ -15,6 +15,7 @@ maximize: outputs.P5.channels
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from math import inf, prod
 from pathlib import Path
@@ -26,7 +27,9 @@ from archdsl.diagnostics.problems import ArchError, Mark, Problem, by_place, fai
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import Config, load
+from archdsl.frontend.compose.override_grammar import override_name
 from archdsl.frontend.compose.search_path import existing, preset_names, real
+from archdsl.frontend.sections import SECTIONS
 from archdsl.frontend.sema.resolve import resolve
 from archdsl.frontend.source import KeyPath, Source, dotted
 from archdsl.frontend.yaml.files import config_files, read_file
@@ -36,6 +39,8 @@ from archdsl.tools.search.figures import LATENCY, check_figure
 
 KEYS = ("config", "overrides", "size", "choices", "latency", "within", "minimize", "maximize")
 MAX_CHOICES = 64
+_CUT = re.compile(r"\w+\([^()]*")
+"""What YAML makes of `range(1, 9)` between braces, where a comma ends a value."""
 
 
 class Bound(NamedTuple):
@@ -103,9 +108,10 @@ def space_of(source: Source, folder: Path) -> Space:
     """The space that a text says; its config is a preset or in `folder`."""
     reader = _Reader(source, folder)
     space = reader.space()
+    if not reader.problems:
+        reader.check_config(space)
     if reader.problems:
         raise ArchError(by_place(reader.problems))
-    resolve(space.base())  # which tells what is wrong with the config itself
     return space
 
 
@@ -115,6 +121,9 @@ class _Reader:
     def __init__(self, source: Source, folder: Path):
         self.source, self.folder = source, folder
         self.problems: list[Problem] = []
+        self.asked: dict[str, KeyPath] = {}
+        """Where each figure is first asked for."""
+        self.objectives: list[str] = []
 
     def space(self) -> Space:
         values = self.source.values
@@ -131,6 +140,30 @@ class _Reader:
             str(values.get("latency", "")),
             self._machine(values.get("latency")),
         )
+
+    def check_config(self, space: Space) -> None:
+        """What is wrong with the config itself, and outputs that no variant has."""
+        try:
+            outputs = [output.name for output in resolve(space.base()).outputs]
+        except ArchError as error:
+            self.problems += map(self._of_override, error.problems)
+            return
+        if any(_may_add_outputs(choice.key) for choice in space.choices):
+            return
+        for figure, path in self.asked.items():
+            name = figure.partition(".")[2].rpartition(".")[0]
+            if name and name not in outputs:
+                message = f"the network has no output '{name}'; {one_of(outputs)}"
+                code = "unknown-key" if path[0] == "within" else "value"
+                self.report(code, message, path, did_you_mean(name, outputs))
+
+    def _of_override(self, found: Problem) -> Problem:
+        """A problem of an override, at its place in the space."""
+        for index in range(len(self._list("overrides"))):
+            if found.file == override_name(index + 1):
+                path = ("overrides", index) if isinstance(self.source.values["overrides"], list) else ("overrides",)
+                return found.at(self.source.place(path).value, dotted(path))
+        return found
 
     def report(self, code: Any, message: str, path: KeyPath, hint: str = "") -> None:
         place = self.source.place(path)
@@ -198,6 +231,10 @@ class _Reader:
             return
         values = 0
         for key, text in stated.items():
+            if isinstance(text, str) and _CUT.fullmatch(text):
+                hint = f"between braces write it with quotes: {key}: 'range(1, 9)'"
+                self.report("value", f"'{text}' ends before its bracket does", ("choices", key), hint)
+                return  # what follows may be the rest of it
             try:
                 choice = read_choice(key, text, self.source.place(("choices", key)).value)
                 values += len(choice.texts)
@@ -220,9 +257,11 @@ class _Reader:
     def _bound(self, figure: str, limits: Any) -> Iterable[Bound]:
         low, high = limits if isinstance(limits, list) and len(limits) == 2 else (None, limits)
         least, most = -inf if low is None else low, inf if high is None else high
-        if any(isinstance(each, bool) or not isinstance(each, (int, float)) for each in (least, most)):
+        if any(isinstance(each, bool) or not isinstance(each, (int, float)) or each != each for each in (least, most)):
             message = f"got {describe(limits)}; expected a number that is the most, or [least, most]"
             self.report("type", message, ("within", figure))
+        elif most < 0:
+            self.report("range", f"nothing is at most {most:g}; expected a limit from 0", ("within", figure))
         elif least > most:
             self.report("range", f"nothing is at least {least:g} and at most {most:g}", ("within", figure))
         else:
@@ -231,7 +270,10 @@ class _Reader:
     def _objectives(self, key: str, sign: int) -> Iterable[Objective]:
         for index, figure in enumerate(self._list(key)):
             path = (key, index) if isinstance(self.source.values[key], list) else (key,)
-            if self._is_figure(figure, path):
+            if figure in self.objectives:
+                self.report("value", f"'{figure}' is minimized or maximized already", path, "ask for it once")
+            elif self._is_figure(figure, path):
+                self.objectives.append(figure)
                 yield Objective(figure, sign)
 
     def _needs_machine(self, path: KeyPath) -> None:
@@ -246,7 +288,15 @@ class _Reader:
             self._needs_machine(path)
         elif wrong:
             self.report("unknown-key" if at_key else "value", wrong, path, hint)
+        else:
+            self.asked.setdefault(figure, path)
         return not wrong
+
+
+def _may_add_outputs(key: str) -> bool:
+    """Whether a choice may change which outputs there are: it is between outputs, sections or whole stages."""
+    section, _, rest = key.lstrip("+").partition(".")
+    return section == "outputs" or (section in [each.name for each in SECTIONS] and "." not in rest)
 
 
 def space_data(space: Space) -> Mapping[str, Any]:

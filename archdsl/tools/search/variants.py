@@ -23,6 +23,8 @@ _CHECKED = 2_000  # values of all choices
 
 Digits = tuple[int, ...]
 """A position among the values of each choice."""
+_Fact = tuple[str, str]
+"""The path and the message of a problem."""
 
 
 class _Base(NamedTuple):
@@ -81,19 +83,40 @@ class Variants:
 
         Whether values fit together is another question: what does not compile is not within the budget.
         """
-        problems: list[Problem] = []
         first = [0] * len(self.counts)
         self._base(first)
+        common, cured = self._problems(first), dict[_Fact, int]()
+        problems: dict[tuple[int, str, str], Problem] = {}  # of the values of a choice that are wrong alike, the first
+
+        def tell(found: Problem, digits: Sequence[int], changed: int) -> None:
+            own = self._named(found.path, changed)
+            told = _of_choice(found, self.space.choices[own], digits[own])
+            problems.setdefault((own, found.code, str(found.hint)), told)
+
         for position, choice in enumerate(self.space.choices):
-            for digit in self._tried(choice):
+            for digit in filter(None, self._tried(choice)):
                 digits = [*first[:position], digit, *first[position + 1 :]]
-                try:
-                    resolve(self.config(digits), self.budget)
-                except ArchError as error:
-                    if digit or not position:  # all at their first are tried once
-                        problems += [_of_choice(each, choice, digit) for each in error.problems[:1]]
+                own = self._problems(digits)
+                cured.update(dict.fromkeys(common.keys() - own.keys(), position))
+                for fact in [fact for fact in own if fact not in common][:1]:
+                    tell(own[fact], digits, position)
+        for fact, found in common.items():
+            tell(found, first, cured.get(fact, 0))
         if problems:
-            raise ArchError(by_place(problems))
+            raise ArchError(by_place([*problems.values()]))
+
+    def _problems(self, digits: Sequence[int]) -> dict[_Fact, Problem]:
+        """What is wrong with the spec of a variant."""
+        try:
+            resolve(self.config(digits), self.budget)
+        except ArchError as error:
+            return {(each.path, each.message): each for each in error.problems}
+        return {}
+
+    def _named(self, path: str, changed: int) -> int:
+        """The choice that a problem is about: of the key that it names, else the one that was changed."""
+        named = [place for place, each in enumerate(self.space.choices) if f"{path}.".startswith(f"{each.key}.")]
+        return changed if changed in named or not named else named[0]
 
     def _tried(self, choice: Choice) -> list[int]:
         """The positions of values that are checked: the ends, and as many between them as there is time for."""

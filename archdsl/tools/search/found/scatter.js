@@ -1,16 +1,16 @@
 // Variants as points by two of their figures; arrow keys go from point to point, Enter opens one.
 
-const CHART = { width: 760, height: 480, left: 76, right: 14, top: 14, bottom: 48 };
+const CHART = { width: 760, height: 480, left: 92, right: 14, top: 14, bottom: 48 };
 const TICKS = 6;
 
 /**
- * `points`: {row, label, isBest, among}; `x`, `y`: {name, text: value => text, value: row => number or null}; `line`: whether
- * the best are joined. `open(point)` is called for the one that is chosen.
+ * `points`: {row, label, isBest, among}; `x`, `y`: {name, unit, text: value => text, value: row => number or null};
+ * `line`: whether the best are joined. `open(point)` is called for the one that is chosen.
  */
 function scatter(points, x, y, line, open) {
   const known = points.filter(({ row }) => Number.isFinite(x.value(row)) && Number.isFinite(y.value(row)));
-  const across = scaled(known.map(({ row }) => x.value(row)), CHART.left, CHART.width - CHART.right);
-  const up = scaled(known.map(({ row }) => y.value(row)), CHART.height - CHART.bottom, CHART.top);
+  const across = scaled(known.map(({ row }) => x.value(row)), CHART.left, CHART.width - CHART.right, x.unit);
+  const up = scaled(known.map(({ row }) => y.value(row)), CHART.height - CHART.bottom, CHART.top, y.unit);
   const place = ({ row }) => [across.at(x.value(row)), up.at(y.value(row))];
   const order = [...known].sort((a, b) => x.value(a.row) - x.value(b.row) || y.value(a.row) - y.value(b.row));
   const marks = new Map(order.map((point) => [point, mark(point)]));
@@ -84,13 +84,14 @@ function scatter(points, x, y, line, open) {
   return { picture, select, missing: points.length - known.length };
 }
 
-/** From values to pixels, with ticks at round values. */
-function scaled(values, from, to) {
+/** From values to pixels, with ticks at round values: of bytes, at round numbers of KiB, MiB … */
+function scaled(values, from, to, unit) {
   const least = values.reduce((a, b) => Math.min(a, b), Infinity);
   const most = values.reduce((a, b) => Math.max(a, b), -Infinity);
   const room = (most - least) * 0.04 || Math.abs(most) * 0.1 || 1;
   const [low, high] = [least - room, most + room];
-  const step = roundStep((high - low) / TICKS);
+  const size = unit === "bytes" ? 1024 ** Math.max(0, Math.floor(Math.log(most) / Math.log(1024))) : 1;
+  const step = roundStep((high - low) / TICKS / size) * size;
   const ticks = [];
   for (let tick = Math.ceil(low / step); tick * step <= high; tick += 1) ticks.push(tick * step || 0); // never −0
   return { at: (value) => from + ((value - low) / (high - low)) * (to - from), ticks: values.length ? ticks : [] };
