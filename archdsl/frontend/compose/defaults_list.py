@@ -317,7 +317,7 @@ def _roots(member: Member) -> list[Path]:
 
 
 def _listed(roots: Sequence[Path]) -> str:
-    return " or ".join(dict.fromkeys(map(str, roots)))
+    return " or ".join(map(str, roots))
 
 
 def _find(member: Member, place: Choice, name: str) -> Path | None:
