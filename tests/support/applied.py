@@ -71,6 +71,12 @@ APPLIED: list[tuple[Op, tuple[TensorType, ...]]] = [
     (ops.Attention(1, areas=2), (IMAGE, IMAGE, IMAGE)),
     (ops.Resize(9, 5), (IMAGE,)),
     (ops.Resize(3, 4, "nearest"), (IMAGE,)),
+    *[
+        (ops.ResizeLike(how), pair)
+        for how in ("bilinear", "nearest")
+        for pair in ((IMAGE, ODD), (ODD, IMAGE), (GATE, ODD))
+    ],
+    (ops.Transpose(), (TOKENS,)),
     (ops.TransposedConv2D(5), (ODD,)),
     (ops.TransposedConv2D(5, (3, 1), (2, 1), bias=True), (ODD,)),
     (ops.TransposedConv2D(5, 3, 2, "valid"), (IMAGE,)),

@@ -125,10 +125,56 @@ class Resize(Op):
         return 1 if self.interpolation == "nearest" else 2
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
-        layer = context.keras.layers.Resizing(
-            self.height, self.image_width, interpolation=self.interpolation, data_format=DATA_FORMAT, name=name
-        )
-        return layer(*inputs)
+        # not the layer Resizing: called without `training` it makes that true for all layers after it
+        sides = self.height, self.image_width
+        return context.keras.ops.image.resize(*inputs, sides, self.interpolation, data_format=DATA_FORMAT)
+
+
+@dataclass(eq=False, repr=False)
+class ResizeLike(Op):
+    """Resizes a map to the sides of another. (H, W, C), (H', W', D) -> (H', W', C).
+
+    A new pixel lies at (place + 1/2) H / H' - 1/2 of the map, inside of it: where Resize has it. A map of one pixel is
+    repeated.
+    """
+
+    keeps = "nothing"
+
+    interpolation: Literal["nearest", "bilinear"] = "bilinear"
+
+    def infer(self, x: FeatureMap, like: FeatureMap) -> FeatureMap:
+        return like.with_channels(x.channels)
+
+    @property
+    def reach(self) -> int:
+        return 1 if self.interpolation == "nearest" else 2
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        x, like = inputs
+        height, image_width = like.shape[1:3]
+        if None not in (*x.shape[1:3], height, image_width):
+            x = x * context.keras.ops.ones_like(like[:, :1, :1, :1])  # Keras keeps only layers that are read
+            return Resize(height, image_width, self.interpolation).emit(context, name, x)
+        rows, columns = [self._shares(context.keras.ops, x, like, axis) for axis in (1, 2)]
+        tall = context.keras.ops.einsum("bij,bjkc->bikc", rows, x)
+        return context.keras.ops.einsum("bij,bkjc->bkic", columns, tall)
+
+    def _shares(self, ops: Any, x: Any, like: Any, axis: int) -> Any:
+        """How much of each place along a side of `x` there is in each of `like`. (batch, places there, places here)."""
+        here, there = [self._places(ops, each, axis) for each in (x, like)]
+        scale = ops.sum(ops.ones_like(here), 1, keepdims=True) / ops.sum(ops.ones_like(there), 1, keepdims=True)
+        if self.interpolation == "nearest":
+            found = ops.floor((there + 0.5) * scale)
+        else:
+            found = ops.minimum(ops.relu((there + 0.5) * scale - 0.5), ops.max(here, 1, keepdims=True))
+        far = ops.abs(ops.expand_dims(found, 2) - ops.expand_dims(here, 1))
+        return ops.cast(ops.relu(1 - far), x.dtype)
+
+    @staticmethod
+    def _places(ops: Any, x: Any, axis: int) -> Any:
+        """0, 1, 2, … along a side: (batch, places), exact whatever the precision."""
+        line = x[:, :, 0, 0] if axis == 1 else x[:, 0, :, 0]
+        return ops.cumsum(ops.ones_like(ops.cast(line, "float32")), axis=1) - 1
 
 
 class SpaceToDepth(Op):
