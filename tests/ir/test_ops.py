@@ -357,3 +357,5 @@ def test_after_a_resized_map_nothing_is_in_training_that_is_not_asked_to_be() ->
         model(np.ones((1, 8, 8, 3), "float32"))
         for old, new in zip(before, model.get_weights(), strict=True):
             np.testing.assert_array_equal(old, new)
+        model(np.ones((1, 8, 8, 3), "float32"), training=True)
+        assert any((old != new).any() for old, new in zip(before, model.get_weights(), strict=True))

@@ -125,9 +125,10 @@ class Resize(Op):
         return 1 if self.interpolation == "nearest" else 2
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
-        # not the layer Resizing: called without `training` it makes that true for all layers after it
-        sides = self.height, self.image_width
-        return context.keras.ops.image.resize(*inputs, sides, self.interpolation, data_format=DATA_FORMAT)
+        layer = context.keras.layers.Resizing(
+            self.height, self.image_width, interpolation=self.interpolation, data_format=DATA_FORMAT, name=name
+        )
+        return layer(*inputs, training=False)  # by default it makes `training` true for all layers after it
 
 
 @dataclass(eq=False, repr=False)
