@@ -70,6 +70,7 @@ FAMILIES = {
     "normalize": "layers",
     "pad": "sampling",
     "perceptron": "tokens",
+    "pixel_shuffle": "sampling",
     "position_embedding": "tokens",
     "preact_basic": "resnet",
     "preact_bottleneck": "resnet",

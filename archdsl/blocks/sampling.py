@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from archdsl.blocks.conventions import Conventions
-from archdsl.blocks.registry import Border2D, Dilation2D, Kernel2D, Side, Stride2D, Width, block
+from archdsl.blocks.registry import Border2D, Dilation2D, Kernel2D, Side, Stride, Stride2D, Width, block
 from archdsl.blocks.windows import PaddingArgument, Window, explicit_border, pool2d, transposed2d
 from archdsl.ir.node import Node
-from archdsl.ir.ops import AvgPool, Crop, MaxPool, Pad, Resize, ResizeLike, SpaceToDepth, Upsample
+from archdsl.ir.ops import AvgPool, Crop, DepthToSpace, MaxPool, Pad, Resize, ResizeLike, SpaceToDepth, Upsample
 
 Interpolation = Literal["nearest", "bilinear"]
 
@@ -88,6 +88,15 @@ def space_to_depth(x: Node) -> Node:
     (H, W, C) -> (H/2, W/2, 4 C).
     """
     return SpaceToDepth()(x, name="space_to_depth")
+
+
+@block
+def pixel_shuffle(x: Node, *, factor: Stride = 2) -> Node:
+    """Channels as squares of pixels, in PyTorch's order (ESPCN, Shi et al. 2016, figure 1).
+
+    (H, W, C) -> (factor H, factor W, C / factor / factor).
+    """
+    return DepthToSpace(factor)(x, name="shuffle")
 
 
 @block

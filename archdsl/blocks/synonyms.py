@@ -19,6 +19,7 @@ _NAMES = {
     **dict.fromkeys(("mul", "product"), "multiply"),
     **dict.fromkeys(("route", "concatenate", "cat"), "concat"),
     **dict.fromkeys(("upsampling2d", "up", "interpolate"), "upsample"),
+    **dict.fromkeys(("depth_to_space", "pixelshuffle", "sub_pixel"), "pixel_shuffle"),
     **dict.fromkeys(("resize_to", "resize_as", "interpolate_like"), "resize_like"),
     **dict.fromkeys(("chunk",), "split"),
     **dict.fromkeys(("se", "se_block"), "squeeze_excite"),

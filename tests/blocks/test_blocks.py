@@ -41,7 +41,10 @@ PLACED = {
     "transpose": {"from": "the_to_tokens"},
     "cross_attention": {"from": ["the_to_tokens", "the_learned_tokens"], "heads": 3},
 }
-RESIZED = {"resize_like": {"from": ["the_to_map", "input"]}}
+RESIZED = {
+    "resize_like": {"from": ["the_to_map", "input"]},
+    "pixel_shuffle": {"from": "the_space_to_depth"},
+}
 STRIDED = {name for name, found in SINGLE.items() if "stride" in found.parameters} - {"pad"}
 SHIPPED = {name: found for name, found in all_blocks().items() if "archdsl/blocks" in found.source}
 
@@ -398,7 +401,7 @@ def config_of_every_block() -> dict[str, Any]:
 
     kinds = {name: arrow(SINGLE[name]) for name in SHIPPED if name in SINGLE}
     vectors = [name for name, (_, after) in kinds.items() if after in ("C", "H W C")]
-    rest = [name for name in kinds if name not in (*vectors, *PLACED, "to_tokens", "to_map", "stop_gradient")]
+    rest = [name for name in kinds if name not in (*vectors, *PLACED, *RESIZED, "to_tokens", "to_map", "stop_gradient")]
     of_tokens = [name for name in rest if kinds[name][0] == "N, C"]
     add([name for name in rest if name not in of_tokens])
     for name in SEVERAL:

@@ -359,3 +359,12 @@ def test_after_a_resized_map_nothing_is_in_training_that_is_not_asked_to_be() ->
             np.testing.assert_array_equal(old, new)
         model(np.ones((1, 8, 8, 3), "float32"), training=True)
         assert any((old != new).any() for old, new in zip(before, model.get_weights(), strict=True))
+
+
+def test_channels_become_pixels_in_the_order_of_pytorch() -> None:
+    x = np.arange(1 * 2 * 3 * 12, dtype="float32").reshape(1, 2, 3, 12)
+    import torch
+
+    expected = torch.nn.functional.pixel_shuffle(torch.tensor(x.transpose(0, 3, 1, 2)), 2).numpy().transpose(0, 2, 3, 1)
+    for sides in ((2, 3), (None, None), (None, 3)):
+        np.testing.assert_array_equal(model_of(ops.DepthToSpace(), FeatureMap(*sides, 12))(x), expected)

@@ -100,6 +100,8 @@ APPLIED: list[tuple[Op, tuple[TensorType, ...]]] = [
     (ops.Upsample(2), (IMAGE,)),
     (ops.Upsample(2, "bilinear"), (IMAGE,)),
     (ops.SpaceToDepth(), (IMAGE,)),
+    (ops.DepthToSpace(), (ODD,)),
+    (ops.DepthToSpace(3), (FeatureMap(3, 2, 18),)),
     (ops.ChannelMean(), (IMAGE,)),
     (ops.ChannelMax(), (IMAGE,)),
     (ops.Multiply(), (IMAGE, GATE)),

@@ -137,6 +137,11 @@ def space_to_depth(to: Emission, node: Node, arrays: tuple[Array, ...], x: str) 
     return to.concat([to.slice(rows[row], 3, column, ALL, 2) for column in (0, 1) for row in (0, 1)], 1)
 
 
+def depth_to_space(to: Emission, node: Node, arrays: tuple[Array, ...], x: str) -> str:
+    op: Any = node.op
+    return to("DepthToSpace", x, blocksize=op.factor, mode="CRD")
+
+
 def sum_rows(to: Emission, node: Node, arrays: tuple[Array, ...], x: str) -> str:
     return to("ReduceSum", x, to.integers([2]), keepdims=1)
 
@@ -234,6 +239,7 @@ WRITERS: dict[type[Op], Callable[..., Any]] = {
     ops.Resize: resize,
     ops.ResizeLike: resize,
     ops.SpaceToDepth: space_to_depth,
+    ops.DepthToSpace: depth_to_space,
     ops.SumRows: sum_rows,
     ops.Flatten: flatten,
     ops.ToTokens: to_tokens,

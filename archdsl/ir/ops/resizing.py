@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 from archdsl.ir.emission import DATA_FORMAT, EmitContext
 from archdsl.ir.node import Op, ShapeError
+from archdsl.ir.ops.channels import group_size
 from archdsl.ir.ops.windows import Windowed
 from archdsl.ir.types import FeatureMap, Sides, both, shortest
 
@@ -201,6 +203,53 @@ class SpaceToDepth(Op):
         (x,) = inputs
         quarters = [x[:, row::2, column::2, :] for column in (0, 1) for row in (0, 1)]
         return context.keras.layers.Concatenate(name=name)(quarters)
+
+
+@dataclass(eq=False, repr=False)
+class DepthToSpace(Op):
+    """Move channels into a square of pixels. (H, W, C) -> (factor H, factor W, C / factor²).
+
+    Each channel is a square of those that follow each other, row by row, as in PyTorch's PixelShuffle.
+    """
+
+    keeps = "nothing"
+
+    factor: int = 2
+
+    def infer(self, x: FeatureMap) -> FeatureMap:
+        height, image_width = [side and side * self.factor for side in x[:2]]
+        return x.resized(height, image_width, group_size(x, self.factor**2, "parts"), factor=self.factor)
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        (x,), layers, factor = inputs, context.keras.layers, self.factor
+        known = [-1 if side is None else side for side in x.shape[1:3]]
+        if known.count(-1) > 1:
+            return self._of_any_size(context, name, x)
+        channels = x.shape[-1] // factor**2
+        parts = layers.Reshape((*known, channels, factor, factor), name=f"{name}_parts")(x)
+        squares = layers.Permute((1, 4, 2, 5, 3), name=f"{name}_squares")(parts)
+        sides = [-1 if side < 0 else side * factor for side in known]
+        return layers.Reshape((*sides, channels), name=name)(squares)
+
+    def _of_any_size(self, context: EmitContext, name: str, x: Any) -> Any:
+        """The same for maps of which no side is known: Keras cannot bring them into shape again."""
+        steps, of = range(self.factor), self.factor**2
+        squares = [[x[..., row * self.factor + column :: of] for column in steps] for row in steps]
+        rows = [self._woven(context, f"{name}_row{row}", parts, 2) for row, parts in enumerate(squares)]
+        return self._woven(context, name, rows, 1)
+
+    def _woven(self, context: EmitContext, name: str, parts: Sequence[Any], axis: int) -> Any:
+        """Maps line by line in turn, along an axis."""
+        ops, factor = context.keras.ops, (self.factor, 1) if axis == 1 else (1, self.factor)
+        wide = [
+            context.keras.layers.UpSampling2D(factor, data_format=DATA_FORMAT, name=f"{name}_part{at}")(part)
+            for at, part in enumerate(parts)
+        ]
+        places = ops.cumsum(ops.ones_like(ops.cast(wide[0][..., :1], "float32")), axis=axis) - 1
+        turn, woven = ops.mod(places, self.factor), wide[0]
+        for at, part in enumerate(wide[1:], 1):
+            woven = ops.where(ops.equal(turn, at), part, woven)
+        return woven
 
 
 def _plus(side: int | None, pixels: int) -> int | None:
