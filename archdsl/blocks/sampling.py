@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from archdsl.blocks.conventions import Conventions
-from archdsl.blocks.registry import Border2D, Dilation2D, Kernel2D, Side, Stride2D, Width, block
+from archdsl.blocks.registry import Border2D, Dilation2D, Kernel2D, Side, Stride, Stride2D, Width, block
 from archdsl.blocks.windows import PaddingArgument, Window, explicit_border, pool2d, transposed2d
 from archdsl.ir.node import Node
-from archdsl.ir.ops import AvgPool, Crop, MaxPool, Pad, Resize, SpaceToDepth, Upsample
+from archdsl.ir.ops import AvgPool, Crop, DepthToSpace, MaxPool, Pad, Resize, ResizeLike, SpaceToDepth, Upsample
 
 Interpolation = Literal["nearest", "bilinear"]
 
@@ -91,9 +91,27 @@ def space_to_depth(x: Node) -> Node:
 
 
 @block
+def pixel_shuffle(x: Node, *, factor: Stride = 2) -> Node:
+    """Channels as squares of pixels, in PyTorch's order (ESPCN, Shi et al. 2016, figure 1).
+
+    (H, W, C) -> (factor H, factor W, C / factor / factor).
+    """
+    return DepthToSpace(factor)(x, name="shuffle")
+
+
+@block
 def resize(x: Node, *, height: Side, image_width: Side, interpolation: Interpolation = "bilinear") -> Node:
     """Resizes a map to a given size; the size of the image must be known. (H, W, C) -> (height, image_width, C)."""
     return Resize(height, image_width, interpolation)(x, name="resize")
+
+
+@block
+def resize_like(x: Node, like: Node, *, interpolation: Interpolation = "bilinear") -> Node:
+    """Resizes the first map to the sides of the second, whatever these are. (H, W, C), (H', W', D) -> (H', W', C).
+
+    The mean of an image is a map of one pixel and is repeated (DeepLabv3, Chen et al. 2017, section 3.3).
+    """
+    return ResizeLike(interpolation)(x, like, name="resize")
 
 
 @block

@@ -19,6 +19,8 @@ _NAMES = {
     **dict.fromkeys(("mul", "product"), "multiply"),
     **dict.fromkeys(("route", "concatenate", "cat"), "concat"),
     **dict.fromkeys(("upsampling2d", "up", "interpolate"), "upsample"),
+    **dict.fromkeys(("depth_to_space", "pixelshuffle", "sub_pixel"), "pixel_shuffle"),
+    **dict.fromkeys(("resize_to", "resize_as", "interpolate_like"), "resize_like"),
     **dict.fromkeys(("chunk",), "split"),
     **dict.fromkeys(("se", "se_block"), "squeeze_excite"),
     **dict.fromkeys(("linear", "fc", "fully_connected", "classifier"), "dense"),
@@ -26,6 +28,8 @@ _NAMES = {
     **dict.fromkeys(("drop_path", "droppath"), "stochastic_depth"),
     **dict.fromkeys(("mlp", "ffn"), "perceptron"),
     **dict.fromkeys(("mhsa", "multi_head_attention", "self_attention"), "attention"),
+    **dict.fromkeys(("queries", "query_embed", "object_queries"), "learned_tokens"),
+    **dict.fromkeys(("permute",), "transpose"),
     **dict.fromkeys(("cls_token",), "class_token"),
     **dict.fromkeys(("pos_embed", "position_encoding"), "position_embedding"),
 }

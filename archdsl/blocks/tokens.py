@@ -21,6 +21,7 @@ from archdsl.ir.ops import (
     TokenMean,
     ToMap,
     ToTokens,
+    Transpose,
 )
 from archdsl.ir.types import Tokens, misfit
 
@@ -62,6 +63,21 @@ def position_embedding(x: Node) -> Node:
 
 
 @block
+def learned_tokens(x: Node, *, length: Groups, width: Width) -> Node:
+    """Learned tokens, the same for every image, such as queries (DETR, Carion et al. 2020). (…, C) -> (length, width).
+
+    Of the input nothing is read.
+    """
+    return Learned(length, width)(Ones()(x, name="one"), name="tokens")
+
+
+@block
+def transpose(x: Node) -> Node:
+    """Channels as tokens, and tokens as channels (MLP-Mixer, Tolstikhin et al. 2021). (N, C) -> (C, N)."""
+    return Transpose()(x, name="transpose")
+
+
+@block
 def first_token(x: Node) -> Node:
     """The first token, such as the class token. (N, C) -> (C)."""
     return FirstToken()(x, name="first")
@@ -84,6 +100,17 @@ def attention(x: Node, *, heads: Groups, bias: bool = True, areas: Groups = 1) -
     mixed = Dense(3 * width, bias)(x, name="qkv")
     parts = [Slice(part * width, (part + 1) * width)(mixed, name=name) for part, name in enumerate("qkv")]
     return Dense(width, bias)(Attention(heads, areas)(*parts, name="heads"), name="projection")
+
+
+@block
+def cross_attention(x: Node, context: Node, *, heads: Groups, bias: bool = True) -> Node:
+    """Attention whose keys and values are another's (Vaswani et al. 2017, section 3.2.3). (N, C), (M, D) -> (N, C).
+
+    Four dense layers of C channels: queries, keys, values, and what mixes the results of the heads.
+    """
+    sources = {"queries": x, "keys": context, "values": context}
+    parts = [Dense(x.channels, bias)(source, name=name) for name, source in sources.items()]
+    return Dense(x.channels, bias)(Attention(heads)(*parts, name="heads"), name="projection")
 
 
 @block

@@ -24,7 +24,7 @@ SINGLE = {name: found for name, found in all_blocks().items() if len(found.input
 FRAMES = {"pad", "crop", "global_avg_pool", "global_max_pool"}  # they change the sides and not the stride
 OF_KNOWN_SIZE = {"flatten", "resize"}
 OF_PLACES = {"attention", "transformer"}  # of which a vector has none
-NEEDED = {"width": 16, "units": 9, "heads": 2, "height": 9, "image_width": 7}
+NEEDED = {"length": 5, "width": 16, "units": 9, "heads": 2, "height": 9, "image_width": 7}
 SEVERAL = ["exchange", "bifpn"]  # maps of several sizes
 HEADS = ["box_branch", "class_branch", "value_branch"]
 READERS = {"dfl_boxes": "box_branch", "class_scores": "class_branch"}
@@ -37,6 +37,13 @@ PLACED = {
     "keypoints": {"from": "the_value_branch"},
     "all_places": {"from": "the_value_branch"},
     "rotated_boxes": {"from": ["the_box_branch", "angle"]},
+    "learned_tokens": {"from": "input", "length": 5, "width": 8},
+    "transpose": {"from": "the_to_tokens"},
+    "cross_attention": {"from": ["the_to_tokens", "the_learned_tokens"], "heads": 3},
+}
+RESIZED = {
+    "resize_like": {"from": ["the_to_map", "input"]},
+    "pixel_shuffle": {"from": "the_space_to_depth"},
 }
 STRIDED = {name for name, found in SINGLE.items() if "stride" in found.parameters} - {"pad"}
 SHIPPED = {name: found for name, found in all_blocks().items() if "archdsl/blocks" in found.source}
@@ -394,7 +401,7 @@ def config_of_every_block() -> dict[str, Any]:
 
     kinds = {name: arrow(SINGLE[name]) for name in SHIPPED if name in SINGLE}
     vectors = [name for name, (_, after) in kinds.items() if after in ("C", "H W C")]
-    rest = [name for name in kinds if name not in (*vectors, "to_tokens", "to_map", "stop_gradient")]
+    rest = [name for name in kinds if name not in (*vectors, *PLACED, *RESIZED, "to_tokens", "to_map", "stop_gradient")]
     of_tokens = [name for name in rest if kinds[name][0] == "N, C"]
     add([name for name in rest if name not in of_tokens])
     for name in SEVERAL:
@@ -411,15 +418,18 @@ def config_of_every_block() -> dict[str, Any]:
     layers["found"] = {"block": "concat", "from": [f"the_{name}" for name in READERS]}
     layers["found_mean"] = {"block": "token_mean"}
     layers["angle"] = {"block": "conv", "filters": 1, "from": "the_value_branch"}
-    for name, given in {**ANCHORED, **PLACED}.items():
+    for name, given in {**ANCHORED, **PLACED, **RESIZED}.items():
         layers[f"the_{name}"] = {"block": name, **given}
     read = ["anchor_decode_boxes", "anchor_decode_scores", "anchor_scores", "delta_boxes", *PLACED]
     means = ["found_mean", *[f"mean_{name}" for name in read]]
     layers |= {f"mean_{name}": {"block": "token_mean", "from": f"the_{name}"} for name in read}
+    layers |= {f"mean_{name}": {"block": "global_avg_pool", "from": f"the_{name}"} for name in RESIZED}
+    means += [f"mean_{name}" for name in RESIZED]
     for name in vectors:
         add([name], **{"from": last_token if kinds[name][0] == "N, C" else last_map})
     layers["joined"] = {"block": "concat", "from": [*means, *[f"the_{name}" for name in vectors]]}
-    merging = [name for name in SHIPPED if name not in (*SINGLE, *HEADS, *READERS, *ANCHORED, *PLACED, *SEVERAL)]
+    placed = (*HEADS, *READERS, *ANCHORED, *PLACED, *RESIZED, *SEVERAL)
+    merging = [name for name in SHIPPED if name not in (*SINGLE, *placed)]
     for name in sorted(merging, key="subtract".__eq__):
         last = list(layers)[-1]
         add([name], **{"from": [last, last]})

@@ -10,6 +10,7 @@ import pytest
 from support import keras
 from support.applied import APPLIED
 
+import archdsl
 from archdsl.ir import ops
 from archdsl.ir.emission import EmitContext
 from archdsl.ir.node import Op, ShapeError
@@ -48,7 +49,7 @@ def test_an_operation_owns_the_arrays_of_its_formula(op: Op, types: tuple[Tensor
     assert [layer.name for layer in layers] == ["node"] * bool(owned)  # which shared weights need
 
 
-OF_KNOWN_SIZE = (ops.Flatten, ops.Resize, ops.ToMap)
+OF_KNOWN_SIZE = (ops.Flatten, ops.Resize, ops.ToMap, ops.Transpose)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +94,8 @@ def test_every_operation_passes_finite_gradients_to_its_input_and_weights() -> N
             loss = tf.reduce_sum(tf.where(tf.math.is_finite(result := model(arrays)), tf.square(result), 0))
         weights = [weight.value for weight in model.trainable_weights]
         gradients = tape.gradient(loss, [*arrays, *weights])
+        if isinstance(op, ops.ResizeLike):
+            assert gradients.pop() is None  # of the other map only the sides are read
         if isinstance(op, (ops.Ones, ops.StopGradient, ops.Anchors)):
             assert all(each is None for each in gradients), op
             continue
@@ -343,3 +346,25 @@ def test_what_does_not_fit_is_told_with_its_type(op: Op, types: list[Any], fact:
     with pytest.raises(ShapeError) as caught:
         op(*nodes)
     assert fact in caught.value.fact
+
+
+def test_after_a_resized_map_nothing_is_in_training_that_is_not_asked_to_be() -> None:
+    stages = {"p1": {"width": 4, "stride": 2, "body": {"block": "conv"}}}
+    layers: dict[str, Any] = {"up": {"block": "resize", "height": 9, "image_width": 5}, "norm": {"block": "norm"}}
+    for up in (layers["up"], {"block": "resize_like", "from": ["p1", "input"]}):
+        model = archdsl.build_from_config({"stages": stages, "neck": {**layers, "up": up}}, input_shape=(8, 8, 3))
+        before = model.get_weights()
+        model(np.ones((1, 8, 8, 3), "float32"))
+        for old, new in zip(before, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(old, new)
+        model(np.ones((1, 8, 8, 3), "float32"), training=True)
+        assert any((old != new).any() for old, new in zip(before, model.get_weights(), strict=True))
+
+
+def test_channels_become_pixels_in_the_order_of_pytorch() -> None:
+    x = np.arange(1 * 2 * 3 * 12, dtype="float32").reshape(1, 2, 3, 12)
+    import torch
+
+    expected = torch.nn.functional.pixel_shuffle(torch.tensor(x.transpose(0, 3, 1, 2)), 2).numpy().transpose(0, 2, 3, 1)
+    for sides in ((2, 3), (None, None), (None, 3)):
+        np.testing.assert_array_equal(model_of(ops.DepthToSpace(), FeatureMap(*sides, 12))(x), expected)

@@ -71,6 +71,12 @@ APPLIED: list[tuple[Op, tuple[TensorType, ...]]] = [
     (ops.Attention(1, areas=2), (IMAGE, IMAGE, IMAGE)),
     (ops.Resize(9, 5), (IMAGE,)),
     (ops.Resize(3, 4, "nearest"), (IMAGE,)),
+    *[
+        (ops.ResizeLike(how), pair)
+        for how in ("bilinear", "nearest")
+        for pair in ((IMAGE, ODD), (ODD, IMAGE), (GATE, ODD))
+    ],
+    (ops.Transpose(), (TOKENS,)),
     (ops.TransposedConv2D(5), (ODD,)),
     (ops.TransposedConv2D(5, (3, 1), (2, 1), bias=True), (ODD,)),
     (ops.TransposedConv2D(5, 3, 2, "valid"), (IMAGE,)),
@@ -94,6 +100,8 @@ APPLIED: list[tuple[Op, tuple[TensorType, ...]]] = [
     (ops.Upsample(2), (IMAGE,)),
     (ops.Upsample(2, "bilinear"), (IMAGE,)),
     (ops.SpaceToDepth(), (IMAGE,)),
+    (ops.DepthToSpace(), (ODD,)),
+    (ops.DepthToSpace(3), (FeatureMap(3, 2, 18),)),
     (ops.ChannelMean(), (IMAGE,)),
     (ops.ChannelMax(), (IMAGE,)),
     (ops.Multiply(), (IMAGE, GATE)),

@@ -123,9 +123,10 @@ def upsample(to: Emission, node: Node, arrays: tuple[Array, ...], x: str) -> str
     return to("Resize", x, "", scales, mode="nearest", **style)
 
 
-def resize(to: Emission, node: Node, arrays: tuple[Array, ...], x: str) -> str:
+def resize(to: Emission, node: Node, arrays: tuple[Array, ...], x: str, *like: str) -> str:
     op: Any = node.op
-    sizes = to.concat([to("Shape", x, end=2), to.integers([op.height, op.image_width])], 0)
+    sides = to("Shape", *like, start=2) if like else to.integers([op.height, op.image_width])
+    sizes = to.concat([to("Shape", x, end=2), sides], 0)
     mode = "linear" if op.interpolation == "bilinear" else "nearest"
     style = {"coordinate_transformation_mode": "half_pixel", "nearest_mode": "round_prefer_ceil"}
     return to("Resize", x, "", "", sizes, mode=mode, **style)
@@ -134,6 +135,11 @@ def resize(to: Emission, node: Node, arrays: tuple[Array, ...], x: str) -> str:
 def space_to_depth(to: Emission, node: Node, arrays: tuple[Array, ...], x: str) -> str:
     rows = [to.slice(x, 2, row, ALL, 2) for row in (0, 1)]
     return to.concat([to.slice(rows[row], 3, column, ALL, 2) for column in (0, 1) for row in (0, 1)], 1)
+
+
+def depth_to_space(to: Emission, node: Node, arrays: tuple[Array, ...], x: str) -> str:
+    op: Any = node.op
+    return to("DepthToSpace", x, blocksize=op.factor, mode="CRD")
 
 
 def sum_rows(to: Emission, node: Node, arrays: tuple[Array, ...], x: str) -> str:
@@ -156,6 +162,10 @@ def to_map(to: Emission, node: Node, arrays: tuple[Array, ...], x: str) -> str:
     op: Any = node.op
     pixels = to.slice(x, 1, op.extra, ALL) if op.extra else x
     return to.transpose(to.reshape(pixels, 0, op.height, op.image_width, node.type.channels), *TO_BODY)
+
+
+def transpose(to: Emission, node: Node, arrays: tuple[Array, ...], x: str) -> str:
+    return to.transpose(x, 0, 2, 1)
 
 
 def ones(to: Emission, node: Node, arrays: tuple[Array, ...], x: str) -> str:
@@ -227,11 +237,14 @@ WRITERS: dict[type[Op], Callable[..., Any]] = {
     ops.Crop: crop,
     ops.Upsample: upsample,
     ops.Resize: resize,
+    ops.ResizeLike: resize,
     ops.SpaceToDepth: space_to_depth,
+    ops.DepthToSpace: depth_to_space,
     ops.SumRows: sum_rows,
     ops.Flatten: flatten,
     ops.ToTokens: to_tokens,
     ops.ToMap: to_map,
+    ops.Transpose: transpose,
     ops.Ones: ones,
     ops.Learned: learned,
     ops.FirstToken: first_token,

@@ -51,6 +51,7 @@ ARGUMENTS = {
     "key_expansion": "Channels of queries and keys, as a share of those of the values.",
     "kind": "Kind of normalisation; by default that of the conventions.",
     "large_kernel": "Whether the middle convolution is one of 7 × 7 and one of 3 × 3, added.",
+    "length": "Number of tokens.",
     "limit": "Largest value that relu gives.",
     "mean": "Subtracted from each channel.",
     "mlp_expansion": "Channels between the layers of a perceptron, as a share of those around it.",

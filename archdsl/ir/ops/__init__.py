@@ -36,8 +36,8 @@ __getattr__, __dir__ = lazy(
         ".pointwise": "ACTIVATIONS Activation ActivationName Dropout Identity Input LayerScale PRelu Rescale "
         "StochasticDepth StopGradient",
         ".pooling": "AvgPool GlobalAvgPool GlobalMaxPool GlobalPool MaxPool Pool SumRows",
-        ".resizing": "Crop Pad Resize SpaceToDepth Upsample",
-        ".tokens": "ConcatTokens FirstToken Learned Ones TokenMean ToMap ToTokens",
+        ".resizing": "Crop DepthToSpace Pad Resize ResizeLike SpaceToDepth Upsample",
+        ".tokens": "ConcatTokens FirstToken Learned Ones TokenMean ToMap ToTokens Transpose",
         ".vectors": "Dense Flatten",
         ".windows": "Padding",
     },

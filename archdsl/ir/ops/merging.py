@@ -151,17 +151,21 @@ def join(inputs: Sequence[TensorType]) -> TensorType:
 def _join_maps(first: FeatureMap, other: FeatureMap) -> FeatureMap:
     if first == other:
         return first
+    if (1, 1) in (first[:2], other[:2]) and first[:2] != other[:2]:
+        hint = "put resize_like between them: {{block: resize_like, from: [the one pixel, the other]}}"
+        raise ShapeError("one of them has one pixel; expected equal sizes", hint=hint)
     if other.strides != first.strides:
         raise ShapeError(
             f"their strides are {stride_text(first)} and {stride_text(other)}; expected maps of one stride",
-            hint="bring one to the other's size, with block upsample or a strided convolution",
+            hint="bring one to the other's size, with block upsample, resize_like or a strided convolution",
         )
     height = other.height if first.height is None else first.height
     image_width = other.image_width if first.image_width is None else first.image_width
     if other.height not in (None, height) or other.image_width not in (None, image_width):
         raise ShapeError(
             "heights or widths differ; expected equal sizes",
-            hint="where maps meet after up-sampling, the image's sides must be divisible by the largest stride",
+            hint="where maps meet after upsample, the image's sides must be divisible by the largest stride; "
+            "resize_like takes its place for any size",
         )
     return first._replace(height=height, image_width=image_width)
 
@@ -172,7 +176,8 @@ def _join_tokens(first: Tokens, other: Tokens) -> Tokens:
         raise ShapeError(f"there are {length} and {other.length} tokens; expected equal numbers")
     if length is None and first.strides == other.strides and first.extra != other.extra:
         raise ShapeError(f"there are {first.extra} and {other.extra} class tokens; expected equal numbers")
-    return first._replace(length=length, grid=first.grid or other.grid)
+    known = first if first.grid or not other.grid else other
+    return known._replace(length=length, channels=first.channels)
 
 
 _JOINS: dict[type, Any] = {FeatureMap: _join_maps, Tokens: _join_tokens, Vector: lambda first, other: first}

@@ -58,6 +58,25 @@ class ToMap(Op):
         return context.keras.layers.Reshape((self.height, self.image_width, x.shape[-1]), name=name)(pixels)
 
 
+class Transpose(Op):
+    """Channels as tokens, and tokens as channels: what mixes channels then mixes places. (N, C) -> (C, N)."""
+
+    takes = (Tokens,)
+    keeps = "nothing"
+
+    def infer(self, x: Tokens) -> Tokens:
+        if x.length is None:
+            raise ShapeError("its size is not known", hint="set the image's size in `input.shape`")
+        return Tokens(x.channels, x.length)
+
+    @property
+    def reach(self) -> float:
+        return inf
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        return context.keras.layers.Permute((2, 1), name=name)(*inputs)
+
+
 class Ones(Op):
     """The number one, whatever the input: a factor for values that are learned. (…, C) -> (1)."""
 
