@@ -163,6 +163,15 @@ def test_a_list_of_short_names_costs_more_than_its_bytes(monkeypatch: pytest.Mon
         contents_of(stream)
 
 
+def test_many_small_reads_are_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hdf5_file, "MAX_STRUCTURE_BYTES", 12_800)
+    file = hdf5_file.File(written(like_keras(1)))
+    for _ in range(100):
+        file.structure(0, 1)
+    with pytest.raises(DamagedFile, match="takes more than 12800 bytes"):
+        file.structure(0, 1)
+
+
 def of_many_paths(file: h5py.File) -> None:
     """Fourteen groups, each of which has the next one ten times: 10^14 paths, and none of them long."""
     group = file.create_group("layers")
