@@ -123,7 +123,7 @@ def _print(exported: Exported, as_json: bool) -> None:
         say(f"{exported.runtime}: cosines to float32 on photos of {sizes}: {cosines}")
     else:
         say(f"{exported.runtime}: differs by at most {proof.largest:.1e} on a random image of {sizes}")
-    say(f"{1000 * proof.seconds:.3g} ms for {proof.sizes[0][0]} × {proof.sizes[0][1]}")
+    say(f"{1000 * proof.seconds:.1f} ms for {proof.sizes[0][0]} × {proof.sizes[0][1]}")
 
 
 def _warn(exported: Exported) -> None:
