@@ -31,7 +31,7 @@ ConfigStore.instance().store(name="config", group="hydra", node=QUIET)
 @hydra.main(version_base=None, config_path=None, config_name="program")
 def main(config: DictConfig) -> None:
     costs = archdsl.analyze(config.backbone, input_shape=(config.image_size, config.image_size, 3))
-    job = " ".join(HydraConfig.get().overrides.task)
+    job = " ".join(HydraConfig.get().overrides.task) or "no override"
     print(f"{job}: {costs.params:,} parameters, {count_text(costs.macs)} MACs")
 
 

@@ -37,6 +37,12 @@ def say(*lines: object, err: bool = False) -> None:
     say_styled([[str(line)] for line in lines], err=err, colours=False)
 
 
+def say_wrapped(*lines: str) -> None:
+    """Print each on standard error, broken between words where a terminal is narrower."""
+    width = width_of(sys.stderr)
+    say_styled([part for line in lines for part in _wrapped((), line, width)], err=True)
+
+
 def say_styled(lines: Iterable[Line], *, err: bool = False, colours: bool | None = None) -> None:
     """Print lines of pieces, with or without their styles; by default with them on a terminal."""
     if colours is None:

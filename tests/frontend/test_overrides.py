@@ -122,11 +122,16 @@ def test_a_number_of_classes_is_told_where_it_belongs(preset: str, key: str) -> 
         ("sppf.kernel=3", "did you mean 'stages.p5.post.sppf.kernel'?"),
         ("activation=relu", "did you mean 'conventions.activation'?"),
         ("depth=9", "write the whole key, such as scale.depth"),
-        ("p9.depth=9", "to add it, write +p9=…"),
+        ("p9.depth=9", "to add it, write +p9.depth=…"),
+        ("q.shape.0=9", "to add it, write +q.shape=[…]"),
     ],
 )
 def test_a_key_at_a_wrong_level_is_told_where_it_is(override: str, hint: str) -> None:
     assert [each.hint for each in problems(override)] == [hint]
+
+
+def test_what_a_shorter_list_lacks_is_reported_at_the_override() -> None:
+    assert [(each.path, each.file) for each in problems("input.shape=[8,8]")] == [("input.shape.2", "<override 1>")]
 
 
 def test_all_bad_overrides_are_reported_in_one_run() -> None:

@@ -235,6 +235,17 @@ def test_outputs_name_the_layers_that_they_are_of() -> None:
     assert re.search(r"^classes +head\.classes +1000 ", printed, re.MULTILINE)
 
 
+def test_a_warning_is_broken_between_words_on_a_terminal(write: Write, tmp_path: Path) -> None:
+    write("a.yaml", "stages: {p3: {body: {block: conv, width: 100, stride: 8}}}\n")
+    lines = on_a_terminal([sys.executable, "-m", "archdsl", "show", "a.yaml"], tmp_path, 60).splitlines()
+    warned = lines[next(number for number, line in enumerate(lines) if "warning[odd-width]" in line) :]
+    assert max(map(len, warned)) <= 60
+    assert " ".join(map(str.strip, warned)).endswith("is not a multiple of 8 hint: " + HINT)
+
+
+HINT = "`archdsl check`, with the same arguments, shows what to change"
+
+
 def test_an_error_is_broken_between_words_on_a_terminal(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "archdsl", "show", "resnet18_v2", "stage_defaults.body.block=zzz"]
     lines = on_a_terminal(command, tmp_path, 60, NO_COLOR="1").splitlines()

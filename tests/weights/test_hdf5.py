@@ -163,6 +163,24 @@ def test_a_list_of_short_names_costs_more_than_its_bytes(monkeypatch: pytest.Mon
         contents_of(stream)
 
 
+def test_many_small_reads_are_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hdf5_file, "MAX_STRUCTURE_BYTES", 12_800)
+    file = hdf5_file.File(written(like_keras(1)))
+    for _ in range(100):
+        file.structure(0, 1)
+    with pytest.raises(DamagedFile, match="takes more than 12800 bytes"):
+        file.structure(0, 1)
+
+
+def test_an_array_has_as_many_bytes_as_its_shape() -> None:
+    data = bytearray(written(like_keras(1)).getvalue())
+    layout = re.search(rb"\x03\x01.{8}\x18\0{7}", data, re.DOTALL)  # version, kind, address, 24 bytes
+    assert layout
+    data[layout.start() + 10] = 16
+    with pytest.raises(DamagedFile, match="an array has 16 bytes; expected 24"):
+        arrays_of(contents_of(io.BytesIO(data)))
+
+
 def of_many_paths(file: h5py.File) -> None:
     """Fourteen groups, each of which has the next one ten times: 10^14 paths, and none of them long."""
     group = file.create_group("layers")

@@ -11,10 +11,12 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from keras.src.utils.naming import to_snake_case
 from support.keras_cv_files import ALL_LAYOUTS, PRESETS, SAMPLE, SMALL, images, ours, preset, write_files
 
 import archdsl
 from archdsl import weights
+from archdsl.weights.naming import snake_case
 
 TOLERANCE = 1e-5  # of the largest value of the map
 
@@ -90,6 +92,12 @@ def test_a_level_beside_the_path_to_the_output_is_loaded_too(tmp_path: Path) -> 
         other.set_weights([np.zeros(weight.shape) for weight in other.weights])
         weights.load(other, tmp_path / name)
         assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), other.get_weights(), strict=True))
+
+
+def test_a_class_is_written_in_a_path_as_keras_writes_it() -> None:
+    classes = [name for name in dir(keras.layers) if name[0].isupper()]
+    assert "Conv2DTranspose" in classes
+    assert [snake_case(name) for name in classes] == [to_snake_case(name) for name in classes]
 
 
 def test_a_bfloat16_model_is_read_back(tmp_path: Path) -> None:

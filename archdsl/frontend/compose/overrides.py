@@ -11,6 +11,7 @@ And `neck=null` leaves a section empty, whichever file fills it; Hydra refuses n
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archdsl.diagnostics.codes import CodeName
@@ -185,18 +186,19 @@ def _child(holder: Any, key: str, path: KeyPath, mark: Mark) -> Target:
 
 def _unknown_key(target: Target, values: dict[str, Any], mark: Mark, rest: Sequence[str] = ()) -> ArchError:
     """The key is not there; or holds a single value, and not what `rest` names inside of it."""
-    path = dotted(target.path)
+    path, names = dotted(target.path), [*takewhile(lambda key: not is_index(key), rest)]
+    added = f"+{dotted((*target.path, *names))}={'…' if len(names) == len(rest) else '[…]'}"
     if target.exists:
         inner = rest[0]
         message = f"there is no '{inner}' in '{path}', which is {describe(target.value)}"
-        hint = f"to add it, write +{path}.{inner}=…" if target.value is None else f"to change it, write {path}=…"
+        hint = f"to add it, write {added}" if target.value is None else f"to change it, write {path}=…"
         return _error("override", message, mark, hint, target.path)
     if isinstance(target.holder, list):
         holder = dotted(target.path[:-1])
         message = f"there is no item {target.key} in '{holder}', which is {describe(target.holder)}"
         return _error("override", message, mark, f"write the whole list: {holder}=[…]", target.path)
     near = override_elsewhere(values, target.path, rest) or did_you_mean(str(target.key), target.holder)
-    hint = near or f"to add it, write +{path}=…"
+    hint = near or f"to add it, write {added}"
     return _error("override", f"there is no '{path}' in this config", mark, hint, target.path)
 
 

@@ -139,4 +139,5 @@ class Parts:
     def _refuse_unused(self, stage: StageSchema, at: Location) -> None:
         for key in ("depth", "dilation", "first", *(() if stage.down else ("stride",))):
             if getattr(stage, key) not in (None, 1):
-                self.findings.report("unused", f"the stage has no body to take its {key}", at / key)
+                hint = f"give it a body, or write {at / key}=null"
+                self.findings.report("unused", f"the stage has no body to take its {key}", at / key, hint)

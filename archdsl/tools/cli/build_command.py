@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from archdsl.analysis.text import bytes_text
 from archdsl.api import build
 from archdsl.backends.atomic_write import written_whole
 from archdsl.diagnostics.packages import require
@@ -137,4 +138,4 @@ def _print(model: Backbone, output: Path, transfer: Transfer | None, partial: bo
         return
     if transfer and partial:
         say(*transfer.to_table().rstrip("\n").split("\n"))
-    say(f"{output}: {model.name}, {params:,} parameters, {size / 2**20:.1f} MiB")
+    say(f"{output}: {model.name}, {params:,} parameters, {bytes_text(size)}")

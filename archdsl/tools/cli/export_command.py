@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from archdsl.analysis.text import bytes_text
 from archdsl.api import export
 from archdsl.backends.form import FormatName
 from archdsl.diagnostics.problems import Mark, fail
@@ -117,7 +118,7 @@ def _print(exported: Exported, as_json: bool) -> None:
         print_json(found)
         return
     sizes = " and ".join(f"{height} × {width}" for height, width in proof.sizes)
-    say(f"{exported.file}: {exported.bytes / 2**20:.1f} MiB")
+    say(f"{exported.file}: {bytes_text(exported.bytes)}")
     if exported.precision == "int8":
         cosines = ", ".join(f"{name} {cosine:.4f}" for name, cosine in proof.cosines.items())
         say(f"{exported.runtime}: cosines to float32 on photos of {sizes}: {cosines}")

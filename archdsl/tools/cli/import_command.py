@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from archdsl.analysis.text import Table
+from archdsl.analysis.text import Table, bytes_text
 from archdsl.backends.atomic_write import written_whole
 from archdsl.diagnostics.problems import Mark, fail
 from archdsl.diagnostics.terminal import say
@@ -151,7 +151,7 @@ def _print(imported: Imported, output: Path, as_json: bool) -> None:
         return
     print_table(_origins(imported))
     say(*transfer.summary().split("\n"))
-    say(f"{output}: {name}, {output.stat().st_size / 2**20:.1f} MiB")
+    say(f"{output}: {name}, {bytes_text(output.stat().st_size)}")
 
 
 def _origins(imported: Imported) -> Table:

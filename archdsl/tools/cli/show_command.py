@@ -8,7 +8,7 @@ import click
 
 from archdsl.analysis.lint import Design, Question, warnings
 from archdsl.analysis.report import report
-from archdsl.diagnostics.terminal import Styled, say, say_styled
+from archdsl.diagnostics.terminal import Styled, say, say_styled, say_wrapped
 from archdsl.frontend.budget import Budget
 from archdsl.frontend.compose.config import load
 from archdsl.tools.cli.machine_option import layer_times, machine_option
@@ -61,9 +61,7 @@ def command(
 
 
 def print_warnings(design: Design) -> None:
-    """Prints likely slips on standard error, a line each."""
-    found = warnings(design)
-    for finding in found:
-        say(*str(finding).split("\n"), err=True)
+    """Prints likely slips on standard error, each on a line."""
+    found = list(map(str, warnings(design)))
     if found:
-        say("  hint: `archdsl check`, with the same arguments, shows what to change", err=True)
+        say_wrapped(*found, "  hint: `archdsl check`, with the same arguments, shows what to change")
