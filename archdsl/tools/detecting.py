@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from archdsl.analysis.text import counted
 from archdsl.diagnostics.problems import Mark, fail
 from archdsl.diagnostics.unicode import printable
 from archdsl.diagnostics.wording import one_of
@@ -205,6 +206,15 @@ def read_names(path: Path) -> list[str]:
     if len(data) > MAX_NAMES_BYTES:
         raise fail("limit", f"more than {MAX_NAMES_BYTES} bytes of names", mark=mark)
     return [printable(name.strip())[:MAX_NAME] for name in "\n".join(names).rstrip().split("\n")]
+
+
+def check_names(names: Sequence[str], model: Any, path: Path) -> None:
+    """Raise ArchError for a file with names for more or fewer classes than a detector has."""
+    results = model.output if isinstance(model.output, dict) else {}
+    classes = results["scores"].shape[-1] if "scores" in results else None
+    if classes is not None and len(names) != classes:
+        message = f"it has {counted(len(names), 'name')}, and the detector {classes} class{'es' * (classes != 1)}"
+        raise fail("value", message, mark=Mark(str(path)), hint="one to a line, in the order of the scores")
 
 
 def name_of(number: int, names: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ have other layers, a layer belongs to a module only if that is so however the tw
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from math import prod
 
 import numpy
@@ -16,7 +16,7 @@ from archdsl.ir.graph import Graph
 from archdsl.ir.node import Node
 from archdsl.ir.ops import AnchorBoxes, BatchNorm, LayerScale
 from archdsl.weights.arrays import read_arrays
-from archdsl.weights.formats.contents import Contents, Stored
+from archdsl.weights.formats.contents import Contents, Shape, Stored
 from archdsl.weights.matching import Match
 from archdsl.weights.torch_implicit import IMPLICIT
 from archdsl.weights.torch_modules import match_modules
@@ -52,7 +52,9 @@ def match_torch(graph: Graph, contents: Contents, partial: bool, mark: Mark) -> 
     wrong = [] if partial or not contents.reads else list(misreadings(graph, pairs, contents.reads))
     wrong += [] if partial else other_settings(graph, contents.modules)
     if partial and in_turn(layers, modules) < len(layers):
-        sure = certain(list(map(_likeness, layers)), list(map(_likeness, modules)))
+        ours, theirs = list(map(_likeness, layers)), list(map(_likeness, modules))
+        theirs[:1] = ours[:1] if _is_of_other_images(layers[0], modules[0]) else theirs[:1]
+        sure = certain(ours, theirs)
         pairs = [(layers[own], modules[other]) for own, other in sure]
     found: dict[str, Stored] = {}
     taken = set()
@@ -113,6 +115,15 @@ def shapes_of(of: Layer | Module) -> Hashable:
 def _likeness(of: Layer | Module) -> Hashable:
     """Equal for a layer and a module that may be the same. A head, of which there is one, may be of other classes."""
     return frozenset(of.shapes) if HEAD_UNITS & of.shapes.keys() else shapes_of(of)
+
+
+def _is_of_other_images(layer: Layer, module: Module) -> bool:
+    """Whether the first layer is the module but for the channels that it reads, which are those of an image."""
+
+    def without_channels(shapes: Mapping[str, Shape]) -> Mapping[str, Shape]:
+        return {path: (shape[0], *shape[2:]) for path, shape in shapes.items()}
+
+    return without_channels(layer.shapes) == without_channels(module.shapes)
 
 
 def _surplus(modules: Sequence[Module], taken: set[int]) -> Iterator[Stored]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import prod
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archdsl.diagnostics.problems import Mark, fail
@@ -19,6 +20,7 @@ from archdsl.ir.node import Node
 from archdsl.ir.ops import BatchNorm, Flatten, LayerNorm, LayerScale, Learned
 from archdsl.ir.ops.convolution import Convolution
 from archdsl.ir.types import both
+from archdsl.weights.first_convolution import convolutions_of_the_image
 from archdsl.weights.formats.contents import Contents, Shape, Stored, StoredArray, short
 from archdsl.weights.matching import Match, shapes_text
 from archdsl.weights.torch_twins import Named, twins_among
@@ -69,10 +71,10 @@ def match_modules(graph: Graph, contents: Contents, is_partial: bool, mark: Mark
     """The arrays by the nodes they belong to. Raises ArchError where names and shapes do not tell.
 
     Modules behind the last layer, and heads for training, are left over. With `is_partial`, the last layer may have
-    another number of outputs.
+    another number of outputs, and images another number of channels.
     """
     nodes, items = owners_of(graph), used_items_of(contents)
-    search = _Search(nodes, is_partial)
+    search = _Search(nodes, free=_free_axes(graph, nodes) if is_partial else {})
     found = search.run(tree_of(items))
     if found is None:
         raise fail("weights", f"does not fit: {search.difference(items)}", mark=mark)
@@ -88,9 +90,15 @@ def match_modules(graph: Graph, contents: Contents, is_partial: bool, mark: Mark
     return Match("torch", "name", stored, surplus, () if is_partial else tuple(_padded_otherwise(graph)), skipped)
 
 
+def _free_axes(graph: Graph, nodes: Sequence[Node]) -> dict[int, int]:
+    """The axis of PyTorch's kernels in which a variant may differ, by the places of their nodes."""
+    of_images = convolutions_of_the_image(graph)
+    return {len(nodes) - 1: 0, **{place: 1 for place, node in enumerate(nodes) if node.name in of_images}}
+
+
 def items_in_turn(graph: Graph, items: Sequence[Item]) -> int:
     """How many layers of a graph have a module of the file, from the first to the first that has none."""
-    search = _Search(owners_of(graph), is_partial=False, most=MAX_STEPS_COMPARED)
+    search = _Search(owners_of(graph), MAX_STEPS_COMPARED)
     search.run(tree_of(items))
     return search.furthest
 
@@ -159,8 +167,8 @@ Allowed = Callable[[list[Next], tuple[int, ...]], list[Next]]
 class _Search:
     """Places of modules in the row of nodes: those in which every array has the shape that its node wants."""
 
-    def __init__(self, nodes: Sequence[Node], is_partial: bool, most: int = MAX_STEPS):
-        self.nodes, self.is_partial, self.most = nodes, is_partial, most
+    def __init__(self, nodes: Sequence[Node], most: int = MAX_STEPS, free: Mapping[int, int] = MappingProxyType({})):
+        self.nodes, self.most, self.free = nodes, most, free
         self.wanted = [shapes_wanted(node) for node in nodes]
         self.as_maps = [_as_map(node, wanted) for node, wanted in zip(nodes, self.wanted, strict=True)]
         self.furthest = self.steps = self.depth = 0
@@ -198,9 +206,9 @@ class _Search:
         return [item]
 
     def _is_like(self, item: Item, at: int) -> bool:
-        wanted = self.wanted[at]
-        if self.is_partial and at == len(self.nodes) - 1 and wanted.keys() == item.shapes.keys():
-            return all(shape[1:] == item.shapes[role][1:] for role, shape in wanted.items())
+        wanted, free = self.wanted[at], self.free.get(at)
+        if free is not None and wanted.keys() == item.shapes.keys():
+            return all(_without(free, shape) == _without(free, item.shapes[role]) for role, shape in wanted.items())
         return item.shapes in (wanted, self.as_maps[at])
 
     def _children(self, tree: Tree, at: int) -> list[Item] | None:
@@ -237,6 +245,10 @@ class _Search:
             if len(found) > 1:
                 break
         return found[:2]
+
+
+def _without(axis: int, shape: Shape) -> Shape:
+    return (*shape[:axis], *shape[axis + 1 :])
 
 
 def _in_rows(left: list[Next], done: tuple[int, ...]) -> list[Next]:
@@ -302,7 +314,8 @@ def _for(node: Node, item: Item) -> Stored:
         is_whole = prod(given.shape) == prod(weight.shape)  # the last layer may have another number of outputs
         if is_whole and role == "weight" and isinstance(node.inputs[0].op, Flatten):
             given = _flattened(given, *node.inputs[0].inputs[0].type.shape)
-        arrays[weight.name] = _turned(given, axes, weight.shape) if is_whole else given
+        own = tuple([given.shape[axis] for axis in axes]) if len(axes) == len(given.shape) else given.shape
+        arrays[weight.name] = _turned(given, axes, weight.shape if is_whole else own)
     return Stored(item.stored.place, item.stored.name, arrays)
 
 

@@ -332,6 +332,7 @@ ATTACKS: list[Attack] = [
     row("a member longer than the file", longer_than_the_file, "damaged PyTorch file"),
     row("two descriptions", archive(SMALL | {"x/data.pkl": b""}), "it has 2 descriptions"),
     row("a program of TorchScript", archive(SMALL | {"net/constants.pkl": b""}), "a TorchScript file"),
+    row("a program of TorchScript, packed", archive(SMALL | {"net/constants.pkl": b""}, 8), "a TorchScript file"),
     row("a big-endian machine's", archive(SMALL | {"net/byteorder": b"big"}), "big-endian"),
     row("other numbers than their checksum", changed(bytes(864), b"x" * 864), "does not have its checksum"),
     row("50,000 members", archive(SMALL | {f"net/data/{'x' * 30}{n}": b"" for n in range(50_000)}), "its directory"),

@@ -80,6 +80,17 @@ def test_options_decide_what_is_shown(detector: Path, tmp_path: Path, capsys: py
         assert f": {expected} (" in line
 
 
+@pytest.mark.parametrize(("text", "count"), [("cup", "1 name,"), ("cup\n\nfox\n", "3 names,")])
+def test_names_of_other_classes_are_refused(
+    text: str, count: str, detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "names.txt").write_text(text)
+    refused(detector, PHOTO, "-o", tmp_path / "out.json", "--classes", tmp_path / "names.txt")
+    told = capsys.readouterr().err
+    assert f"names.txt: error[value]: it has {count} and the detector 2 classes" in told
+    assert not (tmp_path / "out.json").exists()
+
+
 def test_a_picture_shows_the_boxes_on_the_photo(detector: Path, tmp_path: Path) -> None:
     main(["detect", str(detector), str(PHOTO), "-o", str(tmp_path / "out.png")])
     with Image.open(tmp_path / "out.png") as picture, Image.open(PHOTO) as photo:

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from support import TESTS
+from test_torch_modules import CASES
 
 import archdsl
 from archdsl import weights
@@ -101,3 +103,33 @@ def test_an_application_for_four_channels() -> None:
     assert not report.left
     assert not report.unused
     assert len([each for each in report.moved if each.made]) == 1
+
+
+FILES = TESTS / "weights" / "files"
+NARROW = ["scale.width=0.03125", "+head.box.bins=4", "+head.boxes.bins=4", "head.class.classes=2"]
+OF_PYTORCH = {
+    "yolo_v8.pt": ("yolo_v8_s_detect", NARROW, "stem_conv_conv"),
+    "yolo_v5.pt": ("yolo_v5_s_backbone", NARROW[:1], "stem_conv_conv"),
+    "named/timm_resnet18.safetensors": (*CASES["timm_resnet18"], "stem_conv_conv"),
+    "named/timm_convnext.safetensors": (*CASES["timm_convnext"], "stem_conv_conv"),
+    "named/timm_vit.safetensors": (*CASES["timm_vit"], "p4_down_conv"),
+}
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+@pytest.mark.parametrize("file", OF_PYTORCH)
+def test_a_checkpoint_of_pytorch_keeps_all_of_its_layers(file: str, channels: int) -> None:
+    config, overrides, name = OF_PYTORCH[file]
+    overrides = [each for each in overrides if not each.startswith("input.shape")]
+    side = 32 if "vit" in file else 64
+    models = [
+        archdsl.build_from_config(config, [*overrides, f"input.shape=[{side},{side},{n}]"]) for n in (3, channels)
+    ]
+    weights.load(models[0], FILES / file)
+    report = weights.load(models[1], FILES / file, partial=True)
+    assert not report.left
+    assert not report.unused
+    assert [each.node for each in report.moved if each.made] == [name]
+    first, other = (np.array(model.layers_by_node[name].kernel) for model in models)
+    wanted = first.sum(axis=2, keepdims=True) if channels == 1 else first[:, :, [0, 1, 2, 0]] * 0.75
+    assert np.allclose(other, wanted, rtol=1e-5)

@@ -52,6 +52,15 @@ def test_a_checkpoint_of_a_preset_says_which_it_is(run: Any, tmp_path: Path) -> 
     assert "a.safetensors: yolo_v8_xs_backbone, " in done.stdout, done.stderr
 
 
+@pytest.mark.parametrize("end", ["net.yaml", "net.safetensors"])
+def test_it_is_written_into_any_folder(end: str, run: Any, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    write(tmp_path / "a.pt", checkpoint_of("yolo_v8_xs_backbone"))
+    done = run("import", "a.pt", "-o", f"mine/{end}")
+    assert done.returncode == 0, done.stderr
+    assert archdsl.analyze(tmp_path / "mine" / end).params == archdsl.analyze("yolo_v8_xs_backbone").params
+
+
 def test_a_checkpoint_of_no_preset_names_the_nearest(run: Any, tmp_path: Path) -> None:
     arrays = checkpoint_of("yolo_v8_xs_backbone")
     more = unit(np.random.default_rng(0), "model.30", (4, 256, 1, 1))

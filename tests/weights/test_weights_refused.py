@@ -190,7 +190,7 @@ OTHERS = [
     ("a.weights.h5", b"\x89HDF\r\n\x1a\n" + bytes(100), "damaged or cut short"),
     ("a.weights.h5", b"hello", "no weights file; expected"),
     ("a.keras", zipped({"config.json": b"{}"}), "an archive without one model.weights.h5"),
-    ("a.keras", b"PK\x03\x04", "a damaged .keras file"),
+    ("a.keras", b"PK\x03\x04", "a damaged .keras or .pt file, perhaps one that was cut off"),
     ("a.keras", zipped({"model.weights.h5": b"hello"}), "damaged or cut short"),
     ("a.keras", zipped({"model.weights.h5": bytes(1 << 27)}), "unpacks to more than"),
     ("a.safetensors", struct.pack("<Q", 1 << 60) + b"{}", "no whole safetensors file"),

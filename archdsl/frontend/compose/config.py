@@ -213,7 +213,7 @@ def _stage_names(values: Mapping[str, Any]) -> set[str]:
 
 def _read(config: ConfigLike, budget: Budget) -> tuple[Source, Path | None, str]:
     if isinstance(config, Source):
-        return config, Path(), "backbone"
+        return config, Path(config.file).parent, "backbone"  # of standard input the current folder
     if isinstance(config, ConfigText):
         return Reading(budget).text(config.text, config.file), config.folder, _model_name(Path(config.file).stem)
     if isinstance(config, Mapping):

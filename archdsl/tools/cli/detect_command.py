@@ -34,7 +34,16 @@ from archdsl.tools.cli.options import (
 from archdsl.tools.cli.output import import_keras, progress
 from archdsl.tools.cli.suppression_options import suppression_options
 from archdsl.tools.cli.weights_option import weights_of, weights_option
-from archdsl.tools.detecting import Detection, check_results, coco_results, detect, name_of, read_names, suffix_of
+from archdsl.tools.detecting import (
+    Detection,
+    check_names,
+    check_results,
+    coco_results,
+    detect,
+    name_of,
+    read_names,
+    suffix_of,
+)
 from archdsl.tools.output_file import check_output
 from archdsl.tools.pictures.boxes import PICTURES, draw_boxes, save_picture
 from archdsl.tools.pictures.feature_maps import MAX_IMAGE_SIZE, read_model, saved_model
@@ -76,6 +85,8 @@ def command(
     names = read_names(classes) if classes else []
     sides = _sides(size)
     model = _model(config, weights, budget, sides)
+    if classes:
+        check_names(names, model, classes)
     results: list[dict[str, Any]] = []
     for number, image in enumerate(images, 1):
         start = time.perf_counter()

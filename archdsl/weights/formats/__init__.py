@@ -90,7 +90,7 @@ def _from_archive(stream: BinaryIO, most_bytes: int) -> bytes:
             raise DamagedFile(f"{_kind_of_archive(names)}; {EXPECTED}")
         return member(stream, WEIGHTS_IN_ARCHIVE, max(most_bytes, stream.seek(0, os.SEEK_END)))
     except BadArchive as error:
-        raise DamagedFile(f"a damaged .keras file: {error}") from None
+        raise DamagedFile(f"a damaged .keras or .pt file, perhaps one that was cut off: {error}") from None
 
 
 def _is_torch(stream: BinaryIO) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy
 
-from archdsl.weights.formats.archive import BadArchive, Stored, stored_in
+from archdsl.weights.formats.archive import BadArchive, Stored, names_in, stored_in
 from archdsl.weights.formats.contents import MAX_NAME, MAX_RANK, Contents, DamagedFile, Shape, StoredArray, short
 from archdsl.weights.formats.contents import Stored as StoredLayer
 from archdsl.weights.formats.pickle_data import BadPickle, Name, Record, read_pickle
@@ -21,7 +21,7 @@ from archdsl.weights.formats.pickle_data import BadPickle, Name, Record, read_pi
 if TYPE_CHECKING:
     from archdsl.weights.formats.contents import Array
 
-PICKLE = "data.pkl"
+PICKLE, PROGRAM = "data.pkl", "/constants.pkl"
 MAX_PICKLE_BYTES = 1 << 24  # that of a network of a thousand layers has half of a mebibyte
 MAX_MODULES = 100_000
 MAX_DEPTH = 64
@@ -69,6 +69,8 @@ class Tensor(NamedTuple):
 def contents_of(stream: BinaryIO) -> Contents:
     """The layers of a checkpoint, whose arrays can be read while `stream` is open. Raises DamagedFile."""
     try:
+        if any(name.endswith(PROGRAM) for name in names_in(stream)):  # its code is packed
+            raise DamagedFile("a TorchScript file, which is a program; save the model's state_dict instead")
         members = stored_in(stream)
         root = _root(stream, members)
         found = read_pickle(_bytes(stream, members[root + PICKLE]), _KNOWN, _storage)
@@ -86,8 +88,6 @@ def _root(stream: BinaryIO, members: Mapping[str, Stored]) -> str:
     if len(roots) != 1:
         raise BadArchive(f"it has {len(roots)} descriptions {PICKLE}; expected one")
     (root,) = roots
-    if f"{root}constants.pkl" in members:
-        raise DamagedFile("a TorchScript file, which is a program; save the model's state_dict instead")
     order = members.get(f"{root}byteorder")
     if order and _bytes(stream, order) != b"little":
         raise DamagedFile("a PyTorch file of a big-endian machine; expected one of a little-endian machine")
