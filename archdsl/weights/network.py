@@ -54,14 +54,15 @@ def network_of(
     """The network of a config with the weights of `file`, or else those that it carries itself, or else random ones.
 
     It gives `outputs`, stages or layers by name; by default those of the config, without the stages of a network that
-    goes on behind them. Raises ArchError for a file that does not have the weights of every layer.
+    goes on behind them. Raises ArchError for a file that does not have the weights of every layer that these need.
     """
     carrier = Path(config.file) if config.file.endswith(SUFFIX) else None
     passes = carried_by(carrier).passes if carrier else ()
     config, graph = _whole(config, outputs, passes, budget)
     source = file if file is not None else carrier
-    weights = fresh_weights(graph) if source is None else _weights_of(graph, config.name, Path(source))
-    return Network(_only(graph, outputs), weights, config.resolved, passes)
+    needed = _only(graph, outputs)
+    weights = fresh_weights(graph) if source is None else _weights_of(graph, needed, config.name, Path(source))
+    return Network(needed, weights, config.resolved, passes)
 
 
 def network_with(config: Config, weights: Weights, outputs: Sequence[str], passes: Sequence[str]) -> Network:
@@ -97,10 +98,11 @@ def _is_among(output: str, names: Sequence[str]) -> bool:
     return any(f"{output}_".startswith(f"{name}_") for name in names)
 
 
-def _weights_of(graph: Graph, name: str, file: Path) -> Weights:
+def _weights_of(graph: Graph, needed: Graph, name: str, file: Path) -> Weights:
+    """The arrays of a graph; of what its results need, where they are found by names and not by structure."""
     mark = Mark(str(file))
     with opened(file, MOST_BYTES, unnamed=partial(darknet_contents, graph)) as contents:
-        values, _ = read_weights(graph, name, contents, mark)
+        values, _ = read_weights(graph if contents.layout == "torch" else needed, name, contents, mark)
     return {node: tuple(arrays) for node, arrays in values.items()}
 
 

@@ -70,6 +70,11 @@ def test_a_benchmark_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("archdsl-*"))
 
 
+def test_a_network_with_layers_that_its_results_do_not_need_is_measured(run: Any) -> None:
+    done = run("bench", "resnet18_v2", f"+{TINY}", "--size", "64", "--threads", "1", "--rounds", "1", "--json")
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_first_call_of_a_turn_does_not_count() -> None:
     clock = Clock(9, 1, 2, 3)
     assert list(timed(clock.call, 3, clock)) == [1, 2, 3]

@@ -173,6 +173,13 @@ def test_what_cannot_be_exported_is_told_and_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.keras
+def test_what_litert_cannot_hold_is_told(run: Any, tmp_path: Path) -> None:
+    done = run("export", "yolo_v8_xs_detect", TINY, "--size", "dynamic", "-o", "a.tflite")
+    assert done.returncode == 2 and "LiteRT cannot hold this network" in done.stderr and "a known --size" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def sides(values: Any) -> dict[str, list[Any]]:
     return {
         each.name: [side.dim_param or side.dim_value for side in each.type.tensor_type.shape.dim] for each in values

@@ -15,6 +15,7 @@ from archdsl.blocks.plugins import load_plugins
 from archdsl.diagnostics.packages import require
 from archdsl.frontend.budget import UNLIMITED
 from archdsl.frontend.compose.config import load
+from archdsl.frontend.lower import compile_graph
 from archdsl.models.export import fused
 from archdsl.models.export.formats import FORMATS
 from archdsl.tools.bench.job import Call, Job
@@ -60,24 +61,27 @@ def _network(job: Job) -> Network:
     return network_of(load(job.network, (), UNLIMITED), budget=UNLIMITED)
 
 
-def _images(network: Network, batch: int) -> Array:
-    height, image_width, _ = network.graph.image.shape
+def _images(job: Job) -> Array:
+    """Of the config alone: the arrays of its weights would count as memory of a runtime that reads its own file."""
+    load_plugins(job.plugins)
+    graph = compile_graph(load(job.network, (), UNLIMITED), UNLIMITED)
+    height, image_width, _ = graph.image.shape
     if height is None or image_width is None:
         raise ValueError("an image of unknown size")  # a job has one
-    return random_images(network.graph, batch, (height, image_width)).astype("float32")
+    return random_images(graph, job.batch, (height, image_width)).astype("float32")
 
 
-def _form(job: Job, network: Network) -> Form:
+def _form(job: Job) -> Form:
     """That of the file: OpenVINO makes bfloat16 of a file of float32 itself, and int8 is as fast with any ranges."""
     if job.precision == "int8":
-        return Form(batch=job.batch, precision="int8", calibration=Calibration((_images(network, job.batch),)))
+        return Form(batch=job.batch, precision="int8", calibration=Calibration((_images(job),)))
     return Form(batch=job.batch, precision="float16" if job.precision == "float16" else "float32")
 
 
 def write(job: Job) -> None:
     """Write the file of a job."""
     network = _network(job)
-    form, format = _form(job, network), RUNTIMES[job.runtime].format
+    form, format = _form(job), RUNTIMES[job.runtime].format
     if format is None:
         raise ValueError(f"{job.runtime} runs no file")  # no such job is made
     chosen = FORMATS[format]
@@ -86,23 +90,22 @@ def write(job: Job) -> None:
 
 
 def _of_file(run: Callable[[Job], Runner], job: Job) -> Call:
-    runner, images = run(job), _images(_network(job), job.batch)
+    runner, images = run(job), _images(job)
     return Call(lambda: runner(images))
 
 
 def _unfused(job: Job) -> Call:
     """The network as it is, which no pass and no optimizer has changed: what all others are compared with."""
     network = _network(job)
-    runner, images = FORMATS["onnx"].expected(network, Form(batch=job.batch)), _images(network, job.batch)
+    runner, images = FORMATS["onnx"].expected(network, Form(batch=job.batch)), _images(job)
     return Call(lambda: runner(images))
 
 
 def _of_model(name: str, job: Job) -> Call:
     from archdsl.tools.bench import keras_calls
 
-    network = _network(job)
-    form = _form(job, network)
-    return keras_calls.CALLS[name](fused(network, form), form, _images(network, job.batch), job)
+    form = _form(job)
+    return keras_calls.CALLS[name](fused(_network(job), form), form, _images(job), job)
 
 
 RUNTIMES: dict[str, Runtime] = {
