@@ -513,6 +513,19 @@ def test_a_module_that_a_plugin_imports_is_part_of_it(tmp_path: Path, run: Run) 
     again(0)
 
 
+def test_an_option_that_changed_does_not_mix_with_what_was_found_before(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "neck").mkdir()
+    option = written(
+        tmp_path, (Path(archdsl.__file__).parents[1] / "configs/neck/fpn.yaml").read_text(), "neck/own.yaml"
+    )
+    written(tmp_path, "defaults: [yolo_v8_s_backbone, {neck: pan_c2f}, _self_]\n", "mine.yaml")
+    space = written(tmp_path, "config: mine.yaml\nchoices: {neck: [pan_c2f, own]}")
+    search(run, space, "-o", tmp_path / "found")
+    search(run, space, "-o", tmp_path / "found")
+    option.write_text(option.read_text().replace("256", "128"))
+    assert "has results of another search" in search(run, space, "-o", tmp_path / "found", code=2).stderr
+
+
 def test_it_is_said_that_no_variant_is_a_network(tmp_path: Path, run: Run) -> None:
     choices = "{stages.p3: [null], scale.width: [0.25, 0.5]}"
     space = written(tmp_path, f"config: yolo_v8_s_detect\nchoices: {choices}")
