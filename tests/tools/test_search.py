@@ -526,6 +526,17 @@ def test_an_option_that_changed_does_not_mix_with_what_was_found_before(tmp_path
     assert "has results of another search" in search(run, space, "-o", tmp_path / "found", code=2).stderr
 
 
+def test_a_config_that_was_changed_since_gives_no_row(tmp_path: Path, run: Run) -> None:
+    """The file would have other costs than its first lines say."""
+    mine = written(tmp_path, "defaults: [yolo_v8_s_backbone, _self_]\n", "mine.yaml")
+    space = written(tmp_path, "config: mine.yaml\nchoices: {scale.width: [0.25, 0.5]}")
+    search(run, space, "-o", tmp_path / "found")
+    mine.write_text(mine.read_text() + "stages: {p5: {depth: 6}}\n")
+    error = search(run, tmp_path / "found", "--take", "1", "-o", tmp_path / "taken.yaml", code=2).stderr
+    assert "the row has params 5089760, and its network now has" in error
+    assert not (tmp_path / "taken.yaml").exists()
+
+
 def test_it_is_said_that_no_variant_is_a_network(tmp_path: Path, run: Run) -> None:
     choices = "{stages.p3: [null], scale.width: [0.25, 0.5]}"
     space = written(tmp_path, f"config: yolo_v8_s_detect\nchoices: {choices}")
