@@ -25,6 +25,7 @@ from archdsl.tools.machine_file import read_machine
 from archdsl.tools.search.choices import read_choice
 from archdsl.tools.search.front import front, undominated
 from archdsl.tools.search.parts import results_in
+from archdsl.tools.search.planning import plan
 from archdsl.tools.search.space import read_space
 from archdsl.tools.search.sums import Sums
 from archdsl.tools.search.tables import Entangled, Table, learn
@@ -248,14 +249,30 @@ def test_a_figure_is_the_largest_of_its_sums() -> None:
             assert found == [number for number in range(12) if by_hand.reshape(-1)[number] <= most]
 
 
-def test_the_front_has_the_rows_that_no_other_is_better_than() -> None:
-    values = np.array(random.Random(0).choices(range(6), k=90)).reshape(30, 3).astype(float)
+@pytest.mark.parametrize("objectives", [2, 3])
+def test_the_front_has_the_rows_that_no_other_is_better_than(objectives: int) -> None:
+    values = np.array(random.Random(0).choices(range(6), k=30 * objectives)).reshape(30, objectives).astype(float)
     better = lambda a, b: (a <= b).all() and (a < b).any()  # noqa: E731
     kept = undominated(values)
     for position in range(30):
         is_beaten = any(better(other, values[position]) for other in values)
         is_later = any((other == values[position]).all() for other in values[:position])
         assert (position in kept) == (not is_beaten and not is_later)
+
+
+def test_a_front_of_a_million_rows_is_found() -> None:
+    """Row by row it would take a day."""
+    cheap = np.random.default_rng(0).permutation(1_000_000).astype(float)
+    assert len(undominated(np.stack([cheap, -cheap], axis=1))) == 1_000_000
+
+
+def test_a_space_of_any_size_has_a_sample(tmp_path: Path, run: Run) -> None:
+    """Of 2¹²⁸⁰ variants, which no float has; a sample that no memory holds is refused."""
+    path = written(tmp_path, "config: yolo_v8_s_backbone\nchoices: {scale.width: 'interval(0.2, 0.9)'}")
+    space = read_space(path)
+    whole = Variants(space._replace(choices=space.choices * 64))
+    assert plan(whole, False, 5, 0, len, len).way.ranges == 1
+    assert "is not in the range" in search(run, path, "--sample", str(10**9), code=2).stderr
 
 
 def test_a_row_becomes_a_config_with_its_costs(tmp_path: Path, run: Run) -> None:
@@ -494,6 +511,30 @@ def test_a_module_that_a_plugin_imports_is_part_of_it(tmp_path: Path, run: Run) 
         again(0 if name == "search_other.py" else 2)
         written(tmp_path, text, name)
     again(0)
+
+
+def test_an_option_that_changed_does_not_mix_with_what_was_found_before(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "neck").mkdir()
+    option = written(
+        tmp_path, (Path(archdsl.__file__).parents[1] / "configs/neck/fpn.yaml").read_text(), "neck/own.yaml"
+    )
+    written(tmp_path, "defaults: [yolo_v8_s_backbone, {neck: pan_c2f}, _self_]\n", "mine.yaml")
+    space = written(tmp_path, "config: mine.yaml\nchoices: {neck: [pan_c2f, own]}")
+    search(run, space, "-o", tmp_path / "found")
+    search(run, space, "-o", tmp_path / "found")
+    option.write_text(option.read_text().replace("256", "128"))
+    assert "has results of another search" in search(run, space, "-o", tmp_path / "found", code=2).stderr
+
+
+def test_a_config_that_was_changed_since_gives_no_row(tmp_path: Path, run: Run) -> None:
+    """The file would have other costs than its first lines say."""
+    mine = written(tmp_path, "defaults: [yolo_v8_s_backbone, _self_]\n", "mine.yaml")
+    space = written(tmp_path, "config: mine.yaml\nchoices: {scale.width: [0.25, 0.5]}")
+    search(run, space, "-o", tmp_path / "found")
+    mine.write_text(mine.read_text() + "stages: {p5: {depth: 6}}\n")
+    error = search(run, tmp_path / "found", "--take", "1", "-o", tmp_path / "taken.yaml", code=2).stderr
+    assert "the row has params 5089760, and its network now has" in error
+    assert not (tmp_path / "taken.yaml").exists()
 
 
 def test_it_is_said_that_no_variant_is_a_network(tmp_path: Path, run: Run) -> None:

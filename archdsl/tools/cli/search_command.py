@@ -33,7 +33,7 @@ ENGINES = ("processes", "dask", "ray", "slurm")
 @click.command("search")
 @click.argument("space", type=click.Path(path_type=Path))
 @click.option("--all", "compiles_all", is_flag=True, help="Compile every variant, also where sums would do.")
-@click.option("--sample", type=click.IntRange(1), metavar="N", help="Compile so many variants at random.")
+@click.option("--sample", type=click.IntRange(1, 1_000_000), metavar="N", help="Compile so many variants at random.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the sample.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of the results; file of --take, --plot.")
 @click.option("--engine", type=click.Choice(ENGINES), default="processes", show_default=True, help="What runs it.")
@@ -184,7 +184,7 @@ def _write_csv(path: Path, names: Sequence[str], rows: Sequence[tuple[int, dict[
 def write_taken(results: Results | Trials, number: int, output: Path | None, force: bool) -> None:
     """The config of a row."""
     from archdsl.frontend.lower import outline
-    from archdsl.tools.search.taken import text_of
+    from archdsl.tools.search.taken import check_costs, text_of
 
     if output is None:
         hint = f"archdsl search {results.folder} --take {number} -o mine.yaml"
@@ -192,7 +192,7 @@ def write_taken(results: Results | Trials, number: int, output: Path | None, for
     check_output(output, force=force)
     row = results.row(number)
     config = results.space.base(results.choices(row))
-    outline(config)  # a row that somebody else wrote may be no network
+    check_costs(row, outline(config), Mark(str(results.folder)))
     text = text_of(results, number, row, config)
     with written_whole(output) as partial:
         partial.write_text(text, encoding="utf-8")

@@ -34,11 +34,19 @@ def _best(values: NDArray[np.float64], most: int) -> NDArray[np.intp]:
 
 def undominated(values: NDArray[np.float64]) -> NDArray[np.intp]:
     """Positions of the rows for which no other is at most as large everywhere, and smaller somewhere or earlier."""
-    order = np.lexsort(values.T[::-1])
+    order = np.lexsort(values.T[::-1])  # what comes later is not better in the first column
+    if values.shape[1] == 2:
+        return np.sort(order[_falls(values[order, 1])])
     kept: list[int] = []
-    best = np.empty((0, values.shape[1]))
-    for position in order:  # what comes later is not better in the first column
-        if not len(best) or not (best <= values[position]).all(axis=1).any():
+    best = np.empty_like(values)
+    for position in order:
+        if not (best[: len(kept)] <= values[position]).all(axis=1).any():
+            best[len(kept)] = values[position]
             kept.append(int(position))
-            best = values[kept]
     return np.array(sorted(kept), np.intp)
+
+
+def _falls(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Where a value is less than all before it."""
+    least = np.fmin.accumulate(values)
+    return np.concatenate([[True], values[1:] < least[:-1]])[: len(values)]

@@ -102,10 +102,13 @@ def go_on_in(folder: Path, space: Space, about: Mapping[str, Any]) -> None:
 
 
 def fingerprint(space: Space) -> str:
-    """What the results depend on: the space, and its config, its plugins' blocks and its machine as they are now."""
+    """What the results depend on: the space, and its config, the options of groups that are chosen from, its plugins'
+    blocks and its machine as they are now."""
     config = space.base().resolved
+    groups = [choice for choice in space.choices if choice.given(0).chooses]
+    options = [space.base([each.override(digit)]).values for each in groups for digit in range(each.count)]
     machine = [asdict(space.machine)] if space.machine else []
-    data = json.dumps([dict(space_data(space)), config, *machine], sort_keys=True)
+    data = json.dumps([dict(space_data(space)), config, *options, *machine], sort_keys=True)
     return hashlib.sha256("\0".join([data, *code_of(data)]).encode()).hexdigest()
 
 

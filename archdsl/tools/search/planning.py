@@ -13,6 +13,7 @@ from archdsl.tools.search.variants import Variants
 from archdsl.tools.search.ways import Added, Compiled, Way, sampled
 
 MOST = 10**15
+_COUNTED = 10**300  # variants; no float has many more
 _TRIED = 50
 _FEW = 2_000  # analyses
 _ADDED_A_SECOND = 2e7  # variants, about
@@ -42,7 +43,7 @@ def plan(
     say(f"{space.variants:,} variants: {' × '.join([f'{each.key} {each.count:,}' for each in space.choices])}")
     figures = list(dict.fromkeys([*ALWAYS, *space.figures]))
     rate = _rate(variants, figures, say)
-    compiled = f"{duration(space.variants / rate)} on one core"
+    compiled = f"{duration(min(space.variants, _COUNTED) / rate)} on one core"
     if sample is not None:
         numbers = sampled(space, sample, seed)
         say(f"a sample of {len(numbers):,}, compiled: {duration(len(numbers) / rate)} on one core")
