@@ -92,7 +92,7 @@ def save(model: Model, file: str | os.PathLike[str], *, names: str | os.PathLike
     path = Path(file)
     check_names(names)
     if names != "archdsl":
-        from archdsl.weights.torch_export import write_torch
+        from archdsl.weights.pytorch.export import write_torch
 
         if path.suffix != SUFFIX:
             raise fail("weights", f"a weights file with PyTorch's names is named *{SUFFIX}", mark=Mark(str(path)))

@@ -11,8 +11,8 @@ from archdsl.ir.graph import Graph
 from archdsl.ir.node import Node
 from archdsl.ir.ops import Conv2D, Dense
 from archdsl.weights.formats.contents import Shape, Stored
-from archdsl.weights.torch_names import ANCHORED
-from archdsl.weights.torch_units import anchors_of
+from archdsl.weights.pytorch.names import ANCHORED
+from archdsl.weights.pytorch.units import anchors_of
 
 if TYPE_CHECKING:
     from archdsl.weights.formats.contents import Array

@@ -17,8 +17,8 @@ from archdsl.weights.arrays import read_arrays, some
 from archdsl.weights.first_convolution import account, is_adaptable
 from archdsl.weights.formats.contents import Contents, Shape, Stored, short
 from archdsl.weights.matching import Match, arrays_of, fits, shape_counts, shapes_text
-from archdsl.weights.torch_matching import match_torch
-from archdsl.weights.torch_presets import presets_of
+from archdsl.weights.pytorch.matching import match_torch
+from archdsl.weights.pytorch.presets import presets_of
 from archdsl.weights.transfer import Left, Moved, Transfer
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ from archdsl.weights.formats import opened
 from archdsl.weights.formats.contents import Contents, Stored, StoredArray
 from archdsl.weights.matching import Match, fits, match, match_inside
 from archdsl.weights.model import Model
-from archdsl.weights.torch_units import owners_of
+from archdsl.weights.pytorch.units import owners_of
 from archdsl.weights.transfer import Transfer
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from archdsl.weights.formats.contents import Contents
 from archdsl.weights.fresh import fresh_weights
 from archdsl.weights.matching import Match
 from archdsl.weights.model import Model
-from archdsl.weights.torch_units import owners_of
+from archdsl.weights.pytorch.units import owners_of
 
 if TYPE_CHECKING:
     from archdsl.ir.passes.rewrite import Weights

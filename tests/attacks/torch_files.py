@@ -26,8 +26,8 @@ from support.torch_files import (
     write_zip,
 )
 
-import archdsl.weights.torch_import  # (before they are watched: named tuples compile their annotations)
-import archdsl.weights.torch_template  # noqa: F401
+import archdsl.weights.pytorch.importing  # (before they are watched: named tuples compile their annotations)
+import archdsl.weights.pytorch.template  # noqa: F401
 from attacks.case import Attack, command
 
 FILE = "a.pt"

@@ -92,7 +92,7 @@ def write_checkpoint(path: str) -> None:
 
     from archdsl.frontend.compose.config import load
     from archdsl.weights.network import network_of
-    from archdsl.weights.torch_export import torch_arrays
+    from archdsl.weights.pytorch.export import torch_arrays
 
     network = network_of(load(DETECTOR))
     arrays = torch_arrays(network.graph, network.weights)

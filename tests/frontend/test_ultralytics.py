@@ -10,7 +10,7 @@ from support.ultralytics import FILES, V5, file, rows
 import archdsl
 from archdsl.frontend.importers.ultralytics import config_text
 from archdsl.tools.cli import main
-from archdsl.weights.torch_units import anchors_of
+from archdsl.weights.pytorch.units import anchors_of
 
 DFL_MACS = 4 * 16 * 8400
 """What Ultralytics counts of the convolution that is arithmetic here; it has 16 weights, which are not trained."""

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 from support import TESTS
-from test_torch_modules import CASES
+from support.named_checkpoints import CASES
 
 import archdsl
 from archdsl import weights

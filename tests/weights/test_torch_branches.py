@@ -9,17 +9,17 @@ import keras
 import numpy as np
 import pytest
 import torch
+from support.numbered_checkpoints import FILES, GELAN, STYLE
+from support.torch_contents import contents_of, problems
 from support.torch_files import write
 from support.torch_layout import layout
 from support.ultralytics import FILES as LAYOUTS
-from test_torch import FILES, GELAN, STYLE
-from test_torch_names import contents_of, problems
 from torch import nn
 
 import archdsl
 from archdsl import weights
 from archdsl.weights import formats
-from archdsl.weights.torch_presets import presets_of
+from archdsl.weights.pytorch.presets import presets_of
 
 Arrays = dict[str, Any]
 EPSILON = 1e-3

@@ -21,8 +21,8 @@ from archdsl import weights
 from archdsl.diagnostics.problems import Mark
 from archdsl.weights.fitting import matched_torch
 from archdsl.weights.formats.contents import Contents, Stored, StoredArray
-from archdsl.weights.torch_presets import presets_of
-from archdsl.weights.torch_units import owners_of
+from archdsl.weights.pytorch.presets import presets_of
+from archdsl.weights.pytorch.units import owners_of
 
 LINEAR = "head.classes.activation=linear"  # PyTorch's networks leave the softmax to the loss
 

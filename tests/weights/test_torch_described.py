@@ -14,7 +14,7 @@ from support.ultralytics import FILES, V8
 
 import archdsl
 from archdsl.diagnostics.problems import Mark
-from archdsl.weights.torch_rows import text_of_checkpoint
+from archdsl.weights.pytorch.rows import text_of_checkpoint
 
 pytestmark = pytest.mark.slow  # writes checkpoints, and reads them in processes
 

@@ -21,10 +21,10 @@ from support.torch_files import unit, with_description, write, write_zip
 
 import archdsl
 from archdsl.weights import formats
-from archdsl.weights.torch_export import numbers_of
-from archdsl.weights.torch_matching import certain
-from archdsl.weights.torch_names import numbered
-from archdsl.weights.torch_units import layers_of
+from archdsl.weights.pytorch.export import numbers_of
+from archdsl.weights.pytorch.matching import certain
+from archdsl.weights.pytorch.names import numbered
+from archdsl.weights.pytorch.units import layers_of
 
 pytestmark = pytest.mark.slow  # writes checkpoints, and reads them in processes
 

@@ -7,18 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 from support import TESTS
+from support.torch_contents import contents_of, problems
 from support.torch_layout import Shapes, layout
 from support.ultralytics import FILES
 
 import archdsl
 from archdsl.diagnostics.problems import Mark
 from archdsl.ir.graph import Graph
-from archdsl.weights.fitting import misfits
-from archdsl.weights.formats.contents import Contents, Stored, StoredArray
-from archdsl.weights.torch_export import torch_arrays
-from archdsl.weights.torch_matching import match_torch
-from archdsl.weights.torch_presets import presets_of
-from archdsl.weights.torch_units import owners_of
+from archdsl.weights.pytorch.export import torch_arrays
+from archdsl.weights.pytorch.matching import match_torch
+from archdsl.weights.pytorch.presets import presets_of
+from archdsl.weights.pytorch.units import owners_of
 
 COUNTERS = "num_batches_tracked"
 
@@ -35,21 +34,6 @@ def test_the_p6_detector_has_its_checkpoint_by_name() -> None:
     """Its neck is of C2, which is C2f without the maps between: cv2 reads two halves whatever its depth."""
     names = written(archdsl.compile_config("yolo_v8_m_p6_detect"))
     assert names["model.14.cv2.conv.weight"][1] == 2 * names["model.14.m.1.cv2.conv.weight"][0]
-
-
-def contents_of(shapes: Shapes, arrays: dict[str, Any] | None = None) -> Contents:
-    layers: dict[str, dict[str, StoredArray]] = {}
-    for name, shape in shapes.items():
-        place, _, leaf = name.rpartition(".")
-        array = (arrays or {}).get(name, np.broadcast_to(np.float32(0), shape))
-        layers.setdefault(place, {})[leaf] = StoredArray(shape, "float32", lambda array=array: array)
-    return Contents("torch", tuple([Stored(place, place, own) for place, own in layers.items()]))
-
-
-def problems(graph: Graph, shapes: Shapes, arrays: dict[str, Any] | None = None) -> list[str]:
-    found = match_torch(graph, contents_of(shapes, arrays), partial=False, mark=Mark("a.pt"))
-    nodes = {node.name: node for node in graph.nodes if node.weights}
-    return [each.message for each in misfits("it", nodes, found, Mark("a.pt"))]
 
 
 def written(graph: Graph) -> Shapes:

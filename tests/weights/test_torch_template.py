@@ -10,9 +10,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from support import TESTS
+from support.named_checkpoints import CASES, built
+from support.numbered_checkpoints import built as yolo
 from support.torch_classifiers import NETWORKS, settled
-from test_torch import built as yolo
-from test_torch_modules import CASES, built
 
 import archdsl
 from archdsl import weights

@@ -25,11 +25,11 @@ from archdsl.ir.graph import Graph
 from archdsl.weights import formats
 from archdsl.weights.formats.contents import Contents, Stored, StoredArray
 from archdsl.weights.formats.pickle_data import Record
-from archdsl.weights.torch_export import torch_arrays
-from archdsl.weights.torch_matching import match_torch
-from archdsl.weights.torch_presets import presets_of
-from archdsl.weights.torch_rows import text_of_checkpoint
-from archdsl.weights.torch_units import anchors_of
+from archdsl.weights.pytorch.export import torch_arrays
+from archdsl.weights.pytorch.matching import match_torch
+from archdsl.weights.pytorch.presets import presets_of
+from archdsl.weights.pytorch.rows import text_of_checkpoint
+from archdsl.weights.pytorch.units import anchors_of
 
 FILES = TESTS / "weights" / "files"
 PRESETS = {"yolov7": "yolo_v7_detect", "yolov7-tiny": "yolo_v7_tiny_detect"}

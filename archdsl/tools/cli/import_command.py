@@ -22,8 +22,8 @@ from archdsl.tools.cli.output import import_keras, print_json, print_table, prog
 from archdsl.tools.output_file import check_output
 
 if TYPE_CHECKING:  # of NumPy, which a text is imported without
-    from archdsl.weights.torch_difference import Pair
-    from archdsl.weights.torch_import import Described, Imported
+    from archdsl.weights.pytorch.difference import Pair
+    from archdsl.weights.pytorch.importing import Described, Imported
 
 CFG, YAML = ".cfg", ".yaml"
 YAMLS, MODELS = (YAML, ".yml"), (".keras", ".h5")
@@ -73,7 +73,7 @@ def command(
         return
     if overrides and config is None:
         raise click.UsageError("an OVERRIDE needs --config")
-    from archdsl.weights.torch_import import import_config, import_torch
+    from archdsl.weights.pytorch.importing import import_config, import_torch
 
     _check_suffix(output, SUFFIX, *([] if config or as_json else [YAML]))
     check_output(output, [file], force)
@@ -101,7 +101,7 @@ def _layer(pair: Pair) -> str:
 
 
 def _module(pair: Pair) -> str:
-    from archdsl.weights.torch_presets import params_of
+    from archdsl.weights.pytorch.presets import params_of
 
     return f"{pair.module.name}, {params_of(pair.module):,}" if pair.module else "-"
 

@@ -11,7 +11,7 @@ from archdsl.ir.graph import Graph
 from archdsl.ir.node import Node
 from archdsl.ir.ops import Add, BatchNorm
 from archdsl.weights.formats.contents import Shape
-from archdsl.weights.torch_units import AXES
+from archdsl.weights.pytorch.units import AXES
 
 
 class Named(NamedTuple):

@@ -9,7 +9,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from archdsl.ir.graph import Graph
-from archdsl.weights.torch_units import Layer, Module
+from archdsl.weights.pytorch.units import Layer, Module
 
 _Place = TypeVar("_Place", int, str)
 Reads = Mapping[int, tuple[int, ...]]

@@ -9,9 +9,9 @@ from archdsl.frontend.compose.config import load
 from archdsl.frontend.lower import compile_graph
 from archdsl.frontend.presets import PresetInfo, list_presets
 from archdsl.weights.formats.contents import Contents
-from archdsl.weights.torch_matching import in_turn
-from archdsl.weights.torch_modules import Item, items_in_turn, used_items_of
-from archdsl.weights.torch_units import Module, are_folded, layers_of, modules_of, owners_of
+from archdsl.weights.pytorch.matching import in_turn
+from archdsl.weights.pytorch.modules import Item, items_in_turn, used_items_of
+from archdsl.weights.pytorch.units import Module, are_folded, layers_of, modules_of, owners_of
 
 _COMPARED = 24  # presets of about as many parameters
 _OF_AN_IMAGE = 7  # how an image of three channels is normalised, where a preset has it as an array

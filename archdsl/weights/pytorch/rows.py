@@ -13,7 +13,7 @@ from archdsl.frontend.sema.spec import Scale
 from archdsl.weights.arrays import read_arrays
 from archdsl.weights.formats.contents import Contents, StoredArray
 from archdsl.weights.formats.described import Described, Undescribed
-from archdsl.weights.torch_units import modules_of
+from archdsl.weights.pytorch.units import modules_of
 
 _COUNTED = Size("", Scale(1.0, 1.0, None, 1))  # widths and depths are those of the arrays
 _FACTORS = range(2, 33)

@@ -23,8 +23,8 @@ from archdsl.ir.types import both
 from archdsl.weights.first_convolution import convolutions_of_the_image
 from archdsl.weights.formats.contents import Contents, Shape, Stored, StoredArray, short
 from archdsl.weights.matching import Match, shapes_text
-from archdsl.weights.torch_twins import Named, twins_among
-from archdsl.weights.torch_units import AXES, NORM, owners_of, without_counter
+from archdsl.weights.pytorch.twins import Named, twins_among
+from archdsl.weights.pytorch.units import AXES, NORM, owners_of, without_counter
 
 if TYPE_CHECKING:
     from archdsl.weights.formats.contents import Array

@@ -18,10 +18,10 @@ from archdsl.ir.ops import AnchorBoxes, BatchNorm, LayerScale
 from archdsl.weights.arrays import read_arrays
 from archdsl.weights.formats.contents import Contents, Shape, Stored
 from archdsl.weights.matching import Match
-from archdsl.weights.torch_implicit import IMPLICIT
-from archdsl.weights.torch_modules import match_modules
-from archdsl.weights.torch_settings import other_settings
-from archdsl.weights.torch_units import (
+from archdsl.weights.pytorch.implicit import IMPLICIT
+from archdsl.weights.pytorch.modules import match_modules
+from archdsl.weights.pytorch.settings import other_settings
+from archdsl.weights.pytorch.units import (
     SCALE,
     Layer,
     Module,
@@ -33,7 +33,7 @@ from archdsl.weights.torch_units import (
     modules_of,
     unmerged,
 )
-from archdsl.weights.torch_wiring import misreadings
+from archdsl.weights.pytorch.wiring import misreadings
 
 SCHEME = "torch"
 HEAD_UNITS = {"cv2.0.2", "m.0"}  # of the boxes of the finest map; with anchors, all of its numbers

@@ -22,10 +22,10 @@ from archdsl.weights.formats import opened
 from archdsl.weights.formats.contents import Contents
 from archdsl.weights.formats.safetensors import write_arrays
 from archdsl.weights.network import read_weights
-from archdsl.weights.torch_difference import Difference, nearest_to
-from archdsl.weights.torch_presets import nearest_of, presets_of
-from archdsl.weights.torch_rows import text_of_checkpoint
-from archdsl.weights.torch_units import owners_of
+from archdsl.weights.pytorch.difference import Difference, nearest_to
+from archdsl.weights.pytorch.presets import nearest_of, presets_of
+from archdsl.weights.pytorch.rows import text_of_checkpoint
+from archdsl.weights.pytorch.units import owners_of
 from archdsl.weights.transfer import Transfer
 
 _PRESET = "# {name} has the layers of this preset.\ndefaults: [{preset}, _self_]\n"

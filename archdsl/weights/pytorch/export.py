@@ -14,8 +14,8 @@ from archdsl.ir.node import Node
 from archdsl.ir.ops import BatchNorm, LayerScale
 from archdsl.weights.formats.safetensors import save_arrays
 from archdsl.weights.model import Model
-from archdsl.weights.torch_names import ANCHORED, IDENTITY, SEVERAL, is_in_head, parts_of
-from archdsl.weights.torch_units import ANCHORS, AXES, FIXED, NORM, SCALE, Layer, Unit, anchors_of, layers_of
+from archdsl.weights.pytorch.names import ANCHORED, IDENTITY, SEVERAL, is_in_head, parts_of
+from archdsl.weights.pytorch.units import ANCHORS, AXES, FIXED, NORM, SCALE, Layer, Unit, anchors_of, layers_of
 
 if TYPE_CHECKING:
     from archdsl.weights.formats.contents import Array
@@ -38,7 +38,7 @@ def write_torch(model: Model, path: Path, template: Path | None = None) -> None:
     if template is None:
         arrays = torch_arrays(model.graph, values)
     else:
-        from archdsl.weights.torch_template import arrays_as_in
+        from archdsl.weights.pytorch.template import arrays_as_in
 
         arrays = arrays_as_in(template, model.graph, model.name, values)
     save_arrays(arrays, {"format": "pt"}, path)

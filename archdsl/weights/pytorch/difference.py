@@ -10,9 +10,9 @@ from typing import NamedTuple
 from archdsl.frontend.compose.config import load
 from archdsl.frontend.lower import compile_graph
 from archdsl.weights.formats.contents import Contents
-from archdsl.weights.torch_matching import shapes_of
-from archdsl.weights.torch_presets import as_large_as, params_of
-from archdsl.weights.torch_units import Layer, Module, layers_of, modules_of
+from archdsl.weights.pytorch.matching import shapes_of
+from archdsl.weights.pytorch.presets import as_large_as, params_of
+from archdsl.weights.pytorch.units import Layer, Module, layers_of, modules_of
 
 _PARTS = {"neck": "neck", "head": "head"}  # every other section is of the backbone
 _BACKBONE = "backbone"

@@ -17,8 +17,8 @@ from archdsl.ir.node import Node
 from archdsl.ir.ops import Anchors, BatchNorm, Conv2D, Dense, DepthwiseConv2D, Normalize, TransposedConv2D
 from archdsl.ir.types import both
 from archdsl.weights.formats.contents import Contents, Shape, Stored, StoredArray
-from archdsl.weights.torch_implicit import IMPLICIT, with_implicit
-from archdsl.weights.torch_names import BRANCHES, MERGED, SEVERAL, is_in_head, numbered, parts_of, path_of, rows_of
+from archdsl.weights.pytorch.implicit import IMPLICIT, with_implicit
+from archdsl.weights.pytorch.names import BRANCHES, MERGED, SEVERAL, is_in_head, numbered, parts_of, path_of, rows_of
 
 if TYPE_CHECKING:
     from archdsl.weights.formats.contents import Array

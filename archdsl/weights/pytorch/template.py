@@ -22,8 +22,8 @@ from archdsl.weights.fitting import matched_torch, misfits
 from archdsl.weights.formats import opened
 from archdsl.weights.formats.contents import Contents, Stored, StoredArray, short
 from archdsl.weights.matching import arrays_of
-from archdsl.weights.torch_modules import FOR_TRAINING
-from archdsl.weights.torch_units import ANCHORS, owners_of
+from archdsl.weights.pytorch.modules import FOR_TRAINING
+from archdsl.weights.pytorch.units import ANCHORS, owners_of
 
 if TYPE_CHECKING:
     from archdsl.ir.passes.rewrite import Weights
