@@ -1,4 +1,4 @@
-"""Checkpoints in tests/weights/files with numbered modules, as YOLO has them (see torch_modules.py), and ours of them."""
+"""Checkpoints in tests/weights/files with numbered modules, as YOLO has them (torch_modules.py), and ours of them."""
 
 from __future__ import annotations
 

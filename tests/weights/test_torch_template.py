@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import torch
@@ -16,8 +17,6 @@ from support.torch_classifiers import NETWORKS, settled
 
 import archdsl
 from archdsl import weights
-
-pytestmark = pytest.mark.keras
 
 FILES = TESTS / "weights" / "files"
 LINEAR = "head.classes.activation=linear"
@@ -43,12 +42,9 @@ def test_what_was_trained_here_is_what_pytorch_computes_there(name: str, tmp_pat
     network = settled(NETWORKS[name](), torch.rand(4, 3, 96, 96))
     torch.save(network.state_dict(), tmp_path / "before.pt")
     model = archdsl.build_from_config(f"{name}_classify", [LINEAR])
-    model.set_weights(
-        [
-            np.abs(np.random.default_rng(0).normal(1, 0.1, each.shape)) * 0.5 ** (each.ndim > 1)
-            for each in model.get_weights()
-        ]
-    )
+    draw = np.random.default_rng(0)
+    for each in model.variables:
+        each.assign(np.abs(draw.normal(1, 0.1, each.shape)) * 0.5 ** (keras.ops.ndim(each) > 1))
     weights.save(model, tmp_path / "after.safetensors", names=tmp_path / "before.pt")
     before = network.state_dict()
     after = load_file(tmp_path / "after.safetensors")
