@@ -174,6 +174,18 @@ def test_what_cannot_be_exported_is_told_and_nothing_is_written(
 
 
 @pytest.mark.keras
+def test_formats_of_tensorflow_say_so_on_another_backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import keras
+
+    from archdsl.backends.keras import serving
+
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    monkeypatch.setattr(serving, "keras_model", None)  # whose results have no .numpy() there
+    with pytest.raises(archdsl.ArchError, match="needs TensorFlow; Keras runs on jax"):
+        archdsl.export("csp_darknet_tiny", tmp_path / "a.tflite", [TINY])
+
+
+@pytest.mark.keras
 def test_what_litert_cannot_hold_is_told(run: Any, tmp_path: Path) -> None:
     done = run("export", "yolo_v8_xs_detect", TINY, "--size", "dynamic", "-o", "a.tflite")
     assert done.returncode == 2 and "LiteRT cannot hold this network" in done.stderr and "a known --size" in done.stderr

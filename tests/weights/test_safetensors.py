@@ -168,7 +168,7 @@ def test_a_file_that_was_tampered_with_is_one_clear_error(change: Any, code: str
 
 HEADERS = [
     ("overlap", overlap, "no whole safetensors file"),
-    ("dtype", lambda header: header[KERNEL].update(dtype="F99"), "no whole safetensors file"),
+    ("dtype", lambda header: header[KERNEL].update(dtype="F99"), "numbers of an unknown type, F99"),
     ("offsets", lambda header: header[KERNEL].update(data_offsets=[0, 1 << 50]), "no whole safetensors file"),
     ("shape", lambda header: header[KERNEL].update(shape=[1 << 40, 1 << 40]), "no whole safetensors file"),
 ]

@@ -103,9 +103,6 @@ def _behind_the_last_kernels(tensorflow: Any, content: bytes) -> list[str]:
 
 def _served(model: keras.Model) -> tuple[Any, Any]:
     """TensorFlow, and a module of one function that runs the model, with its variables."""
-    if keras.backend.backend() != "tensorflow":
-        hint = "set KERAS_BACKEND=tensorflow"
-        raise fail("export", f"this format needs TensorFlow; Keras runs on {keras.backend.backend()}", hint=hint)
     tensorflow = importlib.import_module("tensorflow")
 
     (begin,) = model.inputs

@@ -152,6 +152,11 @@ class ThroughKeras(Format):
     def require(self, form: Form) -> None:
         super().require(form)
         import_keras()
+        import keras
+
+        if keras.backend.backend() != "tensorflow":
+            hint = "set KERAS_BACKEND=tensorflow"
+            raise fail("export", f"this format needs TensorFlow; Keras runs on {keras.backend.backend()}", hint=hint)
 
     def make(self, network: Network, form: Form) -> Any:
         from archdsl.backends.keras.serving import keras_model

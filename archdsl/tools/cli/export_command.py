@@ -134,7 +134,7 @@ def _warn(exported: Exported) -> None:
     """Of results in int8 that are not as good as they could be, and of those that say nothing of the file."""
     if steady := exported.proof.steady:
         fact = f"{', '.join(steady)} of a black image {'is' if len(steady) == 1 else 'are'} the same"
-        say(f"{exported.file}: {fact}, so the comparison proves little; export trained weights to prove more", err=True)
+        say(f"{exported.file}: {fact}, so the comparison proves little; trained weights prove more", err=True)
     low = [name for name, cosine in exported.proof.cosines.items() if cosine < GOOD_COSINE]
     if exported.precision == "int8" and low:
         advice = "--keep more layers in float32, or calibrate with other photos"

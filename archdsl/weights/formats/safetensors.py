@@ -100,6 +100,8 @@ def _entry(name: str, value: Any) -> _Entry:
         raise ValueError("a name or a shape that is too long")
     if not all(type(number) is int and 0 <= number < 1 << 60 for number in (begin, end, *shape)):
         raise ValueError("a shape or a place that is not one")
+    if value["dtype"] not in _BYTES:
+        raise ValueError(f"numbers of an unknown type, {str(value['dtype'])[:20]}")
     if _BYTES[value["dtype"]] * prod(shape) != end - begin:
         raise ValueError("an array of another size than its shape")
     return _Entry(value["dtype"], shape, begin, end)
