@@ -132,6 +132,20 @@ def test_two_processes_go_on_when_one_is_killed(serial: tuple[Path, dict[str, by
     assert parts(tmp_path / "found") == expected
 
 
+def test_an_interrupted_search_stops(tmp_path: Path) -> None:
+    """After the ranges that its workers are at, and not after all of them."""
+    space = tmp_path / "space.yaml"
+    space.write_text(SPACE.replace("'range(1, 101)'}", "'range(1, 101)', stages.p4.depth: 'range(1, 21)'}"))
+    process = search(space, tmp_path / "found", "--workers", "2")
+    for _ in range(6_000):
+        if parts(tmp_path / "found"):
+            break
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=120) == 130
+    assert len(parts(tmp_path / "found")) < 30  # of 120
+
+
 SLURM = {
     "sbatch": """
         file, (last,) = sys.argv[1], re.findall(r"--array=0-(\\d+)%", open(sys.argv[1]).read()) or ["0"]

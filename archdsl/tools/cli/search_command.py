@@ -147,7 +147,7 @@ def print_results(results: Results, csv: Path | None) -> None:
     count = results.rows
     found = f"{count:,} variants within the budget, in {results.folder}{os.sep}*.parquet"
     say(*filter(None, [found, results.space.latency_text]))
-    if missing := results.ranges - len(results.parts):
+    if (missing := results.ranges - len(results.parts)) > 0:
         say(f"{missing:,} of {results.ranges:,} parts are not done: the command that began it goes on")
     if not count:
         return

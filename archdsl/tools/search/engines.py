@@ -60,7 +60,7 @@ def in_processes(job: Job, ranges: Sequence[int], cluster: Cluster) -> Iterator[
             for worker in active_children():  # the pool does not stop one that was starting, and would wait for it
                 worker.kill()
         finally:
-            pool.shutdown()
+            pool.shutdown(cancel_futures=True)
     raise fail("unavailable", "workers were killed again and again", hint="the same command goes on where this one was")
 
 
