@@ -15,7 +15,7 @@ from archdsl.blocks.plugins import Plugin, load_plugins
 from archdsl.diagnostics.packages import require
 from archdsl.diagnostics.problems import fail
 from archdsl.frontend.budget import DEFAULT, Budget
-from archdsl.frontend.compose.config import Config, ConfigLike, load
+from archdsl.frontend.compose.config import Config, ConfigLike, listed, load
 from archdsl.frontend.compose.search_path import preset_names
 from archdsl.frontend.lower import compile_graph, outline
 from archdsl.frontend.presets import PresetInfo, preset_info
@@ -237,7 +237,9 @@ def export(
     if calibrate is not None:
         from archdsl.models.calibration import photos_of
 
-        form = form._replace(calibration=Calibration(photos_of(calibrate, network.graph, form), tuple(keep)))
+        form = form._replace(
+            calibration=Calibration(photos_of(calibrate, network.graph, form), tuple(listed(keep, "keep")))
+        )
     return written(network, path, kind, form, fuse)
 
 

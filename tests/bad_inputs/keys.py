@@ -88,6 +88,7 @@ KEYS = texts(
         (65, "stages: {p1: {stride: 2, body: §{block: conv}}}\n", "missing-key", "block 'conv' needs 'width'", "give the layer or its stage a width"),
         (65, f"input: {{shape: §[8, 8]}}\n{NET}", "length", "the list is too short: item 3 is missing", ""),
         (66, f"input: {{shape: §[8, 8, 3, 1]}}\n{NET}", "length", "", ""),
+        (66, f"input: {{shape: §[3, 64, 64]}}\n{NET}", "value", "an image 3 pixels high, with 64 channels", "write [64, 64, 3]"),
     ]
 )
 

@@ -322,3 +322,8 @@ def test_fusing_needs_no_budget_for_what_was_built() -> None:
     config = {"stages": {"p1": {"width": 8, "down": {"block": "conv_bn_act", "stride": 2}}}}
     with Budget(layers=1).for_saved_models():
         assert archdsl.fuse(archdsl.build_from_config(config)).passes
+
+
+def test_a_number_is_no_budget() -> None:
+    with pytest.raises(archdsl.ArchError, match=r"expected an archdsl.Budget, got the number 5\n.*write budget="):
+        archdsl.analyze(PRESET, budget=5)  # type: ignore[arg-type]

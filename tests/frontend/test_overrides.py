@@ -150,6 +150,8 @@ def test_what_a_new_mapping_lacks_is_reported_there_and_not_where_the_old_one_ha
 def test_a_text_in_place_of_a_list_is_reported() -> None:
     with pytest.raises(archdsl.ArchError, match=r"write overrides=\['scale.width=1'\]"):
         archdsl.compile_config(PRESET, "scale.width=1")
+    with pytest.raises(archdsl.ArchError, match=r"write outputs=\['P3'\]"):
+        archdsl.export(PRESET, "net.onnx", outputs="P3")
 
 
 @pytest.mark.parametrize("override", [None, 5, b"a=1", ["a=1"], {"a": 1}])

@@ -112,12 +112,13 @@ class Config:
 
     def with_freeze(self, parts: Sequence[str] | None) -> Config:
         """The same config with these stages (and stem, tail) frozen; None for what it says itself."""
-        return self if parts is None else replace(self, values={**self.values, "freeze": _as_list(parts, "freeze")})
+        return self if parts is None else replace(self, values={**self.values, "freeze": listed(parts, "freeze")})
 
     def with_outputs(self, names: Sequence[str], mark: Mark) -> Config:
         """The same config with these outputs, requested at `mark`. P3 is stage p3, as it is in results."""
         stages = self.values.get("stages") or {}
-        found = [name.lower() if name not in stages and name.lower() in stages else name for name in names]
+        wanted = listed(names, "outputs")
+        found = [name.lower() if name not in stages and name.lower() in stages else name for name in wanted]
         paths: list[KeyPath] = [("outputs",), *[("outputs", index) for index in range(len(found))]]
         places = {**self.places, **dict.fromkeys(paths, Place(mark, mark))}
         return replace(self, values={**self.values, "outputs": found}, places=places)
@@ -173,8 +174,11 @@ _dotted = lru_cache(maxsize=1024)(dotted)  # the same few entries are in every c
 @one_report()
 def load(config: ConfigLike, overrides: Sequence[str] = (), budget: Budget = DEFAULT) -> Config:
     """Read, inherit, override, follow references. Raises ArchError with the place of everything that is wrong."""
+    if not isinstance(budget, Budget):
+        hint = "write budget=archdsl.Budget(params=…)"
+        raise fail("type", f"expected an archdsl.Budget, got {describe(budget)}", path="budget", hint=hint)
     source, root, name = _read(config, budget)
-    given = read_overrides(_as_list(overrides))
+    given = read_overrides(listed(overrides))
     others = config.others if isinstance(config, ConfigText) else {}
     found = lineage(source, root, Reading(budget, others), choices_in(given))
     values, places = merge(found.sources)
@@ -235,7 +239,8 @@ def root_of(path: Path) -> Path:
     return shipped if real(path).is_relative_to(shipped) else path.parent
 
 
-def _as_list(texts: Sequence[str], name: str = "overrides") -> list[str]:
+def listed(texts: Sequence[str], name: str = "overrides") -> list[str]:
+    """A list of texts. Raises ArchError for one text, which is a sequence of its letters."""
     if isinstance(texts, str):
         raise fail("type", f"expected a list of {name}, got one text", hint=f"write {name}=['{texts}']")
     return list(texts)

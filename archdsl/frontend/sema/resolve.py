@@ -15,7 +15,7 @@ from pydantic_core import ValidationError
 from archdsl.blocks.conventions import Conventions, PaddingStyle, activation_of, norm_of
 from archdsl.diagnostics.nearest import one_report
 from archdsl.diagnostics.problems import ArchError, Mark, Note, Problem, TooManyProblems, fail, problem
-from archdsl.diagnostics.wording import did_you_mean, one_of
+from archdsl.diagnostics.wording import did_you_mean, one_of, write
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import Config
 from archdsl.frontend.compose.merge import copied
@@ -34,6 +34,9 @@ from archdsl.ir.ops import ActivationName
 from archdsl.ir.types import FeatureMap
 from archdsl.schemas.unions import details_of
 
+_CHANNELS, _LEAST_SIDE = (1, 3, 4), 32
+"""Of usual images."""
+
 
 @one_report()
 def resolve(config: Config, budget: Budget = DEFAULT) -> NetworkSpec:
@@ -47,6 +50,7 @@ def resolve(config: Config, budget: Budget = DEFAULT) -> NetworkSpec:
 
 
 def _resolved(config: Config, checked: ConfigSchema, findings: Findings, budget: Budget) -> NetworkSpec:
+    _check_image(config, checked.input.shape, findings)
     blocks = Blocks(config, checked, findings, budget)
     own = blocks.composites()
     sections = Parts(checked, blocks.layers(), findings)
@@ -64,6 +68,14 @@ def _resolved(config: Config, checked: ConfigSchema, findings: Findings, budget:
         freeze=_freeze(config, checked, parts, findings),
         is_named=isinstance(checked.outputs, dict),
     )
+
+
+def _check_image(config: Config, shape: Sequence[int | None], findings: Findings) -> None:
+    """Reports an image whose channels are first, as PyTorch has them: a square of 3 × 640 pixels with 640 channels."""
+    height, image_width, channels = shape
+    if height in _CHANNELS and image_width == channels and (channels or 0) >= _LEAST_SIDE:
+        message = f"an image {height} pixels high, with {channels} channels; expected [height, width, channels]"
+        findings.report("value", message, config.at("input", "shape"), write(str([image_width, channels, height])))
 
 
 @one_report()
