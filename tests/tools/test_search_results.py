@@ -371,7 +371,7 @@ def test_texts_of_a_choice_stay_texts(browser: Browser, tmp_path: Path) -> None:
 @pytest.mark.parametrize("aim", ["minimize: [macs, outputs.P5.receptive_field]", "minimize: macs", ""])
 def test_other_aims_have_pages_too(browser: Browser, tmp_path: Path, aim: str) -> None:
     space = f"config: vit_tiny_patch16_classify\nchoices: {{stages.p4.depth: [1, 2, 3]}}\n{aim}\n"
-    with opened(browser, reported(searched(tmp_path, space.replace("P5", "logits")))) as shown:
+    with opened(browser, reported(searched(tmp_path, space.replace("P5", "classes")))) as shown:
         text = shown.locator("body").inner_text()
         for wrong in ("NaN", "undefined", "[object", "null", "Infinity"):
             assert wrong not in text

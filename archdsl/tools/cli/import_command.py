@@ -156,10 +156,12 @@ def _print(imported: Imported, output: Path, as_json: bool) -> None:
 
 def _origins(imported: Imported) -> Table:
     """A row for each layer of the config: the module of the file that it came from, and how many arrays' owners."""
+    from archdsl.weights.formats.contents import short
+
     entries: dict[str, list[str]] = {}
     for moved in imported.transfer.moved:
         entries.setdefault(moved.entry, []).append(moved.stored)
-    rows = [(entry.removeprefix("stages."), _common(names), str(len(names))) for entry, names in entries.items()]
+    rows = [(entry.removeprefix("stages."), short(_common(names)), str(len(names))) for entry, names in entries.items()]
     return Table(("layer", "from", "parts"), rows, ("parts",))
 
 

@@ -29,6 +29,7 @@ from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import Config, load
 from archdsl.frontend.compose.override_grammar import override_name
 from archdsl.frontend.compose.search_path import existing, preset_names, real
+from archdsl.frontend.lower import outline
 from archdsl.frontend.sections import SECTIONS
 from archdsl.frontend.sema.resolve import resolve
 from archdsl.frontend.source import KeyPath, Source, dotted
@@ -144,11 +145,16 @@ class _Reader:
     def check_config(self, space: Space) -> None:
         """What is wrong with the config itself, and outputs that no variant has."""
         try:
-            outputs = [output.name for output in resolve(space.base()).outputs]
+            base = space.base()
+            resolve(base)
         except ArchError as error:
             self.problems += map(self._of_override, error.problems)
             return
         if any(_may_add_outputs(choice.key) for choice in space.choices):
+            return
+        try:
+            outputs = [*outline(base).outputs]
+        except ArchError:  # only choices make it a network
             return
         for figure, path in self.asked.items():
             name = figure.partition(".")[2].rpartition(".")[0]
