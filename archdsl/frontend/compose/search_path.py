@@ -40,7 +40,7 @@ def find_config(reference: str | os.PathLike[str]) -> Path:
     text = os.fsdecode(reference)
     looks_like_path = text.endswith((".yaml", ".yml", SUFFIX)) or os.sep in text or text.startswith(".")
     shipped = config_root() / f"{text}.yaml"
-    if not looks_like_path and text in preset_names():
+    if not looks_like_path and os.path.isfile(shipped):  # noqa: PTH113  (where pathlib raises, it answers)
         return shipped
     path = Path(text)
     if text and leads_somewhere(path):
