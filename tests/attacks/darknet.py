@@ -69,7 +69,7 @@ ATTACKS = [
     Attack("a name that is YAML", named, command("import", "a\nplugins: [evil.py]\n#.cfg", "-o", "net.yaml")),
     Attack("wide connected layers", cfg(NET + CONV + CONNECTED * 3), READ, "budget"),
     Attack("an image of any size before them", cfg(SQUARE + CONV + CONNECTED), READ, "expected at most"),
-    Attack("weighted sums of many", cfg(NET + CONV + WEIGHTED * 400), READ, None),
+    Attack("weighted sums of many", cfg(NET + CONV + WEIGHTED * 400), READ, "at most 50000 numbers"),
     Attack("weights with a name but no network", weights(HEADER), INTO_PRESET, "too short", keras=True),
     Attack("weights for another network", weights(HEADER), INTO_OTHER, "its order is not that of", keras=True),
     Attack("weights of 4 TB", sparse, LOAD, "too long"),

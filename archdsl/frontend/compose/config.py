@@ -248,12 +248,8 @@ def listed(texts: Sequence[str], name: str = "overrides") -> list[str]:
 
 def _is_open(values: dict[str, Any]) -> bool:
     """Whether a text in it is a mark to be filled, or holds a reference."""
-    whole = repr(values)
-    if "${" not in whole and _TO_BE_FILLED not in whole:  # most have neither
-        return False
     pending: list[Any] = [values]
-    while pending:
-        value = pending.pop()
+    for value in pending:  # which grows: one list is faster than a stack
         kind = type(value)
         if kind is dict:
             pending += value.values()

@@ -262,7 +262,7 @@ def _unknown_key(finding: Finding) -> Problem:
     fact = f"; {one_of(known)}" if known else ", which takes no arguments"
     hint = _key_hint(key, known, in_layer=bool(owner))
     lacks = f"it needs '{finding.needs}'" if finding.needs and not hint.startswith("did you mean") else ""
-    hints = hint, lacks, VALUES_ELSEWHERE.get(str(finding.value), "")
+    hints = hint, lacks, VALUES_ELSEWHERE.get(finding.value, "") if isinstance(finding.value, str) else ""
     return problem("unknown-key", f"unknown key '{key}'{where}{fact}", hint=joined("; ", *hints))
 
 
