@@ -28,7 +28,7 @@ def written_whole(path: Path, hint: str = "") -> Iterator[Path]:
     A file that is replaced keeps its mode, a new one gets that of any other, whatever writes it. Raises ArchError when
     the folder does not exist or cannot be written to; `hint` is what may help then.
     """
-    _check_parent(path)
+    check_place(path)
     partial = _beside(path)
     with stopped_by_an_exception():
         try:
@@ -49,15 +49,19 @@ def files_written_whole(path: Path) -> Iterator[Path]:
     """A path of the same name in a folder of its own; what is there when the block ends well goes beside `path`.
 
     For formats of several files, which find each other by their names. `path` itself comes last; it may be a folder.
+    A file that is replaced keeps its mode.
     """
-    _check_parent(path)
+    check_place(path)
     folder = _beside(path)
     try:
         with stopped_by_an_exception():
             folder.mkdir()
             yield folder / path.name
             for each in sorted(folder.iterdir(), key=lambda each: each.name == path.name):
-                each.replace(path.with_name(each.name))
+                target = path.with_name(each.name)
+                if target.is_file():
+                    each.chmod(_mode(target))
+                each.replace(target)
     except OSError as error:
         raise fail("output", f"cannot be written: {error.strerror or error}", mark=Mark(str(path))) from None
     finally:
@@ -73,7 +77,7 @@ def folder_written_whole(path: Path, files: Collection[str]) -> Iterator[Path]:
     other, and when nothing can be written.
     """
     path = path.absolute()
-    _check_parent(path)
+    check_place(path)
     partial = _beside(path)
     try:
         if not _is_folder_or_nothing(path):
@@ -193,6 +197,17 @@ def _beside(path: Path) -> Path:
     return path.with_name(f".partial-{uuid4().hex[:8]}-{path.name}")
 
 
-def _check_parent(path: Path) -> None:
-    if not path.parent.is_dir():
-        raise fail("output", f"there is no folder '{path.parent}'", mark=Mark(str(path)), hint="make it first")
+def check_place(path: Path) -> None:
+    """Raise ArchError where there is no folder for `path`, and for a device or a pipe, whose name a file would take."""
+    mark = Mark(str(path))
+    try:
+        has_folder = path.parent.is_dir()
+        mode = path.stat().st_mode  # asked once: another process may be replacing it
+    except (FileNotFoundError, NotADirectoryError):
+        mode = stat.S_IFREG
+    except OSError as error:  # a folder that may not be entered, a name that is too long
+        raise fail("output", f"cannot be written: {error.strerror}", mark=mark) from None
+    if not has_folder:
+        raise fail("output", f"there is no folder '{path.parent}'", mark=mark, hint="make it first")
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise fail("output", "a device or a pipe is in the way; expected the name of a file", mark=mark)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from archdsl.backends.atomic_write import check_place
 from archdsl.diagnostics.problems import Mark, fail
 
 PathLike = str | os.PathLike[str]
@@ -14,14 +15,10 @@ PathLike = str | os.PathLike[str]
 def check_output(path: PathLike, inputs: Iterable[PathLike] = (), force: bool = False) -> None:
     """Raise ArchError when `path` cannot be written, is one of `inputs` (also by a link), or exists without `force`."""
     output, mark = Path(path), Mark(str(path))
-    try:
-        if not output.parent.is_dir():
-            raise fail("output", f"there is no folder '{output.parent}'", mark=mark, hint="make it first")
-        if output.is_dir():
-            raise fail("output", "is a folder; expected the name of a file", mark=mark)
-        exists = output.exists()
-    except OSError as error:  # a folder that may not be entered, a name that is too long
-        raise fail("output", f"cannot be written: {error.strerror}", mark=mark) from None
+    check_place(output)
+    if output.is_dir():
+        raise fail("output", "is a folder; expected the name of a file", mark=mark)
+    exists = output.exists()
     for source in inputs:
         if exists and os.path.exists(source) and os.path.samefile(output, source):  # noqa: PTH110, PTH121
             message = f"would overwrite the input '{os.fspath(source)}'"

@@ -9,11 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import archdsl
-from archdsl.backends.atomic_write import written_whole
+from archdsl.backends.atomic_write import files_written_whole, folder_written_whole, written_whole
+from archdsl.tools.output_file import check_output
 
 NET = {"stages": {"p1": {"width": 4, "down": {"block": "conv", "stride": 2}}}}
 WRITES = {
@@ -49,11 +51,12 @@ def test_what_is_written_has_the_mode_of_any_new_file(umask: int, tmp_path: Path
     assert set(found.values()) == {0o666 & ~umask}
 
 
+@pytest.mark.parametrize("write", [written_whole, files_written_whole])
 @pytest.mark.parametrize("mode", [0o600, 0o755])
-def test_a_file_that_is_replaced_keeps_its_mode(mode: int, tmp_path: Path) -> None:
+def test_a_file_that_is_replaced_keeps_its_mode(mode: int, write: Any, tmp_path: Path) -> None:
     (tmp_path / "a.txt").touch()
     (tmp_path / "a.txt").chmod(mode)
-    with written_whole(tmp_path / "a.txt") as partial:
+    with write(tmp_path / "a.txt") as partial:
         partial.write_text("new")
     assert modes(tmp_path) == {"a.txt": mode}
 
@@ -101,3 +104,22 @@ def test_afterwards_the_signal_ends_the_process_as_before(tmp_path: Path) -> Non
     with written_whole(tmp_path / "a.txt") as partial:
         partial.write_text("whole")
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+WRITERS: Any = [written_whole, files_written_whole, lambda path: folder_written_whole(path, [])]
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_a_pipe_or_a_device_is_never_replaced(write: Any, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.txt")
+    with pytest.raises(archdsl.ArchError, match="a device or a pipe is in the way"), write(tmp_path / "a.txt"):
+        pass
+    assert (tmp_path / "a.txt").is_fifo()
+    with pytest.raises(archdsl.ArchError, match="a device or a pipe is in the way"):
+        check_output(tmp_path / "a.txt", force=True)
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_a_name_that_is_too_long_is_told(write: Any, tmp_path: Path) -> None:
+    with pytest.raises(archdsl.ArchError, match="File name too long"), write(tmp_path / ("a" * 300)):
+        pass
