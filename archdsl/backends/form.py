@@ -14,7 +14,7 @@ FormatName = Literal["onnx", "openvino", "litert", "saved_model"]
 Layout = Literal["nhwc", "nchw"]
 Floats = Literal["float32", "float16"]
 Precision = Literal["float32", "float16", "int8"]
-LAST = "last"
+FIRST, LAST = "first", "last"
 
 
 class Calibration(NamedTuple):

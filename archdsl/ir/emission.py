@@ -32,3 +32,9 @@ class EmitContext(NamedTuple):
 def precise(context: EmitContext, x: Any) -> Any:
     """`x` with at least 32 bits, also under a mixed policy: 8 of a mantissa are 4 pixels in an image of 640."""
     return context.keras.ops.cast(x, "float32") if x.dtype in ("float16", "bfloat16") else x
+
+
+def parts(x: Any, count: int) -> list[Any]:
+    """Equal parts of the channels, each cut out alone: TensorFlow Lite's int8 takes all that has several results."""
+    size = x.shape[-1] // count
+    return [x[..., size * index : size * (index + 1)] for index in range(count)]

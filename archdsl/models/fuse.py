@@ -11,7 +11,8 @@ import numpy
 
 from archdsl.analysis.trial_images import random_images, trial_sides
 from archdsl.backends.keras.arrays import fill
-from archdsl.diagnostics.problems import ArchError, fail, problem
+from archdsl.backends.keras.inference import inferred
+from archdsl.diagnostics.problems import ArchError, Problem, fail, problem
 from archdsl.frontend.budget import UNLIMITED
 from archdsl.ir.passes import PASSES, run_passes
 from archdsl.ir.passes.rewrite import Weights
@@ -28,7 +29,8 @@ def fuse(model: Backbone) -> Backbone:
     is loaded; a file that loads where archdsl is not installed is written by `to_keras()`. Its `config` is that of
     the model before. It is for inference: what it lacks, training needs. A fused model is returned as it is.
 
-    Both are run on small random images in double precision, whatever size the model is built for. Raises ArchError
+    Both are run on small random images, whatever size the model is built for, and once more in double precision if
+    they differ: the rounding of single precision can blow up in a deep one. Raises ArchError
     when any level differs by more than 1e-4 of its largest value, and for a model that is not a Backbone.
     """
     if not isinstance(model, Backbone):
@@ -68,7 +70,14 @@ def _names(model: Backbone) -> list[str]:
 def _check_same(model: Backbone, fused: Backbone) -> None:
     """Raise ArchError where a level differs for a random batch."""
     batch = random_images(model.graph, 2, trial_sides(model.graph))
-    expected, received = _maps_in_double(model, batch), _maps_in_double(fused, batch)
+    problems = _differences(model, fused, batch, "float32") and _differences(model, fused, batch, "float64")
+    if problems:
+        raise ArchError(problems)
+
+
+def _differences(model: Backbone, fused: Backbone, batch: Any, dtype: str) -> list[Problem]:
+    """The levels that differ for a batch, computed in this precision."""
+    expected, received = _maps(model, batch, dtype), _maps(fused, batch, dtype)
     problems = []
     names = [*[""] * len(model.outputs), *_names(model)]
     for name, one, other in zip(names, expected, received, strict=True):
@@ -77,8 +86,7 @@ def _check_same(model: Backbone, fused: Backbone) -> None:
             place = f"level {name}" if name else "the result"
             fact = f"{place} of '{model.name}' differs by {difference:.1e} after fusing"
             problems.append(problem("fuse", f"{fact}; expected at most {TOLERANCE}"))
-    if problems:
-        raise ArchError(problems)
+    return problems
 
 
 def relative_difference(expected: Any, received: Any) -> float:
@@ -87,15 +95,12 @@ def relative_difference(expected: Any, received: Any) -> float:
     return float(difference / max(largest, numpy.finfo("float64").tiny))
 
 
-def _maps_in_double(model: Backbone, batch: Any) -> list[Any]:
-    """The feature maps of the model in double precision: the rounding of float32 can blow up in a deep one.
-
-    On the processor, where double precision is fast enough on every machine.
-    """
+def _maps(model: Backbone, batch: Any, dtype: str) -> list[Any]:
+    """The feature maps of the model in this precision, on the processor: fast enough for both on every machine."""
     config = {**model.config, "input": {**model.config.get("input", {}), "shape": list(batch.shape[1:])}}
     with keras.device("cpu"), _float64_enabled():
-        double = _built(model, _weights_of(model), config=config, dtype="float64")
-        return [keras.ops.convert_to_numpy(found) for found in _all_levels(double)(batch, training=False)]
+        built = _built(model, _weights_of(model), config=config, dtype=dtype)
+        return [keras.ops.convert_to_numpy(found) for found in inferred(_all_levels(built), batch)]
 
 
 def _float64_enabled() -> AbstractContextManager[Any]:

@@ -85,16 +85,18 @@ def detect(model: Any, photo: Image.Image, size: tuple[int, int], **options: Any
     """
     import keras
 
+    from archdsl.backends.keras.inference import inferred
+
     check_results(model.output if isinstance(model.output, dict) else ())
     fitted = letterbox(photo, input_size(model, size))
     rescales = any(isinstance(layer, keras.layers.Rescaling) for layer in model.layers)
     batch = fitted.image[None].astype("float32") / (1 if rescales else 255)
     try:
-        outputs = model(batch, training=False)
-    except (ValueError, RuntimeError) as error:  # what joins maps cannot, where a side is odd
+        outputs = inferred(model, batch)
+    except Exception as error:  # of any backend: what joins maps cannot, where a side is odd
         sides = " × ".join(map(str, fitted.image.shape[:2]))
         hint = "choose a --size that the largest stride divides, such as 640"
-        raise fail("input", f"'{model.name}' takes no images of {sides} pixels: {_first(error)}", hint=hint) from None
+        raise fail("input", f"'{model.name}' takes no images of {sides} pixels: {_reason(error)}", hint=hint) from None
     given = {name: outputs[name] for name in (*RESULTS, *OF_TASKS) if name in outputs}
     if "points" in given and given["points"].shape[-1] % 3:
         raise fail("detector", f"points {tuple(given['points'].shape)}; expected x, y and whether it is seen of each")
@@ -151,8 +153,10 @@ def _corners(box: Array) -> Array:
     return found
 
 
-def _first(error: Exception) -> str:
-    return printable(str(error).split("\n")[0][:200])
+def _reason(error: Exception) -> str:
+    """The first line of it, without the layer and the arguments that Keras puts around what it prints in bold."""
+    first = str(error).split("\x1b[1m")[-1].split("\n")[0].split("}} ")[-1]  # behind TensorFlow's {{function_node …}}
+    return printable(first.removesuffix("\x1b[0m")[:200])
 
 
 def input_size(model: Any, size: tuple[int, int]) -> tuple[int, int]:

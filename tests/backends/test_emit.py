@@ -94,8 +94,7 @@ OF_ALL_KINDS = {
     "stages": {"p1": {"width": 96, "down": {"block": "max_pool"}, "body": {"block": "depthwise_conv", "kernel": 15}}},
     "neck": {"up": {"block": "transposed_conv", "filters": 64}},
     "head": {
-        "tokens": {"block": "to_tokens"},
-        "class": {"block": "class_token"},
+        "tokens": {"block": "learned_tokens", "length": 100, "width": 64},
         "dense": {"block": "dense", "units": 80},
     },
 }
@@ -111,9 +110,9 @@ def test_kernels_begin_as_the_initializers_that_layers_state_draw_them() -> None
             stated = getattr(layer, "depthwise_initializer", None) or layer.kernel_initializer
             kinds.add((type(layer).__name__, type(stated).__name__))
             received, expected = np.asarray(layer.kernel), np.asarray(stated(layer.kernel.shape))
-            assert np.std(received) == pytest.approx(np.std(expected), rel=0.15)  # the token is of 64 numbers
-            assert np.max(np.abs(received)) == pytest.approx(np.max(np.abs(expected)), rel=0.15)
-            assert abs(np.mean(received)) <= 0.2 * np.std(received)
+            assert np.std(received) == pytest.approx(np.std(expected), rel=0.05)
+            assert np.max(np.abs(received)) == pytest.approx(np.max(np.abs(expected)), rel=0.02)
+            assert abs(np.mean(received)) <= 0.05 * np.std(received)
     layers = ("Conv2D", "DepthwiseConv2D", "Conv2DTranspose", "Dense")
     assert kinds == {*((each, "GlorotUniform") for each in layers), ("EinsumDense", "TruncatedNormal")}
 

@@ -225,6 +225,19 @@ def test_jax_is_told_to_keep_double_precision(monkeypatch: pytest.MonkeyPatch) -
         assert entered == [True, True]
 
 
+def test_where_single_precision_differs_double_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, _ = model_and_fused("RepConv")
+    exact, tried = fuse._maps, []
+
+    def rounded(model: archdsl.Backbone, batch: Any, dtype: str) -> list[Any]:
+        tried.append(dtype)
+        return [each * (1 + len(tried) / 1000 * (dtype == "float32")) for each in exact(model, batch, dtype)]
+
+    monkeypatch.setattr(fuse, "_maps", rounded)
+    archdsl.fuse(model)
+    assert tried == ["float32", "float32", "float64", "float64"]
+
+
 def test_a_fold_that_changes_the_numbers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     model, _ = model_and_fused("RepConv")
     monkeypatch.setitem(PASSES, "fold_batch_norm", forgetful)

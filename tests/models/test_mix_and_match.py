@@ -116,7 +116,7 @@ def test_a_combination_trains_saves_loads_and_fuses_to_the_same_numbers(seed: in
 def float_rounding(model: archdsl.Backbone) -> float:
     """How far float32 is from double precision, over all maps."""
     images = random_images(np.random.default_rng(1), 96, 128)
-    single, double = fuse._all_levels(model)(images, training=False), fuse._maps_in_double(model, images)
+    single, double = fuse._all_levels(model)(images, training=False), fuse._maps(model, images, "float64")
     pairs = zip(double, single, strict=True)
     return max(fuse.relative_difference(exact, np.asarray(rounded)) for exact, rounded in pairs)
 

@@ -102,6 +102,7 @@ APPLIED: list[tuple[Op, tuple[TensorType, ...]]] = [
     (ops.SpaceToDepth(), (IMAGE,)),
     (ops.DepthToSpace(), (ODD,)),
     (ops.DepthToSpace(3), (FeatureMap(3, 2, 18),)),
+    (ops.ChannelShuffle(3), (FeatureMap(3, 2, 12),)),
     (ops.ChannelMean(), (IMAGE,)),
     (ops.ChannelMax(), (IMAGE,)),
     (ops.Multiply(), (IMAGE, GATE)),
@@ -112,4 +113,5 @@ APPLIED: list[tuple[Op, tuple[TensorType, ...]]] = [
     (ops.BoxesFromDistances((2, 4)), (IMAGE,)),
     (ops.RotatedBoxes(8), (ODD, FeatureMap(7, 5, 1))),
     (ops.Keypoints(8), (FeatureMap(7, 5, 6),)),
+    (ops.Keypoints((2, 4)), (FeatureMap(7, 5, 6),)),
 ]

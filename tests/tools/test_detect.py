@@ -12,8 +12,9 @@ import pytest
 from PIL import Image, ImageChops
 from support import EXAMPLES
 
+import archdsl
 from archdsl.tools.cli import main
-from archdsl.tools.detecting import Detection
+from archdsl.tools.detecting import Detection, detect
 from archdsl.tools.pictures.boxes import draw_boxes
 
 PHOTO = EXAMPLES / "photo.jpg"  # 600 × 400: at 640 it is 640 × 427, and 106 rows of grey are above it
@@ -150,6 +151,12 @@ def test_bad_calls_are_refused_and_leave_nothing(
     monkeypatch.chdir(tmp_path)
     refused(detector, *arguments)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_photo_with_sides_that_a_model_cannot_halve_is_refused() -> None:
+    model = archdsl.build_from_config("yolo_v8_xs_detect", ["scale.width=0.125", "scale.depth=0.34"], weights=False)
+    with pytest.raises(archdsl.ArchError, match="takes no images of 70 × 90 pixels: ConcatOp : Dimension 1 "):
+        detect(model, Image.new("RGB", (90, 70)), (70, 90))
 
 
 def test_boxes_beyond_the_photo_and_long_names_are_drawn_within_it() -> None:

@@ -91,6 +91,12 @@ def test_sizes_batch_layout_and_outputs_are_as_asked_for(
     assert (sides(model.graph.input), sides(model.graph.output)) == ({"input": inputs}, outputs)
 
 
+def test_a_size_may_be_known_in_one_direction(tmp_path: Path) -> None:
+    done = archdsl.export("yolo_v8_xs_detect", tmp_path / "a.onnx", [TINY], size=(None, 64))
+    assert sides(onnx.load(done.file).graph.input) == {"input": ["batch", "height", 64, 3]}
+    assert done.proof.sizes == ((64, 64), (96, 64))
+
+
 @pytest.mark.keras
 def test_weights_of_a_file_are_those_of_the_model(run: Any, tmp_path: Path) -> None:
     model = archdsl.build_from_config("csp_darknet_tiny", [TINY])
@@ -258,3 +264,16 @@ def test_the_levels_of_a_neck_are_what_features_and_an_exported_file_give(tmp_pa
     archdsl.export(model, tmp_path / "a.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "a.onnx")
     assert [each.name for each in session.get_outputs()] == ["n3", "n4", "n5"]
+
+
+@pytest.mark.keras
+def test_a_full_disk_is_told_by_tensorflow_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tensorflow
+
+    def fails(*_: Any, **__: Any) -> None:
+        raise tensorflow.errors.ResourceExhaustedError(None, None, "a/variables; No space left on device [Op:SaveV2]")
+
+    monkeypatch.setattr(tensorflow.saved_model, "save", fails)
+    with pytest.raises(archdsl.ArchError, match=r"folder: .*cannot be written: No space left on device$"):
+        archdsl.export("csp_darknet_tiny", tmp_path / "folder", [TINY], size=64)
+    assert list(tmp_path.iterdir()) == []

@@ -126,12 +126,54 @@ def test_litert_takes_int8(run: Any, tmp_path: Path, photos: str) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["a.tflite"]
 
 
+def operators(file: Path) -> list[tuple[str, str, str]]:
+    """Of a .tflite file: what each operator is, the type of its first result, and the name of that."""
+    import tensorflow
+
+    plain = tensorflow.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = tensorflow.lite.Interpreter(str(file), experimental_op_resolver_type=plain)
+    found = {each["index"]: each for each in interpreter.get_tensor_details()}
+    results = [(each["op_name"], found[each["outputs"][0]]) for each in interpreter._get_ops_details()]
+    return [(kind, result["dtype"].__name__, result["name"]) for kind, result in results]
+
+
 @pytest.mark.keras
-def test_boxes_of_litert_in_int8_are_not_rounded_to_256_places(tmp_path: Path, photos: str) -> None:
+@pytest.mark.parametrize(
+    ("keep", "floats"),
+    [
+        (["last"], {"head_box", "head_class"}),
+        (["First", "stages.p5.down", "p2_body"], {"stem_conv", "p5_down", "p2_body"}),
+    ],
+)
+def test_layers_are_kept_in_litert_too_and_what_follows_the_last_is_always(
+    tmp_path: Path, photos: str, keep: list[str], floats: set[str]
+) -> None:
+    archdsl.export(
+        "yolo_v8_xs_detect", tmp_path / "a.tflite", [TINY], size=64, precision="int8", calibrate=photos, keep=keep
+    )
+    found = operators(tmp_path / "a.tflite")
+    kernels = [(name.split("/")[2], kind) for op, kind, name in found if op == "CONV_2D"]
+    in_float = {"_".join(layer.split("_")[:2]) for layer, kind in kernels if kind == "float32"}
+    assert in_float == floats and len(kernels) > 50
+    of_layers = [kind for op, kind, name in found if "p2_body" in name and op not in ("QUANTIZE", "DEQUANTIZE")]
+    assert of_layers and {*of_layers} == ({"float32"} if "p2_body" in keep else {"int8"})
+    behind = found[next(index for index, (op, _, _) in enumerate(found) if op == "SOFTMAX") :]
+    assert "int8" not in {kind for _, kind, name in behind if "head_boxes" in name}  # sizes are int32
+    assert "SPLIT" not in {op for op, _, _ in found}  # what has several results cannot be kept
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize(
+    ("name", "overrides", "most", "largest"),
+    [("yolo_v8_xs_detect", [TINY], 1e-5, 1_000_000), ("retinanet_resnet18_v2_detect", [], 4e-3, 26_400_000)],
+)
+def test_boxes_of_litert_in_int8_are_not_rounded_to_256_places(
+    tmp_path: Path, photos: str, name: str, overrides: list[str], most: float, largest: int
+) -> None:
     call = {"size": 64, "precision": "int8", "calibrate": photos}
-    done = archdsl.export("yolo_v8_xs_detect", tmp_path / "a.tflite", [TINY], **call)  # type: ignore[arg-type]
-    assert done.proof.differences["boxes"] < 1e-3 and done.proof.cosines["scores"] > 0.99
-    assert done.bytes < 1_000_000
+    done = archdsl.export(name, tmp_path / "a.tflite", overrides, **call)  # type: ignore[arg-type]
+    assert done.proof.differences["boxes"] < most and done.proof.cosines["scores"] > 0.99
+    assert done.bytes < largest  # in float32 2,400,000 and 81,000,000, of the weights alone
 
 
 def test_a_poor_result_is_warned_of_and_a_bad_one_is_not_left(
@@ -280,3 +322,20 @@ def test_a_large_network_keeps_its_arrays_in_a_second_file(
     assert (tmp_path / "a.onnx.data").read_bytes() == before
     main([*call, "--force"])
     assert (tmp_path / "a.onnx").exists()
+
+
+def test_a_second_file_that_the_replaced_one_had_goes_with_it_and_one_of_another_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call: Any = ("csp_darknet_tiny", tmp_path / "a.onnx", [TINY])
+    with monkeypatch.context() as patch:
+        patch.setattr(backend, "LARGEST", 1000)
+        archdsl.export(*call, size=64)
+    assert (tmp_path / "a.onnx.data").exists()
+    archdsl.export(*call, size=64)
+    assert [each.name for each in tmp_path.iterdir()] == ["a.onnx"]
+    (tmp_path / "a.onnx.data").write_text("mine")
+    archdsl.export(*call, size=64)
+    (tmp_path / "a.onnx").write_text("not a model")
+    archdsl.export(*call, size=64)
+    assert (tmp_path / "a.onnx.data").read_text() == "mine"

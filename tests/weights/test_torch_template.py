@@ -94,6 +94,7 @@ def test_a_checkpoint_that_cannot_have_the_numbers_is_refused_with_what_to_give(
     assert "model.0.conv.bias has stem_conv_bn/gamma worked into other numbers" in fact and "folded" in fact
     assert "not a PyTorch file" in refused(more, _ours(more, tmp_path))
     assert "names='pytorch'; expected 'archdsl', 'torch', or a PyTorch checkpoint" in refused(more, "pytorch")
+    assert "expected 'archdsl', 'torch', or a PyTorch checkpoint" in refused(more, "x" * 5_000)  # too long for a file
     model = built("timm_vit")
     model.set_weights([each * 1e6 for each in model.get_weights()])
     assert "not finite" in refused(model, named / "timm_vit.safetensors")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras
+import numpy
 from numpy.random import default_rng
 
 from archdsl.backends.drawing import glorot_uniform, truncated_normal
@@ -66,16 +67,16 @@ def _drawn(stated: Any) -> Any:
     return stated if draw is None else lambda shape, dtype=None: keras.ops.convert_to_tensor(draw(stated, shape), dtype)
 
 
+def _zeros(_: Any) -> Any:
+    return lambda shape, dtype=None: keras.ops.convert_to_tensor(numpy.zeros(shape, dtype), dtype)
+
+
 _DRAWN = {
     keras.initializers.GlorotUniform: lambda stated, shape: glorot_uniform(default_rng(stated.seed), shape),
     keras.initializers.TruncatedNormal: lambda stated, shape: truncated_normal(
         default_rng(stated.seed), shape, stated.stddev
     ),
 }
-
-
-def _zeros(_: Any) -> Any:
-    return keras.initializers.Zeros()
 
 
 @contextmanager

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import importlib
+import re
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
 
 from archdsl.backends.form import Form
+from archdsl.backends.kept import Operator, kept, leading
 from archdsl.backends.keras.arrays import fill
 from archdsl.backends.keras.emit import emit
-from archdsl.diagnostics.problems import fail
+from archdsl.diagnostics.problems import ArchError, fail
 from archdsl.ir.graph import Graph
+from archdsl.ir.node import Node
+from archdsl.ir.ops import Part, Slice
+from archdsl.ir.passes.rewrite import Change, rewrite
 from archdsl.ir.types import FeatureMap
 
 if TYPE_CHECKING:
@@ -44,19 +50,28 @@ def keras_model(graph: Graph, weights: Weights, form: Form) -> keras.Model:
 
 
 def save_model(model: keras.Model, folder: Path) -> None:
-    """Write a SavedModel. Keras's own `export` writes every weight twice, once for each way to find it."""
+    """Write a SavedModel. Keras's own `export` writes every weight twice, once for each way to find it.
+
+    Raises OSError: TensorFlow has its own for a full disk.
+    """
     tensorflow, module = _served(model)
-    tensorflow.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
+    try:
+        tensorflow.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
+    except tensorflow.errors.OpError as error:
+        raise OSError(error.message.rpartition("; ")[2].partition(" [Op:")[0]) from None
 
 
-def save_litert(model: keras.Model, path: Path, form: Form) -> None:
+def save_litert(model: keras.Model, graph: Graph, path: Path, form: Form) -> None:
     """Write a .tflite file: its weights in half precision, or in int8 all that leads to a kernel or is one."""
     tensorflow, module = _served(model)
     try:
-        path.write_bytes(_converted(tensorflow, module, form))
+        content = _converted(tensorflow, module, graph, form)
+    except (ArchError, OSError):  # of a photo, of a layer to keep; no room on the disk
+        raise
     except Exception as error:  # what TensorFlow Lite cannot say: its errors have no class in common
         reason = str(error).strip().partition("\n")[0]
         raise fail("export", f"LiteRT cannot hold this network: {reason[:200]}", hint="try a known --size") from None
+    path.write_bytes(content)
 
 
 def _converter(tensorflow: Any, module: Any) -> Any:
@@ -64,7 +79,7 @@ def _converter(tensorflow: Any, module: Any) -> Any:
     return tensorflow.lite.TFLiteConverter.from_concrete_functions([module.serve.get_concrete_function()], module)
 
 
-def _converted(tensorflow: Any, module: Any, form: Form) -> bytes:
+def _converted(tensorflow: Any, module: Any, graph: Graph, form: Form) -> bytes:
     converter = _converter(tensorflow, module)
     if form.precision == "float16":
         converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
@@ -72,33 +87,72 @@ def _converted(tensorflow: Any, module: Any, form: Form) -> bytes:
     if form.calibration is None:
         return bytes(converter.convert())
     images = form.calibration.images
-    behind = _behind_the_last_kernels(tensorflow, _converter(tensorflow, module).convert())
+    plain = operators_of(tensorflow, _converter(tensorflow, module).convert(), graph)
+    in_float = _in_float32(plain, form.calibration.keep)
     converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([image] for image in images)
-    if not behind:
+    if not in_float:
         return bytes(converter.convert())
     lite = tensorflow.lite.experimental
-    options = lite.QuantizationDebugOptions(denylisted_nodes=behind)
+    options = lite.QuantizationDebugOptions(denylisted_nodes=in_float)
     quantiser = lite.QuantizationDebugger(
         converter=converter, debug_dataset=converter.representative_dataset, debug_options=options
     )
     return bytes(quantiser.get_nondebug_quantized_model())
 
 
-def _behind_the_last_kernels(tensorflow: Any, content: bytes) -> list[str]:
-    """Names of what follows the last kernels, a detector's boxes and scores: 256 steps are too few for a place."""
+def _in_float32(operators: list[Operator], keep: Iterable[str]) -> list[str]:
+    """Names of the results of what is kept, and of what follows the last kernels, a detector's boxes and scores.
+
+    256 steps are too few for a place.
+    """
+    names, inside = kept(operators, keep), leading(operators)
+    behind = [each for each in operators if not each.has_kernel and each.name not in inside]
+    return [str(name) for each in operators if each.name in names or each in behind for name in each.results]
+
+
+def without_splits(graph: Graph) -> Graph:
+    """Each part of a split cut out alone: int8 takes all operators of several results, whatever is to be kept."""
+    parts = [node for node in graph.nodes if isinstance(node.op, Part)]
+    return rewrite(graph, None, {node: _cut_out(node) for node in parts}, {})[0]
+
+
+def _cut_out(part: Node) -> Change:
+    (split,), index, size = part.inputs, part.op.index, part.channels  # type: ignore[attr-defined]
+    return Change(Slice(index * size, (index + 1) * size), split.inputs)
+
+
+def operators_of(tensorflow: Any, content: bytes, graph: Graph) -> list[Operator]:
+    """The operators of a .tflite file, with the layers of the graph whose names they have.
+
+    One that has no name of a layer belongs to what is before it, such as a product within an attention.
+    """
     plain = tensorflow.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     interpreter = tensorflow.lite.Interpreter(model_content=content, experimental_op_resolver_type=plain)
     names = {each["index"]: each["name"] for each in interpreter.get_tensor_details()}
-    needed: set[int] = set()
-    found = []
-    for operation in reversed(interpreter._get_ops_details()):  # TensorFlow has no other list of them
-        results = {*operation["outputs"].tolist()}
-        if operation["op_name"] in _KERNELS or needed & results:
-            needed.update(operation["inputs"].tolist())
-        else:
-            found.extend([names[each] for each in results])
+    users: dict[str, list[str]] = {}
+    for node in graph.nodes:
+        users.setdefault((node.owner or node).name, []).append(node.name)
+    found: list[Operator] = []
+    makers: dict[str, Operator] = {}
+    for each in interpreter._get_ops_details():  # TensorFlow has no other list of them
+        inputs, results = [
+            [names[index] for index in each[key].tolist() if index >= 0] for key in ("inputs", "outputs")
+        ]
+        owners = [owner for result in results for owner in _layers_in(result, users)]
+        layers = {name for owner in owners for name in users[owner]}
+        if not layers:
+            layers = {layer for name in inputs if name in makers for layer in makers[name].layers}
+        found.append(Operator(results[0], layers, inputs, results, each["op_name"] in _KERNELS))
+        makers.update(dict.fromkeys(results, found[-1]))
     return found
+
+
+def _layers_in(result: str, known: Collection[str]) -> Iterator[str]:
+    """The layers in net_1/functional_1/stem_act_1/Relu;net_1/functional_1/stem_conv_1/…, whose calls Keras counts."""
+    for path in result.split(";"):
+        parts = [name for part in path.split("/") for name in (re.sub(r"_\d+$", "", part), part)]
+        yield from [name for name in parts if name in known][:1]
 
 
 def _served(model: keras.Model) -> tuple[Any, Any]:

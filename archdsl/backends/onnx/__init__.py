@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import TensorProto, helper
 from onnx.external_data_helper import set_external_data
 
@@ -73,6 +74,19 @@ def write(model: Any, path: Path) -> None:
             set_external_data(array, f"{path.name}.data")
     onnx.save_model(model, path)
     onnx.load_external_data_for_model(model, str(path.parent))  # writing took the arrays out of it
+
+
+def second_file(path: Path) -> Path | None:
+    """FILE.data beside an ONNX file, if that keeps its arrays there; whatever else has the name is another's."""
+    data = path.with_name(f"{path.name}.data")
+    if not (path.is_file() and data.is_file()) or path.stat().st_size > LARGEST:
+        return None
+    try:
+        arrays = onnx.load(path, load_external_data=False).graph.initializer
+    except (OSError, DecodeError):
+        return None
+    named = {entry.value for array in arrays for entry in array.external_data if entry.key == "location"}
+    return data if data.name in named else None
 
 
 def _check(graph: Graph) -> None:

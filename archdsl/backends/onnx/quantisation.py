@@ -14,15 +14,13 @@ import numpy
 import onnx
 from onnx import ModelProto, NodeProto, helper
 
-from archdsl.backends.form import LAST, Calibration
+from archdsl.backends.form import Calibration
+from archdsl.backends.kept import Operator, kept, leading
 from archdsl.diagnostics.packages import package
-from archdsl.diagnostics.problems import fail
-from archdsl.diagnostics.wording import did_you_mean
 
 if TYPE_CHECKING:
     from archdsl.backends.form import Array
 
-FIRST = "first"
 _WITH_KERNEL = ("Conv", "Gemm", "MatMul")
 _PASSING_ON = ("Add", "Concat", "MaxPool", "Mul", "Resize", "Sigmoid", "Split")
 _SHAPED = ("Resize", "Split")  # whose constants say how, and are not computed with
@@ -96,57 +94,18 @@ def _silent() -> Iterator[None]:
 
 def _to_quantise(model: ModelProto, types: tuple[str, ...], keep: tuple[str, ...]) -> list[str]:
     """Names of the nodes to quantise. Raises ArchError when none is left."""
-    nodes, constants = [*model.graph.node], {each.name for each in model.graph.initializer}
-    kernels = [node for node in nodes if node.op_type in _WITH_KERNEL and node.input[1].endswith("/kernel")]
-    before, behind = _before(kernels, nodes), _behind(kernels, nodes)
-    ends = {
-        FIRST: [node.name for node in kernels if node.name not in behind],
-        LAST: [node.name for node in kernels if node.name not in before],
-    }
-    kept = {name for each in map(str.lower, keep) for name in (ends[each] if each in ends else _named(each, nodes))}
+    operators = [_operator(node) for node in model.graph.node]
+    in_float, before = kept(operators, keep), leading(operators)
+    constants = {each.name for each in model.graph.initializer}
     between = [
-        node
-        for node in nodes
-        if node.op_type in _PASSING_ON and node.op_type in types and node.name in before - kept
+        node.name
+        for node in model.graph.node
+        if node.op_type in _PASSING_ON and node.op_type in types and node.name in before - in_float
         if not constants & set(node.input) or node.op_type in _SHAPED
     ]
-    found = [node for node in kernels if node.name not in kept]
-    if not found:
-        raise fail("export", "nothing is left to compute in int8", hint="keep fewer layers in float32")
-    return [node.name for node in (*found, *between)]
+    return [*[each.name for each in operators if each.has_kernel and each.name not in in_float], *between]
 
 
-def _before(kernels: list[NodeProto], nodes: list[NodeProto]) -> set[str]:
-    """Names of the nodes whose results lead to a kernel."""
-    needed, found = {name for node in kernels for name in node.input}, set()
-    for node in reversed(nodes):
-        if needed & set(node.output):
-            found.add(node.name)
-            needed.update(node.input)
-    return found
-
-
-def _behind(kernels: list[NodeProto], nodes: list[NodeProto]) -> set[str]:
-    """Names of the nodes that a kernel's result leads to."""
-    given, found = {name for node in kernels for name in node.output}, set()
-    for node in nodes:
-        if given & set(node.input):
-            found.add(node.name)
-            given.update(node.output)
-    return found
-
-
-def _named(layer: str, nodes: list[NodeProto]) -> list[str]:
-    """Names of the nodes of a layer, and of those whose names begin with its. Raises ArchError for none."""
-    begin = layer.removeprefix("stages.").replace(".", "_")
-    found = [node.name for node in nodes if f"{node.name.partition('/')[0]}_".startswith(f"{begin}_")]
-    if not found:
-        layers = {part for node in nodes for part in _beginnings(node.name.partition("/")[0])}
-        raise fail("export", f"no layer '{layer}' to keep in float32", hint=did_you_mean(begin, [*layers, FIRST, LAST]))
-    return found
-
-
-def _beginnings(name: str) -> list[str]:
-    """stem, stem_conv, … of stem_conv_act."""
-    parts = name.split("_")
-    return ["_".join(parts[:count]) for count in range(1, len(parts) + 1)]
+def _operator(node: NodeProto) -> Operator:
+    has_kernel = node.op_type in _WITH_KERNEL and node.input[1].endswith("/kernel")
+    return Operator(node.name, [node.name.partition("/")[0]], node.input, node.output, has_kernel)

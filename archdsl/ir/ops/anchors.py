@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from archdsl.ir.emission import EmitContext
+from archdsl.ir.emission import EmitContext, parts
 from archdsl.ir.node import Op, ShapeError
 from archdsl.ir.types import FeatureMap, Tokens, area, both
 
@@ -42,12 +42,16 @@ class Anchors(Op):
             middle = (ops.cumsum(ones, axis=axis) - 0.5) * step
             edges = [middle - half, middle + half]
             if image:
-                limit = ops.sum(ops.ones_like(image[0][..., :1]), axis=axis, keepdims=True)[:, :1, :1]
+                limit = image[0].shape[axis] or _side(ops, image[0], axis)  # TensorFlow Lite's int8 takes constants
                 edges = [ops.minimum(ops.maximum(edge, 0), limit) for edge in edges]
             boxes.append(edges)
         (left, right), (top, bottom) = boxes
         whole = ops.stack([(left + right) / 2, (top + bottom) / 2, right - left, bottom - top], axis=-1)
         return context.keras.layers.Reshape((-1, 4), name=name)(whole)
+
+
+def _side(ops: Any, image: Any, axis: int) -> Any:
+    return ops.sum(ops.ones_like(image[..., :1]), axis=axis, keepdims=True)[:, :1, :1]
 
 
 class FromAnchors(Op):
@@ -65,8 +69,7 @@ class FromAnchors(Op):
         return anchors if x.length is None else x
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
-        ops = context.keras.ops
-        (x, size), (anchor, anchor_size) = [ops.split(each, 2, axis=-1) for each in inputs]
+        (x, size), (anchor, anchor_size) = [parts(each, 2) for each in inputs]
         middle, size = self.middle_and_size(context, name, x, size, anchor, anchor_size)
         return context.keras.layers.Concatenate(name=name)([middle - size / 2, middle + size / 2])
 
@@ -92,7 +95,7 @@ class AnchorBoxes(FromAnchors):
         ops = context.keras.ops
         x, size, anchor, anchor_size = inputs
         steps = [self.spread * step for step in reversed(both(self.stride))]
-        offsets = ops.split(ops.sigmoid(x) - 0.5, 2, axis=-1)
+        offsets = parts(ops.sigmoid(x) - 0.5, 2)
         moved = ops.concatenate([offset * step for offset, step in zip(offsets, steps, strict=True)], axis=-1)
         factor = ops.exp(size) if self.style == "darknet" else ops.square(2 * ops.sigmoid(size))
         return anchor + moved, factor * anchor_size

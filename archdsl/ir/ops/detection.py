@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import pi
 from typing import Any
 
-from archdsl.ir.emission import EmitContext, precise
+from archdsl.ir.emission import EmitContext, parts, precise
 from archdsl.ir.node import Op, ShapeError
 from archdsl.ir.types import FeatureMap, both, undivided
 
@@ -28,7 +28,7 @@ class DistributionMean(Op):
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         x = precise(context, *inputs)
         ops = context.keras.ops
-        runs = ops.stack(ops.split(x, x.shape[-1] // self.bins, axis=-1), axis=-2)
+        runs = ops.stack(parts(x, x.shape[-1] // self.bins), axis=-2)
         shares = context.keras.layers.Softmax(name=f"{name}_shares", dtype=x.dtype)(runs)
         numbers = ops.cumsum(ops.ones_like(shares), axis=-1) - 1
         return ops.sum(shares * numbers, axis=-1)
@@ -58,7 +58,7 @@ class BoxesFromDistances(Op):
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         ops = context.keras.ops
-        left, top, right, bottom = ops.split(precise(context, *inputs), 4, axis=-1)
+        left, top, right, bottom = parts(precise(context, *inputs), 4)
         x, y = middles(ops, left)
         down, across = both(self.stride)
         edges = [(x - left) * across, (y - top) * down, (x + right) * across, (y + bottom) * down]
@@ -82,15 +82,15 @@ class RotatedBoxes(Op):
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         ops = context.keras.ops
-        left, top, right, bottom = ops.split(precise(context, inputs[0]), 4, axis=-1)
+        left, top, right, bottom = parts(precise(context, inputs[0]), 4)
         angle = (ops.sigmoid(precise(context, inputs[1])) - 0.25) * pi
         cosine, sine = ops.cos(angle), ops.sin(angle)
         right_by, down_by = (right - left) / 2, (bottom - top) / 2
         x, y = middles(ops, left)
-        parts = [x + right_by * cosine - down_by * sine, y + right_by * sine + down_by * cosine]
-        parts += [left + right, top + bottom]
+        numbers = [x + right_by * cosine - down_by * sine, y + right_by * sine + down_by * cosine]
+        numbers += [left + right, top + bottom]
         return context.keras.layers.Concatenate(name=name, dtype=x.dtype)(
-            [*[part * self.stride for part in parts], angle]
+            [*[each * self.stride for each in numbers], angle]
         )
 
 
@@ -117,8 +117,8 @@ class Keypoints(Op):
         right, below, seen = [offsets[..., part::3] for part in range(3)]
         x, y = middles(ops, offsets[..., :1])
         down, across = both(self.stride)
-        parts = [(right * 2 + x - 0.5) * across, (below * 2 + y - 0.5) * down, ops.sigmoid(seen)]
-        together = context.keras.layers.Concatenate(name=f"{name}_parts", dtype=x.dtype)(parts)
+        numbers = [(right * 2 + x - 0.5) * across, (below * 2 + y - 0.5) * down, ops.sigmoid(seen)]
+        together = context.keras.layers.Concatenate(name=f"{name}_parts", dtype=x.dtype)(numbers)
         return ops.take(together, [part * points + point for point in range(points) for part in range(3)], axis=-1)
 
 

@@ -47,6 +47,7 @@ def export(network: Network, output: Path, format: FormatName, form: Form, fuse:
     chosen.require(form)
     images = _images(network, form)
     expected = _results(chosen.expected(network, form), form, images)
+    older = chosen.second_file(output)
     with files_written_whole(output) as unfinished:
         made = chosen.make(fused(network, form) if fuse else network, form)
         chosen.write(made, form, unfinished)
@@ -55,6 +56,9 @@ def export(network: Network, output: Path, format: FormatName, form: Form, fuse:
         check(proof, form.precision, output.name)
         boxes = _suppress(chosen, made, form, form.suppression, unfinished, images) if form.suppression else {}
         size = sum([each.stat().st_size for each in unfinished.parent.rglob("*") if each.is_file()])
+        is_whole = older is None or (unfinished.parent / older.name).exists()
+    if older and not is_whole:
+        older.unlink(missing_ok=True)
     return Exported(output, format, size, runtime, form.precision, proof, boxes)
 
 

@@ -25,8 +25,6 @@ class Format(ABC):
     ending: str
     packages: tuple[str, ...]
     precisions: tuple[str, ...] = ("float32", "float16", "int8")
-    keeps_layers = False
-    """Whether layers can stay in float32 where the others compute in int8."""
     suppresses = False
     """Whether it has an operator that leaves the best boxes."""
 
@@ -55,6 +53,10 @@ class Format(ABC):
         """Change the score that these have more than."""
         raise NotImplementedError
 
+    def second_file(self, path: Path) -> Path | None:
+        """A file beside an older one at `path` that is a part of it, and may not be one of what replaces it."""
+        return None
+
     @abstractmethod
     def run(self, path: Path) -> tuple[str, Runner]:
         """The name of the runtime, and what runs the file with it."""
@@ -65,7 +67,7 @@ class Onnx(Format):
 
     ending = ".onnx"
     packages: tuple[str, ...] = ("onnx",)
-    keeps_layers = suppresses = True
+    suppresses = True
     style = "onnxruntime"
 
     def require(self, form: Form) -> None:
@@ -93,6 +95,11 @@ class Onnx(Format):
         from archdsl.backends import onnx
 
         onnx.write(made, path)
+
+    def second_file(self, path: Path) -> Path | None:
+        from archdsl.backends import onnx
+
+        return onnx.second_file(path)
 
     def suppress(self, made: Any, form: Form) -> None:
         from archdsl.backends.onnx.suppression import suppress
@@ -131,6 +138,9 @@ class OpenVino(Onnx):
         openvino.save_model(model, path, compress_to_fp16=form.precision == "float16")
         for each in between.parent.glob(f"{between.name}*"):
             each.unlink()
+
+    def second_file(self, path: Path) -> Path | None:
+        return None
 
     def suppress(self, made: Any, form: Form) -> None:
         """OpenVINO drops a box that overlaps by as much as `iou`, ONNX one that does by more. It has no denormals."""
@@ -175,10 +185,17 @@ class LiteRt(ThroughKeras):
 
     ending = ".tflite"
 
+    def make(self, network: Network, form: Form) -> Any:
+        from archdsl.backends.keras.serving import without_splits
+
+        graph = without_splits(network.graph) if form.calibration else network.graph
+        return super().make(network._replace(graph=graph), form), graph  # which has the names of the layers to keep
+
     def write(self, made: Any, form: Form, path: Path) -> None:
         from archdsl.backends.keras.serving import save_litert
 
-        save_litert(made, path, form)
+        model, graph = made
+        save_litert(model, graph, path, form)
 
     def run(self, path: Path) -> tuple[str, Runner]:
         return "LiteRT", run_litert(path)

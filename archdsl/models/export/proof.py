@@ -47,7 +47,7 @@ def trial_sizes(graph: Graph) -> tuple[tuple[int, int], ...]:
         return ((height, image_width),)
     first = trial_sides(graph)
     step = int(max(stride for node in graph.nodes for stride in node.type.strides))
-    return first, (height or first[0] + step, image_width or first[1] + step)
+    return tuple([(height or first[0] + more, image_width or first[1] + more) for more in (0, step)])
 
 
 def images_for(graph: Graph, batch: int) -> list[Array]:
@@ -77,7 +77,7 @@ def check(proof: Proof, precision: str, what: str) -> None:
         facts = [
             f"{name} of {what} has cosine {each:.3f}; expected at least {LEAST_COSINE}" for name, each in low.items()
         ]
-        hint = "calibrate with other photos, or --keep more layers in float32 (ONNX, OpenVINO)"
+        hint = "calibrate with other photos, or --keep more layers in float32"
     else:
         most = TOLERANCES[precision]
         far = {name: each for name, each in proof.differences.items() if not each <= most}  # what is no number too

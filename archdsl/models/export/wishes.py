@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from archdsl.backends.form import LAST, Form, FormatName, Layout
+from archdsl.backends.form import Form, FormatName, Layout
 from archdsl.diagnostics.problems import fail
 from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.ir.graph import Graph
@@ -29,19 +29,11 @@ def check_wishes(graph: Graph, format: FormatName, form: Form) -> None:
     if form.precision == "int8" and form.calibration is None:
         message = "int8 needs photos, whose ranges it is made for"
         raise fail("export", message, hint="--calibrate FOLDER, calibrate= in Python")
-    if form.calibration:
-        _check_calibration(format, form)
-    if form.suppression:
-        _check_suppression(graph, format, form.suppression.iou)
-
-
-def _check_calibration(format: FormatName, form: Form) -> None:
-    assert form.calibration
-    if form.precision != "int8":
+    if form.calibration and form.precision != "int8":
         message = f"photos to calibrate with are for int8; the precision is {form.precision}"
         raise fail("export", message, hint="--precision int8")
-    if not FORMATS[format].keeps_layers and form.calibration.keep != (LAST,):
-        raise fail("export", f"{format} quantises every layer; none can be kept in float32", hint="export ONNX")
+    if form.suppression:
+        _check_suppression(graph, format, form.suppression.iou)
 
 
 def _check_suppression(graph: Graph, format: FormatName, iou: float) -> None:

@@ -139,9 +139,11 @@ def feature_maps(model: Any, tensors: Mapping[str, Any], image: Array) -> dict[s
     import keras
     import numpy
 
+    from archdsl.backends.keras.inference import inferred
+
     rescales = any(isinstance(layer, keras.layers.Rescaling) for layer in model.layers)
     batch = image[None].astype("float32") / (1 if rescales else 255)
-    results = keras.Model(model.inputs[0], dict(tensors))(batch, training=False)
+    results = inferred(keras.Model(model.inputs[0], dict(tensors)), batch)
     values = {name: keras.ops.convert_to_numpy(result)[0].astype("float32") for name, result in results.items()}
     for name, value in values.items():
         if not numpy.isfinite(value).all():
