@@ -78,10 +78,19 @@ class Operation:
     @property
     def bytes(self) -> int:
         """What the first node reads and writes: its inputs, its weights and its result."""
+        return FLOAT_BYTES * (self.map_values + self.weight_values)
+
+    @property
+    def map_values(self) -> int:
+        """Of the inputs and the result of the first node."""
         first = self.nodes[0]
-        weights = sum([prod(shape) for _, shape, _ in first.op.weights(*[source.type for source in first.inputs])])
-        inputs = sum([source.type.elements for source in first.inputs])
-        return FLOAT_BYTES * (inputs + weights + first.type.elements)
+        return sum([source.type.elements for source in first.inputs]) + first.type.elements
+
+    @property
+    def weight_values(self) -> int:
+        """Of the first node."""
+        first = self.nodes[0]
+        return sum([prod(shape) for _, shape, _ in first.op.weights(*[source.type for source in first.inputs])])
 
     @property
     def bytes_after(self) -> int:
@@ -117,6 +126,21 @@ def _is_view(node: Node, readers: list[Node]) -> bool:
     """Zeros around a map are one where all that read it can do without."""
     is_border = isinstance(node.op, Pad) and node.op.value == 0
     return node.op.is_view or (is_border and bool(readers) and all(reader.op.pads for reader in readers))
+
+
+def least_seconds(graph: Graph, machine: Machine, batch: int, value_bytes: int) -> float:
+    """Seconds that a fused graph takes at least for a batch, with numbers of so many bytes.
+
+    One operation after the other, each as long as its arithmetic or its memory (Williams et al. 2009, Roofline); those
+    in place cost nothing more, and the weights are read once for the batch.
+    """
+    return sum(
+        max(
+            batch * each.macs / machine.macs,
+            value_bytes * (batch * each.map_values + each.weight_values) / machine.bandwidth,
+        )
+        for each in operations(graph)
+    )
 
 
 def seconds_by_layer(graph: Graph, machine: Machine) -> dict[str, float]:

@@ -23,6 +23,7 @@ from archdsl.frontend.compose.config import load
 from archdsl.tools.bench import chart
 from archdsl.tools.bench.contenders import REFERENCE, RUNTIMES
 from archdsl.tools.bench.job import Job
+from archdsl.tools.bench.limits import Limits
 from archdsl.tools.bench.measuring import Ratio, Times, measured, quantile, ratio, timed
 from archdsl.tools.bench.plan import Contender, Entry, Settings, planned
 from archdsl.tools.bench.processes import Process
@@ -117,7 +118,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     (folder / "plugin.py").write_text(PLUGIN)
     (folder / "own.yaml").write_text(OWN)
     configs = ("csp_darknet_tiny", TINY, "own.yaml", "--plugin", "plugin.py", "--against", "yolo_v8_xs_backbone")
-    options = ("--size", "64", "--threads", "1", "--rounds", "2", "--batch", "2", "--json", "-o", "a.png")
+    options = ("--size", "64", "--threads", "1", "--rounds", "2", "--batch", "9", "--json", "-o", "a.png")
     found = warm.run("archdsl", "bench", *configs, *options, folder=folder)
     assert found.returncode == 0, found.stderr
     return folder, json.loads(found.stdout)
@@ -130,8 +131,8 @@ def test_every_config_is_measured_and_the_figures_fit_together(done: tuple[Path,
     for each in results:
         seconds = each["seconds"]
         assert 0 < seconds["minimum"] <= seconds["median"] <= seconds["p90"]
-        assert each["images_per_second"] == pytest.approx(2 / seconds["median"])
-        assert each["flops"] == pytest.approx(2 * 2 * each["macs"] / seconds["minimum"])
+        assert each["images_per_second"] == pytest.approx(9 / seconds["median"])
+        assert each["flops"] == pytest.approx(2 * 9 * each["macs"] / seconds["minimum"])
         assert each["share_of_peak"] == pytest.approx(each["flops"] / found["peak_flops"])
         assert each["difference"] < 1e-4
         assert each["peak_bytes"] > 20 << 20
@@ -147,7 +148,7 @@ def test_every_config_is_measured_and_the_figures_fit_together(done: tuple[Path,
 
 def test_the_peak_is_the_fastest_of_products_of_several_sizes_in_several_libraries(done: tuple[Path, Any]) -> None:
     _, found = done
-    products = found["products"]
+    (products,) = found["products"].values()
     assert found["peak_flops"] == max(products.values())
     assert {name.partition(" (")[0] for name in products} == {"NumPy", "ONNX Runtime"}
     assert len(products) >= 8
@@ -199,7 +200,7 @@ def test_openvino_and_keras_give_what_the_network_gives_and_bfloat16_rounds_it(r
 def test_a_busy_machine_and_a_runtime_that_rounds_more_are_told() -> None:
     def warnings(load: float, **changes: Any) -> list[str]:
         found = result(Contender(0, "openvino", "float32"))._replace(**changes)
-        return Benchmark((found,), Settings(threads=2), {"NumPy": 1e9}, (load, 3.0), 4).warnings
+        return Benchmark((found,), Settings(threads=2), Limits({"float32": {"NumPy": 1e9}}), (load, 3.0), 4).warnings
 
     assert warnings(2.4, difference=1e-5) == warnings(0, difference=None) == []
     (busy,) = warnings(2.6, difference=1e-5)
@@ -216,6 +217,9 @@ def test_a_busy_machine_and_a_runtime_that_rounds_more_are_told() -> None:
         (["csp_darknet_tiny", "--runtime", "onx"], "'onx'; expected one of: onnx, openvino"),
         (["csp_darknet_tiny", "--runtime", ""], "''; expected one of: onnx"),
         (["csp_darknet_tiny", "--precision", "bfloat16"], "onnx does not compute in bfloat16"),
+        (["csp_darknet_tiny", "--device", "gpu", "--runtime", "jax,onnx"], "onnx runs on the processor only"),
+        (["csp_darknet_tiny", "--device", "gpu", "--machine", "m.json"], "--machine is of the processor"),
+        (["csp_darknet_tiny", "--device", "tpu"], "'tpu' is not one of 'cpu', 'gpu'"),
         (["csp_darknet_tiny", "--size", "any"], "error[bench]: the image has no size"),
         (["csp_darknet_tiny", "--batch", "0"], "0 is not in the range"),
         (["csp_darknet_tiny", "-o", "a.bmp"], "no picture ends in '.bmp'"),
@@ -271,6 +275,9 @@ def test_a_process_that_fails_says_why(tmp_path: Path, environment: dict[str, st
 def test_the_command_knows_every_runtime_and_precision() -> None:
     assert set(bench_command.RUNTIMES) == set(RUNTIMES)
     assert set(bench_command.PRECISIONS) == {each for runtime in RUNTIMES.values() for each in runtime.precisions}
+    assert set(bench_command.DEVICES) == {each for runtime in RUNTIMES.values() for each in runtime.devices}
+    for device, (default,) in bench_command.DEVICES.items():
+        assert device in RUNTIMES[default].devices
     settings = Settings(("onnx", "openvino"), ("float32", "bfloat16"))
     assert planned(1, settings) == [
         Contender(0, "onnx", "float32"),

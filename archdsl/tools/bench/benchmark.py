@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from archdsl.backends.atomic_write import stopped_by_an_exception
+from archdsl.tools.bench.limits import Limits
 from archdsl.tools.bench.measuring import Times, measured, ratio
 from archdsl.tools.bench.plan import Contender, Entry, Settings, Tell, planned
 from archdsl.tools.bench.processes import Process
@@ -30,7 +31,7 @@ def benchmark(entries: Sequence[Entry], settings: Settings, tell: Tell, against:
         session.write_networks()
         processes = [session.started(number, each) for number, each in enumerate(chosen)]
         differences = session.differences(chosen)
-        times, products = _rounds(session, processes)
+        times, limits = _rounds(session, processes)
         peaks = [each.run(1)["peak_bytes"] for each in processes]
         sizes = [session.file_bytes(number) for number in range(len(chosen))]
     ratios = [ratio(own, times[_base(each, chosen, against)]) for own, each in zip(times, chosen, strict=True)]
@@ -38,7 +39,7 @@ def benchmark(entries: Sequence[Entry], settings: Settings, tell: Tell, against:
         Result(each, entries[each.entry], settings.batch, *found)
         for each, *found in zip(chosen, times, ratios, peaks, sizes, differences, strict=True)
     ]
-    return Benchmark(tuple(results), settings, products, (before, _load()), os.cpu_count() or 1)
+    return Benchmark(tuple(results), settings, limits, (before, _load()), os.cpu_count() or 1)
 
 
 def _load() -> float:
@@ -46,17 +47,17 @@ def _load() -> float:
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
 
 
-def _rounds(session: Session, processes: Sequence[Process]) -> tuple[list[Times], dict[str, float]]:
-    """The times of each process, and the fastest run of each product of matrices; one of each is in every round."""
+def _rounds(session: Session, processes: Sequence[Process]) -> tuple[list[Times], Limits]:
+    """The times of each process, and what the machine did at best; both are measured in every round."""
     peak, rounds = session.peak(), session.settings.rounds
-    products: dict[str, float] = {}
+    limits = Limits()
 
     def begin(number: int) -> None:
+        nonlocal limits
         session.tell(f"round {number} of {rounds}")
-        for name, flops in peak.run(1)["flops"].items():
-            products[name] = max(flops, products.get(name, 0))
+        limits = limits.with_run(peak.run(1))
 
-    return measured([each.seconds for each in processes], rounds, begin), products
+    return measured([each.seconds for each in processes], rounds, begin), limits
 
 
 def _base(contender: Contender, chosen: Sequence[Contender], against: int | None) -> int:

@@ -11,7 +11,7 @@ from archdsl.tools.bench.contenders import RUNTIMES
 from archdsl.tools.bench.results import Benchmark, Result, runtime_text
 
 INK, FAINT = "#1c2126", "#6a737d"
-COLOURS = ("#33658a", "#e07a2f", "#5b8c5a", "#a23b72", "#8d6a9f", "#c9a227", "#4a4e69")  # one a runtime
+COLOURS = ("#33658a", "#e07a2f", "#5b8c5a", "#a23b72", "#8d6a9f", "#c9a227", "#4a4e69", "#7f4f24")  # one a runtime
 _FULL, _REDUCED = 1.0, 0.6  # opacity, of float32 and of what is less
 WIDTH, DOTS = 9.0, 150  # inches, dots an inch
 _ROW, _GROUP, _TOP, _BOTTOM = 0.34, 0.62, 0.85, 0.75  # inches: a bar, the name of a network, the margins

@@ -31,9 +31,22 @@ _HINTS = {
     "int8": "f32",
 }  # OpenVINO's; for f16 it may compute in bf16
 
+_DEVICES = {
+    "cpu": {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"},
+    "gpu": {
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # several processes share it
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+        "NVIDIA_TF32_OVERRIDE": "0",  # float32, and not 10 bits of it
+        "JAX_DEFAULT_MATMUL_PRECISION": "highest",
+    },
+}
+
 
 class Runtime(NamedTuple):
-    """`start` makes the call of a job. `format` is that of the file that runs; a Keras model runs on `backend`."""
+    """`start` makes the call of a job. `format` is that of the file that runs, on the processor.
+
+    A Keras model has no file, and runs on `backend` on the processor or a GPU.
+    """
 
     packages: tuple[str, ...]
     precisions: tuple[str, ...]
@@ -41,17 +54,21 @@ class Runtime(NamedTuple):
     format: FormatName | None = None
     backend: str = "tensorflow"
 
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """What it can compute on."""
+        return ("cpu",) if self.format else ("cpu", "gpu")
+
     def require(self) -> None:
         """Raise ArchError for a package that is not installed; none is imported."""
         require(*self.packages)
 
-    def environment(self, threads: int) -> dict[str, str]:
+    def environment(self, threads: int, device: str = "cpu") -> dict[str, str]:
         """For its process, before anything is imported."""
         flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen={str(threads > 1).lower()}"
         counts = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC"), str(threads))
         counts |= {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_NUM_INTEROP_THREADS": "1"}
-        devices = {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
-        return {**counts, **devices, "KERAS_BACKEND": self.backend, "XLA_FLAGS": flags.strip()}
+        return {**counts, **_DEVICES[device], "KERAS_BACKEND": self.backend, "XLA_FLAGS": flags.strip()}
 
 
 def _network(job: Job) -> Network:
@@ -101,13 +118,14 @@ def _unfused(job: Job) -> Call:
     return Call(lambda: runner(images))
 
 
-def _of_model(name: str, job: Job) -> Call:
-    from archdsl.tools.bench import keras_calls
+def _of_model(job: Job) -> Call:
+    from archdsl.tools.bench.frameworks import model_call
 
     form = _form(job)
-    return keras_calls.CALLS[name](fused(_network(job), form), form, _images(job), job)
+    return model_call(fused(_network(job), form), form, _images(job), job)
 
 
+_OF_MODELS = ("float32", "bfloat16")
 RUNTIMES: dict[str, Runtime] = {
     "onnx": Runtime(
         ("onnxruntime", "onnx"),
@@ -127,9 +145,10 @@ RUNTIMES: dict[str, Runtime] = {
         partial(_of_file, lambda job: run_litert(Path(job.file), job.threads)),
         "litert",
     ),
-    "keras": Runtime(("tensorflow",), ("float32", "bfloat16"), partial(_of_model, "keras")),
-    "xla": Runtime(("tensorflow",), ("float32", "bfloat16"), partial(_of_model, "xla")),
-    "jax": Runtime(("jax",), ("float32", "bfloat16"), partial(_of_model, "jax"), backend="jax"),
-    "torch": Runtime(("torch",), ("float32", "bfloat16"), partial(_of_model, "torch"), backend="torch"),
+    "keras": Runtime(("tensorflow",), _OF_MODELS, _of_model),
+    "xla": Runtime(("tensorflow",), _OF_MODELS, _of_model),
+    "jax": Runtime(("jax",), _OF_MODELS, _of_model, backend="jax"),
+    "torch": Runtime(("torch",), _OF_MODELS, _of_model, backend="torch"),
+    "torch_compile": Runtime(("torch",), _OF_MODELS, _of_model, backend="torch"),
 }
 REFERENCE = Runtime(("onnxruntime", "onnx"), ("float32",), _unfused)

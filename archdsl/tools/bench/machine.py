@@ -57,7 +57,7 @@ def this_machine(watch: Stopwatch, tell: Tell) -> Machine:
     with tempfile.TemporaryDirectory(prefix="archdsl-bench-") as folder:
         log = Path(folder, "log")
         with Process("the matrix product", "peak", job, REFERENCE.environment(watch.threads), log) as process:
-            flops = [max(process.run(1)["flops"].values()) for _ in range(_PRODUCTS)]
+            flops = [max(process.run(1)["flops"]["float32"].values()) for _ in range(_PRODUCTS)]
     tell("bandwidth")
     return Machine(max(flops) / 2, watch.bandwidth(), watch.overhead, threads=watch.threads)
 

@@ -10,6 +10,7 @@ from archdsl.diagnostics.problems import fail
 from archdsl.tools.bench.contenders import RUNTIMES
 
 if TYPE_CHECKING:
+    from archdsl.ir.graph import Graph
     from archdsl.weights.network import Network
 
 Tell: TypeAlias = Callable[[str], None]
@@ -28,6 +29,10 @@ class Entry(NamedTuple):
         return report(self.network.graph).macs or 0
 
     @property
+    def fused(self) -> Graph:
+        return report(self.network.graph).fused
+
+    @property
     def sides(self) -> tuple[int | None, int | None]:
         """Height and width of its images."""
         height, image_width, _ = self.network.graph.image.shape
@@ -41,6 +46,7 @@ class Settings(NamedTuple):
     threads: int = 1
     rounds: int = 15
     plugins: tuple[str, ...] = ()
+    device: str = "cpu"
 
 
 class Contender(NamedTuple):
@@ -54,10 +60,10 @@ class Contender(NamedTuple):
 def planned(count: int, settings: Settings) -> list[Contender]:
     """Each of `count` networks in every runtime, in every precision that it has of those that are asked for.
 
-    Raises ArchError for a runtime that has none of them, or is not installed.
+    Raises ArchError for a runtime that has none of them, or not the device, or is not installed.
     """
     for name in settings.runtimes:
-        _check(name, settings.precisions)
+        _check(name, settings)
     return [
         Contender(entry, runtime, precision)
         for entry in range(count)
@@ -67,9 +73,12 @@ def planned(count: int, settings: Settings) -> list[Contender]:
     ]
 
 
-def _check(name: str, precisions: tuple[str, ...]) -> None:
+def _check(name: str, settings: Settings) -> None:
     runtime = RUNTIMES[name]
+    if settings.device not in runtime.devices:
+        others = [other for other, each in RUNTIMES.items() if settings.device in each.devices]
+        raise fail("bench", f"{name} runs on the processor only", hint=f"on a GPU there are {', '.join(others)}")
     runtime.require()
-    if not set(precisions) & set(runtime.precisions):
-        message = f"{name} does not compute in {' or '.join(precisions)}"
+    if not set(settings.precisions) & set(runtime.precisions):
+        message = f"{name} does not compute in {' or '.join(settings.precisions)}"
         raise fail("bench", message, hint=f"it has {', '.join(runtime.precisions)}")

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from statistics import median
 from typing import Any, NamedTuple
 
+from archdsl.analysis.roofline import Machine, least_seconds
 from archdsl.analysis.text import Table, counted, shape_text
+from archdsl.tools.bench.limits import Limits
 from archdsl.tools.bench.measuring import Ratio, Times
 from archdsl.tools.bench.plan import Contender, Entry, Settings
 
 LARGEST_ROUNDING = 1e-3  # of the largest value of a result: float32 stays below 1e-4, bfloat16 gives over 4e-3
 _MOST_OTHER_LOAD = 0.5  # processes beyond the cores that are left
 _MIB = 1 << 20
+_VALUE_BYTES = {"float32": 4, "bfloat16": 2}
 
 
 class Result(NamedTuple):
     """How a contender did: its times, and their ratio to those of the one that it is compared with.
 
-    `file_bytes` is None for a model that is not a file, `difference`, of its results from the network's in float32, if
-    there is no ONNX Runtime to tell.
+    `peak_bytes` are of the GPU where it runs on one. `file_bytes` is None for a model that is not a file,
+    `difference`, of its results from the network's in float32, if there is no ONNX Runtime to tell.
     """
 
     contender: Contender
@@ -46,21 +48,28 @@ class Result(NamedTuple):
 
 
 class Benchmark(NamedTuple):
-    """A whole run. `products` are operations a second by library and size, `load` is before and after."""
+    """A whole run; `load` is before and after."""
 
     results: tuple[Result, ...]
     settings: Settings
-    products: Mapping[str, float]
+    limits: Limits
     load: tuple[float, float]
     cores: int
 
-    @property
-    def peak_flops(self) -> float:
-        return max(self.products.values())
-
     def share(self, result: Result) -> float | None:
-        """Of the peak, which is one of float32."""
-        return result.flops / self.peak_flops if result.contender.precision == "float32" else None
+        """Of the peak of its precision."""
+        peak = self.limits.flops(result.contender.precision)
+        return result.flops / peak if peak else None
+
+    def roof_share(self, result: Result) -> float | None:
+        """The least time that the limits of the device leave, as a part of the fastest call."""
+        precision, bandwidth = result.contender.precision, self.limits.bandwidth
+        peak = self.limits.flops(precision)
+        if peak is None or bandwidth is None:
+            return None
+        machine = Machine(peak / 2, bandwidth)
+        least = least_seconds(result.entry.fused, machine, result.batch, _VALUE_BYTES[precision])
+        return least / result.times.minimum
 
     @property
     def warnings(self) -> list[str]:
@@ -79,18 +88,19 @@ class Benchmark(NamedTuple):
 
     def table(self) -> Table:
         headers = ("network", "runtime", "min ms", "median", "p90", "ratio", "images/s", "GFLOP/s")
-        more = ("of peak", "memory MiB", "file MiB", "differs")
+        roof = () if self.limits.bandwidth is None else ("of roof",)
+        more = ("of peak", *roof, "memory MiB", "file MiB", "differs")
         rows = [[*_measured(each), *self._computed(each)] for each in self.results]
         return Table((*headers, *more), rows, (*headers[2:], *more))
 
     def totals(self) -> list[str]:
         """Lines below the table."""
-        fastest = max(self.products, key=lambda name: self.products[name])
         sizes = dict.fromkeys(shape_text(each.entry.sides) for each in self.results)
         counts = counted(self.settings.threads, "thread"), f"{counted(self.settings.rounds, 'round')} in turns"
         return [
             f"images of {' and '.join(sizes)}, batch {self.settings.batch}, {', '.join(counts)}",
-            f"peak {self.peak_flops / 1e9:.0f} GFLOP/s: the fastest product of float32 matrices, {fastest}",
+            *([f"on {self.limits.gpu}, which every call waits for"] if self.limits.gpu else []),
+            *self.limits.lines(),
             f"load {self.load[0]:.1f} before, {self.load[1]:.1f} after, {self.cores} cores",
         ]
 
@@ -98,19 +108,21 @@ class Benchmark(NamedTuple):
         """Plain data; times in seconds, with the median of each round."""
         settings = {**self.settings._asdict(), "plugins": list(self.settings.plugins)}
         return {
-            "results": [_data(each, self.share(each)) for each in self.results],
+            "results": [_data(each, self.share(each), self.roof_share(each)) for each in self.results],
             "settings": settings,
-            "peak_flops": self.peak_flops,
-            "products": dict(self.products),
+            "gpu": self.limits.gpu,
+            "peak_flops": self.limits.flops("float32"),
+            "products": {precision: dict(own) for precision, own in self.limits.products.items()},
+            "bandwidth": self.limits.bandwidth,
             "load": {"before": self.load[0], "after": self.load[1], "cores": self.cores},
             "warnings": self.warnings,
         }
 
     def _computed(self, result: Result) -> tuple[str, ...]:
-        share = self.share(result)
+        shares = [self.share(result), *([] if self.limits.bandwidth is None else [self.roof_share(result)])]
         return (
             f"{result.flops / 1e9:.1f}",
-            "–" if share is None else f"{share:.0%}".replace("%", " %"),
+            *["–" if each is None else f"{each:.0%}".replace("%", " %") for each in shares],
             f"{result.peak_bytes / _MIB:.0f}",
             "–" if result.file_bytes is None else f"{result.file_bytes / _MIB:.1f}",
             "–" if result.difference is None else f"{result.difference:.0e}",
@@ -137,7 +149,7 @@ def _measured(result: Result) -> tuple[str, ...]:
     return result.label, runtime_text(result.contender), *times, ratio_text(result.ratio), speed
 
 
-def _data(result: Result, share: float | None) -> dict[str, Any]:
+def _data(result: Result, share: float | None, roof_share: float | None) -> dict[str, Any]:
     times = result.times
     return {
         "config": result.label,
@@ -151,6 +163,7 @@ def _data(result: Result, share: float | None) -> dict[str, Any]:
         "macs": result.entry.macs,
         "flops": result.flops,
         "share_of_peak": share,
+        "share_of_roof": roof_share,
         "peak_bytes": result.peak_bytes,
         "file_bytes": result.file_bytes,
         "difference": result.difference,

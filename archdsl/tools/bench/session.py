@@ -13,7 +13,7 @@ from archdsl.frontend.yaml.embedded import metadata
 from archdsl.models.export.formats import FORMATS
 from archdsl.models.export.proof import difference
 from archdsl.tools.bench.contenders import REFERENCE, RUNTIMES, Runtime
-from archdsl.tools.bench.job import Job
+from archdsl.tools.bench.job import COMPARED, Job
 from archdsl.tools.bench.plan import Contender, Entry, Settings, Tell
 from archdsl.tools.bench.processes import Process
 
@@ -50,9 +50,11 @@ class Session:
         return self.stack.enter_context(self._process(what, "network", job, runtime))
 
     def peak(self) -> Process:
-        """A process that multiplies matrices."""
-        job = Job("", "", "", "", 1, self.settings.threads, "float32")
-        return self.stack.enter_context(self._process("the matrix product", "peak", job, REFERENCE))
+        """A process that multiplies matrices, on a GPU in the first of the runtimes."""
+        name, device = self.settings.runtimes[0], self.settings.device
+        job = Job(name, "", "", "", 1, self.settings.threads, "float32", device=device)
+        runtime = RUNTIMES[name] if device == "gpu" else REFERENCE
+        return self.stack.enter_context(self._process("the matrix product", "peak", job, runtime))
 
     def differences(self, chosen: Sequence[Contender]) -> list[float | None]:
         """How far the results of each are from its network's in float32; None if there is no ONNX Runtime to tell."""
@@ -75,6 +77,7 @@ class Session:
         contender = Contender(entry, "onnx", "float32")
         self.tell(f"{self._label(contender)}: results to compare with")
         job = self._job(f"expected_{entry}", contender)
+        job = job._replace(device="cpu", batch=min(job.batch, COMPARED))
         with self._process(self._label(contender), "reference", job, REFERENCE, _ALL_CORES):
             return _arrays(Path(job.results))
 
@@ -82,11 +85,11 @@ class Session:
         format = RUNTIMES[contender.runtime].format
         file = self._folder(name) / f"network{FORMATS[format].ending if format else ''}"
         paths = str(self._network(contender.entry)), str(file), str(self._results(name))
-        batch, threads, plugins = self.settings.batch, self.settings.threads, self.settings.plugins
-        return Job(contender.runtime, *paths, batch, threads, contender.precision, plugins)
+        its = self.settings
+        return Job(contender.runtime, *paths, its.batch, its.threads, contender.precision, its.plugins, its.device)
 
     def _process(self, what: str, task: str, job: Job, runtime: Runtime, threads: int | None = None) -> Process:
-        environment = runtime.environment(threads or self.settings.threads)
+        environment = runtime.environment(threads or self.settings.threads, job.device)
         return Process(what, task, job, environment, self.folder / f"{len(list(self.folder.iterdir()))}.log")
 
     def _label(self, contender: Contender) -> str:

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from archdsl.tools.bench.plan import Entry
     from archdsl.tools.bench.results import Benchmark
 
-RUNTIMES = ("onnx", "openvino", "litert", "keras", "xla", "jax", "torch")
+RUNTIMES = ("onnx", "openvino", "litert", "keras", "xla", "jax", "torch", "torch_compile")
+DEVICES = {"cpu": ("onnx",), "gpu": ("jax",)}
+"""And the runtime of each unless another is chosen."""
 PRECISIONS = ("float32", "float16", "bfloat16", "int8")
 PICTURES = (".png", ".pdf", ".svg")
 
@@ -35,7 +37,9 @@ PICTURES = (".png", ".pdf", ".svg")
 def _names_of(choices: Sequence[str]) -> Any:
     """A callback that takes some of these, with commas between them."""
 
-    def check(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    def check(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+        if value is None:
+            return ()
         found = names(context, parameter, value) or []
         for each in found or [""]:
             if each not in choices:
@@ -53,11 +57,16 @@ def _names_of(choices: Sequence[str]) -> Any:
 @click.option(
     "--runtime",
     "runtimes",
-    default="onnx",
-    show_default=True,
     callback=_names_of(RUNTIMES),
     metavar="NAMES",
-    help=f"{', '.join(RUNTIMES)}: one or several, with commas.",
+    help=f"{', '.join(RUNTIMES)}: one or several, with commas; by default onnx, on a GPU jax.",
+)
+@click.option(
+    "--device",
+    type=click.Choice([*DEVICES]),
+    default="cpu",
+    show_default=True,
+    help="What Keras's runtimes compute on; float32 is all of it on a GPU too, not TensorFloat-32.",
 )
 @size_option
 @click.option("--batch", default=1, show_default=True, type=click.IntRange(1, 4096), help="Images at a time.")
@@ -86,6 +95,7 @@ def command(
     plugins: tuple[str, ...],
     budget: Budget,
     runtimes: tuple[str, ...],
+    device: str,
     size: Size | None,
     batch: int,
     threads: int | None,
@@ -108,6 +118,8 @@ def command(
     """
     if output:
         _check_picture(output, configs, force)
+    if machine and device != "cpu":
+        raise fail("bench", "--machine is of the processor", hint=f"leave out --device {device}")
     groups = [*configs_with_overrides(configs), *([[against]] if against else [])]
     loaded = [_sized(config, size, budget) for config in loaded_each(context, groups, budget)]
 
@@ -117,7 +129,8 @@ def command(
     from archdsl.tools.bench.benchmark import benchmark
     from archdsl.tools.bench.plan import Settings, planned
 
-    settings = Settings(runtimes, precisions, batch, threads or os.cpu_count() or 1, rounds, plugins)
+    runtimes = runtimes or DEVICES[device]
+    settings = Settings(runtimes, precisions, batch, threads or os.cpu_count() or 1, rounds, plugins, device)
     planned(0, settings)  # what is not installed is told first
     entries = [_entry(config, group, budget) for config, group in zip(loaded, groups, strict=True)]
     with progress(f"measuring {', '.join([each.label for each in entries])} in {', '.join(runtimes)}") as tell:
