@@ -68,10 +68,9 @@ def set_places(places: dict[KeyPath, Place], path: KeyPath, value: Any, place: P
 def forget_inside(places: dict[KeyPath, Place], paths: Iterable[KeyPath]) -> None:
     """Forget the places inside of what is at these paths: a mapping or a list that another value replaces."""
     replaced = set(paths)
-    if replaced:
-        for path in [*places]:
-            if any(path[:length] in replaced for length in range(1, len(path))):
-                del places[path]
+    depths = {len(path) for path in replaced}
+    for path in [path for path in places for depth in depths if depth < len(path) and path[:depth] in replaced]:
+        places.pop(path, None)  # once, of those inside of several
 
 
 def key_path(text: str) -> KeyPath:

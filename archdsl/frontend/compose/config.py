@@ -21,11 +21,11 @@ from archdsl.frontend.compose.merge import copied, merge
 from archdsl.frontend.compose.order import with_explicit_order
 from archdsl.frontend.compose.override_grammar import read_overrides
 from archdsl.frontend.compose.overrides import apply_overrides
-from archdsl.frontend.compose.search_path import config_root, find_config, options_of, real
+from archdsl.frontend.compose.search_path import config_root, find_config, options_of
 from archdsl.frontend.sections import STAGES, default_of
 from archdsl.frontend.source import KeyPath, Place, Places, Source, dotted, nearest_place
 from archdsl.frontend.values import read_mapping
-from archdsl.frontend.yaml.files import ConfigText, Reading, read_file
+from archdsl.frontend.yaml.files import ConfigText, Reading, read_file, real
 
 ConfigLike = str | os.PathLike[str] | Mapping[str, Any] | ConfigText | Source
 """What a config may be given as: a preset name, a path, a dict, an OmegaConf DictConfig, a text with the name of a

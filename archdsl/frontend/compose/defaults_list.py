@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,11 +22,11 @@ from archdsl.frontend.compose.groups import (
     open_option,
     unknown_option,
 )
-from archdsl.frontend.compose.search_path import config_root, leads_somewhere, options_of, parent_names, real
+from archdsl.frontend.compose.search_path import config_root, leads_somewhere, options_of, parent_names
 from archdsl.frontend.sections import GROUPS
 from archdsl.frontend.source import KeyPath, Source, dotted
 from archdsl.frontend.values import too_many_values
-from archdsl.frontend.yaml.files import Reading
+from archdsl.frontend.yaml.files import Reading, real
 
 SELF = "_self_"
 _REFERENCE = re.compile(r"/?[A-Za-z0-9_\-]+(?:/[A-Za-z0-9_\-]+)*")
@@ -112,7 +112,7 @@ class _Walk:
         self._values = 0
 
     def lineage(self, source: Source, root: Path | None) -> Lineage:
-        group = sub_folder(source, root)
+        group = sub_folder(source, root, self.reading.real)
         config = Member(source, root, group, _package(source, group, ""), (source.file,))
         members = self._members(self._counted(config), self.choices.additions)
         return Lineage(members, self.settled[::-1], self.choices.unmatched())
@@ -157,7 +157,7 @@ def _named_twice(first: Member, second: Member) -> ArchError:
     return fail("duplicate-parent", message, mark=second.named_at, path="defaults", hint=hint, notes=notes)
 
 
-def sub_folder(source: Source, root: Path | None) -> str:
+def sub_folder(source: Source, root: Path | None, real: Callable[[str | Path], Path] = real) -> str:
     """The sub-folder of `root` that the file is in: what the names of its parents are relative to."""
     if root is None:
         return ""
@@ -224,7 +224,7 @@ def _parent(member: Member, index: int, entry: str, reading: Reading) -> Member:
         message = f"'{entry[:200]}' is not a config name; expected one such as family/yolo_v8, without suffix"
         raise place.fail("parent", message, _fix(entry))
     name = entry.lstrip("/") if entry.startswith("/") or not member.group else f"{member.group}/{entry}"
-    path = _find(member, place, name)
+    path = _find(member, place, name, reading)
     if path is None:
         roots = _roots(member)
         known = [name for root in roots for name in parent_names(root)]
@@ -241,7 +241,7 @@ def _option(member: Member, choice: Choice, reading: Reading) -> Member:
     if choice.option == OPEN:
         raise open_option(choice, options_of(choice.group, roots))
     name = f"{choice.group}/{choice.option}"
-    path = _find(member, choice, name) if OPTION.fullmatch(str(choice.option)) else None
+    path = _find(member, choice, name, reading) if OPTION.fullmatch(str(choice.option)) else None
     if path is None:
         raise unknown_option(choice, options_of(choice.group, roots), _listed(roots))
     source = _inherited(member, choice, name, path, reading)
@@ -252,8 +252,8 @@ def _option(member: Member, choice: Choice, reading: Reading) -> Member:
 
 def _inherited(member: Member, place: Choice, name: str, path: Path, reading: Reading) -> Source:
     """The file at `path`. Raises ArchError where `member` is made of it, or of too many."""
-    found = real(path)
-    if any(found == real(file) for file in member.chain):
+    found = reading.real(path)
+    if any(found == reading.real(file) for file in member.chain):
         chain = " -> ".join([Path(file).stem for file in member.chain] + [path.stem])
         raise place.fail("cycle", f"{name} inherits from itself: cycle: {chain}", "take this parent out")
     most = reading.budget.parents
@@ -320,12 +320,12 @@ def _listed(roots: Sequence[Path]) -> str:
     return " or ".join(map(str, roots))
 
 
-def _find(member: Member, place: Choice, name: str) -> Path | None:
+def _find(member: Member, place: Choice, name: str, reading: Reading) -> Path | None:
     for root in _roots(member):
         path = root / f"{name}.yaml"
         if not leads_somewhere(path):
             continue
-        if not real(path).is_relative_to(real(root)):
+        if not reading.real(path).is_relative_to(reading.real(root)):
             raise place.fail("parent", f"{path} leads out of {root}")
         return path
     return None

@@ -13,7 +13,7 @@ from pathlib import Path
 from archdsl.diagnostics.problems import ArchError, Mark, fail
 from archdsl.diagnostics.wording import did_you_mean
 from archdsl.frontend.yaml.embedded import SUFFIX
-from archdsl.frontend.yaml.files import _LOOKED_AT, NAMED, config_files, names_in
+from archdsl.frontend.yaml.files import _LOOKED_AT, NAMED, config_files, names_in, real
 
 _FOLDERS = 100
 _NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
@@ -76,14 +76,6 @@ def _missing(text: str, path: Path) -> ArchError:
     if not hint and config_files(folder):
         hint = f"its folder holds {', '.join(config_files(folder)[:NAMED])}"
     return fail("missing-file", "there is no such file", mark=mark, hint=hint)
-
-
-def real(path: str | os.PathLike[str]) -> Path:
-    """The path without symbolic links. One that goes round in a circle, or that no file can have, stays as it is."""
-    try:
-        return Path(os.path.realpath(path))
-    except ValueError:
-        return Path(path)
 
 
 def leads_somewhere(path: Path) -> bool:

@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -46,15 +47,32 @@ class ConfigText(NamedTuple):
     others: Mapping[str, str] = {}
 
 
-class Reading(NamedTuple):
-    """How the files of a config are read: their limits, and the texts that count instead of some of them, by path."""
+def real(path: str | os.PathLike[str]) -> Path:
+    """The path without symbolic links. One that goes round in a circle, or that no file can have, stays as it is."""
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError:
+        return Path(path)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the files of one config are read: their limits, and the texts that count instead of some of them, by path."""
 
     budget: Budget
-    others: Mapping[str, str] = {}
+    others: Mapping[str, str] = field(default_factory=dict)
+    _real: dict[str, Path] = field(default_factory=dict)
+
+    def real(self, path: str | os.PathLike[str]) -> Path:
+        """Where `path` led when it was asked first: the system is asked once for each folder of it."""
+        name = os.fspath(path)
+        if name not in self._real:
+            self._real[name] = real(name)
+        return self._real[name]
 
     def file(self, path: Path) -> Source:
         """The config at `path`. Raises ArchError as read_file does."""
-        text = self.others.get(os.path.realpath(path)) if self.others else None
+        text = self.others.get(os.fspath(self.real(path))) if self.others else None
         return read_file(path, budget=self.budget) if text is None else self.text(text, os.fspath(path))
 
     def text(self, text: str, file: str) -> Source:

@@ -20,9 +20,10 @@ from archdsl.diagnostics.texts import text_of
 from archdsl.diagnostics.unicode import printable
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import load, root_of
-from archdsl.frontend.compose.search_path import find_config, real
+from archdsl.frontend.compose.search_path import find_config
 from archdsl.frontend.lower import outline
 from archdsl.frontend.yaml.extents import with_extents
+from archdsl.frontend.yaml.files import real
 from archdsl.tools.cli.completion import complete_config
 from archdsl.tools.cli.options import budget_option, config_given, plugin_option
 from archdsl.tools.cli.output import print_json

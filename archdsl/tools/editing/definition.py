@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 from archdsl.analysis.explain import at as value_at
 from archdsl.diagnostics.fixes import Range
-from archdsl.frontend.compose.search_path import leads_somewhere, real
+from archdsl.frontend.compose.search_path import leads_somewhere
 from archdsl.frontend.sections import GROUPS, default_of, layer_of
 from archdsl.frontend.sema.composite import Composite
 from archdsl.frontend.sema.parameters import name_of
 from archdsl.frontend.source import ABSENT, KeyPath, is_index
+from archdsl.frontend.yaml.files import real
 from archdsl.tools.editing.document import Document
 from archdsl.tools.editing.places import At
 from archdsl.tools.editing.surroundings import Surroundings, surroundings

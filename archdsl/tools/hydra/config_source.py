@@ -81,7 +81,8 @@ class ArchdslConfigSource(ConfigSource):
 
     def _find(self, name: str) -> Path | None:
         """The path of that name in the folder; None for anything outside of it, and for the group `hydra`."""
-        from archdsl.frontend.compose.search_path import leads_somewhere, real
+        from archdsl.frontend.compose.search_path import leads_somewhere
+        from archdsl.frontend.yaml.files import real
 
         folder, path = self._folder, self._folder / name
         is_hydras = Path(os.path.normpath(name)).parts[:1] == ("hydra",)

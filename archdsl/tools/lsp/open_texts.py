@@ -10,7 +10,7 @@ from pygls.uris import to_fs_path
 
 from archdsl.diagnostics.texts import text_of
 from archdsl.frontend.compose.config import root_of
-from archdsl.frontend.compose.search_path import real
+from archdsl.frontend.yaml.files import real
 from archdsl.tools.editing.document import Document
 from archdsl.tools.lsp.positions import Positions
 

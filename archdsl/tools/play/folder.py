@@ -12,10 +12,10 @@ from typing import NamedTuple
 from archdsl.backends.atomic_write import written_whole
 from archdsl.diagnostics.problems import ArchError, Mark, fail
 from archdsl.diagnostics.wording import did_you_mean
-from archdsl.frontend.compose.search_path import config_root, preset_names, real
+from archdsl.frontend.compose.search_path import config_root, preset_names
 from archdsl.frontend.yaml.conformance import LINE_END
 from archdsl.frontend.yaml.embedded import SUFFIX, carried_by
-from archdsl.frontend.yaml.files import config_files, decoded
+from archdsl.frontend.yaml.files import config_files, decoded, real
 
 MAX_FILE_BYTES = 1 << 20  # as for any config
 _NAME = re.compile(r"[^\s./\\:\0][^/\\:\0]{0,99}\.ya?ml")

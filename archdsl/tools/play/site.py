@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from archdsl.diagnostics.problems import ArchError, Mark, fail
-from archdsl.frontend.compose.search_path import find_config, preset_names, real
+from archdsl.frontend.compose.search_path import find_config, preset_names
 from archdsl.frontend.yaml.embedded import SUFFIX
+from archdsl.frontend.yaml.files import real
 from archdsl.tools.play.answers import answer
 from archdsl.tools.play.folder import START, Changed, Folder, Opened, copy_of
 

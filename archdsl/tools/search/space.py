@@ -28,12 +28,12 @@ from archdsl.diagnostics.wording import describe, did_you_mean, one_of
 from archdsl.frontend.budget import DEFAULT, Budget
 from archdsl.frontend.compose.config import Config, load
 from archdsl.frontend.compose.override_grammar import override_name
-from archdsl.frontend.compose.search_path import existing, preset_names, real
+from archdsl.frontend.compose.search_path import existing, preset_names
 from archdsl.frontend.lower import outline
 from archdsl.frontend.sections import SECTIONS
 from archdsl.frontend.sema.resolve import resolve
 from archdsl.frontend.source import KeyPath, Source, dotted
-from archdsl.frontend.yaml.files import config_files, read_file
+from archdsl.frontend.yaml.files import config_files, read_file, real
 from archdsl.tools.machine_file import HOW, read_machine
 from archdsl.tools.search.choices import MAX_VALUES, Choice, read_choice
 from archdsl.tools.search.figures import LATENCY, check_figure
