@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from archdsl.diagnostics.problems import fail
-from archdsl.diagnostics.wording import did_you_mean, one_of
+from archdsl.diagnostics.wording import one_of
 from archdsl.frontend.compose.config import Config, load
 from archdsl.frontend.compose.search_path import config_root, options_of, preset_names
+from archdsl.frontend.compose.usual_names import meant_preset
 from archdsl.frontend.sections import GROUPS
 from archdsl.frontend.sema.schema import PublishedSchema
 
@@ -42,7 +43,7 @@ def list_presets() -> list[PresetInfo]:
 def preset_info(name: str) -> PresetInfo:
     """What the preset says of itself. Raises ArchError with the nearest name when there is no such preset."""
     if name not in preset_names():
-        hint = did_you_mean(name, preset_names())
+        hint = meant_preset(name, preset_names())
         raise fail("unknown-preset", f"no preset '{name}'; {one_of(preset_names())}", hint=hint)
     return info_of(load(name))
 

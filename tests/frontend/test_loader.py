@@ -330,6 +330,34 @@ def test_an_unknown_preset_names_the_nearest(name: str, hint: str) -> None:
     assert (problem.code, hint in problem.hint) == ("unknown-preset", True)
 
 
+@pytest.mark.parametrize(
+    ("name", "preset"),
+    [
+        ("yolov8n", "yolo_v8_xs_backbone"),
+        ("yolov8x", "yolo_v8_xl_backbone"),
+        ("YOLOv8n.pt", "yolo_v8_xs_backbone"),
+        ("yolov8n.yaml", "yolo_v8_xs_backbone"),
+        ("yolo_v8_n_detect", "yolo_v8_xs_detect"),
+        ("yolov8n-seg", "yolo_v8_xs_segment"),
+        ("yolov8m-cls.pt", "yolo_v8_m_classify"),
+        ("yolov8x-pose", "yolo_v8_xl_pose"),
+        ("yolov8s-obb", "yolo_v8_s_obb"),
+        ("yolov8n-p6", "yolo_v8_xs_p6_backbone"),
+        ("yolov5su", "yolo_v5u_s_detect"),
+        ("yolov5n", "yolo_v5_n_backbone"),
+        ("yolov7", "yolo_v7_backbone"),
+        ("yolo11x-pose", "yolo_11_x_pose"),
+        ("yolo12n", "yolo_12_n_backbone"),
+    ],
+)
+def test_a_name_that_a_network_has_elsewhere_leads_to_its_preset(name: str, preset: str) -> None:
+    assert problem_of(lambda: load(name)).hint.startswith(f"did you mean '{preset}'?")
+
+
+def test_a_yolo_without_a_task_may_be_its_detector() -> None:
+    assert problem_of(lambda: load("yolov8n")).hint.endswith("its detector is 'yolo_v8_xs_detect'")
+
+
 @pytest.mark.parametrize("name", ["x" * 5000 + ".yaml", "x" * 5000 + "/a.yaml", "a\0b.yaml", "a\0b/c.yaml", "./", ""])
 def test_a_path_that_cannot_be_is_an_arch_error(name: str) -> None:
     problem_of(lambda: load(name))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from archdsl.diagnostics.problems import ArchError, Mark, fail
 from archdsl.diagnostics.wording import did_you_mean
+from archdsl.frontend.compose.usual_names import meant_preset
 from archdsl.frontend.yaml.embedded import SUFFIX
 from archdsl.frontend.yaml.files import _LOOKED_AT, NAMED, config_files, names_in, real
 
@@ -59,7 +60,7 @@ def existing(path: Path) -> Path:
 
 def _unknown(text: str) -> ArchError:
     known = [*preset_names(), *config_files(Path())]
-    hint = did_you_mean(text, known) or "`archdsl list` prints the presets; a file ends in .yaml"
+    hint = meant_preset(text, known) or "`archdsl list` prints the presets; a file ends in .yaml"
     return fail("unknown-preset", f"no preset or file '{text[:200]}'", hint=hint)
 
 
@@ -72,7 +73,7 @@ def _missing(text: str, path: Path) -> ArchError:
         if text.startswith("~"):
             hint = "write the whole path; ~ is expanded by the shell only where no quote is around it"
         return fail("missing-file", f"there is no folder '{str(folder)[:200]}'", mark=mark, hint=hint)
-    hint = did_you_mean(path.name, config_files(folder)) or did_you_mean(path.stem, [*preset_names(), *_shipped()])
+    hint = did_you_mean(path.name, config_files(folder)) or meant_preset(path.stem, [*preset_names(), *_shipped()])
     if not hint and config_files(folder):
         hint = f"its folder holds {', '.join(config_files(folder)[:NAMED])}"
     return fail("missing-file", "there is no such file", mark=mark, hint=hint)

@@ -15,6 +15,7 @@ from archdsl.diagnostics.terminal import width_of
 from archdsl.diagnostics.wording import did_you_mean, one_of
 from archdsl.frontend.compose.config import Config, load
 from archdsl.frontend.compose.search_path import config_root, options_of, preset_names
+from archdsl.frontend.compose.usual_names import meant_preset
 from archdsl.frontend.lower import outline
 from archdsl.frontend.presets import PresetInfo, info_of, list_options
 from archdsl.tools.cli.output import print_json, print_table
@@ -42,7 +43,7 @@ def command(words: tuple[str, ...], trained: bool, family: str | None, groups: b
     presets = [preset for preset in kept if preset.has_weights or not trained]
     found = [preset for preset in presets if all(word.casefold() in _searched(preset) for word in words)]
     if not found:
-        hint = did_you_mean(words[0], [preset.name for preset in presets]) if words else ""
+        hint = meant_preset(words[0], [preset.name for preset in presets]) if words else ""
         raise fail("unknown-preset", f"no preset with '{' '.join(words)}'", hint=hint or "`archdsl list` prints all")
     if as_json:
         print_json([{**preset._asdict(), "family": next(iter(_families(configs[preset])), None)} for preset in found])
