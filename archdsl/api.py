@@ -209,9 +209,9 @@ def export(
     `overrides` and `weights` (a file) are for a config, whose weights are random without. `format` is "onnx",
     "openvino", "litert" or "saved_model", by default that of the ending of `output`: .onnx, .xml, .tflite, or none.
 
-    Images go in as the Keras model takes them: `layout` nhwc or nchw, `batch` at a time (any number by default), of
-    `size`: a side, (height, width), "dynamic", by default the config's. `outputs` are stages or layers, by default the
-    config's. With `fuse` batch norms, padding and branches are folded into convolutions.
+    Images go in as the Keras model takes them: `layout` nhwc or nchw, `batch` at a time (any number by default, in
+    LiteRT one), of `size`: a side, (height, width), "dynamic", by default the config's. `outputs` are stages or
+    layers, by default the config's. With `fuse` batch norms, padding and branches are folded into convolutions.
 
     `precision` is float32, float16 or int8, which needs `calibrate`, a folder of photos, and leaves the layers `keep`
     in float32: layers by the beginning of their names, "first", "last". With `nms` a file of ONNX or OpenVINO leaves

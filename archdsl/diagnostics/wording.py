@@ -48,6 +48,11 @@ def one_of(known: Collection[str], limit: int = 40) -> str:
     return f"expected one of: {', '.join(islice(known, limit))}{more}"
 
 
+def first_line(error: BaseException) -> str:
+    """What another library says of an error, without the rest of the page."""
+    return str(error).strip().partition("\n")[0]
+
+
 def describe(value: Any) -> str:
     """A received value in words, short enough for a message."""
     if value is None:

@@ -17,7 +17,7 @@ import keras
 
 import archdsl.models.keras_cv  # noqa: F401  (registers its classes with Keras, and with it the Backbone)
 from archdsl.diagnostics.problems import ArchError, Mark, Problem, fail, problem
-from archdsl.diagnostics.wording import describe
+from archdsl.diagnostics.wording import describe, first_line
 from archdsl.frontend.budget import Budget, allow_more
 from archdsl.models.backbone import Backbone
 from archdsl.models.keras_h5 import IN_HDF5, give, in_todays_form
@@ -59,8 +59,7 @@ def read_keras_file(path: Path, budget: Budget) -> Any:
     except ArchError as error:
         raise ArchError([_of_file(each, stored, path) for each in error.problems]) from None
     except (ValueError, TypeError, OSError, LookupError, AttributeError, RuntimeError) as error:
-        first = str(error).strip().partition("\n")[0]
-        raise fail("model", f"Keras cannot load it: {short(first, 300)}", mark=mark) from None
+        raise fail("model", f"Keras cannot load it: {short(first_line(error), 300)}", mark=mark) from None
     if not model.name:
         raise fail("model", "the model has an empty name", mark=mark)
     return model

@@ -192,6 +192,20 @@ def test_formats_of_tensorflow_say_so_on_another_backend(tmp_path: Path, monkeyp
 
 
 @pytest.mark.keras
+@pytest.mark.parametrize(("batch", "expected"), [(None, 1), (3, 3)])
+def test_litert_takes_one_image_if_no_number_is_asked_for(tmp_path: Path, batch: int | None, expected: int) -> None:
+    """As TensorFlow's own converter does it: convolutions are dilated only where no shape is open."""
+    import tensorflow
+
+    layers = {"down": {"block": "conv_bn_act"}, "body": {"block": "conv_bn_act", "dilation": 2}}
+    stages = {"p1": {"width": 8, "stride": 2, **layers}}
+    archdsl.export({"stages": stages}, tmp_path / "a.tflite", size=32, batch=batch)
+    interpreter = tensorflow.lite.Interpreter(str(tmp_path / "a.tflite"))
+    assert [*interpreter.get_input_details()[0]["shape_signature"]] == [expected, 32, 32, 3]
+    assert "SPACE_TO_BATCH_ND" not in {each["op_name"] for each in interpreter._get_ops_details()}
+
+
+@pytest.mark.keras
 def test_what_litert_cannot_hold_is_told(run: Any, tmp_path: Path) -> None:
     done = run("export", "yolo_v8_xs_detect", TINY, "--size", "dynamic", "-o", "a.tflite")
     assert done.returncode == 2 and "LiteRT cannot hold this network" in done.stderr and "a known --size" in done.stderr

@@ -20,7 +20,7 @@ from archdsl.backends.form import Form
 from archdsl.backends.onnx import suppression
 from archdsl.backends.runtimes import run_onnx, run_openvino
 from archdsl.models import calibration
-from archdsl.models.export import proof
+from archdsl.models.export import formats, proof
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +46,7 @@ def kernels(file: Path) -> tuple[set[str], set[str]]:
     makers = {name: node for node in model.graph.node for name in node.output}
     both: tuple[set[str], set[str]] = set(), set()
     for node in model.graph.node:
-        if node.op_type in ("Conv", "Gemm", "MatMul") and "/kernel" in node.input[1]:
+        if node.op_type in ("Conv", "ConvTranspose", "Gemm", "MatMul") and "/kernel" in node.input[1]:
             is_float = kinds.get(node.input[1]) == onnx.TensorProto.FLOAT
             both[is_float].add(node.name.partition("/")[0])
             if not is_float:
@@ -102,6 +102,16 @@ def test_openvino_takes_int8(run: Any, tmp_path: Path, photos: str) -> None:
     assert "OpenVINO: cosines to float32 on photos of 64 × 64: boxes" in done.stdout
     assert sorted(each.name for each in tmp_path.iterdir()) == ["a.bin", "a.xml"]
     assert 'element_type="i8"' in (tmp_path / "a.xml").read_text()
+
+
+@pytest.mark.parametrize("name", ["a.onnx", "a.xml"])
+def test_a_transposed_convolution_is_in_int8_too(tmp_path: Path, photos: str, name: str) -> None:
+    stages = {"p1": {"width": 64, "stride": 2, "body": {"block": "conv_bn_act"}}}
+    neck = {"up": {"block": "transposed_conv", "width": 64, "kernel": 5}, "end": {"block": "conv", "filters": 8}}
+    config = {"stages": stages, "neck": neck}
+    done = archdsl.export(config, tmp_path / name, size=64, precision="int8", calibrate=photos)
+    assert 5 * 5 * 64 * 64 < done.bytes < 2 * 5 * 5 * 64 * 64  # a byte for each number of the largest kernel
+    assert min(done.proof.cosines.values()) > 0.999
 
 
 @pytest.mark.keras
@@ -174,6 +184,33 @@ def test_boxes_of_litert_in_int8_are_not_rounded_to_256_places(
     done = archdsl.export(name, tmp_path / "a.tflite", overrides, **call)  # type: ignore[arg-type]
     assert done.proof.differences["boxes"] < most and done.proof.cosines["scores"] > 0.99
     assert done.bytes < largest  # in float32 2,400,000 and 81,000,000, of the weights alone
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize(("activation", "padding"), [("relu", "symmetric"), ("silu", [[2, 1], [0, 2]])])
+def test_a_maximum_beyond_the_edge_takes_none_of_the_256_steps(
+    tmp_path: Path, photos: str, activation: str, padding: object
+) -> None:
+    """Minus infinity, which the network has there, would stretch them to 10^36 each; ResNets begin with such a pool."""
+    pool = {"block": "max_pool", "kernel": 4, "stride": 2, "padding": padding}
+    stages = {
+        "p1": {"width": 8, "stride": 2, "body": {"block": "conv_bn_act"}},
+        "p2": {"width": 8, "stride": 2, "down": pool, "body": {"block": "conv_bn_act"}},
+    }
+    config = {"conventions": {"activation": activation, "padding": "symmetric"}, "stages": stages}
+    done = archdsl.export(config, tmp_path / "a.tflite", size=64, precision="int8", calibrate=photos)
+    assert done.proof.cosines["P2"] > 0.99
+
+
+@pytest.mark.keras
+def test_what_does_not_run_is_told_and_not_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(path: Path) -> Any:
+        raise RuntimeError("failed to create XNNPACK runtime\n(many lines)")
+
+    monkeypatch.setattr(formats, "run_litert", run)
+    with pytest.raises(archdsl.ArchError, match="does not run: RuntimeError: failed to create XNNPACK runtime") as told:
+        archdsl.export("csp_darknet_tiny", tmp_path / "a.tflite", [TINY], size=64)
+    assert "many lines" not in str(told.value) and not [*tmp_path.iterdir()]
 
 
 def test_a_poor_result_is_warned_of_and_a_bad_one_is_not_left(

@@ -15,10 +15,8 @@ from archdsl.backends.kept import Operator, kept, leading
 from archdsl.backends.keras.arrays import fill
 from archdsl.backends.keras.emit import emit
 from archdsl.diagnostics.problems import ArchError, fail
+from archdsl.diagnostics.wording import first_line
 from archdsl.ir.graph import Graph
-from archdsl.ir.node import Node
-from archdsl.ir.ops import Part, Slice
-from archdsl.ir.passes.rewrite import Change, rewrite
 from archdsl.ir.types import FeatureMap
 
 if TYPE_CHECKING:
@@ -69,8 +67,8 @@ def save_litert(model: keras.Model, graph: Graph, path: Path, form: Form) -> Non
     except (ArchError, OSError):  # of a photo, of a layer to keep; no room on the disk
         raise
     except Exception as error:  # what TensorFlow Lite cannot say: its errors have no class in common
-        reason = str(error).strip().partition("\n")[0]
-        raise fail("export", f"LiteRT cannot hold this network: {reason[:200]}", hint="try a known --size") from None
+        reason = f"LiteRT cannot hold this network: {first_line(error)[:200]}"
+        raise fail("export", reason, hint="try a known --size") from None
     path.write_bytes(content)
 
 
@@ -109,17 +107,6 @@ def _in_float32(operators: list[Operator], keep: Iterable[str]) -> list[str]:
     names, inside = kept(operators, keep), leading(operators)
     behind = [each for each in operators if not each.has_kernel and each.name not in inside]
     return [str(name) for each in operators if each.name in names or each in behind for name in each.results]
-
-
-def without_splits(graph: Graph) -> Graph:
-    """Each part of a split cut out alone: int8 takes all operators of several results, whatever is to be kept."""
-    parts = [node for node in graph.nodes if isinstance(node.op, Part)]
-    return rewrite(graph, None, {node: _cut_out(node) for node in parts}, {})[0]
-
-
-def _cut_out(part: Node) -> Change:
-    (split,), index, size = part.inputs, part.op.index, part.channels  # type: ignore[attr-defined]
-    return Change(Slice(index * size, (index + 1) * size), split.inputs)
 
 
 def operators_of(tensorflow: Any, content: bytes, graph: Graph) -> list[Operator]:

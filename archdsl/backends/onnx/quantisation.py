@@ -21,7 +21,7 @@ from archdsl.diagnostics.packages import package
 if TYPE_CHECKING:
     from archdsl.backends.form import Array
 
-_WITH_KERNEL = ("Conv", "Gemm", "MatMul")
+_WITH_KERNEL = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _PASSING_ON = ("Add", "Concat", "MaxPool", "Mul", "Resize", "Sigmoid", "Split")
 _SHAPED = ("Resize", "Split")  # whose constants say how, and are not computed with
 _PREPARED = ("onnx.quant.pre_process", "onnxruntime.quant")  # without which the quantiser advises to prepare a model

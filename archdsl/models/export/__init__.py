@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archdsl.backends.atomic_write import files_written_whole
 from archdsl.backends.form import Form, FormatName, Precision, Suppression
-from archdsl.diagnostics.problems import Mark, fail
+from archdsl.diagnostics.problems import ArchError, Mark, fail
+from archdsl.diagnostics.wording import first_line
 from archdsl.ir.passes import PASSES, run_passes
 from archdsl.models.export.formats import FORMATS, Format
 from archdsl.models.export.proof import Proof, check, check_suppression, images_for, prove
@@ -45,14 +47,16 @@ def export(network: Network, output: Path, format: FormatName, form: Form, fuse:
     if output.is_dir():
         raise fail("output", "a folder is there already", mark=Mark(str(output)), hint="choose the name of a new one")
     chosen.require(form)
+    form = form._replace(batch=form.batch or chosen.batch)
     images = _images(network, form)
     expected = _results(chosen.expected(network, form), form, images)
     older = chosen.second_file(output)
     with files_written_whole(output) as unfinished:
         made = chosen.make(fused(network, form) if fuse else network, form)
         chosen.write(made, form, unfinished)
-        runtime, run = chosen.run(unfinished)
-        proof = prove(_in_layout(run, form), images, expected, form.precision)
+        with _running(output):
+            runtime, run = chosen.run(unfinished)
+            proof = prove(_in_layout(run, form), images, expected, form.precision)
         check(proof, form.precision, output.name)
         boxes = _suppress(chosen, made, form, form.suppression, unfinished, images) if form.suppression else {}
         size = sum([each.stat().st_size for each in unfinished.parent.rglob("*") if each.is_file()])
@@ -60,6 +64,18 @@ def export(network: Network, output: Path, format: FormatName, form: Form, fuse:
     if older and not is_whole:
         older.unlink(missing_ok=True)
     return Exported(output, format, size, runtime, form.precision, proof, boxes)
+
+
+@contextmanager
+def _running(output: Path) -> Iterator[None]:
+    """Raises ArchError where a runtime does not take the file that was made for it."""
+    try:
+        yield
+    except (ArchError, OSError):
+        raise
+    except Exception as error:  # of any runtime: they have no class in common
+        message = f"what was written does not run: {type(error).__name__}: {first_line(error)[:200]}"
+        raise fail("export", message, mark=Mark(str(output)), hint="choose another --precision or format") from None
 
 
 def _suppress(

@@ -25,6 +25,8 @@ class Format(ABC):
     ending: str
     packages: tuple[str, ...]
     precisions: tuple[str, ...] = ("float32", "float16", "int8")
+    batch: int | None = None
+    """Images at a time where the user does not say; None for any number."""
     suppresses = False
     """Whether it has an operator that leaves the best boxes."""
 
@@ -181,14 +183,15 @@ class ThroughKeras(Format):
 
 
 class LiteRt(ThroughKeras):
-    """A .tflite file."""
+    """A .tflite file, of one image: for any number every shape is computed anew, and no convolution is dilated."""
 
     ending = ".tflite"
+    batch = 1
 
     def make(self, network: Network, form: Form) -> Any:
-        from archdsl.backends.keras.serving import without_splits
+        from archdsl.backends.keras.int8_graph import int8_graph
 
-        graph = without_splits(network.graph) if form.calibration else network.graph
+        graph = int8_graph(network.graph) if form.calibration else network.graph
         return super().make(network._replace(graph=graph), form), graph  # which has the names of the layers to keep
 
     def write(self, made: Any, form: Form, path: Path) -> None:

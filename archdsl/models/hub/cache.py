@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from archdsl.backends.atomic_write import make_folder
 from archdsl.diagnostics.problems import ArchError, fail
+from archdsl.diagnostics.wording import first_line
 from archdsl.frontend.presets import PresetInfo
 from archdsl.models.hub.download import MAX_BYTES, Refused, download, refusals
 
@@ -125,8 +126,7 @@ def _kagglehub(handle: str, name: str) -> Sources:
         try:
             return Path(importlib.import_module("kagglehub").model_download(handle.removeprefix(KAGGLE), name))
         except Exception as error:  # of whatever it is made of: requests, the file system, its own
-            first = str(error).strip().partition("\n")[0]
-            raise Refused(f"{type(error).__name__}: {first}") from None
+            raise Refused(f"{type(error).__name__}: {first_line(error)}") from None
 
     is_installed = handle.startswith(KAGGLE) and importlib.util.find_spec("kagglehub") is not None
     return {_KAGGLE_SITE: get} if is_installed else {}

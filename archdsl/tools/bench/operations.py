@@ -18,6 +18,7 @@ from archdsl.backends.onnx.emission import Emission
 from archdsl.backends.onnx.padding import join_padding
 from archdsl.diagnostics.packages import package
 from archdsl.diagnostics.problems import fail
+from archdsl.diagnostics.wording import first_line
 from archdsl.tools.bench.measuring import timed
 
 if TYPE_CHECKING:
@@ -104,8 +105,7 @@ class Stopwatch:
         try:
             return self._time(model_of_operation(operation), shapes)
         except Exception as error:  # whatever a runtime says of an operation
-            reason = str(error).strip().partition("\n")[0]
-            raise fail("bench", f"{operation.key}: {reason}") from None
+            raise fail("bench", f"{operation.key}: {first_line(error)}") from None
 
     def bandwidth(self) -> float:
         """Bytes a second that an addition of large maps reads and writes; the best of several, in two libraries."""

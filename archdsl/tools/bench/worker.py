@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from archdsl.diagnostics.problems import ArchError
+from archdsl.diagnostics.wording import first_line
 from archdsl.tools.bench.job import COMPARED, Job
 from archdsl.tools.bench.measuring import timed
 
@@ -111,5 +112,4 @@ def _serve() -> None:
     except ArchError as error:
         print(json.dumps({"problems": [each._replace(notes=()) for each in error.problems]}), file=answers, flush=True)
     except Exception as error:  # whatever a runtime says of a network
-        reason = str(error).strip().partition("\n")[0]
-        print(json.dumps({"reason": f"{type(error).__name__}: {reason}"}), file=answers, flush=True)
+        print(json.dumps({"reason": f"{type(error).__name__}: {first_line(error)}"}), file=answers, flush=True)

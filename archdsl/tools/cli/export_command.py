@@ -44,7 +44,7 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
 @weights_option
 @click.option("--format", "kind", type=click.Choice(get_args(FormatName)), help="By default that of the ending.")
 @click.option("--size", callback=_size, help="Image size: a side, HEIGHTxWIDTH, or 'dynamic'; by default the config's.")
-@click.option("--batch", type=click.IntRange(1, 4096), help="Images at a time; by default any number.")
+@click.option("--batch", type=click.IntRange(1, 4096), help="Images at a time; by default any number, in .tflite one.")
 @click.option(
     "--outputs", callback=names, default="", metavar="NAMES", help="Stages or layers, P3,P5; else the config's."
 )

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from archdsl.diagnostics.packages import package
 from archdsl.diagnostics.problems import fail
+from archdsl.diagnostics.wording import first_line
 from archdsl.tools.search.parts import Job
 
 _SLURM_JOBS = 32
@@ -135,8 +136,7 @@ def _reaching(cluster: Cluster) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise fail("unavailable", f"no scheduler answers at {cluster.address}: {reason}") from None
+        raise fail("unavailable", f"no scheduler answers at {cluster.address}: {first_line(error)}") from None
 
 
 def _written(job: Job, index: int) -> int:

@@ -12,6 +12,7 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 
 from archdsl.diagnostics.problems import ArchError, Mark, fail
+from archdsl.diagnostics.wording import first_line
 
 MOST_ROWS = 2**24
 """Of a part: variants in the largest range."""
@@ -54,7 +55,7 @@ def _opened(path: Path, kinds: Kinds) -> Iterator[parquet.ParquetFile]:
     except ArchError:
         raise
     except (arrow.ArrowException, OSError, ValueError) as error:  # of Arrow, which has OSError for damaged files too
-        raise _damaged(path, f"cannot be read as Parquet: {_first_line(error)}") from None
+        raise _damaged(path, f"cannot be read as Parquet: {first_line(error)[:200]}") from None
 
 
 def _check_file(path: Path) -> None:
@@ -93,7 +94,3 @@ def _check_columns(path: Path, schema: arrow.Schema, kinds: Kinds) -> None:
 def _damaged(path: Path, message: str) -> ArchError:
     hint = "remove the file, and search again: only what is missing is done"
     return fail("unreadable", message, mark=Mark(str(path)), hint=hint)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0][:200]
