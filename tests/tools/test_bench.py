@@ -146,6 +146,18 @@ def test_every_config_is_measured_and_the_figures_fit_together(done: tuple[Path,
     assert results[0]["ratio"]["median"] == pytest.approx(paired(results[0], results[2]))
 
 
+def test_a_network_to_compare_with_is_measured_once(tmp_path: Path) -> None:
+    configs = ("csp_darknet_tiny", TINY, "yolo_v8_xs_backbone", TINY, "--against", "yolo_v8_xs_backbone")
+    for words, labels, base in [
+        (configs, [f"csp_darknet_tiny {TINY}", f"yolo_v8_xs_backbone {TINY}", "yolo_v8_xs_backbone"], 2),
+        (("yolo_v8_xs_backbone", *configs[:2], *configs[-2:]), ["yolo_v8_xs_backbone", f"csp_darknet_tiny {TINY}"], 0),
+    ]:
+        found = warm.run("archdsl", "bench", *words, "--size", "64", "--rounds", "1", "--json", folder=tmp_path)
+        results = json.loads(found.stdout)["results"]
+        assert [each["config"] for each in results] == labels
+        assert [each["ratio"]["median"] == 1 for each in results].index(True) == base
+
+
 def test_the_peak_is_the_fastest_of_products_of_several_sizes_in_several_libraries(done: tuple[Path, Any]) -> None:
     _, found = done
     (products,) = found["products"].values()

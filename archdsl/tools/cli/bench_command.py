@@ -120,7 +120,9 @@ def command(
         _check_picture(output, configs, force)
     if machine and device != "cpu":
         raise fail("bench", "--machine is of the processor", hint=f"leave out --device {device}")
-    groups = [*configs_with_overrides(configs), *([[against]] if against else [])]
+    groups = [*configs_with_overrides(configs)]
+    if against and [against] not in groups:
+        groups.append([against])
     loaded = [_sized(config, size, budget) for config in loaded_each(context, groups, budget)]
 
     if machine:
@@ -134,7 +136,7 @@ def command(
     planned(0, settings)  # what is not installed is told first
     entries = [_entry(config, group, budget) for config, group in zip(loaded, groups, strict=True)]
     with progress(f"measuring {', '.join([each.label for each in entries])} in {', '.join(runtimes)}") as tell:
-        found = benchmark(entries, settings, tell, len(entries) - 1 if against else None)
+        found = benchmark(entries, settings, tell, groups.index([against]) if against else None)
     if output:
         from archdsl.tools.bench.chart import draw
 
