@@ -93,10 +93,12 @@ def detect(model: Any, photo: Image.Image, size: tuple[int, int], **options: Any
     batch = fitted.image[None].astype("float32") / (1 if rescales else 255)
     try:
         outputs = inferred(model, batch)
-    except Exception as error:  # of any backend: what joins maps cannot, where a side is odd
+    except Exception as error:  # of any backend: maps of odd sides do not join, the memory is too small
         sides = " × ".join(map(str, fitted.image.shape[:2]))
-        hint = "choose a --size that the largest stride divides, such as 640"
-        raise fail("input", f"'{model.name}' takes no images of {sides} pixels: {_reason(error)}", hint=hint) from None
+        hint = "choose a --size that the largest stride divides, such as 640, or a smaller one"
+        raise fail(
+            "input", f"'{model.name}' fails on an image of {sides} pixels: {_reason(error)}", hint=hint
+        ) from None
     given = {name: outputs[name] for name in (*RESULTS, *OF_TASKS) if name in outputs}
     if "points" in given and given["points"].shape[-1] % 3:
         raise fail("detector", f"points {tuple(given['points'].shape)}; expected x, y and whether it is seen of each")

@@ -155,7 +155,7 @@ def test_bad_calls_are_refused_and_leave_nothing(
 
 def test_a_photo_with_sides_that_a_model_cannot_halve_is_refused() -> None:
     model = archdsl.build_from_config("yolo_v8_xs_detect", ["scale.width=0.125", "scale.depth=0.34"], weights=False)
-    with pytest.raises(archdsl.ArchError, match="takes no images of 70 × 90 pixels: ConcatOp : Dimension 1 "):
+    with pytest.raises(archdsl.ArchError, match="fails on an image of 70 × 90 pixels: ConcatOp : Dimension 1 "):
         detect(model, Image.new("RGB", (90, 70)), (70, 90))
 
 
