@@ -28,6 +28,7 @@ class Photos:
 
     paths: Sequence[Path]
     sides: tuple[int, int]
+    channels: int
     brightest: int
     form: Form
 
@@ -35,13 +36,16 @@ class Photos:
         return map(self.read, self.paths)
 
     def read(self, path: Path) -> Array:
-        """(batch, H, W, 3) or (batch, 3, H, W) of float32, the same photo at each place. Raises ArchError."""
+        """(batch, H, W, channels) of float32, or channels first; the same photo at each place. Raises ArchError."""
         import numpy
 
         from archdsl.models.letterbox import letterbox
         from archdsl.models.photo import open_image
 
-        image = letterbox(open_image(path), self.sides).image.astype("float32") * (self.brightest / 255)
+        photo = open_image(path)
+        photo = photo if self.channels == 3 else photo.convert("L").convert("RGB")
+        fitted = letterbox(photo, self.sides).image[..., : self.channels]
+        image = fitted.astype("float32") * (self.brightest / 255)
         turned = image if self.form.layout == "nhwc" else image.transpose(2, 0, 1)
         return numpy.ascontiguousarray(numpy.stack([turned] * (self.form.batch or 1)))
 
@@ -52,12 +56,12 @@ def photos_of(folder: str | os.PathLike[str], graph: Graph, form: Form) -> Photo
     Raises ArchError where there are none, and for a network of other images.
     """
     height, image_width, channels = graph.image.shape
-    if channels != 3:
-        raise fail("input", f"'{graph.name}' takes images of {channels} channels; photos have 3")
+    if channels not in (1, 3):
+        raise fail("input", f"'{graph.name}' takes images of {channels} channels; photos have 3, or 1 as grey")
     found = _photo_names(Path(folder))
     count = min(len(found), MOST_IMAGES)
     paths = [found[number * len(found) // count] for number in range(count)]
-    return Photos(paths, (height or SIDE, image_width or SIDE), brightest(graph), form)
+    return Photos(paths, (height or SIDE, image_width or SIDE), channels, brightest(graph), form)
 
 
 def _photo_names(folder: Path) -> list[Path]:

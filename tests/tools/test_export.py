@@ -242,6 +242,25 @@ def test_what_goes_through_keras_gives_what_the_model_gives(run: Any, tmp_path: 
         assert size < 4 * params + 700_000
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {"block": "channel_shuffle"},
+        {"block": "channel_shuffle", "groups": 4},
+        {"block": "reverse_channels"},
+        {"block": "slice", "start": 1, "stop": 3, "groups": 4},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("size", [32, "dynamic"])
+def test_openvino_keeps_the_order_of_channels_between_kernels(tmp_path: Path, layer: Any, size: Any) -> None:
+    """It works a Gather into the kernel behind it, and has shuffled channels back to front there."""
+    stages = {"p1": {"width": 16, "stride": 2, "body": {"block": "conv_bn_act"}}}
+    config = {"stages": stages, "neck": {"moved": layer, "conv": {"block": "conv", "filters": 8}}}
+    done = archdsl.export(config, tmp_path / "a.xml", size=size)
+    assert done.proof.largest < 1e-5 and not done.proof.steady
+
+
 def test_openvino_tells_nobody(tmp_path: Path) -> None:
     hook = "sys.addaudithook(lambda event, found: event in ('os.fork', 'socket.connect') and os._exit(9))"
     call = ["export", "csp_darknet_tiny", TINY, "-o", "a.xml", "--size", "64"]

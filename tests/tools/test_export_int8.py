@@ -104,6 +104,21 @@ def test_openvino_takes_int8(run: Any, tmp_path: Path, photos: str) -> None:
     assert 'element_type="i8"' in (tmp_path / "a.xml").read_text()
 
 
+def test_photos_are_grey_for_a_network_of_one_channel(tmp_path: Path, photos: str) -> None:
+    """As Pillow has it, ITU-R 601: a photo's green counts for more than its blue."""
+    stages = {f"p{level}": {"width": 8, "stride": 2, "body": {"block": "conv_bn_act"}} for level in (1, 2, 3)}
+    config = {"input": {"shape": [64, 64, 1]}, "stages": stages}
+    done = archdsl.export(config, tmp_path / "a.onnx", precision="int8", calibrate=photos)
+    assert min(done.proof.cosines.values()) > 0.99
+    form = Form(batch=2, precision="int8")
+    found = calibration.photos_of(photos, archdsl.compile_config(config), form)
+    green, blue = [Image.new("RGB", (64, 64), color) for color in ((0, 255, 0), (0, 0, 255))]
+    for image, value in ((green, 0.587), (blue, 0.114)):
+        image.save(tmp_path / "a.png")
+        grey = found.read(tmp_path / "a.png")
+        assert grey.shape == (2, 64, 64, 1) and np.allclose(grey, value, atol=0.003)
+
+
 @pytest.mark.parametrize("name", ["a.onnx", "a.xml"])
 def test_a_transposed_convolution_is_in_int8_too(tmp_path: Path, photos: str, name: str) -> None:
     stages = {"p1": {"width": 64, "stride": 2, "body": {"block": "conv_bn_act"}}}

@@ -80,8 +80,11 @@ def part(to: Emission, node: Node, arrays: tuple[Array, ...], parts: list[str]) 
 
 
 def shuffle(to: Emission, node: Node, arrays: tuple[Array, ...], x: str) -> str:
+    """Of a map no Gather: OpenVINO works one into the kernel behind it, in the inverse order."""
     op: Any = node.op
     size = node.type.channels // op.groups
+    if isinstance(node.type, FeatureMap):
+        return to.as_map(to.transpose(to.reshape(x, 0, op.groups, size, -1), 0, 2, 1, 3), node.type, x)
     order = [first + size * group for first in range(size) for group in range(op.groups)]
     return to.take(x, order, channel_axis(node.type))
 
