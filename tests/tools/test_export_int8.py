@@ -218,6 +218,18 @@ def test_a_maximum_beyond_the_edge_takes_none_of_the_256_steps(
 
 
 @pytest.mark.keras
+def test_a_maximum_mostly_beyond_the_edge_is_refused_and_not_approximated(tmp_path: Path, photos: str) -> None:
+    """Its first window has one row of the map; mirrored pixels would bring three into it."""
+    pool = {"block": "max_pool", "kernel": 4, "stride": 2, "padding": [[3, 0], [3, 0]]}
+    stages = {f"p{level}": {"width": 8, "stride": 2, "body": {"block": "conv_bn_act"}} for level in (1, 3)}
+    stages["p2"] = {"width": 8, "stride": 2, "down": pool, "body": {"block": "conv_bn_act"}}
+    config = {"stages": dict(sorted(stages.items()))}
+    with pytest.raises(archdsl.ArchError, match="does not run: RuntimeError|has cosine"):
+        archdsl.export(config, tmp_path / "a.tflite", size=64, precision="int8", calibrate=photos)
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.keras
 def test_what_does_not_run_is_told_and_not_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def run(path: Path) -> Any:
         raise RuntimeError("failed to create XNNPACK runtime\n(many lines)")

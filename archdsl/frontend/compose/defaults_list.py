@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ from archdsl.frontend.compose.search_path import config_root, leads_somewhere, o
 from archdsl.frontend.sections import GROUPS
 from archdsl.frontend.source import KeyPath, Source, dotted
 from archdsl.frontend.values import too_many_values
-from archdsl.frontend.yaml.files import Reading, real
+from archdsl.frontend.yaml.files import Reading
 
 SELF = "_self_"
 _REFERENCE = re.compile(r"/?[A-Za-z0-9_\-]+(?:/[A-Za-z0-9_\-]+)*")
@@ -112,7 +112,7 @@ class _Walk:
         self._values = 0
 
     def lineage(self, source: Source, root: Path | None) -> Lineage:
-        group = sub_folder(source, root, self.reading.real)
+        group = sub_folder(source, root, self.reading)
         config = Member(source, root, group, _package(source, group, ""), (source.file,))
         members = self._members(self._counted(config), self.choices.additions)
         return Lineage(members, self.settled[::-1], self.choices.unmatched())
@@ -157,11 +157,11 @@ def _named_twice(first: Member, second: Member) -> ArchError:
     return fail("duplicate-parent", message, mark=second.named_at, path="defaults", hint=hint, notes=notes)
 
 
-def sub_folder(source: Source, root: Path | None, real: Callable[[str | Path], Path] = real) -> str:
+def sub_folder(source: Source, root: Path | None, reading: Reading) -> str:
     """The sub-folder of `root` that the file is in: what the names of its parents are relative to."""
     if root is None:
         return ""
-    file, folder = real(source.file), real(root)
+    file, folder = reading.real(source.file), reading.real(root)
     group = file.relative_to(folder).parent.as_posix() if file.is_relative_to(folder) else "."
     return "" if group == "." else group
 

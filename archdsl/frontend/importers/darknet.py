@@ -34,7 +34,7 @@ ACTIVATIONS = {
 DEFAULT_ACTIVATION = "logistic"
 ENLARGING = ("upsample", "yolo")
 CLASSIFYING = ("avgpool", "connected", "softmax")
-MAX_INPUTS = 50_000  # of all sections together
+MAX_NUMBERS_READ = 50_000
 ONE_PIXEL = (0, 0)  # the strides of a map of one pixel
 NORMALIZATIONS = {"none": "none", "relu": "relu", "avg_relu": "relu", "softmax": "softmax"}
 WEIGHTS_TYPES = {"none": None, "per_feature": False, "per_layer": False, "per_channel": True}  # whether by channel
@@ -59,7 +59,7 @@ class Network(Rows):
     sections: Sequence[Section] = ()
     channels: int = 3
     vectors: set[Value] = field(default_factory=set)
-    inputs: int = 0
+    numbers_read: int = 0  # of sections, by routes and shortcuts
     has_one_size: bool = False
     decoded: list[tuple[float, Section, Value]] = field(default_factory=list)  # with their spreads
 
@@ -84,9 +84,9 @@ class Network(Rows):
             found.append(self._read(place))
         if not found:
             raise fail("missing-key", f"[{section.kind}] needs '{key}'", mark=section.mark)
-        self.inputs += len(found)
-        if self.inputs > MAX_INPUTS:
-            raise fail("limit", f"expected at most {MAX_INPUTS} numbers of sections in all", mark=section.at(key))
+        self.numbers_read += len(found)
+        if self.numbers_read > MAX_NUMBERS_READ:
+            raise fail("limit", f"expected at most {MAX_NUMBERS_READ} numbers of sections in all", mark=section.at(key))
         return found
 
 

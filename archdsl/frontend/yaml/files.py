@@ -64,7 +64,7 @@ class Reading:
     _real: dict[str, Path] = field(default_factory=dict)
 
     def real(self, path: str | os.PathLike[str]) -> Path:
-        """Where `path` led when it was asked first: the system is asked once for each folder of it."""
+        """`real`, of each path once: a preset of three files asks for four paths nineteen times."""
         name = os.fspath(path)
         if name not in self._real:
             self._real[name] = real(name)

@@ -57,8 +57,8 @@ def export(network: Network, output: Path, format: FormatName, form: Form, fuse:
         with _running(output):
             runtime, run = chosen.run(unfinished)
             proof = prove(_in_layout(run, form), images, expected, form.precision)
-        check(proof, form.precision, output.name)
-        boxes = _suppress(chosen, made, form, form.suppression, unfinished, images) if form.suppression else {}
+            check(proof, form.precision, output.name)
+            boxes = _suppress(chosen, made, form, form.suppression, unfinished, images) if form.suppression else {}
         size = sum([each.stat().st_size for each in unfinished.parent.rglob("*") if each.is_file()])
         is_whole = older is None or (unfinished.parent / older.name).exists()
     if older and not is_whole:

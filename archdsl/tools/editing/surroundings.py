@@ -59,7 +59,7 @@ class Surroundings:
     @property
     def sub_folder(self) -> str:
         """The sub-folder of the roots that names of parents are relative to."""
-        return self.package or sub_folder(self.index.source, self._root)
+        return self.package or sub_folder(self.index.source, self._root, Reading(DEFAULT))
 
     @property
     def _landed(self) -> Source:
