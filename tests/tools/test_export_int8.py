@@ -224,7 +224,7 @@ def test_a_maximum_mostly_beyond_the_edge_is_refused_and_not_approximated(tmp_pa
     stages = {f"p{level}": {"width": 8, "stride": 2, "body": {"block": "conv_bn_act"}} for level in (1, 3)}
     stages["p2"] = {"width": 8, "stride": 2, "down": pool, "body": {"block": "conv_bn_act"}}
     config = {"stages": dict(sorted(stages.items()))}
-    with pytest.raises(archdsl.ArchError, match="does not run: RuntimeError|has cosine"):
+    with pytest.raises(archdsl.ArchError, match=r"does not run: RuntimeError|has cosine"):
         archdsl.export(config, tmp_path / "a.tflite", size=64, precision="int8", calibrate=photos)
     assert not [*tmp_path.iterdir()]
 
