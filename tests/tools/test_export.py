@@ -126,6 +126,17 @@ def test_half_precision_halves_the_file_and_takes_the_same_images(run: Any, tmp_
     assert kinds == {"float16"}
 
 
+@pytest.mark.parametrize("ending", ["xml", pytest.param("tflite", marks=pytest.mark.keras)])
+def test_half_precision_halves_what_openvino_and_litert_read(tmp_path: Path, ending: str) -> None:
+    body = {"block": "conv_bn_act", "kernel": 3}
+    stages = {f"p{level}": {"width": 128, "stride": 2, "body": body} for level in (1, 2, 3)}
+    half, full = [
+        archdsl.export({"stages": stages}, tmp_path / f"{precision}.{ending}", size=64, precision=precision).bytes
+        for precision in ("float16", "float32")
+    ]
+    assert half < 0.55 * full
+
+
 def test_onnx_alone_is_enough_to_write_and_to_prove(tmp_path: Path) -> None:
     program = WITHOUT.format(
         without=["keras", "tensorflow", "torch", "onnxruntime"],
@@ -300,13 +311,14 @@ def test_the_levels_of_a_neck_are_what_features_and_an_exported_file_give(tmp_pa
 
 
 @pytest.mark.keras
-def test_a_full_disk_is_told_by_tensorflow_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["folder", "a.tflite"])
+def test_a_full_disk_is_told_by_tensorflow_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     import tensorflow
 
     def fails(*_: Any, **__: Any) -> None:
         raise tensorflow.errors.ResourceExhaustedError(None, None, "a/variables; No space left on device [Op:SaveV2]")
 
     monkeypatch.setattr(tensorflow.saved_model, "save", fails)
-    with pytest.raises(archdsl.ArchError, match=r"folder: .*cannot be written: No space left on device$"):
-        archdsl.export("csp_darknet_tiny", tmp_path / "folder", [TINY], size=64)
+    with pytest.raises(archdsl.ArchError, match=rf"{name}: .*cannot be written: No space left on device$"):
+        archdsl.export("csp_darknet_tiny", tmp_path / name, [TINY], size=64)
     assert list(tmp_path.iterdir()) == []

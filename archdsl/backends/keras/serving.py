@@ -6,7 +6,8 @@ import importlib
 import re
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import keras
 
@@ -47,55 +48,58 @@ def keras_model(graph: Graph, weights: Weights, form: Form) -> keras.Model:
     return keras.Model(begin, results, name=graph.name)
 
 
-def save_model(model: keras.Model, folder: Path) -> None:
+def save_model(model: keras.Model, folder: Path, *, with_gradients: bool = True) -> None:
     """Write a SavedModel. Keras's own `export` writes every weight twice, once for each way to find it.
 
     Raises OSError: TensorFlow has its own for a full disk.
     """
-    tensorflow, module = _served(model)
+    tensorflow = importlib.import_module("tensorflow")
+    (begin,) = model.inputs
+    signature = [tensorflow.TensorSpec(begin.shape, tensorflow.float32, name=begin.name)]
+    module = tensorflow.Module()
+    module.held = [variable.value for variable in model.variables]
+    module.serve = tensorflow.function(lambda images: model(images, training=False), input_signature=signature)
+    options = tensorflow.saved_model.SaveOptions(experimental_custom_gradients=with_gradients)
     try:
-        tensorflow.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
+        tensorflow.saved_model.save(module, str(folder), {"serving_default": module.serve}, options)
     except tensorflow.errors.OpError as error:
         raise OSError(error.message.rpartition("; ")[2].partition(" [Op:")[0]) from None
 
 
 def save_litert(model: keras.Model, graph: Graph, path: Path, form: Form) -> None:
-    """Write a .tflite file: its weights in half precision, or in int8 all that leads to a kernel or is one."""
-    tensorflow, module = _served(model)
-    try:
-        content = _converted(tensorflow, module, graph, form)
-    except (ArchError, OSError):  # of a photo, of a layer to keep; no room on the disk
-        raise
-    except Exception as error:  # what TensorFlow Lite cannot say: its errors have no class in common
-        reason = f"LiteRT cannot hold this network: {first_line(error)[:200]}"
-        raise fail("export", reason, hint="try a known --size") from None
+    """Write a .tflite file: its weights in half precision, or in int8 all that leads to a kernel or is one.
+
+    By way of a SavedModel, which TensorFlow would otherwise write itself, with gradients that take most of the time.
+    """
+    with TemporaryDirectory() as folder:
+        save_model(model, Path(folder), with_gradients=False)
+        try:
+            content = _converted(folder, graph, form)
+        except (ArchError, OSError):  # of a photo, of a layer to keep; no room on the disk
+            raise
+        except Exception as error:  # what TensorFlow Lite cannot say: its errors have no class in common
+            reason = f"LiteRT cannot hold this network: {first_line(error)[:200]}"
+            raise fail("export", reason, hint="try a known --size") from None
     path.write_bytes(content)
 
 
-def _converter(tensorflow: Any, module: Any) -> Any:
-    """What converts once."""
-    return tensorflow.lite.TFLiteConverter.from_concrete_functions([module.serve.get_concrete_function()], module)
-
-
-def _converted(tensorflow: Any, module: Any, graph: Graph, form: Form) -> bytes:
-    converter = _converter(tensorflow, module)
+def _converted(folder: str, graph: Graph, form: Form) -> bytes:
+    tensorflow = importlib.import_module("tensorflow")
+    lite = tensorflow.lite
+    converter = lite.TFLiteConverter.from_saved_model(folder)
+    if form.precision != "float32":
+        converter.optimizations = [lite.Optimize.DEFAULT]
     if form.precision == "float16":
-        converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tensorflow.float16]
     if form.calibration is None:
         return bytes(converter.convert())
     images = form.calibration.images
-    plain = operators_of(tensorflow, _converter(tensorflow, module).convert(), graph)
-    in_float = _in_float32(plain, form.calibration.keep)
-    converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([image] for image in images)
-    if not in_float:
-        return bytes(converter.convert())
-    lite = tensorflow.lite.experimental
-    options = lite.QuantizationDebugOptions(denylisted_nodes=in_float)
-    quantiser = lite.QuantizationDebugger(
-        converter=converter, debug_dataset=converter.representative_dataset, debug_options=options
+    quantiser = lite.experimental.QuantizationDebugger(
+        converter=converter, debug_dataset=converter.representative_dataset
     )
+    in_float = _in_float32(operators_of(quantiser.calibrated_model, graph), form.calibration.keep)
+    quantiser.options = lite.experimental.QuantizationDebugOptions(denylisted_nodes=in_float)
     return bytes(quantiser.get_nondebug_quantized_model())
 
 
@@ -109,13 +113,14 @@ def _in_float32(operators: list[Operator], keep: Iterable[str]) -> list[str]:
     return [str(name) for each in operators if each.name in names or each in behind for name in each.results]
 
 
-def operators_of(tensorflow: Any, content: bytes, graph: Graph) -> list[Operator]:
+def operators_of(content: bytes, graph: Graph) -> list[Operator]:
     """The operators of a .tflite file, with the layers of the graph whose names they have.
 
     One that has no name of a layer belongs to what is before it, such as a product within an attention.
     """
-    plain = tensorflow.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    interpreter = tensorflow.lite.Interpreter(model_content=content, experimental_op_resolver_type=plain)
+    lite = importlib.import_module("tensorflow").lite
+    plain = lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = lite.Interpreter(model_content=content, experimental_op_resolver_type=plain)
     names = {each["index"]: each["name"] for each in interpreter.get_tensor_details()}
     users: dict[str, list[str]] = {}
     for node in graph.nodes:
@@ -140,15 +145,3 @@ def _layers_in(result: str, known: Collection[str]) -> Iterator[str]:
     for path in result.split(";"):
         parts = [name for part in path.split("/") for name in (re.sub(r"_\d+$", "", part), part)]
         yield from [name for name in parts if name in known][:1]
-
-
-def _served(model: keras.Model) -> tuple[Any, Any]:
-    """TensorFlow, and a module of one function that runs the model, with its variables."""
-    tensorflow = importlib.import_module("tensorflow")
-
-    (begin,) = model.inputs
-    module = tensorflow.Module()
-    module.held = [variable.value for variable in model.variables]
-    signature = [tensorflow.TensorSpec(begin.shape, tensorflow.float32, name=begin.name)]
-    module.serve = tensorflow.function(lambda images: model(images, training=False), input_signature=signature)
-    return tensorflow, module
