@@ -214,9 +214,11 @@ def export(
     layers, by default the config's. With `fuse` batch norms, padding and branches are folded into convolutions.
 
     `precision` is float32, float16 or int8, which needs `calibrate`, a folder of photos, and leaves the layers `keep`
-    in float32: layers by the beginning of their names, "first", "last". With `nms` a file of ONNX or OpenVINO leaves
-    the best boxes of a detector: boxes (K, 4), scores (K), classes (K), and in images (K) the image of each in the
-    batch; `confidence`, `iou` and `limit` are those of archdsl.detections.
+    in float32: layers by the beginning of their names, "first", "last". Where weights are random, batch norms then have
+    the mean and variance of an image, since values would shrink to nothing.
+
+    With `nms` a file of ONNX or OpenVINO leaves the best boxes of a detector: boxes (K, 4), scores (K), classes (K),
+    and in images (K) the image of each in the batch; `confidence`, `iou` and `limit` are those of archdsl.detections.
 
     Replaces a file, but no folder. -> what was written and how it ran. Raises ArchError, and writes nothing, for what
     cannot be had, for a package that is not installed (it names the extra), and where the file gives something else:

@@ -37,12 +37,16 @@ MOST_BYTES = 1 << 34  # that an archive may unpack to
 
 
 class Network(NamedTuple):
-    """A graph and the arrays of its nodes. `config` is the resolved one, `passes` are those the graph went through."""
+    """A graph and the arrays of its nodes. `config` is the resolved one, `passes` are those the graph went through.
+
+    `is_fresh` where the arrays are those that training begins with.
+    """
 
     graph: Graph
     weights: Weights
     config: Mapping[str, Any]
     passes: tuple[str, ...] = ()
+    is_fresh: bool = False
 
 
 def network_of(
@@ -62,7 +66,7 @@ def network_of(
     source = file if file is not None else carrier
     needed = _only(graph, outputs)
     weights = fresh_weights(graph) if source is None else _weights_of(graph, needed, config.name, Path(source))
-    return Network(needed, weights, config.resolved, passes)
+    return Network(needed, weights, config.resolved, passes, is_fresh=source is None)
 
 
 def network_with(config: Config, weights: Weights, outputs: Sequence[str], passes: Sequence[str]) -> Network:

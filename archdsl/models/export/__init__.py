@@ -15,6 +15,7 @@ from archdsl.diagnostics.wording import first_line
 from archdsl.ir.passes import PASSES, run_passes
 from archdsl.models.export.formats import FORMATS, Format
 from archdsl.models.export.proof import Proof, check, check_suppression, images_for, prove
+from archdsl.models.export.settling import settled
 from archdsl.models.export.wishes import check_wishes
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def export(network: Network, output: Path, format: FormatName, form: Form, fuse:
         raise fail("output", "a folder is there already", mark=Mark(str(output)), hint="choose the name of a new one")
     chosen.require(form)
     form = form._replace(batch=form.batch or chosen.batch)
+    network = settled(network, chosen) if network.is_fresh and form.calibration else network
     images = _images(network, form)
     expected = _results(chosen.expected(network, form), form, images)
     older = chosen.second_file(output)

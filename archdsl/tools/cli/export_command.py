@@ -82,7 +82,8 @@ def command(
     Images go in as the Keras model takes them, channels last and 0 … 255 where the config rescales them. CONFIG may be
     a .safetensors file, which has its weights. Weights are random unless it has some, or --weights gives them.
 
-    int8 needs --calibrate. What follows the last kernels, a detector's boxes among it, stays in float32.
+    int8 needs --calibrate. What follows the last kernels, a detector's boxes among it, stays in float32. Where weights
+    are random, batch norms get the mean and variance of an image, since values would shrink to nothing.
     """
     from archdsl.models.export.formats import format_of
 
