@@ -217,9 +217,24 @@ def test_litert_takes_one_image_if_no_number_is_asked_for(tmp_path: Path, batch:
 
 
 @pytest.mark.keras
-def test_what_litert_cannot_hold_is_told(run: Any, tmp_path: Path) -> None:
-    done = run("export", "yolo_v8_xs_detect", TINY, "--size", "dynamic", "-o", "a.tflite")
-    assert done.returncode == 2 and "LiteRT cannot hold this network" in done.stderr and "a known --size" in done.stderr
+def test_litert_takes_a_detector_of_any_size(tmp_path: Path) -> None:
+    import tensorflow
+
+    done = archdsl.export("yolo_v8_xs_detect", tmp_path / "a.tflite", [TINY], size="dynamic")
+    assert len(done.proof.sizes) == 2
+    details = tensorflow.lite.Interpreter(str(tmp_path / "a.tflite")).get_input_details()[0]
+    assert [*details["shape_signature"]] == [1, -1, -1, 3]
+
+
+@pytest.mark.keras
+def test_what_litert_cannot_hold_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a way of our own to repeat the pixels of a map of any size."""
+    monkeypatch.setattr("archdsl.backends.keras.litert_graph.sized_by_the_image", lambda graph: graph)
+    with pytest.raises(archdsl.ArchError) as caught:
+        archdsl.export("yolo_v8_xs_detect", tmp_path / "a.tflite", [TINY], size="dynamic")
+    (problem,) = caught.value.problems
+    assert problem.message.startswith("LiteRT cannot hold this network: neck_td4_split_conv: 'tf.Conv2D' op is neither")
+    assert problem.hint == "try a known --size"
     assert list(tmp_path.iterdir()) == []
 
 

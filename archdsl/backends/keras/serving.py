@@ -78,9 +78,17 @@ def save_litert(model: keras.Model, graph: Graph, path: Path, form: Form) -> Non
         except (ArchError, OSError):  # of a photo, of a layer to keep; no room on the disk
             raise
         except Exception as error:  # what TensorFlow Lite cannot say: its errors have no class in common
-            reason = f"LiteRT cannot hold this network: {first_line(error)[:200]}"
-            raise fail("export", reason, hint="try a known --size") from None
+            message = f"LiteRT cannot hold this network: {_reason(error, graph)}"
+            raise fail("export", message, hint="try a known --size") from None
     path.write_bytes(content)
+
+
+def _reason(error: Exception, graph: Graph) -> str:
+    """What TensorFlow says, without the calls that it happened in; and the first layer that it names."""
+    told = first_line(error)
+    reason = told.rpartition("): ")[2][:200]
+    layer = next(_layers_in(told, {node.name for node in graph.nodes}), "")
+    return f"{layer}: {reason}" if layer else reason
 
 
 def _converted(folder: str, graph: Graph, form: Form) -> bytes:

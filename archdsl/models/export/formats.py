@@ -189,9 +189,10 @@ class LiteRt(ThroughKeras):
     batch = 1
 
     def make(self, network: Network, form: Form) -> Any:
-        from archdsl.backends.keras.int8_graph import int8_graph
+        from archdsl.backends.keras.litert_graph import int8_graph, sized_by_the_image
 
-        graph = int8_graph(network.graph) if form.calibration else network.graph
+        graph = network.graph if None not in network.graph.image.shape else sized_by_the_image(network.graph)
+        graph = int8_graph(graph) if form.calibration else graph
         return super().make(network._replace(graph=graph), form), graph  # which has the names of the layers to keep
 
     def write(self, made: Any, form: Form, path: Path) -> None:

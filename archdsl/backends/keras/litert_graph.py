@@ -1,4 +1,4 @@
-"""A graph → one that computes the same, of operations that LiteRT's int8 can hold."""
+"""A graph → one that computes the same, of operations that LiteRT can hold."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from archdsl.ir.emission import EmitContext
 from archdsl.ir.graph import Graph
 from archdsl.ir.node import Node
-from archdsl.ir.ops import MaxPool, Pad, Part, Slice
+from archdsl.ir.ops import MaxPool, Pad, Part, Slice, Upsample
 from archdsl.ir.passes.rewrite import Change, readers, rewrite
 from archdsl.ir.types import both
 
@@ -21,6 +21,35 @@ class Mirror(Pad):
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
         return context.keras.ops.pad(*inputs, ((0, 0), *self.border, (0, 0)), mode="symmetric")
+
+
+class Repeat(Upsample):
+    """The nearest pixel, for maps of any size. (H, W, C) -> (factor H, factor W, C).
+
+    Rows and columns are repeated as parts of what is laid side by side: of a map of unknown sides TensorFlow's own way
+    loses the number of channels, without which there is no convolution.
+    """
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        ops, (down, across) = context.keras.ops, both(self.factor)
+
+        def repeated(x: Any) -> Any:
+            batch, height, image_width, channels = ops.shape(x)
+            wide = ops.reshape(ops.concatenate([x] * across, 3), (batch, height, across * image_width, channels))
+            shape = batch, down * height, across * image_width, channels
+            return ops.reshape(ops.concatenate([wide] * down, 2), shape)
+
+        return context.keras.layers.Lambda(repeated, name=name)(*inputs)
+
+
+def sized_by_the_image(graph: Graph) -> Graph:
+    """Pixels are repeated in a way that keeps the number of channels, whatever the size of the image."""
+    changes = {
+        node: Change(Repeat(node.op.factor), node.inputs)
+        for node in graph.nodes
+        if isinstance(node.op, Upsample) and node.op.interpolation == "nearest"
+    }
+    return rewrite(graph, None, changes, {})[0]
 
 
 def int8_graph(graph: Graph) -> Graph:
