@@ -227,9 +227,19 @@ def test_litert_takes_a_detector_of_any_size(tmp_path: Path) -> None:
 
 
 @pytest.mark.keras
+@pytest.mark.parametrize("name", ["folder", "a.tflite"])
+@pytest.mark.parametrize("enlarging", [{"block": "upsample", "interpolation": "bilinear"}, {"block": "pixel_shuffle"}])
+def test_a_map_of_any_size_is_enlarged(tmp_path: Path, name: str, enlarging: dict[str, Any]) -> None:
+    stages = {"p1": {"width": 16, "stride": 2, "body": {"block": "conv_bn_act", "kernel": 3}}}
+    neck = {"up": enlarging, "end": {"block": "conv", "filters": 5, "kernel": 3}}
+    proof = archdsl.export({"stages": stages, "neck": neck}, tmp_path / name, size="dynamic").proof
+    assert len(proof.sizes) == 2 and not proof.steady
+
+
+@pytest.mark.keras
 def test_what_litert_cannot_hold_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a way of our own to repeat the pixels of a map of any size."""
-    monkeypatch.setattr("archdsl.backends.keras.litert_graph.sized_by_the_image", lambda graph: graph)
+    monkeypatch.setattr("archdsl.backends.keras.serving_graph.sized_by_the_image", lambda graph: graph)
     with pytest.raises(archdsl.ArchError) as caught:
         archdsl.export("yolo_v8_xs_detect", tmp_path / "a.tflite", [TINY], size="dynamic")
     (problem,) = caught.value.problems

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -60,10 +61,11 @@ def save_model(model: keras.Model, folder: Path, *, with_gradients: bool = True)
     module.held = [variable.value for variable in model.variables]
     module.serve = tensorflow.function(lambda images: model(images, training=False), input_signature=signature)
     options = tensorflow.saved_model.SaveOptions(experimental_custom_gradients=with_gradients)
-    try:
-        tensorflow.saved_model.save(module, str(folder), {"serving_default": module.serve}, options)
-    except tensorflow.errors.OpError as error:
-        raise OSError(error.message.rpartition("; ")[2].partition(" [Op:")[0]) from None
+    with _holding("TensorFlow"):
+        try:
+            tensorflow.saved_model.save(module, str(folder), {"serving_default": module.serve}, options)
+        except tensorflow.errors.OpError as error:
+            raise OSError(error.message.rpartition("; ")[2].partition(" [Op:")[0]) from None
 
 
 def save_litert(model: keras.Model, graph: Graph, path: Path, form: Form) -> None:
@@ -73,22 +75,24 @@ def save_litert(model: keras.Model, graph: Graph, path: Path, form: Form) -> Non
     """
     with TemporaryDirectory() as folder:
         save_model(model, Path(folder), with_gradients=False)
-        try:
+        with _holding("LiteRT", {node.name for node in graph.nodes}):
             content = _converted(folder, graph, form)
-        except (ArchError, OSError):  # of a photo, of a layer to keep; no room on the disk
-            raise
-        except Exception as error:  # what TensorFlow Lite cannot say: its errors have no class in common
-            message = f"LiteRT cannot hold this network: {_reason(error, graph)}"
-            raise fail("export", message, hint="try a known --size") from None
     path.write_bytes(content)
 
 
-def _reason(error: Exception, graph: Graph) -> str:
-    """What TensorFlow says, without the calls that it happened in; and the first layer that it names."""
-    told = first_line(error)
-    reason = told.rpartition("): ")[2][:200]
-    layer = next(_layers_in(told, {node.name for node in graph.nodes}), "")
-    return f"{layer}: {reason}" if layer else reason
+@contextmanager
+def _holding(runtime: str, layers: Collection[str] = ()) -> Iterator[None]:
+    """Raises ArchError for what TensorFlow cannot say in a file: with the first of `layers` that it names."""
+    try:
+        yield
+    except (ArchError, OSError):  # of a photo, of a layer to keep; no room on the disk
+        raise
+    except Exception as error:  # these have no class in common
+        told = next((line for line in str(error).splitlines() if "rror: " in line), first_line(error)).strip()
+        layer = next(_layers_in(told, layers), "")
+        reason = f"{layer}: " * bool(layer) + told.rpartition("): ")[2][:200]
+        message = f"{runtime} cannot hold this network: {reason}"
+        raise fail("export", message, hint="try a known --size") from None
 
 
 def _converted(folder: str, graph: Graph, form: Form) -> bytes:

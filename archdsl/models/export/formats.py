@@ -172,8 +172,10 @@ class ThroughKeras(Format):
 
     def make(self, network: Network, form: Form) -> Any:
         from archdsl.backends.keras.serving import keras_model
+        from archdsl.backends.keras.serving_graph import sized_by_the_image
 
-        return keras_model(network.graph, network.weights, form)
+        is_sized = None not in network.graph.image.shape
+        return keras_model(network.graph if is_sized else sized_by_the_image(network.graph), network.weights, form)
 
     def expected(self, network: Network, form: Form) -> Runner:
         from archdsl.backends.keras.serving import keras_model
@@ -189,10 +191,9 @@ class LiteRt(ThroughKeras):
     batch = 1
 
     def make(self, network: Network, form: Form) -> Any:
-        from archdsl.backends.keras.litert_graph import int8_graph, sized_by_the_image
+        from archdsl.backends.keras.serving_graph import int8_graph
 
-        graph = network.graph if None not in network.graph.image.shape else sized_by_the_image(network.graph)
-        graph = int8_graph(graph) if form.calibration else graph
+        graph = int8_graph(network.graph) if form.calibration else network.graph
         return super().make(network._replace(graph=graph), form), graph  # which has the names of the layers to keep
 
     def write(self, made: Any, form: Form, path: Path) -> None:

@@ -1,14 +1,15 @@
-"""A graph → one that computes the same, of operations that LiteRT can hold."""
+"""A graph → one that computes the same, of operations that TensorFlow's files for deployment can hold."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from math import inf
 from typing import Any
 
 from archdsl.ir.emission import EmitContext
 from archdsl.ir.graph import Graph
 from archdsl.ir.node import Node
-from archdsl.ir.ops import MaxPool, Pad, Part, Slice, Upsample
+from archdsl.ir.ops import DepthToSpace, MaxPool, Pad, Part, Slice, Upsample
 from archdsl.ir.passes.rewrite import Change, readers, rewrite
 from archdsl.ir.types import both
 
@@ -23,33 +24,45 @@ class Mirror(Pad):
         return context.keras.ops.pad(*inputs, ((0, 0), *self.border, (0, 0)), mode="symmetric")
 
 
-class Repeat(Upsample):
-    """The nearest pixel, for maps of any size. (H, W, C) -> (factor H, factor W, C).
+class Resized(Upsample):
+    """The same pixels, of maps of any size. (H, W, C) -> (factor H, factor W, C).
 
-    Rows and columns are repeated as parts of what is laid side by side: of a map of unknown sides TensorFlow's own way
-    loses the number of channels, without which there is no convolution.
+    Keras's layer interpolates none of unknown sides in a graph, and where it repeats pixels TensorFlow loses the number
+    of channels, without which there is no convolution.
     """
 
     def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
-        ops, (down, across) = context.keras.ops, both(self.factor)
+        tensorflow = import_module("tensorflow")
 
-        def repeated(x: Any) -> Any:
-            batch, height, image_width, channels = ops.shape(x)
-            wide = ops.reshape(ops.concatenate([x] * across, 3), (batch, height, across * image_width, channels))
-            shape = batch, down * height, across * image_width, channels
-            return ops.reshape(ops.concatenate([wide] * down, 2), shape)
+        def resized(x: Any) -> Any:
+            return tensorflow.image.resize(x, tensorflow.shape(x)[1:3] * both(self.factor), self.interpolation)
 
-        return context.keras.layers.Lambda(repeated, name=name)(*inputs)
+        return context.keras.layers.Lambda(resized, name=name)(*inputs)
+
+
+class Shuffled(DepthToSpace):
+    """The same, with the number of channels, which TensorFlow loses here too. (H, W, C) -> (f H, f W, C / f²)."""
+
+    def emit(self, context: EmitContext, name: str, *inputs: Any) -> Any:
+        ops, made = context.keras.ops, super().emit(context, name, *inputs)
+
+        def counted(x: Any) -> Any:
+            return ops.reshape(x, (*ops.shape(x)[:3], made.shape[-1]))
+
+        return context.keras.layers.Lambda(counted, name=f"{name}_counted")(made)
 
 
 def sized_by_the_image(graph: Graph) -> Graph:
-    """Pixels are repeated in a way that keeps the number of channels, whatever the size of the image."""
+    """What enlarges a map takes one of any size, in a graph of TensorFlow."""
     changes = {
-        node: Change(Repeat(node.op.factor), node.inputs)
-        for node in graph.nodes
-        if isinstance(node.op, Upsample) and node.op.interpolation == "nearest"
+        **{
+            node: Resized(node.op.factor, node.op.interpolation)
+            for node in graph.nodes
+            if isinstance(node.op, Upsample)
+        },
+        **{node: Shuffled(node.op.factor) for node in graph.nodes if isinstance(node.op, DepthToSpace)},
     }
-    return rewrite(graph, None, changes, {})[0]
+    return rewrite(graph, None, {node: Change(op, node.inputs) for node, op in changes.items()}, {})[0]
 
 
 def int8_graph(graph: Graph) -> Graph:
