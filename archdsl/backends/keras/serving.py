@@ -52,7 +52,7 @@ def keras_model(graph: Graph, weights: Weights, form: Form) -> keras.Model:
 def save_model(model: keras.Model, folder: Path, *, with_gradients: bool = True) -> None:
     """Write a SavedModel. Keras's own `export` writes every weight twice, once for each way to find it.
 
-    Raises OSError: TensorFlow has its own for a full disk.
+    Raises ArchError for what it cannot hold, and OSError: TensorFlow has its own for a full disk.
     """
     tensorflow = importlib.import_module("tensorflow")
     (begin,) = model.inputs

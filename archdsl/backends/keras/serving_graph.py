@@ -8,7 +8,7 @@ from typing import Any
 
 from archdsl.ir.emission import EmitContext
 from archdsl.ir.graph import Graph
-from archdsl.ir.node import Node
+from archdsl.ir.node import Node, Op
 from archdsl.ir.ops import DepthToSpace, MaxPool, Pad, Part, Slice, Upsample
 from archdsl.ir.passes.rewrite import Change, readers, rewrite
 from archdsl.ir.types import both
@@ -52,17 +52,17 @@ class Shuffled(DepthToSpace):
         return context.keras.layers.Lambda(counted, name=f"{name}_counted")(made)
 
 
+_OF_ANY_SIZE: dict[type[Op], type[Op]] = {Upsample: Resized, DepthToSpace: Shuffled}
+
+
 def sized_by_the_image(graph: Graph) -> Graph:
     """What enlarges a map takes one of any size, in a graph of TensorFlow."""
     changes = {
-        **{
-            node: Resized(node.op.factor, node.op.interpolation)
-            for node in graph.nodes
-            if isinstance(node.op, Upsample)
-        },
-        **{node: Shuffled(node.op.factor) for node in graph.nodes if isinstance(node.op, DepthToSpace)},
+        node: Change(_OF_ANY_SIZE[type(node.op)](**vars(node.op)), node.inputs)
+        for node in graph.nodes
+        if type(node.op) in _OF_ANY_SIZE
     }
-    return rewrite(graph, None, {node: Change(op, node.inputs) for node, op in changes.items()}, {})[0]
+    return rewrite(graph, None, changes, {})[0]
 
 
 def int8_graph(graph: Graph) -> Graph:
