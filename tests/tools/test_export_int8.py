@@ -301,6 +301,7 @@ def test_a_file_may_leave_the_best_boxes(run: Any, tmp_path: Path, output: str, 
 
 
 SHARED = {
+    "conventions": {"norm": {"epsilon": 0.1}},
     "stages": {f"p{level}": {"width": 16, "stride": 2, "body": {"block": "conv_bn_act"}} for level in (1, 2, 3)},
     "neck": {"tower": {"block": "conv_bn_act", "each": ["p2", "p3"], "share": True, "filters": 16, "kernel": 3}},
 }
