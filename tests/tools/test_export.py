@@ -227,6 +227,20 @@ def test_litert_takes_a_detector_of_any_size(tmp_path: Path) -> None:
 
 
 @pytest.mark.keras
+def test_a_saved_model_has_gradients(tmp_path: Path) -> None:
+    import tensorflow
+
+    stages = {"p1": {"width": 8, "stride": 2, "body": {"block": "conv_bn_act", "kernel": 3, "activation": "silu"}}}
+    archdsl.export({"stages": stages}, tmp_path / "folder", size=32)
+    loaded = tensorflow.saved_model.load(str(tmp_path / "folder"))
+    image = tensorflow.ones((1, 32, 32, 3))
+    with tensorflow.GradientTape() as tape:
+        tape.watch(image)
+        (result,) = loaded.serve(image).values()
+    assert np.abs(tape.gradient(result, image)).max() > 0
+
+
+@pytest.mark.keras
 @pytest.mark.parametrize("name", ["folder", "a.tflite"])
 @pytest.mark.parametrize("enlarging", [{"block": "upsample", "interpolation": "bilinear"}, {"block": "pixel_shuffle"}])
 def test_a_map_of_any_size_is_enlarged(tmp_path: Path, name: str, enlarging: dict[str, Any]) -> None:

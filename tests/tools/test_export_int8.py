@@ -21,10 +21,12 @@ from archdsl.backends.form import Form
 from archdsl.backends.onnx import suppression
 from archdsl.backends.runtimes import run_litert, run_onnx, run_openvino
 from archdsl.frontend.compose.config import load
+from archdsl.frontend.yaml.embedded import metadata
 from archdsl.ir.ops import BatchNorm
 from archdsl.models import calibration
 from archdsl.models.export import formats, proof
 from archdsl.models.export.settling import settled
+from archdsl.weights.formats.safetensors import write_arrays
 from archdsl.weights.network import network_of
 
 pytestmark = pytest.mark.slow
@@ -324,6 +326,23 @@ def test_without_training_each_norm_has_the_mean_and_variance_of_what_it_reads(c
         assert abs(given.mean()) < 1e-3 and given.var() == pytest.approx(expected, rel=1e-3), node.name
     kernels = [node.name for node in network.graph.nodes if node.weights and node not in norms]
     assert all(network.weights[kernel] is begun.weights[kernel] for kernel in kernels)
+
+
+def test_norms_that_were_trained_stay_as_they_are(tmp_path: Path, photos: str) -> None:
+    begun = network_of(load(SHARED))
+    random = np.random.default_rng(0)
+    trained = {
+        node: [random.uniform(0.5, 3, each.shape).astype("float32") for each in begun.weights[node.name]]
+        for node in begun.graph.nodes
+        if node.weights
+    }
+    write_arrays(trained, metadata(begun.config, ()), tmp_path / "a.safetensors")
+    call = {"outputs": ["tower"], "size": 64}
+    archdsl.export(tmp_path / "a.safetensors", tmp_path / "full.onnx", **call)  # type: ignore[arg-type]
+    archdsl.export(tmp_path / "a.safetensors", tmp_path / "small.onnx", precision="int8", calibrate=photos, **call)  # type: ignore[arg-type]
+    photo = np.asarray(Image.open(Path(photos) / "a0.png").convert("RGB").resize((64, 64)), "float32")[None] / 255
+    full, small = [run_onnx(tmp_path / f"{name}.onnx")(photo) for name in ("full", "small")]
+    assert all(np.allclose(full[name], small[name], atol=0.02 * np.ptp(full[name])) for name in full)
 
 
 def test_a_file_that_leaves_no_box_of_a_random_image_is_tried_with_all(run: Any, tmp_path: Path) -> None:
