@@ -236,13 +236,17 @@ def export(
     require(*FORMATS[kind].packages)
     load_plugins(plugins)
     network = _network(config, overrides, weights, size, outputs, budget)
-    if calibrate is not None:
-        from archdsl.models.calibration import photos_of
+    return written(network, path, kind, _calibrated(form, network, calibrate, keep), fuse)
 
-        form = form._replace(
-            calibration=Calibration(photos_of(calibrate, network.graph, form), tuple(listed(keep, "keep")))
-        )
-    return written(network, path, kind, form, fuse)
+
+def _calibrated(form: Form, network: Network, folder: str | os.PathLike[str] | None, keep: Sequence[str]) -> Form:
+    """The form with the photos of a folder, if there is one, and the layers to keep."""
+    if folder is None:
+        return form
+    from archdsl.models.calibration import photos_of
+
+    photos = photos_of(folder, network.graph, form)
+    return form._replace(calibration=Calibration(photos, tuple(listed(keep, "keep"))))
 
 
 def _network(

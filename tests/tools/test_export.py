@@ -262,6 +262,17 @@ def test_what_litert_cannot_hold_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.keras
+def test_what_tensorflow_cannot_save_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bilinear layer of Keras, in a graph of unknown sides."""
+    monkeypatch.setattr("archdsl.backends.keras.serving_graph.sized_by_the_image", lambda graph: graph)
+    stages = {"p1": {"width": 8, "stride": 2, "body": {"block": "conv_bn_act"}}}
+    config = {"stages": stages, "neck": {"up": {"block": "upsample", "interpolation": "bilinear"}}}
+    with pytest.raises(archdsl.ArchError, match=r"TensorFlow cannot hold this network: .*UpSampling2D"):
+        archdsl.export(config, tmp_path / "folder", size="dynamic")
+    assert list(tmp_path.iterdir()) == []
+
+
 def sides(values: Any) -> dict[str, list[Any]]:
     return {
         each.name: [side.dim_param or side.dim_value for side in each.type.tensor_type.shape.dim] for each in values

@@ -31,6 +31,14 @@ EVERY_TIME = [
 ]
 COMPUTED_OTHERWISE = [("poolformer", "a.xml", "int8")]
 """What OpenVINO makes of a difference with an average pooling in int8; ONNX Runtime is right about the same file."""
+UNTRAINED = {
+    "efficientnet_v2_b0_classify": 0.96,
+    "keras_cv_yolo_v8_xs_detect": 0.95,
+    "vit_tiny_patch16_backbone": 0.94,
+    "vit_tiny_patch16_classify": 0.97,
+    "yolo_v8_xs_detect": 0.97,
+}
+"""Those whose random weights int8 has less of: measured, so that it is seen where they get worse."""
 SIDES = (64, 96)
 
 
@@ -55,7 +63,8 @@ def test_a_family_leaves_in_every_format(tmp_path: Path, photos: str, case: tupl
         assert not [*tmp_path.iterdir()]
         return
     proof = archdsl.export(config, tmp_path / file, **call).proof
-    assert min(proof.cosines.values()) > (0.9 if precision == "int8" else 0.999)
+    least = UNTRAINED.get(name, 0.98) if precision == "int8" else 0.999
+    assert min(proof.cosines.values()) > least
 
 
 def size_of(config: str) -> tuple[int, int] | None:

@@ -29,10 +29,9 @@ def settled(network: Network, chosen: Format) -> Network:
     if not norms:
         return network
     sides = trial_sides(graph)
-    image = Change(Input(FeatureMap(*sides, graph.input.channels)), ())
-    normalised, weights = rewrite(
-        graph, network.weights, {graph.input: image, **{node: _over_the_image(node) for node in norms}}, {}
-    )
+    changes = {node: _over_the_image(node) for node in norms}
+    changes[graph.input] = Change(Input(FeatureMap(*sides, graph.input.channels)), ())
+    normalised, weights = rewrite(graph, network.weights, changes, {})
     names = {node.name for node in norms if node.owner is None}
     read = {f"{node.name} reads": node.inputs[0] for node in normalised.nodes if node.name in names}
     run = chosen.expected(network._replace(graph=normalised.only(read), weights=weights or {}), Form(batch=1))
@@ -52,5 +51,7 @@ def _over_the_image(norm: Node) -> Change:
 
 
 def _with_statistics(arrays: Arrays, read: Array) -> Arrays:
+    import numpy
+
     *affine, mean, variance = arrays
-    return *affine, mean * 0 + read.mean(), variance * 0 + read.var()
+    return *affine, numpy.full_like(mean, read.mean()), numpy.full_like(variance, read.var())
